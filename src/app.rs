@@ -1,0 +1,1 @@
+//! Wiring: configuration → state → router. The only file that knows every module.

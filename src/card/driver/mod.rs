@@ -1,0 +1,1 @@
+//! The card driver: PC/SC, APDU, IAS-ECC, CPS.

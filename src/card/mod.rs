@@ -1,0 +1,3 @@
+//! Sign-in with a CPS card: request, proof, answer and what the certificate says.
+#[cfg(feature = "agent")]
+pub mod driver;

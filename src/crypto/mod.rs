@@ -1,0 +1,2 @@
+//! Everything that touches OpenSSL.
+pub mod x509;

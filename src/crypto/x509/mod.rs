@@ -1,0 +1,1 @@
+//! Certificates: anchors, paths, revocation lists, and the profile of the health cards.

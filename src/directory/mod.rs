@@ -1,0 +1,1 @@
+//! The national directory and the people of this establishment.

@@ -1,0 +1,1 @@
+//! Test people and the demonstration relying parties.

@@ -1,0 +1,1 @@
+//! Browser sessions and what a sign-in proved.
