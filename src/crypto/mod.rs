@@ -1,2 +1,3 @@
 //! Everything that touches OpenSSL.
+pub mod digest;
 pub mod x509;
