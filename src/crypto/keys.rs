@@ -192,7 +192,8 @@ impl VerifyingKey {
                 let mut context = openssl::bn::BigNumContext::new()?;
                 let (mut x, mut y) = (openssl::bn::BigNum::new()?, openssl::bn::BigNum::new()?);
                 key.public_key().affine_coordinates(key.group(), &mut x, &mut y, &mut context)?;
-                let (x, y) = (base64url::encode(x.to_vec_padded(32)?), base64url::encode(y.to_vec_padded(32)?));
+                let (x, y) =
+                    (base64url::encode(x.to_vec_padded(32)?), base64url::encode(y.to_vec_padded(32)?));
                 (Algorithm::Es256, json!({ "crv": "P-256", "kty": "EC", "x": x, "y": y }))
             }
             _ => return Err(KeyError::Unsupported),
@@ -263,7 +264,10 @@ mod tests {
         // The example key of RFC 7638 §3.1.
         let jwk = json!({ "kty": "RSA", "e": "AQAB", "alg": "RS256", "kid": "2011-04-29", "n":
             "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw" });
-        assert_eq!(VerifyingKey::from_jwk(&jwk).unwrap().kid(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
+        assert_eq!(
+            VerifyingKey::from_jwk(&jwk).unwrap().kid(),
+            "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs"
+        );
     }
 
     #[test]
@@ -274,7 +278,10 @@ mod tests {
             Err(KeyError::Unsupported)
         ));
         assert!(VerifyingKey::from_jwk(&json!({ "kty": "oct", "k": "AAAA" })).is_err());
-        assert!(VerifyingKey::from_jwk(&json!({ "kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA" })).is_err());
+        assert!(
+            VerifyingKey::from_jwk(&json!({ "kty": "EC", "crv": "P-256", "x": "AAAA", "y": "AAAA" }))
+                .is_err()
+        );
         assert!(VerifyingKey::from_jwk(&json!({ "kty": "RSA", "n": "%%", "e": "AQAB" })).is_err());
     }
 }

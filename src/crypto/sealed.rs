@@ -9,7 +9,7 @@ use std::io;
 use std::path::Path;
 
 use openssl::symm::{Cipher, decrypt_aead, encrypt_aead};
-use zeroize::{Zeroizing, ZeroizeOnDrop};
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 use crate::ids::Random;
 
@@ -22,7 +22,9 @@ const KEY: usize = 32;
 #[derive(Debug, thiserror::Error)]
 pub enum SealError {
     /// The key file is missing.
-    #[error("the seal key {path} is missing; restore it from the backup: without it the stored keys cannot be read")]
+    #[error(
+        "the seal key {path} is missing; restore it from the backup: without it the stored keys cannot be read"
+    )]
     KeyMissing {
         /// Where it was looked for.
         path: String,
@@ -112,7 +114,8 @@ impl SealKey {
         let mut nonce = [0; NONCE];
         random.fill(&mut nonce);
         let mut tag = [0; TAG];
-        let cipher = encrypt_aead(Cipher::aes_256_gcm(), &self.0, Some(&nonce), place.as_bytes(), plain, &mut tag)?;
+        let cipher =
+            encrypt_aead(Cipher::aes_256_gcm(), &self.0, Some(&nonce), place.as_bytes(), plain, &mut tag)?;
         let mut sealed = Vec::with_capacity(1 + NONCE + TAG + cipher.len());
         sealed.push(VERSION);
         sealed.extend_from_slice(&nonce);

@@ -113,7 +113,8 @@ pub fn verify<'k, T: DeserializeOwned>(
 /// The protected header, unverified: only to choose a key.
 fn header(token: &str) -> Result<Map<String, Value>, JwsError> {
     let mut parts = token.split('.');
-    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
+    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
         return Err(JwsError::Malformed);
     };
     let header = base64url::decode(header).ok_or(JwsError::Malformed)?;
@@ -145,7 +146,8 @@ mod tests {
     fn a_token_says_what_was_signed() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let token = sign(&key, "test+jwt", &json!({ "a": 1 })).unwrap();
-        let claims: Value = verify(&token, CARD, |kid| (kid == Some(key.kid())).then(|| key.public())).unwrap();
+        let claims: Value =
+            verify(&token, CARD, |kid| (kid == Some(key.kid())).then(|| key.public())).unwrap();
         assert_eq!(claims, json!({ "a": 1 }));
         assert_eq!(unverified_claims(&token).unwrap().get("a"), Some(&json!(1)));
     }
@@ -160,7 +162,10 @@ mod tests {
             verify::<Value>(token, CARD, |kid| (kid == Some(by.kid())).then(|| by.public())).unwrap_err()
         };
         assert_eq!(attempt(&token, &other), JwsError::UnknownKey);
-        assert_eq!(attempt(&sign(&rsa, "test+jwt", &json!({})).unwrap(), &rsa), JwsError::AlgorithmNotAllowed);
+        assert_eq!(
+            attempt(&sign(&rsa, "test+jwt", &json!({})).unwrap(), &rsa),
+            JwsError::AlgorithmNotAllowed
+        );
         assert_eq!(attempt(&sign(&key, "JWT", &json!({})).unwrap(), &key), JwsError::WrongType);
         assert_eq!(attempt("a.b", &key), JwsError::Malformed);
         assert_eq!(attempt("a.b.c.d", &key), JwsError::Malformed);
