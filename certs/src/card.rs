@@ -1,0 +1,204 @@
+//! The cards and what stands in their certificates: the profile of IGC-Santé as decoded from TEST certificates.
+//!
+//! Lines marked *presumed* are known only from the authentication certificates of the years before IGC-Santé, or
+//! from documents; they stand here alone, so that a look at a real card corrects one file.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    certificate::{Template, years},
+    der::{self, Oid},
+    extension::{
+        CARD_NUMBER, CARD_TYPE, CLIENT_AUTH, CRL_DISTRIBUTION_POINTS, EMAIL_PROTECTION, Extension,
+        FRESHEST_CRL, KNOW_HOW, PRODUCT_CATEGORY, PROFESSION, SMARTCARD_LOGON, Usage,
+    },
+    name::{
+        Attribute, COMMON_NAME, COUNTRY, GIVEN_NAME, LOCALITY, Name, ORGANIZATION, ORGANIZATIONAL_UNIT, Rdn,
+        SURNAME, TITLE,
+    },
+};
+
+/// TRE_G01: a card of the TEST family, and its software counterpart.
+pub const CATEGORY_TEST_CARD: u8 = 0x80;
+pub const CATEGORY_TEST_SOFTWARE: u8 = 0x83;
+pub const CATEGORY_CARD: u8 = 0x00;
+
+const POLICY: Oid = &[1, 2, 250, 1, 213, 1, 7, 2, 1, 1, 1, 1];
+const POLICY_STATEMENT: &str = "http://igc-sante.esante.gouv.fr/PC%20TEST";
+const CRL: &str = "http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP-TEST.crl";
+const CRL_LDAP: &str = "ldap://annuaire-igc.esante.gouv.fr/cn=TEST%20AC%20IGC-SANTE%20FORT%20PERSONNES,ou=IGC-SANTE%20TEST,ou=0002%20187512751,o=ASIP-SANTE,c=FR?certificaterevocationlist;binary?base?objectClass=pkiCA";
+const DELTA_LDAP: &str = "ldap://annuaire-igc.esante.gouv.fr/cn=TEST%20AC%20IGC-SANTE%20FORT%20PERSONNES,ou=IGC-SANTE%20TEST,ou=0002%20187512751,o=ASIP-SANTE,c=FR?deltarevocationlist;binary?base?objectClass=pkiCA";
+const OCSP: &str = "http://ocsp.esante.gouv.fr";
+const ISSUER: &str = "http://igc-sante.esante.gouv.fr/AC%20TEST/ACI-FO-PP-TEST.cer";
+
+/// The establishment on the card of an employee.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Employer {
+    /// National identifier of the structure (FINESS with its type digit).
+    pub structure_id: String,
+    pub name: String,
+    /// `City (department)`.
+    pub place: String,
+}
+
+/// Who holds a card, and what kind of card it is. Written as `card.json` beside the certificates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Profile {
+    /// Name of the card in this set, and of its directory.
+    pub name: String,
+    /// National identifier of the holder with its type digit, e.g. `8` + RPPS.
+    pub id_nat: String,
+    pub family_name: String,
+    pub given_name: String,
+    /// Profession in words, as in the subject.
+    pub title: Option<String>,
+    /// The ten digits printed on the card; absent in a software certificate.
+    pub card_number: Option<String>,
+    /// TRE_G02: 0 CPS, 1 CPF, 2 CPE, 3 CPA; absent in a software certificate.
+    pub card_type: Option<u8>,
+    /// TRE_G01, see [`CATEGORY_TEST_CARD`].
+    pub category: u8,
+    /// TRE_G15.
+    pub profession_code: Option<u16>,
+    /// TRE_R01.
+    pub know_how: Vec<String>,
+    pub employer: Option<Employer>,
+    pub not_before: DateTime<Utc>,
+    pub not_after: DateTime<Utc>,
+}
+
+impl Profile {
+    fn new(name: &str, id_nat: &str, family_name: &str, card_number: &str, now: DateTime<Utc>) -> Self {
+        let not_before = now - TimeDelta::days(30);
+        Self {
+            name: name.to_owned(),
+            id_nat: id_nat.to_owned(),
+            family_name: family_name.to_owned(),
+            given_name: "KIT".to_owned(),
+            title: Some("Médecin".to_owned()),
+            card_number: Some(card_number.to_owned()),
+            card_type: Some(0),
+            category: CATEGORY_TEST_CARD,
+            profession_code: Some(10),
+            know_how: vec!["SM26".to_owned()],
+            employer: None,
+            not_before,
+            not_after: not_before + years(3),
+        }
+    }
+
+    fn lasting(mut self, not_before: DateTime<Utc>) -> Self {
+        self.not_before = not_before;
+        self.not_after = not_before + years(3);
+        self
+    }
+
+    /// The profile of the authentication certificate.
+    pub fn authentication(&self) -> Template {
+        let mut template = self
+            .common()
+            .with(Extension::key_usage(&[Usage::DigitalSignature])) // presumed
+            .with(Extension::extended_key_usage(&[CLIENT_AUTH, SMARTCARD_LOGON])) // presumed
+            .with(Extension::netscape_ssl_client()); // presumed
+        if let Some((kind, rest)) = self.id_nat.split_at_checked(1) {
+            // Presumed: the identifier, split after its type digit.
+            template = template.with(Extension::user_principal_name(&format!("{kind}.{rest}@carte-cps.fr")));
+        }
+        template
+    }
+
+    /// The profile of the signature certificate.
+    pub fn signature(&self) -> Template {
+        self.common()
+            .with(Extension::key_usage(&[Usage::NonRepudiation]))
+            .with(Extension::extended_key_usage(&[EMAIL_PROTECTION]))
+    }
+
+    fn common(&self) -> Template {
+        let mut template = Template::new(self.subject(), self.not_before, self.not_after)
+            .with(Extension::end_entity())
+            .with(Extension::policy(POLICY, POLICY_STATEMENT))
+            .with(Extension::private_key_usage(self.not_before, self.not_after))
+            .with(Extension::distribution_points(CRL_DISTRIBUTION_POINTS, &[CRL, CRL_LDAP]))
+            .with(Extension::distribution_points(FRESHEST_CRL, &[DELTA_LDAP]))
+            .with(Extension::authority_information(OCSP, ISSUER))
+            .with(Extension::new(PRODUCT_CATEGORY, der::octets(&[self.category])));
+        if let Some(card_type) = self.card_type {
+            template = template.with(Extension::new(CARD_TYPE, der::integer(card_type.into())));
+        }
+        if let Some(number) = &self.card_number {
+            template =
+                template.with(Extension::new(CARD_NUMBER, der::printable(&format!("8025000001/{number}"))));
+        }
+        if let Some(profession) = self.profession_code {
+            template = template.with(Extension::new(PROFESSION, der::integer(profession.into())));
+        }
+        if !self.know_how.is_empty() {
+            let codes: Vec<Vec<u8>> = self.know_how.iter().map(|code| der::utf8(code)).collect();
+            template = template.with(Extension::new(KNOW_HOW, der::sequence(&codes)));
+        }
+        template
+    }
+
+    /// The subject: country, profession or establishment, then one element with three attributes.
+    pub fn subject(&self) -> Name {
+        let mut elements = vec![Rdn::one(Attribute::printable(COUNTRY, "FR"))];
+        if let Some(employer) = &self.employer {
+            // Presumed: these three, in this order, from the cards of the years before.
+            elements.push(Rdn::one(Attribute::utf8(LOCALITY, &employer.place)));
+            elements.push(Rdn::one(Attribute::utf8(ORGANIZATION, &employer.name)));
+            elements.push(Rdn::one(Attribute::utf8(ORGANIZATIONAL_UNIT, &employer.structure_id)));
+        }
+        elements.extend(self.title.as_deref().map(|title| Rdn::one(Attribute::utf8(TITLE, title))));
+        elements.push(Rdn::several(vec![
+            Attribute::utf8(GIVEN_NAME, &self.given_name),
+            Attribute::utf8(COMMON_NAME, &self.id_nat),
+            Attribute::utf8(SURNAME, &self.family_name),
+        ]));
+        Name(elements)
+    }
+}
+
+/// Name of the card that is as `good`, but issued by an impostor with the name of the real authority.
+pub const WRONG_ISSUER: &str = "wrong-issuer";
+/// Name of the card whose certificates are in the revocation list.
+pub const REVOKED: &str = "revoked";
+
+/// Every card of the set. The people are those of the test kit of ANS or in its manner; none of them exists.
+pub fn profiles(now: DateTime<Utc>) -> Vec<Profile> {
+    let doctor = |name: &str, id, family: &str, number| Profile::new(name, id, family, number, now);
+    vec![
+        doctor("good", "899700366240", "DOC0036624", "2800300010"),
+        Profile {
+            title: Some("Infirmier".to_owned()),
+            profession_code: Some(60),
+            know_how: Vec::new(),
+            ..doctor("nurse", "899700300017", "INF0030001", "2800300028")
+        },
+        Profile {
+            title: None,
+            card_type: Some(2),
+            profession_code: None,
+            know_how: Vec::new(),
+            employer: Some(Employer {
+                structure_id: "10B0168811".to_owned(),
+                name: "HOPITAL GENERIQUE FIN VARI".to_owned(),
+                place: "Paris (75)".to_owned(),
+            }),
+            ..doctor("employee", "30B0168811/CPET00001", "EMP0000001", "2800300036")
+        },
+        doctor(REVOKED, "899700300025", "DOC0030002", "2800300044"),
+        doctor("expired", "899700300033", "DOC0030003", "2800300051").lasting(now - years(4)),
+        doctor("not-yet-valid", "899700300041", "DOC0030004", "2800300069")
+            .lasting(now + TimeDelta::days(30)),
+        // The same person as `good`: only the signature of the certificate tells them apart.
+        doctor(WRONG_ISSUER, "899700366240", "DOC0036624", "2800300010"),
+        Profile {
+            category: CATEGORY_TEST_SOFTWARE,
+            card_number: None,
+            card_type: None,
+            ..doctor("software", "899700366240", "DOC0036624", "")
+        },
+    ]
+}
