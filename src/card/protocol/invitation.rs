@@ -1,0 +1,111 @@
+//! The code by which an administrator lets a workstation enrol (agent protocol, section 9).
+
+use std::fmt::{self, Debug};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
+
+use super::{ProtocolError, WebOrigin, base64url};
+use crate::crypto::digest::{hmac_sha256, sha256};
+use crate::ids::Random;
+
+const PREFIX: &str = "sceau1.";
+
+/// An invitation: the thumbprint of the server's request key, and 128 secret bits.
+///
+/// Both never travel in the clear: the workstation recognises the server by the thumbprint, the server recognises the
+/// invitation by [`Invitation::lookup`] and the workstation by [`Invitation::prove`]. So a box that opens the TLS
+/// connection between them can neither replace the server's keys nor the workstation's.
+#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+pub struct Invitation {
+    server_key: [u8; 32],
+    secret: [u8; 16],
+}
+
+impl Invitation {
+    /// A new invitation of the server whose current request key has the RFC 7638 thumbprint `server_key`.
+    pub fn new(server_key: [u8; 32], random: &dyn Random) -> Self {
+        let mut secret = [0; 16];
+        random.fill(&mut secret);
+        Self { server_key, secret }
+    }
+
+    /// Reads a code as a person pastes it.
+    pub fn parse(code: &str) -> Result<Self, ProtocolError> {
+        let bytes = code
+            .trim()
+            .strip_prefix(PREFIX)
+            .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok())
+            .map(Zeroizing::new)
+            .ok_or(ProtocolError::Invitation)?;
+        let (server_key, secret) = bytes.split_first_chunk::<32>().ok_or(ProtocolError::Invitation)?;
+        Ok(Self { server_key: *server_key, secret: secret.try_into().map_err(|_| ProtocolError::Invitation)? })
+    }
+
+    /// The code to hand to the person at the workstation.
+    #[must_use]
+    pub fn to_code(&self) -> Zeroizing<String> {
+        let bytes = Zeroizing::new([self.server_key.as_slice(), &self.secret].concat());
+        Zeroizing::new(format!("{PREFIX}{}", base64url(&bytes)))
+    }
+
+    /// The thumbprint of the key with which the server will answer.
+    #[must_use]
+    pub fn server_key(&self) -> &[u8; 32] {
+        &self.server_key
+    }
+
+    /// Names the invitation without giving it away: the hash of its secret.
+    #[must_use]
+    pub fn lookup(&self) -> String {
+        hex::encode(sha256(&[b"Sceau invitation v1\0".as_slice(), &self.secret].concat()))
+    }
+
+    /// What only the holder of the secret can compute for `workstation_key` (its RFC 7638 thumbprint) at `server`.
+    #[must_use]
+    pub fn prove(&self, server: &WebOrigin, workstation_key: &[u8; 32]) -> [u8; 32] {
+        let message =
+            [b"Sceau enrolment v1\0".as_slice(), &sha256(server.as_str().as_bytes()), workstation_key].concat();
+        hmac_sha256(&self.secret, &message)
+    }
+}
+
+impl Debug for Invitation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Invitation(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::CountingRandom;
+
+    #[test]
+    fn a_code_is_read_back_and_says_nothing_in_logs() {
+        let invitation = Invitation::new([7; 32], &CountingRandom::default());
+        let code = invitation.to_code();
+        assert_eq!(Invitation::parse(&format!("  {}\n", code.as_str())).unwrap(), invitation);
+        assert_eq!(format!("{invitation:?}"), "Invitation(…)");
+        assert!(!code.contains(&invitation.lookup()));
+    }
+
+    #[test]
+    fn anything_else_is_no_code() {
+        let code = Invitation::new([7; 32], &CountingRandom::default()).to_code();
+        for bad in ["", "sceau1.", "sceau1.AAAA", &code[1..], &code[..code.len() - 4], &format!("{}AAAA", code.as_str()), &code.replace("sceau1", "sceau2")] {
+            assert_eq!(Invitation::parse(bad), Err(ProtocolError::Invitation), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn the_proof_is_bound_to_server_and_key() {
+        let invitation = Invitation::new([7; 32], &CountingRandom::default());
+        let server = WebOrigin::parse("https://sceau.chu.example").unwrap();
+        let other = WebOrigin::parse("https://sceau.clinique.example").unwrap();
+        let proof = invitation.prove(&server, &[1; 32]);
+        assert_ne!(proof, invitation.prove(&server, &[2; 32]));
+        assert_ne!(proof, invitation.prove(&other, &[1; 32]));
+    }
+}

@@ -1,0 +1,157 @@
+//! The messages by which browser, workstation agent and server prove a card together, version 1.
+//!
+//! A hospital gets from it that both ends read the same thing or nothing: an unknown version, type, purpose or member is
+//! refused, numbers have their exact length, and every text that a person will read is free of characters that could
+//! disguise it. The messages do not depend on how they travel (agent protocol, sections 1, 6 and 9).
+//!
+//! This module never signs, never verifies and never touches a card: it turns the payload of a verified JWS into a typed
+//! message, and back.
+
+mod answer;
+mod enrolment;
+mod invitation;
+mod origin;
+mod request;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use chrono::TimeDelta;
+use serde::de::DeserializeOwned;
+
+pub use crate::card::proof::Purpose;
+use crate::clock::Time;
+
+pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
+pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, secret_proof_input};
+pub use invitation::Invitation;
+pub use origin::WebOrigin;
+pub use request::{CardRequest, Challenge};
+
+/// The one port of the agent, on 127.0.0.1.
+pub const AGENT_PORT: u16 = 47_810;
+
+/// The version that both ends speak; the member `v` of every message.
+pub const VERSION: u8 = 1;
+
+/// The audience of what a server signs for agents.
+pub const AGENT_AUDIENCE: &str = "sceau-agent";
+
+/// `typ` of a card request.
+pub const TYP_CARD_REQUEST: &str = "sceau-card-request+jwt";
+/// `typ` of a card answer.
+pub const TYP_CARD_ANSWER: &str = "sceau-card-answer+jwt";
+/// `typ` of the request by which a workstation enrols.
+pub const TYP_ENROLMENT: &str = "sceau-enrolment+jwt";
+/// `typ` of what the server answers to an enrolment.
+pub const TYP_ENROLLED: &str = "sceau-enrolled+jwt";
+/// `typ` of the list of request keys that a server publishes to its agents.
+pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
+
+/// How long a card request lives at most.
+pub const REQUEST_LIFETIME: TimeDelta = TimeDelta::seconds(120);
+/// What the clocks of a workstation and a server may differ by before the agent refuses.
+pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
+/// How long an invitation to enrol lives.
+pub const INVITATION_LIFETIME: TimeDelta = TimeDelta::minutes(15);
+
+/// The path of the server that takes card answers from agents (a cross-site POST).
+pub const RETURN_PATH: &str = "/card/return";
+/// The path of the server that an agent leads to when its user gives up.
+pub const CANCEL_PATH: &str = "/card/cancel";
+/// The path of the server where a workstation enrols.
+pub const ENROL_PATH: &str = "/agent/enrol";
+/// The path of the server where its agents find its request keys.
+pub const REQUEST_KEYS_PATH: &str = "/agent/keys";
+
+/// Why a message was not understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProtocolError {
+    /// Not JSON, a member is missing, unknown, double or of the wrong form.
+    #[error("the message is malformed: {0}")]
+    Malformed(String),
+    /// The member `v` names a version that this program does not speak.
+    #[error("the message is of version {0}; this program speaks version {VERSION}")]
+    Version(u64),
+    /// The member `aud` names somebody else.
+    #[error("the message is addressed to {0:?}")]
+    Audience(String),
+    /// The member `purpose` names nothing known.
+    #[error("the purpose {0:?} is unknown")]
+    Purpose(String),
+    /// A member that belongs to another purpose, or is missing for this one.
+    #[error("the member {0} does not fit the purpose")]
+    Misplaced(&'static str),
+    /// A text that people read carries control or direction characters, or is too long.
+    #[error("the text of {0} cannot be shown")]
+    Text(&'static str),
+    /// `exp` lies before `iat` or more than two minutes after it.
+    #[error("the lifetime of the request is {0} seconds")]
+    Lifetime(i64),
+    /// The text is not an origin as browsers write it.
+    #[error("{0:?} is not an origin that can be enrolled")]
+    Origin(String),
+    /// The text is not an invitation.
+    #[error("this is not an enrolment code")]
+    Invitation,
+}
+
+/// Reads JSON strictly: the types below refuse unknown and double members.
+fn from_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ProtocolError> {
+    serde_json::from_slice(payload).map_err(|error| ProtocolError::Malformed(error.to_string()))
+}
+
+fn check_version(v: u64) -> Result<(), ProtocolError> {
+    if v == u64::from(VERSION) { Ok(()) } else { Err(ProtocolError::Version(v)) }
+}
+
+/// Refuses text that could make a page say something else than what was meant: control characters, line ends and the
+/// characters that turn the direction of writing (Unicode Technical Report 36 §3).
+fn check_text(name: &'static str, text: &str, max_chars: usize) -> Result<(), ProtocolError> {
+    let disguises = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
+    };
+    if text.trim().is_empty() || text.chars().count() > max_chars || text.chars().any(disguises) {
+        return Err(ProtocolError::Text(name));
+    }
+    Ok(())
+}
+
+fn time_from_seconds(name: &'static str, seconds: i64) -> Result<Time, ProtocolError> {
+    Time::from_timestamp(seconds, 0).ok_or_else(|| ProtocolError::Malformed(format!("{name} is not a time")))
+}
+
+/// Exactly `N` bytes in base64url without padding, in the one canonical spelling.
+fn fixed_bytes<const N: usize>(name: &'static str, text: &str) -> Result<[u8; N], ProtocolError> {
+    URL_SAFE_NO_PAD
+        .decode(text)
+        .ok()
+        .and_then(|bytes| bytes.try_into().ok())
+        .ok_or_else(|| ProtocolError::Malformed(format!("{name} is not {N} bytes in base64url")))
+}
+
+fn base64url(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_that_could_disguise_itself_is_refused() {
+        assert!(check_text("rp_name", "Dossier patient (DPI) – Bloc n° 3", 100).is_ok());
+        for bad in ["", "  ", "a\u{202E}b", "a\nb", "a\u{0}b", "\u{2066}x", "x\u{200B}y", "x\u{FEFF}"] {
+            assert_eq!(check_text("rp_name", bad, 100), Err(ProtocolError::Text("rp_name")), "{bad:?}");
+        }
+        assert_eq!(check_text("rp_name", &"x".repeat(101), 100), Err(ProtocolError::Text("rp_name")));
+    }
+
+    #[test]
+    fn bytes_have_one_spelling_and_one_length() {
+        assert_eq!(fixed_bytes::<2>("n", "AAE"), Ok([0, 1]));
+        for bad in ["AAF", "AAE=", "AA", "AAEC", "A+E", ""] {
+            assert!(fixed_bytes::<2>("n", bad).is_err(), "{bad:?}");
+        }
+    }
+}
