@@ -1,1 +1,3 @@
 //! The workstation program.
+pub mod pin;
+pub mod platform;

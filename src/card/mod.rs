@@ -2,3 +2,4 @@
 #[cfg(feature = "agent")]
 pub mod driver;
 pub mod proof;
+pub mod protocol;

@@ -2,12 +2,11 @@
 
 use std::fmt::{self, Debug, Display};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
-use super::{ProtocolError, VERSION, WebOrigin, base64url, check_version, from_json, time_from_seconds};
+use super::{ProtocolError, VERSION, WebOrigin, check_version, from_json, time_from_seconds};
 use crate::clock::Time;
+use crate::crypto::jose::base64url;
 use crate::ids::WorkstationId;
 
 /// Where the PIN was typed.
@@ -127,9 +126,8 @@ impl CardAnswer {
         let wire: Wire = from_json(payload)?;
         check_version(wire.v)?;
         let bytes = |name: &str, text: &str| {
-            URL_SAFE_NO_PAD
-                .decode(text)
-                .map_err(|_| ProtocolError::Malformed(format!("{name} is not base64url")))
+            base64url::decode(text)
+                .ok_or_else(|| ProtocolError::Malformed(format!("{name} is not base64url")))
         };
         Ok(Self {
             audience: wire.aud,
@@ -151,8 +149,8 @@ impl CardAnswer {
             v: u64::from(VERSION),
             aud: self.audience.clone(),
             request: self.request.clone(),
-            card_certificate: base64url(&self.card_certificate),
-            card_signature: base64url(&self.card_signature),
+            card_certificate: base64url::encode(&self.card_certificate),
+            card_signature: base64url::encode(&self.card_signature),
             workstation: self.workstation,
             agent_version: self.agent_version,
             pin: self.pin,
@@ -202,9 +200,17 @@ mod tests {
     #[test]
     fn what_is_unknown_or_missing_is_refused() {
         for (member, value) in [
-            ("v", json!(0)), ("v", json!("1")), ("pin", json!("none of it")), ("interface", json!("usb")), ("extra", json!(true)),
-            ("workstation", json!("1")), ("agent_version", json!("1.0")), ("agent_version", json!("01.0.0")),
-            ("agent_version", json!("1.0.0-rc")), ("card_signature", json!("AAE=")), ("aud", json!("null")),
+            ("v", json!(0)),
+            ("v", json!("1")),
+            ("pin", json!("none of it")),
+            ("interface", json!("usb")),
+            ("extra", json!(true)),
+            ("workstation", json!("1")),
+            ("agent_version", json!("1.0")),
+            ("agent_version", json!("01.0.0")),
+            ("agent_version", json!("1.0.0-rc")),
+            ("card_signature", json!("AAE=")),
+            ("aud", json!("null")),
         ] {
             let mut bad = payload();
             bad[member] = value;

@@ -2,19 +2,18 @@
 
 use std::fmt::{self, Debug};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 
-use super::{ProtocolError, WebOrigin, base64url};
+use super::{ProtocolError, WebOrigin};
 use crate::crypto::digest::{hmac_sha256, sha256};
+use crate::crypto::jose::base64url;
 use crate::ids::Random;
 
 const PREFIX: &str = "sceau1.";
 
 /// An invitation: the thumbprint of the server's request key, and 128 secret bits.
 ///
-/// Both never travel in the clear: the workstation recognises the server by the thumbprint, the server recognises the
+/// The secret never travels: the workstation recognises the server by the thumbprint, the server recognises the
 /// invitation by [`Invitation::lookup`] and the workstation by [`Invitation::prove`]. So a box that opens the TLS
 /// connection between them can neither replace the server's keys nor the workstation's.
 #[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
@@ -36,18 +35,21 @@ impl Invitation {
         let bytes = code
             .trim()
             .strip_prefix(PREFIX)
-            .and_then(|rest| URL_SAFE_NO_PAD.decode(rest).ok())
+            .and_then(|rest| base64url::decode(rest))
             .map(Zeroizing::new)
             .ok_or(ProtocolError::Invitation)?;
         let (server_key, secret) = bytes.split_first_chunk::<32>().ok_or(ProtocolError::Invitation)?;
-        Ok(Self { server_key: *server_key, secret: secret.try_into().map_err(|_| ProtocolError::Invitation)? })
+        Ok(Self {
+            server_key: *server_key,
+            secret: secret.try_into().map_err(|_| ProtocolError::Invitation)?,
+        })
     }
 
     /// The code to hand to the person at the workstation.
     #[must_use]
     pub fn to_code(&self) -> Zeroizing<String> {
         let bytes = Zeroizing::new([self.server_key.as_slice(), &self.secret].concat());
-        Zeroizing::new(format!("{PREFIX}{}", base64url(&bytes)))
+        Zeroizing::new(format!("{PREFIX}{}", base64url::encode(&bytes)))
     }
 
     /// The thumbprint of the key with which the server will answer.
@@ -66,7 +68,8 @@ impl Invitation {
     #[must_use]
     pub fn prove(&self, server: &WebOrigin, workstation_key: &[u8; 32]) -> [u8; 32] {
         let message =
-            [b"Sceau enrolment v1\0".as_slice(), &sha256(server.as_str().as_bytes()), workstation_key].concat();
+            [b"Sceau enrolment v1\0".as_slice(), &sha256(server.as_str().as_bytes()), workstation_key]
+                .concat();
         hmac_sha256(&self.secret, &message)
     }
 }
@@ -94,7 +97,15 @@ mod tests {
     #[test]
     fn anything_else_is_no_code() {
         let code = Invitation::new([7; 32], &CountingRandom::default()).to_code();
-        for bad in ["", "sceau1.", "sceau1.AAAA", &code[1..], &code[..code.len() - 4], &format!("{}AAAA", code.as_str()), &code.replace("sceau1", "sceau2")] {
+        for bad in [
+            "",
+            "sceau1.",
+            "sceau1.AAAA",
+            &code[1..],
+            &code[..code.len() - 4],
+            &format!("{}AAAA", code.as_str()),
+            &code.replace("sceau1", "sceau2"),
+        ] {
             assert_eq!(Invitation::parse(bad), Err(ProtocolError::Invitation), "{bad:?}");
         }
     }

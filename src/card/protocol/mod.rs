@@ -13,16 +13,15 @@ mod invitation;
 mod origin;
 mod request;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
 
 pub use crate::card::proof::Purpose;
 use crate::clock::Time;
+use crate::crypto::jose::base64url;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
-pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, secret_proof_input};
+pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState};
 pub use invitation::Invitation;
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
@@ -123,15 +122,9 @@ fn time_from_seconds(name: &'static str, seconds: i64) -> Result<Time, ProtocolE
 
 /// Exactly `N` bytes in base64url without padding, in the one canonical spelling.
 fn fixed_bytes<const N: usize>(name: &'static str, text: &str) -> Result<[u8; N], ProtocolError> {
-    URL_SAFE_NO_PAD
-        .decode(text)
-        .ok()
+    base64url::decode(text)
         .and_then(|bytes| bytes.try_into().ok())
         .ok_or_else(|| ProtocolError::Malformed(format!("{name} is not {N} bytes in base64url")))
-}
-
-fn base64url(bytes: &[u8]) -> String {
-    URL_SAFE_NO_PAD.encode(bytes)
 }
 
 #[cfg(test)]

@@ -34,7 +34,8 @@ impl WebOrigin {
     pub fn of_address(typed: &str) -> Result<Self, ProtocolError> {
         let typed = typed.trim();
         let address = if typed.contains("://") { typed.to_owned() } else { format!("https://{typed}") };
-        let url = Url::parse(&address).map_err(|_| ProtocolError::Origin(typed.chars().take(200).collect()))?;
+        let url =
+            Url::parse(&address).map_err(|_| ProtocolError::Origin(typed.chars().take(200).collect()))?;
         Self::parse(&url.origin().ascii_serialization())
     }
 
@@ -86,13 +87,29 @@ mod tests {
 
     #[test]
     fn only_the_spelling_of_browsers_is_an_origin() {
-        for good in ["https://sceau.chu.example", "https://sceau.chu.example:8443", "http://localhost:8080", "http://127.0.0.1:8080", "http://[::1]:8080"] {
+        for good in [
+            "https://sceau.chu.example",
+            "https://sceau.chu.example:8443",
+            "http://localhost:8080",
+            "http://127.0.0.1:8080",
+            "http://[::1]:8080",
+        ] {
             assert_eq!(WebOrigin::parse(good).unwrap().as_str(), good);
         }
         for bad in [
-            "null", "", "https://sceau.chu.example/", "https://Sceau.chu.example", "https://sceau.chu.example:443",
-            "http://sceau.chu.example", "http://10.0.0.1", "ftp://sceau.chu.example", "https://a@sceau.chu.example",
-            "https://sceau.chu.example?x", "http://localhost.evil.example", "file:///etc", "https://é.example",
+            "null",
+            "",
+            "https://sceau.chu.example/",
+            "https://Sceau.chu.example",
+            "https://sceau.chu.example:443",
+            "http://sceau.chu.example",
+            "http://10.0.0.1",
+            "ftp://sceau.chu.example",
+            "https://a@sceau.chu.example",
+            "https://sceau.chu.example?x",
+            "http://localhost.evil.example",
+            "file:///etc",
+            "https://é.example",
         ] {
             assert!(WebOrigin::parse(bad).is_err(), "{bad:?}");
         }
@@ -100,7 +117,9 @@ mod tests {
 
     #[test]
     fn what_a_person_types_is_brought_to_that_spelling() {
-        for typed in ["sceau.chu.example", " https://sceau.chu.example/ ", "HTTPS://Sceau.CHU.example:443/auth"] {
+        for typed in
+            ["sceau.chu.example", " https://sceau.chu.example/ ", "HTTPS://Sceau.CHU.example:443/auth"]
+        {
             assert_eq!(WebOrigin::of_address(typed).unwrap().as_str(), "https://sceau.chu.example");
         }
         assert!(WebOrigin::of_address("http://sceau.chu.example").is_err());

@@ -5,10 +5,11 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AGENT_AUDIENCE, CLOCK_TOLERANCE, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION, WebOrigin, base64url,
+    AGENT_AUDIENCE, CLOCK_TOLERANCE, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION, WebOrigin,
     check_text, check_version, fixed_bytes, from_json, time_from_seconds,
 };
 use crate::clock::Time;
+use crate::crypto::jose::base64url;
 use crate::ids::Random;
 
 /// The member `txn`: 128 random bits that name one card request.
@@ -28,7 +29,7 @@ impl Challenge {
     /// Its text in messages and rows: 22 characters of base64url.
     #[must_use]
     pub fn to_text(self) -> String {
-        base64url(&self.0)
+        base64url::encode(&self.0)
     }
 
     /// Reads that text.
@@ -131,12 +132,12 @@ impl CardRequest {
             aud: AGENT_AUDIENCE.to_owned(),
             purpose: self.purpose.as_str().to_owned(),
             txn: self.challenge.to_text(),
-            nonce: base64url(&self.nonce),
+            nonce: base64url::encode(&self.nonce),
             iat: self.issued_at.timestamp(),
             exp: self.expires_at.timestamp(),
             rp_name: self.rp_name.clone(),
             rp_host: self.rp_host.clone(),
-            cnf: self.confirmation.map(|hash| Confirmation { s256: base64url(&hash) }),
+            cnf: self.confirmation.map(|hash| Confirmation { s256: base64url::encode(&hash) }),
         })
     }
 
@@ -184,7 +185,10 @@ mod tests {
         assert_eq!(read(&with("aud", json!("sceau"))), Err(ProtocolError::Audience("sceau".into())));
         assert_eq!(read(&with("purpose", json!("login"))), Err(ProtocolError::Purpose("login".into())));
         assert!(matches!(read(&with("hint", json!(1))), Err(ProtocolError::Malformed(_))));
-        assert!(matches!(read(&with("iss", json!("https://sceau.chu.example/"))), Err(ProtocolError::Origin(_))));
+        assert!(matches!(
+            read(&with("iss", json!("https://sceau.chu.example/"))),
+            Err(ProtocolError::Origin(_))
+        ));
         assert!(matches!(read(&with("txn", json!("AAAA"))), Err(ProtocolError::Malformed(_))));
         assert!(matches!(read(&with("iat", json!("1"))), Err(ProtocolError::Malformed(_))));
     }

@@ -83,6 +83,19 @@ pub fn verify<'k, T: DeserializeOwned>(
     expected: Expected<'_>,
     key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
 ) -> Result<T, JwsError> {
+    let payload = verify_payload(token, expected, key_of)?;
+    serde_json::from_slice(&payload).map_err(|error| JwsError::Claims(error.to_string()))
+}
+
+/// As [`verify`], for a caller that reads the payload itself, with its own errors.
+///
+/// # Errors
+/// [`JwsError`], one case per cause.
+pub fn verify_payload<'k>(
+    token: &str,
+    expected: Expected<'_>,
+    key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
+) -> Result<Vec<u8>, JwsError> {
     if token.len() > expected.max_len {
         return Err(JwsError::TooLong);
     }
@@ -107,7 +120,7 @@ pub fn verify<'k, T: DeserializeOwned>(
     }
     let (payload, _) =
         jws::deserialize_compact(token.as_bytes(), key.verifier()).map_err(|_| JwsError::BadSignature)?;
-    serde_json::from_slice(&payload).map_err(|error| JwsError::Claims(error.to_string()))
+    Ok(payload)
 }
 
 /// The protected header, unverified: only to choose a key.
@@ -124,9 +137,13 @@ fn header(token: &str) -> Result<Map<String, Value>, JwsError> {
 /// The claims of a token **without any check of its signature**: to show them to a person, or to find out who could
 /// check it. Never to decide.
 pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
+    serde_json::from_slice(&unverified_payload(token)?).ok()
+}
+
+/// The payload of a token **without any check of its signature**: to find the key that it must be verified with.
+pub fn unverified_payload(token: &str) -> Option<Vec<u8>> {
     header(token).ok()?;
-    let payload = base64url::decode(token.split('.').nth(1)?)?;
-    serde_json::from_slice(&payload).ok()
+    base64url::decode(token.split('.').nth(1)?)
 }
 
 #[cfg(test)]
