@@ -1,1 +1,74 @@
-//! The database: the only SQL of the project.
+//! The database: the only SQL of the project, one file per aggregate.
+//!
+//! Two engines, one SQL text. SQLite for one node (the default), PostgreSQL for several. Every query is written once
+//! with `$1` parameters; the macros [`read!`](crate::store::read) and [`write!`](crate::store::write) expand the Rust
+//! around it for both. Times come from our clock, never from the database; every store test runs on both engines.
+//!
+//! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
+
+mod error;
+mod migrations;
+mod open;
+mod sqlite_writer;
+
+#[cfg(test)]
+pub mod testing;
+#[cfg(test)]
+mod tests;
+
+pub use error::StoreError;
+pub use open::{DatabaseUrl, Db};
+
+/// Runs `$body` with a connection `$c` (`&mut`) that may only read.
+macro_rules! read {
+    ($db:expr, $c:ident => $body:expr) => {
+        match $db {
+            $crate::store::Db::Sqlite(sqlite) => {
+                let mut connection = sqlite.read.acquire().await.map_err($crate::store::StoreError::from)?;
+                let $c = &mut *connection;
+                $body
+            }
+            $crate::store::Db::Postgres(pool) => {
+                let mut connection = pool.acquire().await.map_err($crate::store::StoreError::from)?;
+                let $c = &mut *connection;
+                $body
+            }
+        }
+    };
+}
+pub(crate) use read;
+
+/// Runs `$body` with a connection `$c` (`&mut`) inside one transaction, which is committed where the body yields `Ok`
+/// and rolled back where it yields `Err`. In the body, `?` leaves the transaction, not the function.
+macro_rules! write {
+    ($db:expr, $c:ident => $body:block) => {
+        match $db {
+            $crate::store::Db::Sqlite(sqlite) => {
+                let mut turn = sqlite.writer.turn().await?;
+                let result: Result<_, $crate::store::StoreError> = {
+                    let $c = turn.connection();
+                    async { $body }.await
+                };
+                turn.end(result).await
+            }
+            $crate::store::Db::Postgres(pool) => {
+                let mut transaction = pool.begin().await.map_err($crate::store::StoreError::from)?;
+                let result: Result<_, $crate::store::StoreError> = {
+                    let $c = &mut *transaction;
+                    async { $body }.await
+                };
+                match result {
+                    Ok(value) => {
+                        transaction.commit().await.map_err($crate::store::StoreError::from)?;
+                        Ok(value)
+                    }
+                    Err(error) => {
+                        transaction.rollback().await.map_err($crate::store::StoreError::from)?;
+                        Err(error)
+                    }
+                }
+            }
+        }
+    };
+}
+pub(crate) use write;

@@ -1,0 +1,58 @@
+//! The migrations: two folders with the same numbers and names, forward only.
+
+use std::borrow::Cow;
+
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::{PgPool, SqlSafeStr as _, SqliteConnection};
+
+use super::StoreError;
+
+/// Lists each migration once, for both engines.
+macro_rules! migrations {
+    ($($number:literal $name:literal;)*) => {
+        fn sqlite() -> Migrator {
+            migrator(vec![$(($number, $name, include_str!(concat!("migrations/sqlite/", $name, ".sql")))),*])
+        }
+        fn postgres() -> Migrator {
+            migrator(vec![$(($number, $name, include_str!(concat!("migrations/postgres/", $name, ".sql")))),*])
+        }
+    };
+}
+
+migrations! {
+    1 "0001_keys_and_settings";
+    2 "0002_people";
+    3 "0003_sessions";
+    4 "0004_clients_and_grants";
+    5 "0005_workstations";
+    6 "0006_audit";
+    7 "0007_directory";
+    8 "0008_jobs";
+}
+
+fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {
+    let migrations = list
+        .into_iter()
+        .map(|(number, name, sql)| {
+            Migration::new(number, Cow::Borrowed(name), MigrationType::Simple, sql.into_sql_str(), false)
+        })
+        .collect();
+    Migrator::with_migrations(migrations)
+}
+
+pub(super) async fn run_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    sqlite().run_direct(None, connection, false).await.map_err(explain)
+}
+
+pub(super) async fn run_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    postgres().run(pool).await.map_err(explain)
+}
+
+fn explain(error: MigrateError) -> StoreError {
+    match error {
+        MigrateError::VersionMissing(number) | MigrateError::VersionTooNew(number, _) => StoreError::Newer(number),
+        MigrateError::VersionMismatch(number) => StoreError::MigrationChanged(number),
+        MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error),
+        other => StoreError::Driver(sqlx::Error::Migrate(Box::new(other))),
+    }
+}

@@ -1,0 +1,22 @@
+-- Audit events. Written with the change they record; the sealer of the node gives each its place in the chain at most
+-- a second later: until then sequence, previous_hash and hash are empty.
+CREATE TABLE audit_event (
+  id UUID NOT NULL PRIMARY KEY,
+  node TEXT NOT NULL,
+  at TIMESTAMPTZ NOT NULL,
+  kind TEXT NOT NULL,
+  -- success, failure or denied
+  outcome TEXT NOT NULL,
+  code TEXT,
+  person_id UUID,
+  client_id TEXT,
+  operation_id UUID,
+  -- Everything else of the minimum record.
+  detail JSONB NOT NULL,
+  sequence BIGINT,
+  previous_hash BYTEA,
+  hash BYTEA
+);
+CREATE UNIQUE INDEX audit_event_chain ON audit_event (node, sequence);
+CREATE INDEX audit_event_at ON audit_event (at);
+CREATE INDEX audit_event_person ON audit_event (person_id);

@@ -1,0 +1,35 @@
+-- People. The key is ours: national identifiers change and merge.
+CREATE TABLE person (
+  id BLOB NOT NULL PRIMARY KEY,
+  family_name TEXT NOT NULL,
+  given_name TEXT NOT NULL,
+  -- Professional data of people who are not in the national directory, in the shape of directory::model.
+  professional TEXT,
+  created_at TEXT NOT NULL,
+  disabled_at TEXT,
+  disabled_reason TEXT
+) STRICT;
+
+-- National identifiers: '8' + RPPS, '3' + FINESS + '/' + register, …
+CREATE TABLE person_identifier (
+  value TEXT NOT NULL PRIMARY KEY,
+  person_id BLOB NOT NULL REFERENCES person (id),
+  origin TEXT NOT NULL,
+  quality INTEGER NOT NULL,
+  created_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX person_identifier_person ON person_identifier (person_id);
+
+-- The link of a person with this establishment: known is not admitted.
+CREATE TABLE affiliation (
+  id BLOB NOT NULL PRIMARY KEY,
+  person_id BLOB NOT NULL REFERENCES person (id),
+  -- directory, list or desk
+  source TEXT NOT NULL,
+  -- The structure: '1' + FINESS, '3' + SIRET, or empty where a list admitted the person.
+  structure TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  ended_at TEXT,
+  end_reason TEXT
+) STRICT;
+CREATE INDEX affiliation_person ON affiliation (person_id);

@@ -1,0 +1,21 @@
+-- One import of the national directory. Rows carry their generation; `current` is switched to when all are in.
+CREATE TABLE directory_generation (
+  id INTEGER NOT NULL PRIMARY KEY,
+  source TEXT NOT NULL,
+  started_at TEXT NOT NULL,
+  finished_at TEXT,
+  current INTEGER NOT NULL,
+  line_count INTEGER NOT NULL,
+  person_count INTEGER NOT NULL,
+  rejected_count INTEGER NOT NULL
+) STRICT;
+
+-- One professional in one generation: names and practices in the shape of directory::model.
+CREATE TABLE directory_entry (
+  generation INTEGER NOT NULL REFERENCES directory_generation (id),
+  id_nat TEXT NOT NULL,
+  family_name TEXT NOT NULL,
+  given_name TEXT NOT NULL,
+  professional TEXT NOT NULL,
+  PRIMARY KEY (generation, id_nat)
+) STRICT;

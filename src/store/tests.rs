@@ -1,0 +1,205 @@
+//! Opening, migrating and writing, on both engines.
+
+use std::sync::Arc;
+
+use super::testing::{fresh_postgres, on_both, sqlite_in};
+use super::{DatabaseUrl, Db, StoreError, read, write};
+
+async fn put(db: &Db, name: &str, value: &str) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("INSERT INTO setting (name, value) VALUES ($1, $2)")
+            .bind(name.to_owned()).bind(value.to_owned()).execute(&mut *c).await?;
+        Ok(())
+    })
+}
+
+async fn count(db: &Db) -> i64 {
+    async fn query(db: &Db) -> Result<i64, StoreError> {
+        read!(db, c => Ok(sqlx::query_scalar("SELECT COUNT(*) FROM setting").fetch_one(c).await?))
+    }
+    query(db).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_failed_command_leaves_nothing_and_the_next_one_works() {
+    on_both(async |db| {
+        put(&db, "a", "1").await.unwrap();
+        assert!(put(&db, "a", "2").await.unwrap_err().is_duplicate());
+        let failed: Result<(), StoreError> = async {
+            write!(&db, c => {
+                sqlx::query("INSERT INTO setting (name, value) VALUES ('b', '1')").execute(&mut *c).await?;
+                Err(StoreError::Full)
+            })
+        }
+        .await;
+        assert!(matches!(failed, Err(StoreError::Full)));
+        assert_eq!(count(&db).await, 1);
+        put(&db, "b", "2").await.unwrap();
+        assert_eq!(count(&db).await, 2);
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn many_writers_at_once_all_get_their_answer() {
+    on_both(async |db| {
+        let db = Arc::new(db);
+        let tasks: Vec<_> = (0..100)
+            .map(|n| {
+                let db = Arc::clone(&db);
+                // Every tenth collides with its neighbour and must fail alone.
+                let name = if n % 10 == 9 { n - 1 } else { n };
+                tokio::spawn(async move { put(&db, &name.to_string(), "x").await })
+            })
+            .collect();
+        let mut kept = 0;
+        for task in tasks {
+            kept += i64::from(task.await.unwrap().is_ok());
+        }
+        assert_eq!(kept, 90);
+        assert_eq!(count(&db).await, 90);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_caller_that_goes_away_in_the_middle_leaves_nothing_behind() {
+    on_both(async |db| {
+        let inserted = tokio::sync::Notify::new();
+        let interrupted = async {
+            write!(&db, c => {
+                sqlx::query("INSERT INTO setting (name, value) VALUES ('gone', '1')").execute(&mut *c).await?;
+                inserted.notify_one();
+                std::future::pending::<()>().await;
+                Ok(())
+            })
+        };
+        tokio::select! {
+            _ = interrupted => unreachable!(),
+            () = inserted.notified() => {}
+        }
+        put(&db, "kept", "1").await.unwrap();
+        let names: Vec<String> = async {
+            read!(&db, c => Ok::<_, StoreError>(sqlx::query_scalar("SELECT name FROM setting").fetch_all(c).await?))
+        }
+        .await
+        .unwrap();
+        assert_eq!(names, ["kept"]);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_of_a_newer_program_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    for url in [DatabaseUrl::Sqlite(dir.path().join("sceau.db")), fresh_postgres().await] {
+        let db = Db::open(&url).await.unwrap();
+        async {
+            write!(&db, c => {
+                sqlx::query("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").execute(&mut *c).await?;
+                Ok(())
+            })
+        }
+        .await
+        .unwrap();
+        db.close().await;
+        assert!(matches!(Db::open(&url).await, Err(StoreError::Newer(9999))));
+    }
+}
+
+#[tokio::test]
+async fn a_database_held_by_another_program_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    let other = sqlite_in(dir.path()).await;
+    let Db::Sqlite(sqlite) = &other else { unreachable!() };
+    let mut turn = sqlite.writer.turn().await.unwrap();
+    sqlx::query("PRAGMA busy_timeout = 10").execute(turn.connection()).await.unwrap();
+    let Db::Sqlite(waiting) = &db else { unreachable!() };
+    {
+        // The test does not wait the five seconds of production.
+        let mut first = waiting.writer.0.lock().await;
+        sqlx::query("PRAGMA busy_timeout = 10").execute(first.connection.as_mut().unwrap()).await.unwrap();
+    }
+    let error = put(&db, "a", "1").await.unwrap_err();
+    assert_eq!(error.code(), "STORE-001", "{error}");
+    turn.end(Ok(())).await.unwrap();
+    put(&db, "a", "1").await.unwrap();
+}
+
+#[tokio::test]
+async fn a_full_disk_says_so_and_loses_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    put(&db, "before", "1").await.unwrap();
+    async {
+        write!(&db, c => {
+            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *c).await?;
+            Ok(())
+        })
+    }
+    .await
+    .unwrap();
+    let error = put(&db, "big", &"x".repeat(10_000_000)).await.unwrap_err();
+    assert_eq!(error.code(), "STORE-002", "{error}");
+    assert_eq!(count(&db).await, 1);
+}
+
+/// Wherever a caller goes away, before or after any statement of ours, the next writer works.
+#[tokio::test]
+async fn a_caller_may_go_away_at_any_point() {
+    use std::future::Future as _;
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    for polls in 0..60 {
+        let name = format!("gone{polls}");
+        let mut interrupted = Box::pin(put(&db, &name, "1"));
+        for _ in 0..polls {
+            let waker = std::task::Waker::noop();
+            if interrupted.as_mut().poll(&mut std::task::Context::from_waker(waker)).is_ready() {
+                break;
+            }
+            // Lets the database's thread answer, so that each poll may meet another step.
+            std::thread::yield_now();
+            tokio::task::yield_now().await;
+        }
+        drop(interrupted);
+        put(&db, &format!("kept{polls}"), "1").await.unwrap();
+    }
+}
+
+/// Tables, columns and whether they may be empty are the same on both engines.
+#[tokio::test]
+async fn both_engines_have_the_same_schema() {
+    let dir = tempfile::tempdir().unwrap();
+    let sqlite = sqlite_in(dir.path()).await;
+    let Db::Sqlite(pools) = &sqlite else { unreachable!() };
+    let mut ours: Vec<(String, String, bool)> = sqlx::query_as(
+        r#"SELECT m.name, c.name, c."notnull" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c
+           WHERE m.type = 'table' AND m.name NOT LIKE '\_sqlx%' ESCAPE '\' AND m.name NOT LIKE 'sqlite%'"#,
+    )
+    .fetch_all(&pools.read)
+    .await
+    .unwrap();
+    let postgres = Db::open(&fresh_postgres().await).await.unwrap();
+    let Db::Postgres(pool) = &postgres else { unreachable!() };
+    let mut theirs: Vec<(String, String, bool)> = sqlx::query_as(
+        r"SELECT table_name::text, column_name::text, is_nullable = 'YES' FROM information_schema.columns
+           WHERE table_schema = 'public' AND table_name NOT LIKE '\_sqlx%'",
+    )
+    .fetch_all(pool)
+    .await
+    .unwrap();
+    ours.sort();
+    theirs.sort();
+    assert!(!ours.is_empty());
+    assert_eq!(ours, theirs);
+}
+
+#[test]
+fn an_address_of_neither_kind_is_refused_without_repeating_its_password() {
+    let error = "mysql://root:hunter2@host/db".parse::<DatabaseUrl>().unwrap_err();
+    assert_eq!(error.code(), "STORE-006");
+    assert!(!error.to_string().contains("hunter2"));
+    assert!("sqlite:relative.db".parse::<DatabaseUrl>().is_err());
+}
