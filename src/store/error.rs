@@ -10,10 +10,14 @@ pub enum StoreError {
     #[error("the database cannot grow: the disk is full; free some space, nothing was lost")]
     Full,
     /// A newer version of the program wrote it.
-    #[error("the database was written by a newer version of Sceau (migration {0}); install that version again")]
+    #[error(
+        "the database was written by a newer version of Sceau (migration {0}); install that version again"
+    )]
     Newer(i64),
     /// A migration that was applied is not the one this program has.
-    #[error("migration {0} of the database differs from this program's; restore the backup or the matching version")]
+    #[error(
+        "migration {0} of the database differs from this program's; restore the backup or the matching version"
+    )]
     MigrationChanged(i64),
     /// The server or file cannot be reached.
     #[error("the database cannot be opened: {0}")]
@@ -69,7 +73,9 @@ impl From<sqlx::Error> for StoreError {
             sqlx::Error::Io(_) | sqlx::Error::Tls(_) => Self::Unreachable(error.to_string()),
             sqlx::Error::Database(database) => match database.code().as_deref() {
                 // SQLite: primary result code in the low byte (https://sqlite.org/rescode.html).
-                Some(code) if sqlite_primary(code) == Some(5) || sqlite_primary(code) == Some(6) => Self::Locked,
+                Some(code) if sqlite_primary(code) == Some(5) || sqlite_primary(code) == Some(6) => {
+                    Self::Locked
+                }
                 Some(code) if sqlite_primary(code) == Some(13) => Self::Full,
                 Some(code) if sqlite_primary(code) == Some(14) => Self::Unreachable(database.to_string()),
                 // PostgreSQL: SQLSTATE (appendix A of its manual).

@@ -50,7 +50,9 @@ pub(super) async fn run_postgres(pool: &PgPool) -> Result<(), StoreError> {
 
 fn explain(error: MigrateError) -> StoreError {
     match error {
-        MigrateError::VersionMissing(number) | MigrateError::VersionTooNew(number, _) => StoreError::Newer(number),
+        MigrateError::VersionMissing(number) | MigrateError::VersionTooNew(number, _) => {
+            StoreError::Newer(number)
+        }
         MigrateError::VersionMismatch(number) => StoreError::MigrationChanged(number),
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::from(error),
         other => StoreError::Driver(sqlx::Error::Migrate(Box::new(other))),

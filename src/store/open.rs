@@ -34,7 +34,9 @@ impl FromStr for DatabaseUrl {
             Some(("sqlite", path)) if path.starts_with('/') => Ok(Self::Sqlite(PathBuf::from(path))),
             Some(("postgres" | "postgresql", _)) => Ok(Self::Postgres(text.to_owned())),
             // The text is not repeated beyond its scheme: it may hold a password.
-            other => Err(StoreError::Address(other.map_or_else(String::new, |(scheme, _)| format!("{scheme}://…")))),
+            other => Err(StoreError::Address(
+                other.map_or_else(String::new, |(scheme, _)| format!("{scheme}://…")),
+            )),
         }
     }
 }

@@ -32,7 +32,12 @@ pub struct SqliteWriter(pub(super) Arc<Mutex<State>>);
 
 impl SqliteWriter {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self(Arc::new(Mutex::new(State { connection: Some(connection), batch: None, beginning: false, abandoned: false })))
+        Self(Arc::new(Mutex::new(State {
+            connection: Some(connection),
+            batch: None,
+            beginning: false,
+            abandoned: false,
+        })))
     }
 
     /// Waits for one's turn to write.
@@ -111,14 +116,19 @@ pub(crate) struct Turn {
 
 impl Turn {
     /// The connection, inside the command's savepoint.
-    #[expect(clippy::expect_used, reason = "a turn holds the lock and the connection until `end` consumes it")]
+    #[expect(
+        clippy::expect_used,
+        reason = "a turn holds the lock and the connection until `end` consumes it"
+    )]
     pub(crate) fn connection(&mut self) -> &mut SqliteConnection {
         self.state.as_mut().and_then(|state| state.connection.as_mut()).expect("a turn holds the connection")
     }
 
     /// Keeps or undoes what the command did, and answers once that is on disk.
     pub(crate) async fn end<T>(mut self, result: Result<T, StoreError>) -> Result<T, StoreError> {
-        let (Some(mut state), Some(outcome)) = (self.state.take(), self.outcome.take()) else { return result };
+        let (Some(mut state), Some(outcome)) = (self.state.take(), self.outcome.take()) else {
+            return result;
+        };
         if result.is_err() {
             state.undo_abandoned().await;
         } else {

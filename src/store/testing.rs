@@ -5,8 +5,8 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::str::FromStr as _;
-use std::sync::{Mutex, OnceLock};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, OnceLock};
 
 use sqlx::{Connection as _, Executor as _};
 
@@ -45,11 +45,12 @@ pub async fn fresh_postgres() -> DatabaseUrl {
 /// The directory of the socket of this process's cluster.
 fn cluster() -> &'static Path {
     static CLUSTER: OnceLock<(PathBuf, Mutex<Child>)> = OnceLock::new();
-    &CLUSTER.get_or_init(|| {
-        let (dir, child) = start();
-        (dir, Mutex::new(child))
-    })
-    .0
+    &CLUSTER
+        .get_or_init(|| {
+            let (dir, child) = start();
+            (dir, Mutex::new(child))
+        })
+        .0
 }
 
 /// Starts a cluster below a shell that waits for the end of its standard input, which is ours: whatever way this
