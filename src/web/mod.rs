@@ -1,1 +1,19 @@
 //! Serving HTTP, and the pages.
+//!
+//! What a hospital gets: pages in French and English that work with a keyboard, a screen reader and a phone; strict
+//! response headers on every one of them; and the plumbing of an HTTP server (TLS, client address, request limits).
+//! The pages know no store and no session: whoever mounts a route fills a plain struct of [`pages`] and renders it.
+//!
+//! `page`, `pages`, `i18n`, `language`, `headers`, `assets` and `error_page` also serve the workstation program, and
+//! use nothing that only the server has. Nothing here ever puts script or style inline, or loads anything from
+//! another host.
+
+pub mod assets;
+pub mod error_page;
+pub mod headers;
+pub mod i18n;
+pub mod language;
+pub mod page;
+pub mod pages;
+#[cfg(feature = "server")]
+pub mod samples;

@@ -1,0 +1,173 @@
+// The browser's side of the card protocol. The form already works without this script, in the same tab; this opens the
+// agent in a popup, notices when no agent answers, and goes on when the card has been read.
+const panel = document.querySelector("[data-card]");
+if (panel) start(panel);
+
+function start(panel) {
+  const { txn, request, status, events, next } = panel.dataset;
+  const form = panel.querySelector("form");
+  const query = `?txn=${encodeURIComponent(txn)}`;
+  const left = `sceau-left-${txn}`;
+  const channel = new BroadcastChannel("sceau-card");
+
+  // A card request lives 120 s, and an agent takes each one once.
+  const FRESH = 90_000;
+  let madeAt = Date.now();
+  let used = false;
+  let attempt = 0;
+  let popup = null;
+  let source = null;
+  let poll = 0;
+  let over = false;
+
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    inPopup();
+  });
+  panel.querySelector("[data-same-tab]")?.addEventListener("click", () => inThisTab());
+  channel.addEventListener("message", ({ data }) => {
+    if (data?.txn !== txn) return;
+    if (data.state === "done" || data.state === "cancelled") {
+      channel.postMessage({ txn, state: "heard" });
+      settle(data);
+    }
+  });
+  window.addEventListener("pageshow", () => {
+    if (sessionStorage.getItem(left)) cameBack();
+  });
+
+  async function inPopup() {
+    const mine = ++attempt;
+    closePopup();
+    // First of all, while the click still counts: browsers block a popup that is opened later.
+    popup = window.open("", "sceau-card", placed(480, 700));
+    if (!popup) return inThisTab();
+    show("opening");
+    try {
+      await renew();
+    } catch (cause) {
+      closePopup();
+      return show(cause.state ?? "offline");
+    }
+    if (mine !== attempt) return;
+    used = true;
+    form.target = "sceau-card";
+    form.submit();
+    watch(popup, mine);
+    listen();
+  }
+
+  async function inThisTab() {
+    attempt += 1;
+    closePopup();
+    show("opening");
+    try {
+      await renew();
+    } catch (cause) {
+      return show(cause.state ?? "offline");
+    }
+    used = true;
+    sessionStorage.setItem(left, "1");
+    form.target = "_self";
+    form.submit();
+  }
+
+  // The agent's pages carry Cross-Origin-Opener-Policy: once one of them is there, the popup looks closed from here.
+  // A browser's own "cannot connect" page leaves it open.
+  function watch(popup, mine) {
+    const since = Date.now();
+    const timer = setInterval(() => {
+      if (mine !== attempt || over) return clearInterval(timer);
+      if (popup.closed) {
+        clearInterval(timer);
+        show("waiting");
+      } else if (Date.now() - since > 2500) {
+        clearInterval(timer);
+        closePopup();
+        hush();
+        show("no-agent");
+      }
+    }, 100);
+  }
+
+  async function renew() {
+    if (!used && Date.now() - madeAt < FRESH) return;
+    const answer = await fetch(request + query, { cache: "no-store", headers: { accept: "application/json" } });
+    if (answer.status === 404 || answer.status === 410) throw { state: "expired" };
+    if (!answer.ok) throw { state: "offline" };
+    form.elements.request.value = (await answer.json()).request;
+    madeAt = Date.now();
+    used = false;
+  }
+
+  function listen() {
+    hush();
+    source = new EventSource(events + query);
+    source.addEventListener("message", ({ data }) => settle(JSON.parse(data)));
+    source.addEventListener("error", () => {
+      hush();
+      poll = setInterval(ask, 2000);
+    });
+  }
+
+  async function ask() {
+    try {
+      const answer = await fetch(status + query, { cache: "no-store", headers: { accept: "application/json" } });
+      if (answer.status === 404 || answer.status === 410) settle({ state: "expired" });
+      else if (answer.ok) settle(await answer.json());
+    } catch {
+      // The network may come back; the next turn asks again.
+    }
+  }
+
+  function hush() {
+    source?.close();
+    source = null;
+    clearInterval(poll);
+  }
+
+  function settle(outcome) {
+    if (over || outcome.state === "open") return;
+    sessionStorage.removeItem(left);
+    attempt += 1;
+    hush();
+    if (outcome.state === "failed") {
+      panel.querySelector("[data-message]").textContent = outcome.message;
+      panel.querySelector("[data-action]").textContent = outcome.action;
+      panel.querySelector("[data-code]").textContent = outcome.code;
+    }
+    show(outcome.state);
+    if (outcome.state === "done") {
+      over = true;
+      // Asked for with the session's cookie: a browser that did not sign in gets nothing there.
+      location.replace(next);
+    }
+  }
+
+  async function cameBack() {
+    sessionStorage.removeItem(left);
+    used = true;
+    show("came-back");
+    await ask();
+  }
+
+  function closePopup() {
+    if (popup && !popup.closed) popup.close();
+    popup = null;
+  }
+
+  function show(state) {
+    for (const notice of panel.querySelectorAll("[data-state]")) notice.hidden = notice.dataset.state !== state;
+    const again = state === "waiting";
+    for (const label of panel.querySelectorAll("[data-label]")) {
+      label.hidden = (label.dataset.label === "again") !== again;
+    }
+    panel.dataset.shown = state;
+  }
+
+  function placed(width, height) {
+    const x = Math.round(window.screenX + Math.max(0, (window.outerWidth - width) / 2));
+    const y = Math.round(window.screenY + Math.max(0, (window.outerHeight - height) / 3));
+    return `popup,width=${width},height=${height},left=${x},top=${y}`;
+  }
+}

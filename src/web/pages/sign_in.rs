@@ -1,0 +1,142 @@
+//! The sign-in page: who asks, and by which means one can sign in.
+//!
+//! The card panel implements the browser's side of the card protocol (sections 1 and 8): its form posts the card
+//! request to the agent by a navigation, in a popup opened by the click, or in the same tab without script or where
+//! popups are blocked. The script renews the request before use, notices within 3 s that no agent answered, and waits
+//! for the end by BroadcastChannel, server-sent events, or a poll. It never sees a PIN, an answer or a session.
+
+use askama::Template;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
+
+/// `GET REQUEST_PATH?txn=…` answers [`Renewed`]: a card request as good as new.
+pub const REQUEST_PATH: &str = "/card/request";
+/// `GET STATUS_PATH?txn=…` answers a [`Status`].
+pub const STATUS_PATH: &str = "/card/status";
+/// `GET EVENTS_PATH?txn=…` is a `text/event-stream` whose messages are [`Status`]es.
+pub const EVENTS_PATH: &str = "/card/events";
+
+/// The page.
+#[derive(Clone, Debug)]
+pub struct SignIn {
+    /// Who asked for a sign-in; `None` when the person came by themselves.
+    pub relying_party: Option<RelyingParty>,
+    /// The means that are configured, in the order shown. The first selected one has its panel below.
+    pub means: Vec<Means>,
+    pub card: Option<CardPanel>,
+    /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
+    pub notice: Option<String>,
+    /// Address that gives up and goes back to the relying party, where it has one.
+    pub give_up: Option<String>,
+    /// Where a form of this page may end besides this host: the relying party's redirect origin, from
+    /// [`crate::web::headers::form_target`].
+    pub form_targets: Vec<String>,
+}
+
+/// A service that asks who someone is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RelyingParty {
+    /// Its name as registered.
+    pub name: String,
+    /// Host of its redirect address.
+    pub host: String,
+}
+
+/// One tab.
+#[derive(Clone, Debug)]
+pub struct Means {
+    pub kind: MeansKind,
+    /// This page with the tab selected.
+    pub href: String,
+    pub selected: bool,
+}
+
+/// A means of identification, named as Pro Santé Connect names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MeansKind {
+    Card,
+}
+
+impl MeansKind {
+    fn label(self, texts: &Texts) -> String {
+        match self {
+            Self::Card => texts.text("means-card"),
+        }
+    }
+}
+
+/// What the card tab needs.
+#[derive(Clone)]
+pub struct CardPanel {
+    /// Address of the agent, `http://127.0.0.1:<port>/`.
+    pub agent: String,
+    /// The signed card request. No secret: anyone can have one made.
+    pub request: String,
+    /// Handle of the transaction in addresses and messages of this browser.
+    pub transaction: String,
+    /// Where to go once signed in: a GET that needs the new session cookie.
+    pub next: String,
+}
+
+impl std::fmt::Debug for CardPanel {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CardPanel").field("transaction", &self.transaction).finish_non_exhaustive()
+    }
+}
+
+/// A fresh card request.
+#[derive(Clone, Debug, Serialize)]
+pub struct Renewed {
+    pub request: String,
+}
+
+/// How a transaction stands, for the waiting page. Never holds a code, an address or a cookie.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "state", rename_all = "snake_case")]
+pub enum Status {
+    Open,
+    /// Signed in: go on.
+    Done,
+    /// Given up on the agent's page; the transaction is still good.
+    Cancelled,
+    /// Ten minutes are over, or the transaction is not this browser's.
+    Expired,
+    /// Refused, with what happened and what to do in the user's language.
+    Failed { code: String, message: String, action: String },
+}
+
+impl Status {
+    /// A refusal with the texts of its code.
+    pub fn failed(code: &str, texts: &Texts) -> Self {
+        let (message, action) = texts
+            .error(code, &[])
+            .unwrap_or_else(|| (texts.text("error-unknown"), texts.text("error-unknown.action")));
+        Self::Failed { code: code.to_owned(), message, action }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "sign_in.html")]
+struct View<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a SignIn,
+    notice: Option<(String, String)>,
+    script: &'a str,
+}
+
+impl SignIn {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let notice = self.notice.as_deref().and_then(|code| frame.texts.error(code, &[]));
+        let view = View { frame, t: frame.texts, page: self, notice, script: &assets::SIGN_IN.path };
+        let mut form_targets = self.form_targets.clone();
+        if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
+            form_targets.insert(0, agent.to_owned());
+        }
+        let policy = Policy { scripts: true, images: true, opens_agent: true, form_targets, https: false };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+}

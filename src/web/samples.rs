@@ -1,0 +1,130 @@
+//! One example of every page in every state worth seeing, with invented people.
+//!
+//! Tests render all of them in each language and have a browser judge them; whoever changes the look opens them with
+//! `cargo run -p sceau-hw-tests --example pages`. No route of the server or the agent leads here.
+
+use axum::{Router, extract::Path, response::IntoResponse, response::Response, routing::get};
+use http::StatusCode;
+
+use super::{
+    assets,
+    error_page::ErrorPage,
+    language::Language,
+    page::{Frame, Site},
+    pages::sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
+};
+
+/// A page: its name, and how to render it.
+pub type Sample = (&'static str, fn(&Frame) -> Response);
+
+/// Every page.
+pub const ALL: &[Sample] = &[
+    ("sign-in", |frame| sign_in().render(frame)),
+    ("sign-in-notice", |frame| SignIn { notice: Some("WEB-013".into()), ..sign_in() }.render(frame)),
+    ("sign-in-alone", |frame| {
+        SignIn { relying_party: None, give_up: None, form_targets: Vec::new(), ..sign_in() }.render(frame)
+    }),
+    ("error", |frame| {
+        ErrorPage::new(StatusCode::FORBIDDEN, "WEB-001", "0193b1c4-7a52-7c1e-9f5e-2d8a3b1c4d5e").retry("/").render(frame)
+    }),
+    ("error-unknown", |frame| ErrorPage::new(StatusCode::INTERNAL_SERVER_ERROR, "NONE-999", "").back("/").render(frame)),
+];
+
+/// The samples over HTTP: `/` lists them, `/{language}/{name}` shows one.
+pub fn router() -> Router {
+    Router::new()
+        .route("/", get(async || axum::response::Html(index())))
+        .route("/{language}/{name}", get(async |Path((language, name)): Path<(String, String)>| show(&language, &name)))
+        .merge(assets::router())
+}
+
+/// The frame of the samples.
+pub fn frame(language: Language) -> Frame {
+    let site = Site { establishment: "Centre hospitalier de Saint-Aubin".into(), https: false };
+    let other = site.frame(language).other();
+    Frame { switch: Some(format!("?ui_locales={}", other.tag())), ..site.frame(language) }
+}
+
+fn show(language: &str, name: &str) -> Response {
+    let language = Language::ALL.into_iter().find(|known| known.tag() == language);
+    let sample = ALL.iter().find(|(known, _)| *known == name);
+    match (language, sample) {
+        (Some(language), Some((_, render))) => render(&frame(language)),
+        _ => StatusCode::NOT_FOUND.into_response(),
+    }
+}
+
+fn index() -> String {
+    let links = Language::ALL.iter().flat_map(|language| {
+        ALL.iter().map(move |(name, _)| format!("<li><a href=\"/{0}/{name}\">{0} {name}</a></li>", language.tag()))
+    });
+    format!("<!doctype html><html lang=en><title>Pages</title><ul>{}</ul></html>", links.collect::<String>())
+}
+
+fn sign_in() -> SignIn {
+    SignIn {
+        relying_party: Some(RelyingParty {
+            name: "Dossier patient".into(),
+            host: "dossier.ch-saint-aubin.example".into(),
+        }),
+        means: vec![Means { kind: MeansKind::Card, href: "?means=card".into(), selected: true }],
+        card: Some(CardPanel {
+            agent: "http://127.0.0.1:47810/".into(),
+            request: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into(),
+            transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
+            next: "/card/continue".into(),
+        }),
+        notice: None,
+        give_up: Some("/auth/cancel".into()),
+        form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    async fn body(response: Response) -> String {
+        let bytes = response.into_body().collect().await.expect("a body").to_bytes();
+        String::from_utf8(bytes.to_vec()).expect("UTF-8")
+    }
+
+    #[tokio::test]
+    async fn every_page_renders_in_every_language() {
+        for language in Language::ALL {
+            for (name, render) in ALL {
+                let response = render(&frame(language));
+                let what = format!("{} {name}", language.tag());
+                assert_eq!(response.headers()["content-type"], "text/html; charset=utf-8", "{what}");
+                assert_eq!(response.headers()["content-language"], language.tag(), "{what}");
+                assert!(response.headers().contains_key("content-security-policy"), "{what}");
+                let html = body(response).await;
+                assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{what}");
+                assert!(html.contains("<h1>") && html.contains("<main>") && html.contains("<title>"), "{what}");
+                // The policy forbids them: they would do nothing, or say that something was injected.
+                for inline in [" style=", " onclick=", "<style", "javascript:"] {
+                    assert!(!html.contains(inline), "{what}: {inline}");
+                }
+                let scripts = html.matches("<script").count();
+                assert_eq!(scripts, html.matches("<script type=\"module\" src=\"/assets/").count(), "{what}");
+                assert!(!html.contains("type=\"password\""), "{what}: browsers would offer to keep the PIN");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hostile_name_stays_text() {
+        let hostile = "\"><script>alert(1)</script>'{{7*7}}";
+        let mut page = sign_in();
+        page.relying_party = Some(RelyingParty { name: hostile.into(), host: hostile.into() });
+        page.give_up = Some(hostile.into());
+        let card = page.card.as_mut().expect("a card panel");
+        card.request = hostile.into();
+        card.transaction = hostile.into();
+        let html = body(page.render(&Frame { establishment: hostile.into(), ..frame(Language::French) })).await;
+        assert!(!html.contains("<script>") && !html.contains(hostile), "{html}");
+        assert!(html.contains("&#34;&#62;&#60;script"), "{html}");
+    }
+}
