@@ -50,7 +50,8 @@ impl Policy {
     }
 
     fn content_security(&self) -> String {
-        let mut policy = String::from("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
+        let mut policy =
+            String::from("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
         if self.scripts {
             policy.push_str("; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'");
         }

@@ -105,7 +105,8 @@ mod tests {
     #[test]
     fn reads_the_query() {
         let parts = |uri: &str| {
-            let request = http::Request::get(uri).header("accept-language", "fr").body(()).expect("a request");
+            let request =
+                http::Request::get(uri).header("accept-language", "fr").body(()).expect("a request");
             request.into_parts().0
         };
         assert_eq!(Language::of(&parts("/auth?ui_locales=en%20fr")), Language::English);

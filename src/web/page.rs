@@ -9,12 +9,7 @@ use askama::Template;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
-use super::{
-    assets,
-    headers::Policy,
-    i18n::Texts,
-    language::Language,
-};
+use super::{assets, headers::Policy, i18n::Texts, language::Language};
 
 /// What stands around the pages of one site; made once, from the configuration.
 #[derive(Clone, Debug)]
@@ -28,7 +23,12 @@ pub struct Site {
 impl Site {
     /// The frame of a page in this language.
     pub fn frame(&self, language: Language) -> Frame {
-        Frame { texts: language.texts(), establishment: self.establishment.clone(), https: self.https, switch: None }
+        Frame {
+            texts: language.texts(),
+            establishment: self.establishment.clone(),
+            https: self.https,
+            switch: None,
+        }
     }
 }
 

@@ -25,16 +25,23 @@ pub const ALL: &[Sample] = &[
         SignIn { relying_party: None, give_up: None, form_targets: Vec::new(), ..sign_in() }.render(frame)
     }),
     ("error", |frame| {
-        ErrorPage::new(StatusCode::FORBIDDEN, "WEB-001", "0193b1c4-7a52-7c1e-9f5e-2d8a3b1c4d5e").retry("/").render(frame)
+        ErrorPage::new(StatusCode::FORBIDDEN, "WEB-001", "0193b1c4-7a52-7c1e-9f5e-2d8a3b1c4d5e")
+            .retry("/")
+            .render(frame)
     }),
-    ("error-unknown", |frame| ErrorPage::new(StatusCode::INTERNAL_SERVER_ERROR, "NONE-999", "").back("/").render(frame)),
+    ("error-unknown", |frame| {
+        ErrorPage::new(StatusCode::INTERNAL_SERVER_ERROR, "NONE-999", "").back("/").render(frame)
+    }),
 ];
 
 /// The samples over HTTP: `/` lists them, `/{language}/{name}` shows one.
 pub fn router() -> Router {
     Router::new()
         .route("/", get(async || axum::response::Html(index())))
-        .route("/{language}/{name}", get(async |Path((language, name)): Path<(String, String)>| show(&language, &name)))
+        .route(
+            "/{language}/{name}",
+            get(async |Path((language, name)): Path<(String, String)>| show(&language, &name)),
+        )
         .merge(assets::router())
 }
 
@@ -56,7 +63,8 @@ fn show(language: &str, name: &str) -> Response {
 
 fn index() -> String {
     let links = Language::ALL.iter().flat_map(|language| {
-        ALL.iter().map(move |(name, _)| format!("<li><a href=\"/{0}/{name}\">{0} {name}</a></li>", language.tag()))
+        ALL.iter()
+            .map(move |(name, _)| format!("<li><a href=\"/{0}/{name}\">{0} {name}</a></li>", language.tag()))
     });
     format!("<!doctype html><html lang=en><title>Pages</title><ul>{}</ul></html>", links.collect::<String>())
 }
@@ -102,7 +110,10 @@ mod tests {
                 assert!(response.headers().contains_key("content-security-policy"), "{what}");
                 let html = body(response).await;
                 assert!(html.contains(&format!("<html lang=\"{}\">", language.tag())), "{what}");
-                assert!(html.contains("<h1>") && html.contains("<main>") && html.contains("<title>"), "{what}");
+                assert!(
+                    html.contains("<h1>") && html.contains("<main>") && html.contains("<title>"),
+                    "{what}"
+                );
                 // The policy forbids them: they would do nothing, or say that something was injected.
                 for inline in [" style=", " onclick=", "<style", "javascript:"] {
                     assert!(!html.contains(inline), "{what}: {inline}");
@@ -123,7 +134,8 @@ mod tests {
         let card = page.card.as_mut().expect("a card panel");
         card.request = hostile.into();
         card.transaction = hostile.into();
-        let html = body(page.render(&Frame { establishment: hostile.into(), ..frame(Language::French) })).await;
+        let html =
+            body(page.render(&Frame { establishment: hostile.into(), ..frame(Language::French) })).await;
         assert!(!html.contains("<script>") && !html.contains(hostile), "{html}");
         assert!(html.contains("&#34;&#62;&#60;script"), "{html}");
     }

@@ -64,8 +64,11 @@ fn used() -> BTreeSet<String> {
         let text = text.lines().filter(|l| !l.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
         for call in [".text(\"", ".text_with(\"", ".text_count(\""] {
             // A call may be broken over lines.
-            let flat = text.replace("(\n", "(").split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(");
-            used.extend(flat.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned));
+            let flat =
+                text.replace("(\n", "(").split_whitespace().collect::<Vec<_>>().join(" ").replace("( ", "(");
+            used.extend(
+                flat.split(call).skip(1).filter_map(|rest| rest.split('"').next()).map(str::to_owned),
+            );
         }
     }
     used
@@ -82,7 +85,11 @@ fn every_text_exists_in_both_languages() {
 #[test]
 fn both_languages_take_the_same_values() {
     let places = |text: &str| {
-        text.split("{ $").skip(1).filter_map(|rest| rest.split([' ', '}']).next()).map(str::to_owned).collect()
+        text.split("{ $")
+            .skip(1)
+            .filter_map(|rest| rest.split([' ', '}']).next())
+            .map(str::to_owned)
+            .collect()
     };
     let english = entries(ENGLISH);
     for (id, text) in entries(FRENCH) {
@@ -108,9 +115,14 @@ fn every_text_is_used() {
 
 #[test]
 fn every_error_says_what_to_do_and_is_listed() {
-    let listed = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md")).unwrap_or_default();
+    let listed =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/errors.md")).unwrap_or_default();
     let all = entries(FRENCH);
-    for id in all.keys().filter_map(|id| id.strip_prefix("error-")).filter(|id| id.contains('-') && !id.contains('.')) {
+    for id in all
+        .keys()
+        .filter_map(|id| id.strip_prefix("error-"))
+        .filter(|id| id.contains('-') && !id.contains('.'))
+    {
         assert!(all.contains_key(&format!("error-{id}.action")), "error-{id} lacks .action");
         assert!(listed.contains(&format!("| {id} |")), "{id} is not listed in docs/errors.md");
     }

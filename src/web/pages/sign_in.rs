@@ -105,7 +105,11 @@ pub enum Status {
     /// Ten minutes are over, or the transaction is not this browser's.
     Expired,
     /// Refused, with what happened and what to do in the user's language.
-    Failed { code: String, message: String, action: String },
+    Failed {
+        code: String,
+        message: String,
+        action: String,
+    },
 }
 
 impl Status {
