@@ -112,7 +112,8 @@ impl Authority {
             .with(Extension::authority(None))
             .with(Extension::key_usage(&[Usage::KeyCertSign, Usage::CrlSign]));
         let identifier = key_identifier(&key)?;
-        let certificate = sign_template(&template, &key, &name.to_der(), &identifier, &key)?;
+        let certificate =
+            X509::from_der(&sign_template(&template, &key, &name.to_der(), &identifier, &key)?)?;
         Ok(Self { certificate, key })
     }
 
@@ -145,19 +146,20 @@ impl Authority {
         if !faults.is_empty() {
             return Err(Error::WouldNotSign(faults));
         }
-        let certificate = self.issue_unchecked(template, key)?;
+        let certificate = X509::from_der(&self.issue_unchecked(template, key)?)?;
         if !certificate.verify(&self.key)? {
             return Err(Error::WouldNotSign(vec!["signature does not verify".to_owned()]));
         }
         Ok(certificate)
     }
 
-    /// Signs whatever the template says: for tests of what must be refused.
+    /// Signs whatever the template says, for tests of what must be refused; returns DER, since OpenSSL may not even be
+    /// able to read it.
     pub fn issue_unchecked<T: HasPublic>(
         &self,
         template: &Template,
         key: &PKeyRef<T>,
-    ) -> Result<X509, Error> {
+    ) -> Result<Vec<u8>, Error> {
         sign_template(template, key, &self.name()?, &self.key_identifier()?, &self.key)
     }
 
@@ -185,7 +187,7 @@ fn sign_template<T: HasPublic>(
     issuer: &[u8],
     issuer_identifier: &[u8],
     issuer_key: &PKeyRef<Private>,
-) -> Result<X509, Error> {
+) -> Result<Vec<u8>, Error> {
     let algorithm = signature_algorithm(issuer_key, template.hash)?;
     let serial = match &template.serial {
         Some(serial) => serial.clone(),
@@ -210,8 +212,7 @@ fn sign_template<T: HasPublic>(
         key.public_key_to_der()?,
         der::context(3, &der::sequence(&extensions)),
     ]);
-    let certificate = sign(&to_be_signed, &algorithm, template.hash, issuer_key)?;
-    Ok(X509::from_der(&certificate)?)
+    sign(&to_be_signed, &algorithm, template.hash, issuer_key)
 }
 
 /// Wraps a to-be-signed structure (certificate or list) with its algorithm and signature.

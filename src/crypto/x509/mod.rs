@@ -1,1 +1,12 @@
-//! Certificates: anchors, paths, revocation lists, and the profile of the health cards.
+//! Certificates: which authorities are trusted, whether a path leads to them, what is revoked, and what a health card
+//! says.
+//!
+//! OpenSSL builds paths and checks every signature; `x509-parser`, without its own verification, only reads names and
+//! extensions, which OpenSSL's binding does not give. The system's list of authorities is never used.
+//!
+//! Each module has its own error type; all share the codes `CERT-0xx` of `docs/errors.md`.
+
+pub mod profile;
+
+#[cfg(test)]
+pub(crate) mod test_pki;
