@@ -1,1 +1,177 @@
-//! Browser sessions and what a sign-in proved.
+//! Browser sessions, and what a sign-in proved.
+//!
+//! A hospital gets one session per person and browser: at most four hours long, at most thirty minutes idle (the
+//! values of PSC and of RIE v2, PS 13), from which every relying party is served without a new sign-in. Every sign-in
+//! method produces the same thing, an [`Authentication`]; the OpenID Provider asks the session, never the method.
+//!
+//! Nothing here knows a cookie's format, a page or a protocol.
+
+mod policy;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::ids::{PersonId, SessionId, WorkstationId};
+
+pub use policy::{SessionPolicy, Standing};
+
+/// What a successful sign-in proved. Every method ends in one of these.
+#[derive(Debug, Clone)]
+pub struct Authentication {
+    /// Who.
+    pub person: PersonId,
+    /// How well.
+    pub acr: Acr,
+    /// By which factors.
+    pub amr: Vec<Amr>,
+    /// With which means, in the words of PSC.
+    pub auth_mode: AuthMode,
+    /// When the proof was made.
+    pub at: Time,
+    /// What was seen, for the record.
+    pub evidence: Evidence,
+}
+
+/// The level that was really reached. What a relying party is told is the business of its profile (`oidc::psc`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(sqlx::Type), sqlx(type_name = "text", rename_all = "lowercase"))]
+#[serde(rename_all = "lowercase")]
+pub enum Acr {
+    /// Low.
+    Eidas1,
+    /// Substantial.
+    Eidas2,
+    /// High: a card and its PIN.
+    Eidas3,
+}
+
+impl Acr {
+    /// The name PSC gives the level.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eidas1 => "eidas1",
+            Self::Eidas2 => "eidas2",
+            Self::Eidas3 => "eidas3",
+        }
+    }
+}
+
+/// A factor or property of a sign-in, by its name in RFC 8176.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Amr {
+    /// Smart card.
+    Sc,
+    /// PIN.
+    Pin,
+    /// Key held in hardware.
+    Hwk,
+    /// More than one factor.
+    Mfa,
+}
+
+/// The means, by the values of PSC's `authMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "server", derive(sqlx::Type), sqlx(type_name = "text", rename_all = "UPPERCASE"))]
+#[serde(rename_all = "UPPERCASE")]
+pub enum AuthMode {
+    /// A card of the CPS family.
+    Card,
+    /// The phone.
+    Mobile,
+}
+
+impl AuthMode {
+    /// The value of the claim.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "CARD",
+            Self::Mobile => "MOBILE",
+        }
+    }
+}
+
+/// What a sign-in method saw: kept with the session and in the audit, never given to relying parties.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "means", rename_all = "lowercase")]
+pub enum Evidence {
+    /// A card and the workstation it was read at.
+    Card {
+        /// Issuer and card number, as in the certificate.
+        card_number: String,
+        /// SHA-256 of the certificate, in hexadecimal.
+        certificate_sha256: String,
+        /// The certificate's serial number, in hexadecimal.
+        serial: String,
+        /// Where the card was read.
+        workstation: WorkstationId,
+        /// How the PIN was entered: pad, window, page.
+        pin: String,
+        /// contact or contactless.
+        interface: String,
+    },
+}
+
+/// A session as it stands in the database.
+#[derive(Debug, Clone)]
+#[cfg_attr(feature = "server", derive(sqlx::FromRow))]
+pub struct Session {
+    /// Its `sid`.
+    pub id: SessionId,
+    /// Whose it is.
+    pub person_id: PersonId,
+    /// The level reached at sign-in.
+    pub acr: Acr,
+    /// The factors used.
+    #[cfg_attr(feature = "server", sqlx(json))]
+    pub amr: Vec<Amr>,
+    /// The means used.
+    pub auth_mode: AuthMode,
+    /// When the person last proved who they are.
+    pub auth_time: Time,
+    /// What was seen.
+    #[cfg_attr(feature = "server", sqlx(json))]
+    pub evidence: Evidence,
+    /// When the session began.
+    pub created_at: Time,
+    /// When it was last used.
+    pub last_seen_at: Time,
+    /// When it ends at the latest.
+    pub expires_at: Time,
+    /// When it ended, if it did.
+    pub ended_at: Option<Time>,
+}
+
+/// Why a session ended, as it stands in the database and in audit events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EndReason {
+    /// The person signed out.
+    SignedOut,
+    /// A relying party asked for it.
+    RelyingParty,
+    /// Four hours, or thirty minutes idle.
+    Expired,
+    /// Another person, or the same one anew, signed in in the same browser.
+    Replaced,
+    /// The person was disabled.
+    PersonDisabled,
+    /// The person's link with the establishment ended.
+    AffiliationEnded,
+    /// An administrator ended it.
+    Administrator,
+}
+
+impl EndReason {
+    /// The name kept in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed-out",
+            Self::RelyingParty => "relying-party",
+            Self::Expired => "expired",
+            Self::Replaced => "replaced",
+            Self::PersonDisabled => "person-disabled",
+            Self::AffiliationEnded => "affiliation-ended",
+            Self::Administrator => "administrator",
+        }
+    }
+}

@@ -7,8 +7,10 @@
 //! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
 
 mod error;
+pub mod login_transaction;
 mod migrations;
 mod open;
+pub mod session;
 mod sqlite_writer;
 
 #[cfg(test)]

@@ -1,0 +1,297 @@
+//! Sign-ins on their way: from `/auth` until the session exists.
+//!
+//! A transaction is bound, when it is created, to the browser by a cookie whose hash stands here; it is never bound
+//! again. It is consumed once, by one conditional update that begins the session in the same transaction: of two
+//! answers only one can win.
+
+use sqlx::types::Json;
+
+use super::session::{NewSession, begin_session, end_session};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{Random, SessionId, TransactionId};
+use crate::session::EndReason;
+
+/// A sign-in on its way.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LoginTransaction {
+    /// Its key.
+    pub id: TransactionId,
+    /// SHA-256 of the browser's cookie (32 bytes).
+    pub browser_hash: Vec<u8>,
+    /// The relying party that asked.
+    pub client_id: String,
+    /// Its checked request, in the shape that `oidc::authorize` gave it.
+    #[sqlx(json)]
+    pub request: serde_json::Value,
+    /// When it began.
+    pub created_at: Time,
+    /// When it is no longer good.
+    pub expires_at: Time,
+    /// The `txn` of the card request that was issued last.
+    pub card_txn: Option<String>,
+    /// That request, byte for byte.
+    pub card_request: Option<String>,
+    /// When that request is no longer good.
+    pub card_request_expires_at: Option<Time>,
+    /// Where it stands.
+    pub state: State,
+    /// Why it failed, where it did: a stable code.
+    pub error_code: Option<String>,
+    /// The session it ended in.
+    pub session_id: Option<SessionId>,
+}
+
+/// Where a sign-in stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum State {
+    /// Waiting for a proof.
+    Open,
+    /// A session came of it.
+    Done,
+    /// The person gave up.
+    Cancelled,
+}
+
+macro_rules! columns {
+    () => {
+        "id, browser_hash, client_id, request, created_at, expires_at, card_txn, card_request,
+         card_request_expires_at, state, error_code, session_id"
+    };
+}
+
+/// A sign-in to begin.
+#[derive(Debug, Clone)]
+pub struct NewTransaction {
+    /// Its key.
+    pub id: TransactionId,
+    /// SHA-256 of the browser's cookie.
+    pub browser_hash: [u8; 32],
+    /// The relying party.
+    pub client_id: String,
+    /// Its checked request.
+    pub request: serde_json::Value,
+    /// When it is no longer good: ten minutes later.
+    pub expires_at: Time,
+}
+
+/// Begins a sign-in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn begin(db: &Db, new: &NewTransaction, now: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "INSERT INTO login_transaction (id, browser_hash, client_id, request, created_at, expires_at, state)
+             VALUES ($1, $2, $3, $4, $5, $6, 'open')",
+        )
+        .bind(new.id)
+        .bind(new.browser_hash.to_vec())
+        .bind(new.client_id.clone())
+        .bind(Json(new.request.clone()))
+        .bind(now)
+        .bind(new.expires_at)
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
+/// The sign-in of that key.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: TransactionId) -> Result<Option<LoginTransaction>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM login_transaction WHERE id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The sign-in whose last card request carries that `txn`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_card_txn(db: &Db, txn: &str) -> Result<Option<LoginTransaction>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM login_transaction WHERE card_txn = $1");
+    let txn = txn.to_owned();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(txn).fetch_optional(&mut *c).await?))
+}
+
+/// Puts a new card request in the place of the last one, while the sign-in is open. Yields whether it was.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn issue_card_request(
+    db: &Db,
+    id: TransactionId,
+    txn: &str,
+    request: &str,
+    request_expires_at: Time,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let (txn, request) = (txn.to_owned(), request.to_owned());
+    write!(db, c => {
+        let updated = sqlx::query(
+            "UPDATE login_transaction
+             SET card_txn = $2, card_request = $3, card_request_expires_at = $4, error_code = NULL
+             WHERE id = $1 AND state = 'open' AND expires_at > $5",
+        )
+        .bind(id)
+        .bind(txn)
+        .bind(request)
+        .bind(request_expires_at)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(updated.rows_affected() == 1)
+    })
+}
+
+/// Notes why the last attempt failed, so that the waiting page can say it. The sign-in stays open.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn note_failure(db: &Db, id: TransactionId, code: &'static str) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("UPDATE login_transaction SET error_code = $2 WHERE id = $1 AND state = 'open'")
+            .bind(id)
+            .bind(code)
+            .execute(&mut *c)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Ends the sign-in without a session. Yields whether it was open.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn cancel(db: &Db, id: TransactionId, now: Time) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let updated = sqlx::query(
+            "UPDATE login_transaction SET state = 'cancelled', ended_at = $2 WHERE id = $1 AND state = 'open'",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(updated.rows_affected() == 1)
+    })
+}
+
+/// Consumes the sign-in and begins the session that came of it; ends the session `replaced` that this browser had.
+/// Yields whether the sign-in was still open: of two answers only one can win. `card_txn` must be that of the request
+/// that was issued last.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn complete(
+    db: &Db,
+    id: TransactionId,
+    card_txn: &str,
+    new: &NewSession,
+    replaced: Option<SessionId>,
+    now: Time,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
+    let card_txn = card_txn.to_owned();
+    write!(db, c => {
+        // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
+        begin_session!(c, new, now);
+        let consumed = sqlx::query(
+            "UPDATE login_transaction SET state = 'done', session_id = $2, ended_at = $3, error_code = NULL
+             WHERE id = $1 AND card_txn = $4 AND state = 'open' AND expires_at > $3 AND card_request_expires_at > $3",
+        )
+        .bind(id)
+        .bind(new.id)
+        .bind(now)
+        .bind(card_txn)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if !consumed {
+            sqlx::query("DELETE FROM session WHERE id = $1").bind(new.id).execute(&mut *c).await?;
+            return Ok(false);
+        }
+        if let Some(replaced) = replaced {
+            end_session!(c, replaced, EndReason::Replaced, now, random);
+        }
+        Ok(true)
+    })
+}
+
+/// Deletes the sign-ins that ended or expired before `before`, `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM login_transaction
+             WHERE id IN (SELECT id FROM login_transaction WHERE expires_at <= $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::{Clock, MockClock};
+    use crate::ids::CountingRandom;
+    use crate::store::session;
+    use crate::store::session::tests::{card_session, somebody};
+    use crate::store::testing::on_both;
+    use chrono::TimeDelta;
+
+    #[tokio::test]
+    async fn a_sign_in_is_completed_once_and_only_with_its_last_request() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let person = somebody(&db, now, &random).await;
+            let before = card_session(person, 9, now, &random);
+            session::begin(&db, &before, now).await.unwrap();
+            let id = TransactionId::new(now, &random);
+            let new = NewTransaction {
+                id,
+                browser_hash: [7; 32],
+                client_id: "rp".into(),
+                request: serde_json::json!({ "state": "s" }),
+                expires_at: now + TimeDelta::minutes(10),
+            };
+            begin(&db, &new, now).await.unwrap();
+            let soon = now + TimeDelta::seconds(120);
+            assert!(issue_card_request(&db, id, "t1", "jws1", soon, now).await.unwrap());
+            assert!(issue_card_request(&db, id, "t2", "jws2", soon, now).await.unwrap());
+            assert!(by_card_txn(&db, "t1").await.unwrap().is_none());
+            assert_eq!(by_card_txn(&db, "t2").await.unwrap().unwrap().id, id);
+
+            let first = card_session(person, 1, now, &random);
+            let replaced = Some(before.id);
+            assert!(
+                !complete(&db, id, "t1", &first, replaced, now, &random).await.unwrap(),
+                "an older request"
+            );
+            assert!(!complete(&db, id, "t2", &first, replaced, soon, &random).await.unwrap(), "too late");
+            assert!(session::by_id(&db, first.id).await.unwrap().is_none());
+            assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_none());
+            assert!(complete(&db, id, "t2", &first, replaced, now, &random).await.unwrap());
+            assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_some());
+            let second = card_session(person, 2, now, &random);
+            assert!(!complete(&db, id, "t2", &second, None, now, &random).await.unwrap(), "replayed");
+            assert!(session::by_id(&db, second.id).await.unwrap().is_none());
+            let done = by_id(&db, id).await.unwrap().unwrap();
+            assert_eq!((done.state, done.session_id), (State::Done, Some(first.id)));
+            assert!(!issue_card_request(&db, id, "t3", "jws3", soon, now).await.unwrap());
+            assert!(!cancel(&db, id, now).await.unwrap());
+            assert_eq!(delete_expired(&db, now + TimeDelta::minutes(10), 10).await.unwrap(), 1);
+        })
+        .await;
+    }
+}

@@ -1,0 +1,376 @@
+//! Sessions: beginning, use, end.
+//!
+//! The end of a session writes, in the same transaction, one row per relying party that has to be told
+//! (`logout_delivery`): a crash between the two cannot leave a relying party signed in.
+
+use chrono::TimeDelta;
+
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{PersonId, Random, SessionId};
+use crate::session::{Authentication, EndReason, Session};
+
+/// The columns of [`Session`].
+macro_rules! columns {
+    () => {
+        "id, person_id, acr, amr, auth_mode, auth_time, evidence, created_at, last_seen_at, expires_at, ended_at"
+    };
+}
+
+/// A session to begin.
+#[derive(Debug, Clone)]
+pub struct NewSession {
+    /// Its `sid`.
+    pub id: SessionId,
+    /// SHA-256 of the cookie.
+    pub cookie_hash: [u8; 32],
+    /// What the sign-in proved.
+    pub authentication: Authentication,
+    /// When it ends at the latest.
+    pub expires_at: Time,
+}
+
+/// Inserts a session, inside a `write!` body.
+macro_rules! begin_session {
+    ($c:expr, $new:expr, $now:expr) => {{
+        let new: &$crate::store::session::NewSession = $new;
+        let proof = &new.authentication;
+        sqlx::query(
+            "INSERT INTO session (id, person_id, cookie_hash, acr, amr, auth_mode, auth_time, evidence, created_at,
+               last_seen_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+        )
+        .bind(new.id)
+        .bind(proof.person)
+        .bind(new.cookie_hash.to_vec())
+        .bind(proof.acr)
+        .bind(sqlx::types::Json(proof.amr.clone()))
+        .bind(proof.auth_mode)
+        .bind(proof.at)
+        .bind(sqlx::types::Json(proof.evidence.clone()))
+        .bind($now)
+        .bind(new.expires_at)
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+pub(crate) use begin_session;
+
+/// Ends a session that is not ended yet and queues its logouts, inside a `write!` body. Yields whether it ended one.
+macro_rules! end_session {
+    ($c:expr, $session:expr, $reason:expr, $now:expr, $random:expr) => {{
+        let (session, now): ($crate::ids::SessionId, $crate::clock::Time) = ($session, $now);
+        let ended =
+            sqlx::query("UPDATE session SET ended_at = $2, end_reason = $3 WHERE id = $1 AND ended_at IS NULL")
+                .bind(session)
+                .bind(now)
+                .bind($reason.as_str())
+                .execute(&mut *$c)
+                .await?
+                .rows_affected()
+                == 1;
+        if ended {
+            let due: Vec<(String, String, $crate::ids::PersonId)> = sqlx::query_as(
+                "SELECT DISTINCT c.id, c.backchannel_logout_uri, g.person_id
+                 FROM authorization_grant g JOIN client c ON c.id = g.client_id
+                 WHERE g.session_id = $1 AND c.backchannel_logout_uri IS NOT NULL AND c.disabled_at IS NULL",
+            )
+            .bind(session)
+            .fetch_all(&mut *$c)
+            .await?;
+            for (client, uri, person) in due {
+                sqlx::query(
+                    "INSERT INTO logout_delivery (id, client_id, session_id, person_id, uri, created_at, attempts,
+                       next_attempt_at) VALUES ($1, $2, $3, $4, $5, $6, 0, $6)",
+                )
+                .bind($crate::ids::uuid_v7(now, $random))
+                .bind(client)
+                .bind(session)
+                .bind(person)
+                .bind(uri)
+                .bind(now)
+                .execute(&mut *$c)
+                .await?;
+            }
+        }
+        ended
+    }};
+}
+pub(crate) use end_session;
+
+/// Ends every running session of a person, inside a `write!` body. Yields the sessions that ended.
+macro_rules! end_sessions_of {
+    ($c:expr, $person:expr, $reason:expr, $now:expr, $random:expr) => {{
+        let running: Vec<$crate::ids::SessionId> =
+            sqlx::query_scalar("SELECT id FROM session WHERE person_id = $1 AND ended_at IS NULL")
+                .bind($person)
+                .fetch_all(&mut *$c)
+                .await?;
+        for session in &running {
+            $crate::store::session::end_session!($c, *session, $reason, $now, $random);
+        }
+        running
+    }};
+}
+#[expect(unused_imports, reason = "for the commands that disable people")]
+pub(crate) use end_sessions_of;
+
+/// Begins a session.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn begin(db: &Db, new: &NewSession, now: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        begin_session!(c, new, now);
+        Ok(())
+    })
+}
+
+/// The session of a cookie, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_cookie(db: &Db, cookie_hash: [u8; 32]) -> Result<Option<Session>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM session WHERE cookie_hash = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(cookie_hash.to_vec()).fetch_optional(&mut *c).await?))
+}
+
+/// The session of that `sid`, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: SessionId) -> Result<Option<Session>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM session WHERE id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The running sessions of a person, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn running_of(db: &Db, person: PersonId) -> Result<Vec<Session>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM session WHERE person_id = $1 AND ended_at IS NULL ORDER BY id DESC"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
+}
+
+/// Notes that the session was used. Writes at most once a minute per session: idle time is counted in minutes, and a
+/// page that asks every second must not write every second.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn touch(db: &Db, session: &Session, now: Time) -> Result<(), StoreError> {
+    if now - session.last_seen_at < TimeDelta::minutes(1) {
+        return Ok(());
+    }
+    let id = session.id;
+    write!(db, c => {
+        sqlx::query("UPDATE session SET last_seen_at = $2 WHERE id = $1 AND ended_at IS NULL AND last_seen_at < $2")
+            .bind(id)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Ends a session and queues its logouts. Yields whether it was running.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end(
+    db: &Db,
+    session: SessionId,
+    reason: EndReason,
+    now: Time,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
+    write!(db, c => { Ok(end_session!(c, session, reason, now, random)) })
+}
+
+/// Ends every running session of a person and queues their logouts. Yields those that ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_all_of(
+    db: &Db,
+    person: PersonId,
+    reason: EndReason,
+    now: Time,
+    random: &dyn Random,
+) -> Result<Vec<SessionId>, StoreError> {
+    write!(db, c => { Ok(end_sessions_of!(c, person, reason, now, random)) })
+}
+
+/// Ends the sessions whose time has run out (`idle` counts back from `now`), `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_expired(
+    db: &Db,
+    idle: TimeDelta,
+    limit: i64,
+    now: Time,
+    random: &dyn Random,
+) -> Result<usize, StoreError> {
+    write!(db, c => {
+        let due: Vec<SessionId> = sqlx::query_scalar(
+            "SELECT id FROM session WHERE ended_at IS NULL AND (expires_at <= $1 OR last_seen_at <= $2) LIMIT $3",
+        )
+        .bind(now)
+        .bind(now - idle)
+        .bind(limit)
+        .fetch_all(&mut *c)
+        .await?;
+        for session in &due {
+            end_session!(c, *session, EndReason::Expired, now, random);
+        }
+        Ok(due.len())
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::clock::{Clock, MockClock};
+    use crate::ids::{CountingRandom, WorkstationId, uuid_v4};
+    use crate::session::{Acr, Amr, AuthMode, Evidence, SessionPolicy, Standing};
+    use crate::store::testing::on_both;
+    use crate::store::{read, write};
+
+    /// A person to hang sessions on.
+    pub(crate) async fn somebody(db: &Db, now: Time, random: &dyn Random) -> PersonId {
+        async fn insert(db: &Db, id: PersonId, now: Time) -> Result<(), StoreError> {
+            write!(db, c => {
+                sqlx::query("INSERT INTO person (id, family_name, given_name, created_at) VALUES ($1, $2, $3, $4)")
+                    .bind(id).bind("DOC0036624").bind("KIT").bind(now).execute(&mut *c).await?;
+                Ok(())
+            })
+        }
+        let id = PersonId::new(now, random);
+        insert(db, id, now).await.unwrap();
+        id
+    }
+
+    /// A session to begin for `person`, by card, with the cookie hash `[cookie; 32]`.
+    pub(crate) fn card_session(person: PersonId, cookie: u8, now: Time, random: &dyn Random) -> NewSession {
+        NewSession {
+            id: SessionId::new(now, random),
+            cookie_hash: [cookie; 32],
+            authentication: Authentication {
+                person,
+                acr: Acr::Eidas3,
+                amr: vec![Amr::Sc, Amr::Pin, Amr::Hwk, Amr::Mfa],
+                auth_mode: AuthMode::Card,
+                at: now,
+                evidence: Evidence::Card {
+                    card_number: "8025000001/2800000009".into(),
+                    certificate_sha256: "00".repeat(32),
+                    serial: "01".into(),
+                    workstation: WorkstationId(uuid_v4(random)),
+                    pin: "window".into(),
+                    interface: "contact".into(),
+                },
+            },
+            expires_at: now + SessionPolicy::default().lifetime,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_is_found_by_its_cookie_as_it_was_begun() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let new = card_session(person, 1, clock.now(), &random);
+            begin(&db, &new, clock.now()).await.unwrap();
+            let found = by_cookie(&db, [1; 32]).await.unwrap().unwrap();
+            assert_eq!(found.id, new.id);
+            assert_eq!(found.amr, new.authentication.amr);
+            assert_eq!(found.evidence, new.authentication.evidence);
+            assert_eq!(found.auth_time, clock.now());
+            assert!(by_cookie(&db, [2; 32]).await.unwrap().is_none());
+            assert_eq!(running_of(&db, person).await.unwrap().len(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_session_ends_after_thirty_minutes_without_use_and_after_four_hours_at_the_latest() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let policy = SessionPolicy::default();
+            let person = somebody(&db, clock.now(), &random).await;
+            let new = card_session(person, 1, clock.now(), &random);
+            begin(&db, &new, clock.now()).await.unwrap();
+            for _ in 0..11 {
+                clock.advance(TimeDelta::minutes(20));
+                let session = by_id(&db, new.id).await.unwrap().unwrap();
+                assert_eq!(session.standing(policy, clock.now()), Standing::Alive);
+                touch(&db, &session, clock.now()).await.unwrap();
+            }
+            assert_eq!(end_expired(&db, policy.idle, 100, clock.now(), &random).await.unwrap(), 0);
+            clock.advance(TimeDelta::minutes(20));
+            let session = by_id(&db, new.id).await.unwrap().unwrap();
+            assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
+
+            let idle = card_session(person, 2, clock.now(), &random);
+            begin(&db, &idle, clock.now()).await.unwrap();
+            clock.advance(TimeDelta::minutes(30));
+            let session = by_id(&db, idle.id).await.unwrap().unwrap();
+            assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
+            assert_eq!(end_expired(&db, policy.idle, 100, clock.now(), &random).await.unwrap(), 2);
+            let session = by_id(&db, idle.id).await.unwrap().unwrap();
+            assert_eq!(session.standing(policy, clock.now()), Standing::Ended);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_end_of_a_session_queues_a_logout_for_each_relying_party_that_wants_one() {
+        async fn grant(
+            db: &Db,
+            client: &str,
+            uri: Option<&str>,
+            new: &NewSession,
+            now: Time,
+            random: &dyn Random,
+        ) {
+            let id = uuid_v4(random);
+            let (client, uri) = (client.to_owned(), uri.map(str::to_owned));
+            let result: Result<(), StoreError> = async {
+                write!(db, c => {
+                    sqlx::query("INSERT INTO client (id, name, profile, redirect_uris, post_logout_redirect_uris,
+                        backchannel_logout_uri, audience, may_introspect, created_at, updated_at)
+                        VALUES ($1, $1, 'psc', '[]', '[]', $2, 'affiliated', FALSE, $3, $3)")
+                        .bind(client.clone()).bind(uri).bind(now).execute(&mut *c).await?;
+                    sqlx::query("INSERT INTO authorization_grant (id, session_id, person_id, client_id, scope, nonce,
+                        created_at) VALUES ($1, $2, $3, $4, 'openid', '', $5)")
+                        .bind(id).bind(new.id).bind(new.authentication.person).bind(client).bind(now)
+                        .execute(&mut *c).await?;
+                    Ok(())
+                })
+            }
+            .await;
+            result.unwrap();
+        }
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let new = card_session(person, 1, clock.now(), &random);
+            begin(&db, &new, clock.now()).await.unwrap();
+            grant(&db, "one", Some("https://one.example/logout"), &new, clock.now(), &random).await;
+            grant(&db, "two", None, &new, clock.now(), &random).await;
+            assert!(end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap());
+            assert!(!end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap(), "ends once");
+            let queued: Result<Vec<(String, String)>, StoreError> = async {
+                read!(&db, c => Ok(sqlx::query_as("SELECT client_id, uri FROM logout_delivery").fetch_all(c).await?))
+            }
+            .await;
+            assert_eq!(queued.unwrap(), [("one".to_owned(), "https://one.example/logout".to_owned())]);
+        })
+        .await;
+    }
+}
