@@ -4,6 +4,7 @@
 //! `cargo run -p sceau-hw-tests --example pages`. No route of the server or the agent leads here.
 
 use axum::{Router, extract::Path, response::IntoResponse, response::Response, routing::get};
+use chrono::{DateTime, TimeDelta};
 use http::StatusCode;
 
 use super::{
@@ -11,7 +12,13 @@ use super::{
     error_page::ErrorPage,
     language::Language,
     page::{Frame, Site},
-    pages::sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
+    pages::{
+        agent::{Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
+        card::{Bounce, Finish, Outcome},
+        demonstration::{Demonstration, Person, Received},
+        session::{Home, SessionRow, SignOut, SignedOut},
+        sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
+    },
 };
 
 /// A page: its name, and how to render it.
@@ -23,6 +30,44 @@ pub const ALL: &[Sample] = &[
     ("sign-in-notice", |frame| SignIn { notice: Some("WEB-013".into()), ..sign_in() }.render(frame)),
     ("sign-in-alone", |frame| {
         SignIn { relying_party: None, give_up: None, form_targets: Vec::new(), ..sign_in() }.render(frame)
+    }),
+    ("card-bounce", |frame| {
+        Bounce { action: "/card/finish".into(), answer: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into() }
+            .render(frame)
+    }),
+    ("card-finish", |frame| finish(Outcome::Done).render(frame)),
+    ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
+    ("home", |frame| home().render(frame)),
+    ("sign-out", |frame| sign_out().render(frame)),
+    ("signed-out", |frame| {
+        SignedOut { back: Some(("Dossier patient".into(), "https://dossier.ch-saint-aubin.example/".into())) }
+            .render(frame)
+    }),
+    ("agent-confirm", |frame| confirm().render(frame)),
+    ("agent-confirm-pin", |frame| {
+        Confirm { pin: PinEntry::Page { min: 4, max: 8 }, ..confirm() }.render(frame)
+    }),
+    ("agent-confirm-last", |frame| {
+        let pin = PinEntry::Page { min: 4, max: 8 };
+        Confirm { pin, tries_left: Some(1), ..confirm() }.render(frame)
+    }),
+    ("agent-wait-card", |frame| waiting(Wait::Card).render(frame)),
+    ("agent-wait-reading", |frame| waiting(Wait::Reading).render(frame)),
+    ("agent-wait-pad", |frame| waiting(Wait::PinOnPad).render(frame)),
+    ("agent-wait-window", |frame| waiting(Wait::PinInWindow).render(frame)),
+    ("agent-wait-signing", |frame| waiting(Wait::Signing).render(frame)),
+    ("agent-answer", |frame| {
+        PostAnswer { server: server(), action: "/card/return".into(), answer: "c2FtcGxl".into() }
+            .render(frame)
+    }),
+    ("agent-refusal", |frame| {
+        let (code, values) = ("WEB-001".into(), Vec::new());
+        Refusal { status: StatusCode::FORBIDDEN, code, values, server: Some(server()) }.render(frame)
+    }),
+    ("demonstration", |frame| demonstration().render(frame)),
+    ("demonstration-signed-out", |frame| {
+        let error = Some(("access_denied".into(), "The person is not admitted".into()));
+        Demonstration { person: None, error, ..demonstration() }.render(frame)
     }),
     ("error", |frame| {
         ErrorPage::new(StatusCode::FORBIDDEN, "WEB-001", "0193b1c4-7a52-7c1e-9f5e-2d8a3b1c4d5e")
@@ -42,7 +87,15 @@ pub fn router() -> Router {
             "/{language}/{name}",
             get(async |Path((language, name)): Path<(String, String)>| show(&language, &name)),
         )
-        .merge(assets::router())
+        .route("/assets/{name}", get(async |Path(name): Path<String>| asset(&name)))
+}
+
+/// All but the script that sends a page's form: pages that leave at once could not be looked at.
+fn asset(name: &str) -> Response {
+    if assets::SUBMIT.path.ends_with(name) {
+        return StatusCode::NOT_FOUND.into_response();
+    }
+    assets::serve(name)
 }
 
 /// The frame of the samples.
@@ -85,6 +138,108 @@ fn sign_in() -> SignIn {
         notice: None,
         give_up: Some("/auth/cancel".into()),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn finish(outcome: Outcome) -> Finish {
+    // A fragment, so that the sample that goes on by itself stays on the page.
+    Finish { transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(), outcome, next: "#next".into() }
+}
+
+fn server() -> Server {
+    Server {
+        name: "Centre hospitalier de Saint-Aubin".into(),
+        origin: "https://identite.ch-saint-aubin.example".into(),
+        cancel: "https://identite.ch-saint-aubin.example/card/cancel".into(),
+    }
+}
+
+fn confirm() -> Confirm {
+    Confirm {
+        server: server(),
+        relying_party: RelyingParty {
+            name: "Dossier patient".into(),
+            host: "dossier.ch-saint-aubin.example".into(),
+        },
+        holder: "Camille Beaupré-Lartigue".into(),
+        reader: "Virtual PCD 00 00".into(),
+        tries_left: Some(3),
+        pin: PinEntry::Window,
+        notice: None,
+        action: "/start".into(),
+        token: "c2FtcGxl".into(),
+    }
+}
+
+fn waiting(wait: Wait) -> Waiting {
+    // The sample asks for itself again after a while, where the agent's page asks at once for what comes next.
+    Waiting { server: server(), wait, next: "#next".into() }
+}
+
+fn home() -> Home {
+    let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    Home {
+        name: "Camille Beaupré-Lartigue".into(),
+        profession: Some("Médecin – Pédiatrie".into()),
+        sessions: vec![
+            SessionRow {
+                device: "Firefox, Linux".into(),
+                address: "10.20.4.17".into(),
+                since: now - TimeDelta::minutes(12),
+                current: true,
+                services: vec!["Dossier patient".into(), "Imagerie".into()],
+            },
+            SessionRow {
+                device: "Edge, Windows".into(),
+                address: "10.20.7.3".into(),
+                since: now - TimeDelta::minutes(155),
+                current: false,
+                services: Vec::new(),
+            },
+        ],
+        now,
+        sign_out: "/logout".into(),
+        csrf: "c2FtcGxl".into(),
+    }
+}
+
+fn sign_out() -> SignOut {
+    SignOut {
+        relying_party: sign_in().relying_party,
+        action: "/logout".into(),
+        fields: vec![("state".into(), "af0ifjsldkj".into())],
+        csrf: "c2FtcGxl".into(),
+        stay: Some("/".into()),
+        form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn demonstration() -> Demonstration {
+    let claims = serde_json::json!({
+        "iss": "http://localhost:8080/auth/realms/esante-wallet",
+        "sub": "f:550e8400-e29b-41d4-a716-446655440000:899900012345",
+        "acr": "eidas1",
+        "auth_time": 1_728_000_000,
+        "family_name": "BEAUPRÉ-LARTIGUE",
+        "given_name": "Camille",
+    });
+    let json = serde_json::to_string_pretty(&claims).unwrap_or_default();
+    Demonstration {
+        service: "Dossier patient".into(),
+        person: Some(Person {
+            name: "Camille Beaupré-Lartigue".into(),
+            profession: Some("Médecin – Pédiatrie".into()),
+            place: Some("Centre hospitalier de Saint-Aubin".into()),
+            id_nat: "899900012345".into(),
+            level: Some("eidas1 · CARD".into()),
+        }),
+        received: ["ID token", "Access token", "UserInfo"]
+            .map(|title| Received { title: title.into(), json: json.clone() })
+            .into(),
+        sign_in: "/login".into(),
+        sign_out: "/logout".into(),
+        other: Some(("Imagerie".into(), "http://127.0.0.1:8082/".into())),
+        error: None,
     }
 }
 

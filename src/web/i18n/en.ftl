@@ -2,6 +2,9 @@
 
 ## Everywhere
 
+cancel = Cancel
+go-on = Continue
+sign-out = Sign out
 back = Back
 back-to = Back to { $name }
 other-language = Version française
@@ -29,6 +32,83 @@ card-help = How does this work?
 card-help-program = A program on this computer, the Sceau agent, reads your card. No health data is exchanged.
 card-help-window = Its window shows your name, the service that asks, and how many tries are left before it asks for your PIN.
 card-help-code = Your PIN is typed on the reader or on this computer only, and never leaves it.
+
+## Back from the card
+
+bounce-title = One moment…
+bounce-detail = Your card has answered, the sign-in is being completed.
+finish-done = You are signed in
+finish-cancelled = Sign-in cancelled
+finish-close = You can close this window.
+
+## Sessions
+
+home-title = Where you are signed in
+home-sessions = Where you are signed in
+home-current = This browser
+since-minutes = { $n ->
+        [0] just now
+        [one] for { $n } minute
+       *[other] for { $n } minutes
+    }
+since-hours = { $n ->
+        [one] for { $n } hour
+       *[other] for { $n } hours
+    }
+sign-out-title = Sign out?
+sign-out-asked = { $name } asks to sign you out.
+sign-out-detail = All services opened with this sign-in will be closed.
+sign-out-stay = Stay signed in
+signed-out-title = You are signed out
+signed-out-detail = The services you had opened have been told.
+signed-out-card = Do not forget your card in the reader.
+
+## Pages of the agent
+
+agent-name = Sceau agent
+agent-place = on this computer
+agent-confirm-title = Your CPS card
+agent-signs-in = signs in to { $name }
+agent-tries-left = { $n ->
+        [one] { $n } try left before the PIN is blocked.
+       *[other] { $n } tries left before the PIN is blocked.
+    }
+agent-last-try = Careful, this is your last try.
+    .detail = If the PIN is wrong, the card is blocked. If you are not sure, cancel and find your PIN first.
+agent-last-try-agree = I understand, and I know my PIN.
+agent-pin-label = PIN of your card
+agent-pin-pad = You will type your PIN on the reader’s keys.
+agent-pin-window = You will type your PIN in a window of this computer.
+agent-pin-page = Your PIN goes to the card and does not leave this computer.
+agent-sign = Sign in
+agent-start = Type my PIN
+agent-server = Asked by
+agent-reader = Reader
+agent-back-to = Back to { $name }.
+agent-wait-card = Insert your card
+    .detail = The rest follows by itself.
+agent-wait-reading = Reading the card…
+    .detail = Leave it in the reader.
+agent-wait-pad = Type your PIN on the reader
+    .detail = Confirm with the green key.
+agent-wait-window = Type your PIN in the window that opens
+    .detail = It may be behind this one.
+agent-wait-signing = Your card is signing…
+    .detail = Leave it in the reader.
+
+## Demonstration services
+
+demo-kind = Demonstration service
+demo-welcome = Welcome
+    .detail = This service is made for Pro Santé Connect. Here, Sceau tells it who you are.
+demo-sign-in = Sign in
+demo-signed-in = You are signed in
+demo-place = Place of practice
+demo-id = National identifier
+demo-level = Level
+demo-other = Open { $name }
+demo-received = What the service received
+demo-refused = Sign-in did not go through.
 
 ## Errors
 

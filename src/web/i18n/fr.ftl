@@ -2,6 +2,9 @@
 
 ## Partout
 
+cancel = Annuler
+go-on = Continuer
+sign-out = Se déconnecter
 back = Retour
 back-to = Revenir à { $name }
 other-language = English version
@@ -29,6 +32,83 @@ card-help = Comment cela se passe-t-il ?
 card-help-program = Un programme de ce poste, l’agent Sceau, lit votre carte. Aucune donnée de santé n’est échangée.
 card-help-window = Sa fenêtre montre votre nom, le service demandé et le nombre d’essais restants avant de demander votre code.
 card-help-code = Votre code n’est saisi que sur le lecteur ou sur ce poste, et n’en sort jamais.
+
+## Retour de la carte
+
+bounce-title = Un instant…
+bounce-detail = Votre carte a répondu, la connexion se termine.
+finish-done = Vous êtes connecté
+finish-cancelled = Connexion annulée
+finish-close = Vous pouvez fermer cette fenêtre.
+
+## Sessions
+
+home-title = Vos connexions
+home-sessions = Vos connexions en cours
+home-current = Ce navigateur
+since-minutes = { $n ->
+        [0] à l’instant
+        [one] depuis { $n } minute
+       *[other] depuis { $n } minutes
+    }
+since-hours = { $n ->
+        [one] depuis { $n } heure
+       *[other] depuis { $n } heures
+    }
+sign-out-title = Se déconnecter ?
+sign-out-asked = { $name } demande votre déconnexion.
+sign-out-detail = Tous les services ouverts avec cette connexion seront fermés.
+sign-out-stay = Rester connecté
+signed-out-title = Vous êtes déconnecté
+signed-out-detail = Les services que vous aviez ouverts ont été prévenus.
+signed-out-card = N’oubliez pas votre carte dans le lecteur.
+
+## Pages de l’agent
+
+agent-name = Agent Sceau
+agent-place = sur ce poste
+agent-confirm-title = Votre carte CPS
+agent-signs-in = se connecte à { $name }
+agent-tries-left = { $n ->
+        [one] Il reste { $n } essai avant le blocage du code.
+       *[other] Il reste { $n } essais avant le blocage du code.
+    }
+agent-last-try = Attention, c’est votre dernier essai.
+    .detail = Si le code est faux, la carte se bloque. En cas de doute, annulez et retrouvez votre code d’abord.
+agent-last-try-agree = J’ai compris et je connais mon code.
+agent-pin-label = Code de votre carte
+agent-pin-pad = Vous saisirez votre code sur les touches du lecteur.
+agent-pin-window = Vous saisirez votre code dans une fenêtre de ce poste.
+agent-pin-page = Votre code va à la carte et ne quitte pas ce poste.
+agent-sign = Se connecter
+agent-start = Saisir mon code
+agent-server = Demandé par
+agent-reader = Lecteur
+agent-back-to = Retour à { $name }.
+agent-wait-card = Insérez votre carte
+    .detail = La suite vient d’elle-même.
+agent-wait-reading = Lecture de la carte…
+    .detail = Laissez-la dans le lecteur.
+agent-wait-pad = Saisissez votre code sur le lecteur
+    .detail = Validez avec la touche verte.
+agent-wait-window = Saisissez votre code dans la fenêtre qui s’ouvre
+    .detail = Elle peut se trouver derrière celle-ci.
+agent-wait-signing = Votre carte signe…
+    .detail = Laissez-la dans le lecteur.
+
+## Services de démonstration
+
+demo-kind = Service de démonstration
+demo-welcome = Bienvenue
+    .detail = Ce service est prévu pour Pro Santé Connect. Ici, c’est Sceau qui vous identifie.
+demo-sign-in = Se connecter
+demo-signed-in = Vous êtes connecté
+demo-place = Lieu d’exercice
+demo-id = Identifiant national
+demo-level = Niveau
+demo-other = Ouvrir { $name }
+demo-received = Ce que le service a reçu
+demo-refused = La connexion n’a pas abouti.
 
 ## Erreurs
 

@@ -56,9 +56,9 @@ impl Texts {
     }
 
     /// The text with this id for a number, available to it as `{ $n }` (plural forms).
-    pub fn text_count(&self, id: &str, n: impl Into<i64>) -> String {
+    pub fn text_count(&self, id: &str, n: i64) -> String {
         let mut args = FluentArgs::new();
-        args.set("n", FluentValue::from(n.into()));
+        args.set("n", FluentValue::from(n));
         self.find(id, Some(&args)).unwrap_or_else(|| id.to_owned())
     }
 

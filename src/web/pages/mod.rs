@@ -2,4 +2,11 @@
 //!
 //! They hold what is shown and nothing else: no session, no store, no secret but the ones a form carries.
 
+pub mod agent;
+pub mod card;
+#[cfg(feature = "server")]
+pub mod demonstration;
+pub mod session;
 pub mod sign_in;
+
+pub use sign_in::RelyingParty;

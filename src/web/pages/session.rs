@@ -1,0 +1,118 @@
+//! The pages of a signed-in person: where they are signed in, and signing out.
+
+use askama::Template;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+
+use super::RelyingParty;
+use crate::web::{headers::Policy, i18n::Texts, page::Frame};
+
+/// Who am I, where am I signed in, sign out.
+#[derive(Clone, Debug)]
+pub struct Home {
+    pub name: String,
+    /// Profession or function, where known.
+    pub profession: Option<String>,
+    /// Open sessions of this person, the current one first.
+    pub sessions: Vec<SessionRow>,
+    /// Now, against which ages are told.
+    pub now: DateTime<Utc>,
+    /// Path of the form that signs out of the current session.
+    pub sign_out: String,
+    /// Token of [`crate::web`]'s `csrf`, field `csrf`.
+    pub csrf: String,
+}
+
+/// One open session.
+#[derive(Clone, Debug)]
+pub struct SessionRow {
+    /// Browser and system in a few words.
+    pub device: String,
+    /// Network address, as seen by the server.
+    pub address: String,
+    pub since: DateTime<Utc>,
+    pub current: bool,
+    /// Names of the services reached in this session.
+    pub services: Vec<String>,
+}
+
+/// "Do you want to sign out?", for a request without a valid hint (RP-Initiated Logout §2).
+#[derive(Clone, Debug)]
+pub struct SignOut {
+    /// Who sent the person here, where known.
+    pub relying_party: Option<RelyingParty>,
+    /// Path the form posts to.
+    pub action: String,
+    /// Hidden fields that carry the request on.
+    pub fields: Vec<(String, String)>,
+    pub csrf: String,
+    /// Address for "no": the relying party, or home.
+    pub stay: Option<String>,
+    /// Where the answer to the form may redirect, from [`crate::web::headers::form_target`].
+    pub form_targets: Vec<String>,
+}
+
+/// The session is closed.
+#[derive(Clone, Debug, Default)]
+pub struct SignedOut {
+    /// A way back: the relying party's name and registered address.
+    pub back: Option<(String, String)>,
+}
+
+impl SessionRow {
+    fn age(&self, t: &Texts, now: &DateTime<Utc>) -> String {
+        let minutes = (*now - self.since).num_minutes().max(0);
+        if minutes < 60 {
+            t.text_count("since-minutes", minutes)
+        } else {
+            t.text_count("since-hours", minutes / 60)
+        }
+    }
+}
+
+impl Home {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = HomeView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
+    }
+}
+
+impl SignOut {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = SignOutView { frame, t: frame.texts, page: self };
+        let policy = Policy { images: true, form_targets: self.form_targets.clone(), ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+}
+
+impl SignedOut {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = SignedOutView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "home.html")]
+struct HomeView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a Home,
+}
+
+#[derive(Template)]
+#[template(path = "sign_out.html")]
+struct SignOutView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a SignOut,
+}
+
+#[derive(Template)]
+#[template(path = "signed_out.html")]
+struct SignedOutView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a SignedOut,
+}
