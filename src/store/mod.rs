@@ -6,6 +6,7 @@
 //!
 //! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
 
+pub mod audit;
 mod error;
 pub mod login_transaction;
 mod migrations;

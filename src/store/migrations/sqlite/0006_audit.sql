@@ -11,12 +11,21 @@ CREATE TABLE audit_event (
   person_id BLOB,
   client_id TEXT,
   operation_id BLOB,
-  -- Everything else of the minimum record.
+  -- Everything else of the minimum record, as JSON. Text, because the chain covers these very bytes.
   detail TEXT NOT NULL,
   sequence INTEGER,
   previous_hash BLOB,
   hash BLOB
 ) STRICT;
 CREATE UNIQUE INDEX audit_event_chain ON audit_event (node, sequence);
+CREATE INDEX audit_event_unsealed ON audit_event (node, at, id) WHERE sequence IS NULL;
 CREATE INDEX audit_event_at ON audit_event (at);
 CREATE INDEX audit_event_person ON audit_event (person_id);
+
+-- The end of each node's chain: what shows that its last events were removed.
+CREATE TABLE audit_chain (
+  node TEXT NOT NULL PRIMARY KEY,
+  sequence INTEGER NOT NULL,
+  hash BLOB NOT NULL,
+  sealed_at TEXT NOT NULL
+) STRICT;
