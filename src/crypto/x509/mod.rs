@@ -6,7 +6,12 @@
 //!
 //! Each module has its own error type; all share the codes `CERT-0xx` of `docs/errors.md`.
 
+#[cfg(feature = "server")]
+pub mod anchors;
+#[cfg(feature = "server")]
+pub mod chain;
 pub mod profile;
+pub mod signature;
 
 #[cfg(test)]
 pub(crate) mod test_pki;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use sceau_certs::{Card, Options, Pki, Template};
 
+use super::anchors::Anchors;
 use crate::clock::{Clock, MockClock};
 
 /// Noon of the mock clock.
@@ -30,4 +31,13 @@ pub(crate) fn authentication(name: &str) -> Vec<u8> {
 /// A certificate of the good card's key, issued by the genuine authority, saying whatever the test wants.
 pub(crate) fn issue(template: &Template) -> Vec<u8> {
     pki().persons.issue_unchecked(template, &card("good").authentication.key).unwrap()
+}
+
+/// The anchors that a server of these cards has.
+pub(crate) fn anchors() -> Anchors {
+    let place = tempfile::tempdir().unwrap();
+    for (name, authority) in [("root.pem", &pki().root), ("persons.pem", &pki().persons)] {
+        std::fs::write(place.path().join(name), authority.certificate.to_pem().unwrap()).unwrap();
+    }
+    Anchors::load(place.path()).unwrap()
 }
