@@ -1,3 +1,5 @@
-//! The command line, one file per command.
+//! The command lines of both programs, one file per command.
 #[cfg(feature = "agent")]
 pub mod agent;
+#[cfg(feature = "server")]
+pub mod server;

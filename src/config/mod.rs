@@ -1,1 +1,155 @@
-//! The configuration file, one file per section.
+//! The configuration: one TOML file, read once, turned into values that cannot be wrong.
+//!
+//! What a hospital gets: a file with comments in which most keys can stay away; where something is wrong, every fault
+//! at once, each with its line and what to write instead; secrets that can stand in files of their own (`*_file`, also
+//! from systemd's credentials). An unknown key is refused, because a typing error in a security setting must not be
+//! read as "not set".
+//!
+//! One file per section. Nothing here opens a database, a socket or a certificate: `sceau check` does that with what
+//! this module yields.
+
+mod agent;
+mod card;
+mod database;
+mod egress;
+mod establishment;
+mod keys;
+mod log;
+mod oidc;
+pub(crate) mod reader;
+mod server;
+mod session;
+#[cfg(test)]
+mod tests;
+mod tls;
+
+use std::path::{Path, PathBuf};
+
+pub use agent::{Agent, PinEntry};
+pub use card::Card;
+pub use database::Database;
+pub use egress::{Destination, Egress};
+pub use establishment::Establishment;
+pub use keys::Keys;
+pub use log::{Log, LogFormat};
+pub use oidc::Oidc;
+pub use reader::{Fault, FaultKind};
+pub use server::Server;
+pub use session::Session;
+pub use tls::Tls;
+
+use reader::Document;
+
+/// Where the configuration is looked for when nothing else is said.
+pub const DEFAULT_PATH: &str = "/etc/sceau/sceau.toml";
+
+/// The version of the file's layout that this program reads.
+const VERSION: u64 = 1;
+
+/// The whole configuration, valid in itself.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Addresses, state directory, proxies.
+    pub server: Server,
+    /// Certificate of our own listener; absent behind a proxy and on loopback.
+    pub tls: Option<Tls>,
+    /// Who runs this installation.
+    pub establishment: Establishment,
+    /// Where the data is.
+    pub database: Database,
+    /// Which cards are accepted.
+    pub card: Card,
+    /// How long a sign-in lasts.
+    pub session: Session,
+    /// Tokens and claims.
+    pub oidc: Oidc,
+    /// Signing keys.
+    pub keys: Keys,
+    /// Where outbound calls may go.
+    pub egress: Egress,
+    /// What is logged and how.
+    pub log: Log,
+    /// The agent of `sceau serve --agent`.
+    pub agent: Agent,
+}
+
+/// The file cannot be used: every fault in it.
+#[derive(Debug, thiserror::Error)]
+#[error("{}", list(.path, .faults))]
+pub struct ConfigError {
+    /// The file.
+    pub path: PathBuf,
+    /// In the order of their lines.
+    pub faults: Vec<Fault>,
+}
+
+impl ConfigError {
+    /// The stable code of `docs/errors.md`: that of the first fault.
+    pub fn code(&self) -> &'static str {
+        self.faults.first().map_or("CONF-001", Fault::code)
+    }
+}
+
+fn list(path: &Path, faults: &[Fault]) -> String {
+    let mut text = format!("the configuration {} cannot be used:", path.display());
+    for fault in faults {
+        text.push_str(&format!("\n  {fault}"));
+    }
+    text
+}
+
+impl Config {
+    /// Reads the file at `path`, and the files of secrets that it names.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault found.
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(path).map_err(|error| ConfigError {
+            path: path.to_owned(),
+            faults: vec![Fault::unreadable(&error)],
+        })?;
+        Self::parse(&text, path)
+    }
+
+    /// Reads the configuration from its text; `path` says where relative files are and stands in messages.
+    ///
+    /// # Errors
+    /// [`ConfigError`] with every fault found.
+    pub fn parse(text: &str, path: &Path) -> Result<Self, ConfigError> {
+        let error = |faults| ConfigError { path: path.to_owned(), faults };
+        let mut document = Document::parse(text, path).map_err(error)?;
+        let config = Self::from_document(&mut document);
+        let faults = document.finish();
+        config.filter(|_| faults.is_empty()).ok_or_else(|| error(faults))
+    }
+
+    fn from_document(document: &mut Document<'_>) -> Option<Self> {
+        document.check_version(VERSION);
+        let server = Server::read(&mut document.section("server"));
+        let tls = document.optional_section("tls").and_then(|mut section| Tls::read(&mut section));
+        let establishment = Establishment::read(&mut document.section("establishment"));
+        let state_dir = server.as_ref().map(|server| server.state_dir.as_path());
+        let database = Database::read(&mut document.section("database"), state_dir);
+        let card = Card::read(&mut document.section("card"));
+        let session = Session::read(&mut document.section("session"));
+        let oidc = Oidc::read(&mut document.section("oidc"));
+        let keys = Keys::read(&mut document.section("keys"));
+        let egress = Egress::read(&mut document.section("egress"));
+        let log = Log::read(&mut document.section("log"));
+        let agent = Agent::read(&mut document.section("agent"));
+        let server = server?;
+        Some(Self {
+            database: database?,
+            server,
+            tls,
+            establishment,
+            card,
+            session,
+            oidc,
+            keys,
+            egress,
+            log,
+            agent,
+        })
+    }
+}

@@ -12,6 +12,7 @@ pub mod login_transaction;
 mod migrations;
 mod open;
 pub mod session;
+mod setting;
 mod sqlite_writer;
 
 #[cfg(test)]
@@ -21,6 +22,7 @@ mod tests;
 
 pub use error::StoreError;
 pub use open::{DatabaseUrl, Db};
+pub use setting::Setting;
 
 /// Runs `$body` with a connection `$c` (`&mut`) that may only read.
 macro_rules! read {

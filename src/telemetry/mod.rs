@@ -1,1 +1,9 @@
-//! Logs, health and operation ids.
+//! What the operations team sees of a running program: log lines, the operation id that joins a user's error page with
+//! them, and the two health endpoints.
+//!
+//! A log line never holds a secret: no cookie, code, token, PIN or query string. Addresses are logged by path alone,
+//! because authorization codes and hints travel in queries.
+
+pub mod health;
+pub mod logs;
+pub mod operation;

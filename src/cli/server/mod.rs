@@ -1,0 +1,71 @@
+//! The commands of `sceau`, the server: one file per command.
+//!
+//! What a hospital gets: an installation that can be set up and looked after from a shell. Commands open the database
+//! directly; a running server follows what they change within five seconds.
+
+mod check;
+mod context;
+mod failure;
+mod init;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::DEFAULT_PATH;
+
+pub use context::Context;
+pub use failure::Failure;
+
+/// The identity provider that French hospitals and clinics run themselves.
+#[derive(Debug, Parser)]
+#[command(name = "sceau", version, about, propagate_version = true)]
+pub struct ServerCli {
+    /// The configuration file.
+    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+    #[command(subcommand)]
+    command: ServerCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum ServerCommand {
+    /// Make the state directory, the seal key, the database and the first signing keys.
+    Init(init::Init),
+    /// Run the provider.
+    Serve(serve::Serve),
+    /// Check the configuration and what it names, and say every fault with its line.
+    Check(check::Check),
+}
+
+impl ServerCli {
+    /// Runs the command and says how it ended: 0 done, 1 refused or failed (the sentence is on standard error), 2 wrong
+    /// use.
+    pub async fn run(self) -> ExitCode {
+        let config = &self.config;
+        let done = match self.command {
+            ServerCommand::Init(command) => command.run(config).await,
+            ServerCommand::Serve(command) => command.run(config).await,
+            ServerCommand::Check(command) => command.run(config).await,
+        };
+        match done {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(failure) => {
+                eprintln!("sceau: {failure}");
+                ExitCode::FAILURE
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ServerCli;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        <ServerCli as clap::CommandFactory>::command().debug_assert();
+    }
+}

@@ -1,0 +1,50 @@
+//! `[card]`: which cards are accepted, and how fresh their revocation list must be.
+
+use std::path::PathBuf;
+
+use chrono::TimeDelta;
+
+use super::reader::Section;
+
+/// Which cards are accepted.
+#[derive(Debug, Clone)]
+pub struct Card {
+    /// Directory of the authorities (PEM, one per file). Without it nobody signs in with a card.
+    pub anchors_dir: Option<PathBuf>,
+    /// Directory of the revocation lists (DER or PEM, `.crl`), renewed from outside.
+    pub crl_dir: Option<PathBuf>,
+    /// Whether test cards are accepted. Never on a server with real patients.
+    pub accept_test_cards: bool,
+    /// What the authentication context (`acr`) says of a card: PSC's own answer is `eidas1` for every means.
+    pub acr: Option<String>,
+    /// The oldest workstation program that is served, as `major.minor.patch`.
+    pub minimum_agent_version: Option<String>,
+    /// How often the directories are read again.
+    pub reload: TimeDelta,
+}
+
+impl Card {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let acr = |text: &str| match text {
+            "eidas1" | "eidas2" | "eidas3" => Ok(text.to_owned()),
+            _ => Err("must be \"eidas1\", \"eidas2\" or \"eidas3\"".to_owned()),
+        };
+        let version = |text: &str| {
+            let parts: Vec<_> = text.split('.').collect();
+            if parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok()) {
+                Ok(text.to_owned())
+            } else {
+                Err("must be three numbers, such as \"0.1.0\"".to_owned())
+            }
+        };
+        let reload = TimeDelta::seconds(10)..=TimeDelta::hours(1);
+        Self {
+            anchors_dir: section.path_of("anchors_dir"),
+            crl_dir: section.path_of("crl_dir"),
+            accept_test_cards: section.flag("accept_test_cards").unwrap_or(false),
+            acr: section.text("acr", acr),
+            minimum_agent_version: section.text("minimum_agent_version", version),
+            reload: section.span("reload", reload).unwrap_or(TimeDelta::minutes(1)),
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! `[oidc]`: tokens and claims, where an installation may differ from Pro Santé Connect.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::reader::Section;
+
+/// Tokens and claims.
+#[derive(Debug, Clone)]
+pub struct Oidc {
+    /// The middle of `sub` (`f:{namespace}:{idNat}`); where it is not set, the one that `sceau init` made.
+    pub namespace: Option<Uuid>,
+    /// Access and ID token.
+    pub access_token: TimeDelta,
+    /// Refresh token.
+    pub refresh_token: TimeDelta,
+    /// Authorization code.
+    pub code: TimeDelta,
+}
+
+impl Oidc {
+    pub(super) fn read(section: &mut Section<'_>) -> Self {
+        let namespace = |text: &str| Uuid::parse_str(text).map_err(|_| "must be a UUID".to_owned());
+        let (second, minute) = (TimeDelta::seconds(1), TimeDelta::minutes(1));
+        Self {
+            namespace: section.text("namespace", namespace),
+            access_token: section.span("access_token", second * 30..=minute * 10).unwrap_or(second * 120),
+            refresh_token: section.span("refresh_token", minute..=minute * 240).unwrap_or(minute * 30),
+            code: section.span("code", second * 10..=second * 60).unwrap_or(second * 60),
+        }
+    }
+}

@@ -1,0 +1,179 @@
+use std::path::Path;
+
+use chrono::TimeDelta;
+use secrecy::ExposeSecret as _;
+
+use super::*;
+
+const ISSUER: &str = "[server]\nissuer = \"https://auth.example.org/auth/realms/esante-wallet\"\n";
+
+fn parse(text: &str) -> Result<Config, ConfigError> {
+    Config::parse(text, Path::new("/etc/sceau/sceau.toml"))
+}
+
+fn faults(text: &str) -> Vec<String> {
+    parse(text).unwrap_err().faults.iter().map(ToString::to_string).collect()
+}
+
+#[test]
+fn one_key_is_enough() {
+    let config = parse(ISSUER).unwrap();
+    assert_eq!(config.server.front_url.as_str(), "https://auth.example.org/");
+    assert_eq!(config.server.listen.to_string(), "127.0.0.1:8080");
+    assert!(
+        matches!(config.database, Database::Sqlite(path) if path == Path::new("/var/lib/sceau/sceau.db"))
+    );
+    assert_eq!(config.session.idle, TimeDelta::minutes(30));
+    assert!(!config.card.accept_test_cards);
+    assert!(config.tls.is_none());
+}
+
+#[test]
+fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
+    assert_eq!(
+        faults(&format!("config_version = 1\n{ISSUER}listne = \"127.0.0.1:80\"\n\n[cards]\n")),
+        [
+            "line 4: server.listne is unknown; did you mean \"listen\"? (CONF-003)",
+            "line 6: cards is unknown; did you mean \"card\"? (CONF-003)",
+        ]
+    );
+    let [fault] = faults(&format!("{ISSUER}[session]\nforever = true\n")).try_into().unwrap();
+    assert_eq!(fault, "line 4: session.forever is unknown; known are: idle, lifetime (CONF-003)");
+}
+
+#[test]
+fn every_fault_is_found_in_one_run() {
+    let text =
+        "[server]\nlisten = 8080\n[session]\nlifetime = \"5 h\"\n[card]\naccept_test_cards = \"yes\"\n";
+    assert_eq!(
+        faults(text),
+        [
+            "line 1: server.issuer is missing; write the address under which relying parties know this provider, \
+             such as issuer = \"https://auth.hopital.example/auth/realms/esante-wallet\" (CONF-004)",
+            "line 2: server.listen must be a text in quotes, not integer (CONF-005)",
+            "line 4: session.lifetime must be between 1 min and 4 h (CONF-006)",
+            "line 6: card.accept_test_cards must be true or false, not string (CONF-005)",
+        ]
+    );
+}
+
+#[test]
+fn what_is_not_toml_says_where() {
+    let [fault] = faults(&format!("{ISSUER}node = \n")).try_into().unwrap();
+    assert!(fault.starts_with("line 3: this is not TOML: "), "{fault}");
+}
+
+#[test]
+fn a_file_of_another_version_is_refused() {
+    let [fault] = faults(&format!("config_version = 2\n{ISSUER}")).try_into().unwrap();
+    assert!(fault.starts_with("line 1: config_version is 2, but this program reads version 1"), "{fault}");
+}
+
+#[test]
+fn a_missing_file_says_what_to_do() {
+    let error = Config::read(Path::new("/nonexistent/sceau.toml")).unwrap_err();
+    assert_eq!(error.code(), "CONF-001");
+    assert!(error.to_string().contains("--config"), "{error}");
+}
+
+#[test]
+fn addresses_that_would_be_insecure_or_ambiguous_are_refused() {
+    for bad in [
+        "http://auth.example.org",
+        "https://auth.example.org/",
+        "https://u@auth.example.org/x",
+        "https://a/b?c",
+        "ftp://a/b",
+        "x",
+    ] {
+        let error = parse(&format!("[server]\nissuer = \"{bad}\"\n")).unwrap_err();
+        assert_eq!(error.code(), "CONF-006", "{bad}");
+    }
+    assert!(parse("[server]\nissuer = \"http://localhost:8080/auth/realms/esante-wallet\"\n").is_ok());
+    assert!(parse(&format!("{ISSUER}front_url = \"https://login.example.org/x\"\n")).is_err());
+}
+
+#[test]
+fn a_secret_may_stand_in_a_file_of_its_own_and_is_never_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("url"), "postgres://sceau:hush@db/sceau\n").unwrap();
+    let path = dir.path().join("sceau.toml");
+    let config = Config::parse(&format!("{ISSUER}[database]\nurl_file = \"url\"\n"), &path).unwrap();
+    let Database::Postgres(url) = &config.database else { panic!("{:?}", config.database) };
+    assert_eq!(url.expose_secret(), "postgres://sceau:hush@db/sceau");
+    assert!(!format!("{config:?}").contains("hush"));
+
+    let both = format!("{ISSUER}[database]\nurl = \"postgres://sceau:hush@db/x\"\nurl_file = \"url\"\n");
+    let error = Config::parse(&both, &path).unwrap_err();
+    assert_eq!(error.code(), "CONF-009");
+    assert!(!error.to_string().contains("hush"));
+
+    let absent = Config::parse(&format!("{ISSUER}[database]\nurl_file = \"absent\"\n"), &path).unwrap_err();
+    assert_eq!(absent.code(), "CONF-008");
+    let wrong = parse(&format!("{ISSUER}[database]\nurl = \"mysql://u:hush@h/d\"\n")).unwrap_err();
+    assert!(!wrong.to_string().contains("hush"), "{wrong}");
+}
+
+#[test]
+fn networks_and_hosts_are_told_apart() {
+    let config = parse(&format!(
+        "{ISSUER}trusted_proxies = [\"10.0.0.4\", \"fd00::/8\"]\n[egress]\nallow = [\"10.1.0.0/16\", \"DPI.example\"]\n"
+    ))
+    .unwrap();
+    assert_eq!(config.server.trusted_proxies.len(), 2);
+    assert_eq!(
+        config.egress.allow,
+        [Destination::Network("10.1.0.0/16".parse().unwrap()), Destination::Host("dpi.example".into())]
+    );
+    assert!(parse(&format!("{ISSUER}[egress]\nallow = [\"http://x\"]\n")).is_err());
+}
+
+#[test]
+fn tls_needs_both_files() {
+    let [fault] = faults(&format!("{ISSUER}[tls]\ncertificate_file = \"server.pem\"\n")).try_into().unwrap();
+    assert!(fault.contains("tls.key_file is missing"), "{fault}");
+}
+
+/// The commented example and the production example are what an administrator starts from: they must be right, and
+/// the commented one must name every key there is.
+#[test]
+fn the_examples_are_valid_and_complete() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
+    let example = std::fs::read_to_string(root.join("sceau.example.toml")).unwrap();
+    let production = std::fs::read_to_string(root.join("sceau.production.toml")).unwrap();
+    Config::parse(&example, Path::new("/etc/sceau/sceau.toml")).unwrap();
+    Config::parse(&production, Path::new("/etc/sceau/sceau.toml")).unwrap();
+
+    // With every commented key in force it is still valid: only secrets exclude their file, and that is not there.
+    let in_force: String = example
+        .lines()
+        .map(|line| match line.strip_prefix('#') {
+            Some(key) if key.contains(" = ") && !key.starts_with(' ') && !key.contains("_file") => key,
+            Some(section) if section.starts_with('[') => section,
+            _ => line,
+        })
+        .flat_map(|line| [line, "\n"])
+        .collect();
+    let config = Config::parse(&in_force, Path::new("/etc/sceau/sceau.toml"));
+    let faults = config.err().map(|error| error.faults).unwrap_or_default();
+    let faults: Vec<_> = faults.iter().filter(|fault| !fault.key.starts_with("tls.")).collect();
+    assert!(faults.is_empty(), "{faults:?}");
+
+    for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")).unwrap() {
+        let file = file.unwrap().path();
+        if matches!(file.file_stem().and_then(|stem| stem.to_str()), Some("tests" | "reader" | "mod")) {
+            continue;
+        }
+        let code = std::fs::read_to_string(&file).unwrap();
+        for call in [".text(\"", ".list(\"", ".flag(\"", ".span(\"", ".path_of(\"", ".number(\""] {
+            for (place, _) in code.match_indices(call) {
+                let key = code[place + call.len()..].split('"').next().unwrap();
+                assert!(
+                    example.contains(&format!("{key} = ")),
+                    "{key} of {} is not in the example",
+                    file.display()
+                );
+            }
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! `/health/live`: the process answers. `/health/ready`: everything that a sign-in needs is there.
+//!
+//! The answer names what is missing in one word each; the reason goes to the log, since anybody may ask.
+
+use std::fmt::{self, Debug};
+use std::pin::Pin;
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use http::{StatusCode, header};
+use serde_json::json;
+
+type Verdict = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
+
+/// One thing that must be in order.
+#[derive(Clone)]
+pub struct Check {
+    name: &'static str,
+    run: Arc<dyn Fn() -> Verdict + Send + Sync>,
+}
+
+impl Check {
+    /// `name` is one word that a monitoring system can show; `run` yields the reason where it is not in order.
+    pub fn new<F>(name: &'static str, run: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self { name, run: Arc::new(move || Box::pin(run())) }
+    }
+}
+
+impl Debug for Check {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Check({})", self.name)
+    }
+}
+
+/// The two endpoints.
+pub fn routes(checks: Vec<Check>) -> Router {
+    Router::new()
+        .route("/health/live", get(|| async { answer(StatusCode::OK, &[]) }))
+        .route("/health/ready", get(ready))
+        .with_state(Arc::new(checks))
+}
+
+async fn ready(State(checks): State<Arc<Vec<Check>>>) -> Response {
+    let mut missing = Vec::new();
+    for check in checks.iter() {
+        if let Err(reason) = (check.run)().await {
+            tracing::warn!(check = check.name, %reason, "not ready");
+            missing.push(check.name);
+        }
+    }
+    let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    answer(status, &missing)
+}
+
+fn answer(status: StatusCode, missing: &[&str]) -> Response {
+    let word = if status.is_success() { "ok" } else { "not ready" };
+    let body = Json(json!({ "status": word, "missing": missing }));
+    (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::{Body, to_bytes};
+    use http::Request;
+    use tower::ServiceExt as _;
+
+    use super::*;
+
+    async fn ask(path: &str, checks: Vec<Check>) -> (StatusCode, String) {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = routes(checks).oneshot(request).await.unwrap();
+        let status = response.status();
+        (status, String::from_utf8(to_bytes(response.into_body(), 1000).await.unwrap().to_vec()).unwrap())
+    }
+
+    #[tokio::test]
+    async fn what_is_missing_is_named_and_its_reason_is_not() {
+        let checks = vec![
+            Check::new("keys", || async { Ok(()) }),
+            Check::new("database", || async { Err("postgres://secret".to_owned()) }),
+        ];
+        let (status, body) = ask("/health/ready", checks.clone()).await;
+        assert_eq!(
+            (status, body.as_str()),
+            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready","missing":["database"]}"#)
+        );
+        assert_eq!(ask("/health/live", checks).await.0, StatusCode::OK);
+        assert_eq!(ask("/health/ready", vec![]).await.0, StatusCode::OK);
+    }
+}
