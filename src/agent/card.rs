@@ -1,0 +1,75 @@
+//! The card as the agent sees it: who is in the reader, and one signature.
+//!
+//! A trait, so that the tests of the agent's rules run with a card of their own; `driver` makes it of the real one.
+
+use std::fmt::{self, Debug};
+
+use super::pin::TypedPin;
+use crate::card::proof::Proof;
+use crate::card::protocol::Interface;
+
+/// A card in a reader, as it was shown to the person.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ShownCard {
+    /// The reader's name.
+    pub reader: String,
+    /// The card's serial number: the signature is made by this card or not at all.
+    pub serial: Vec<u8>,
+    /// The authentication certificate, DER.
+    pub certificate: Vec<u8>,
+    /// The holder's name as the certificate gives it.
+    pub holder: String,
+    /// How many wrong PINs the card will still bear; `None` where it does not tell.
+    pub tries_left: Option<u8>,
+    /// Which side of the card it is.
+    pub interface: Interface,
+}
+
+impl Debug for ShownCard {
+    /// Without holder, number and certificate.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ShownCard")
+            .field("reader", &self.reader)
+            .field("tries_left", &self.tries_left)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a card cannot be shown or does not sign.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{code}: {detail}")]
+pub struct CardFault {
+    /// The stable code of `docs/errors.md`.
+    pub code: &'static str,
+    /// What the agent does about it.
+    pub remedy: Remedy,
+    /// For the log: never a PIN, a name or a number.
+    pub detail: String,
+}
+
+/// What the agent does about a fault of the card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Remedy {
+    /// The person puts something right (puts the card in, plugs the reader) and tries again.
+    LookAgain,
+    /// The PIN was wrong: show the tries left and ask again, if the person wants.
+    AskAgain,
+    /// The PIN is blocked, or the card can never do this: there is nothing to try again.
+    GiveUp,
+}
+
+/// What the agent asks of a card. Both functions block, for seconds at worst.
+pub trait Cards: Send + Sync {
+    /// The card in the reader. Reads only; never sends a PIN.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn look(&self) -> Result<ShownCard, CardFault>;
+
+    /// Lets the card sign `proof`: in one exclusive transaction, after finding the card that was shown, with one VERIFY
+    /// that is never repeated, and the card reset afterwards.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn sign(&self, shown: &ShownCard, pin: &TypedPin, proof: &Proof) -> Result<Vec<u8>, CardFault>;
+}
