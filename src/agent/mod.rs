@@ -1,3 +1,249 @@
-//! The workstation program.
+//! The workstation program: it stands between the browser, the card reader and the person.
+//!
+//! A hospital gets from it a sign-in by card without extension, certificate or browser setting: the sign-in page posts a
+//! request by navigation to this program on 127.0.0.1, which shows who asks, takes the PIN in its own window, and lets
+//! the card sign a proof that is good for this one request. It implements sections 2 to 6 and 9 of the agent protocol
+//! for the purpose `browser`.
+//!
+//! It never answers a site that it was not enrolled with, never signs anything but a [`Proof`](crate::card::proof::Proof),
+//! never sends a PIN twice, and writes neither PIN nor name nor card number to its log.
+
+pub mod card;
+pub mod checks;
+pub mod enrol;
+pub mod enrolments;
+pub mod exchange;
+pub mod listener;
+mod http;
+mod pages;
 pub mod pin;
 pub mod platform;
+pub mod settings;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt::{self, Debug};
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::card::protocol::{AGENT_PORT, WebOrigin};
+use crate::clock::{SharedClock, SystemClock};
+use crate::crypto::random::SystemRandom;
+use crate::ids::SharedRandom;
+
+pub use listener::Bound;
+
+/// How an agent is to run.
+#[derive(Clone)]
+pub struct AgentOptions {
+    /// The port on 127.0.0.1; [`AGENT_PORT`] but in tests, where 0 takes a free one.
+    pub port: u16,
+    /// Where enrolments and workstation keys stand.
+    pub state_dir: PathBuf,
+    /// The administrator's word.
+    pub managed: settings::ManagedSettings,
+    /// Where the PIN is typed, if the administrator does not say.
+    pub pin_entry: Option<pin::PinSetting>,
+    /// The window the PIN is typed in.
+    pub window: pin::PinWindow,
+    /// The card reader.
+    pub cards: Arc<dyn card::Cards>,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: SharedRandom,
+}
+
+impl AgentOptions {
+    /// The options of this computer: the usual port, place and window.
+    #[must_use]
+    pub fn of_environment(cards: Arc<dyn card::Cards>, managed: settings::ManagedSettings) -> Self {
+        Self {
+            port: AGENT_PORT,
+            state_dir: default_state_dir(),
+            window: pin::PinWindow::of_environment(managed.pinentry.clone()),
+            managed,
+            pin_entry: None,
+            cards,
+            clock: Arc::new(SystemClock),
+            random: Arc::new(SystemRandom),
+        }
+    }
+
+    fn address(&self) -> SocketAddr {
+        (Ipv4Addr::LOCALHOST, self.port).into()
+    }
+}
+
+impl Debug for AgentOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AgentOptions")
+            .field("port", &self.port)
+            .field("state_dir", &self.state_dir)
+            .field("managed", &self.managed)
+            .field("pin_entry", &self.pin_entry)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `~/.local/state/sceau-agent`, or below `XDG_STATE_HOME`.
+#[must_use]
+pub fn default_state_dir() -> PathBuf {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    absolute("XDG_STATE_HOME")
+        .or_else(|| absolute("HOME").map(|home| home.join(".local/state")))
+        .unwrap_or_else(std::env::temp_dir)
+        .join("sceau-agent")
+}
+
+/// Takes the port and answers until `shutdown` is cancelled.
+///
+/// # Errors
+/// [`AgentError`], where it cannot begin; once it answers, it goes on.
+pub async fn serve(options: AgentOptions, shutdown: CancellationToken) -> Result<(), AgentError> {
+    Bound::bind(options).await?.serve(shutdown).await;
+    Ok(())
+}
+
+/// Why the agent cannot begin, or cannot enrol.
+#[derive(Debug, thiserror::Error)]
+pub enum AgentError {
+    /// Another program has the port.
+    #[error(
+        "port {port} of this computer is held by another program{}. Nobody can sign in with a card here while it runs, \
+         and that program may be posing as this one: find out which it is (ss -ltnp 'sport = :{port}')",
+        .user.map(|user| format!(" of user {user}")).unwrap_or_default()
+    )]
+    PortHeld {
+        /// The port.
+        port: u16,
+        /// The user it runs as, where the system tells.
+        user: Option<u32>,
+    },
+    /// The agent of this user already runs.
+    #[error("the agent already runs for this user (it holds {})", path.display())]
+    AlreadyRuns {
+        /// The lock.
+        path: PathBuf,
+    },
+    /// The port cannot be had for another reason.
+    #[error("port {port} cannot be opened: {source}")]
+    Port {
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the agent's state cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file of the agent's state is not what was written.
+    #[error("{} is damaged ({detail}); enrol this workstation again", path.display())]
+    StateDamaged {
+        /// The file.
+        path: PathBuf,
+        /// How.
+        detail: String,
+    },
+    /// Others can read the agent's state.
+    #[error("{} can be read by others; only its owner may (chmod 700 for the folder, 600 for the files)", path.display())]
+    StateNotPrivate {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The administrator's file is faulty.
+    #[error("{}: {detail}", path.display())]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Where and how.
+        detail: String,
+    },
+    /// The administrator's file can be written by others.
+    #[error("{} can be written by others than an administrator, so it does not count", path.display())]
+    SettingsNotProtected {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The PIN was to be typed into a page where several people use the computer.
+    #[error("pin_entry = \"page\" is refused where several people use the computer")]
+    PageWithSeveralUsers,
+    /// The code is none.
+    #[error("this is not an enrolment code; ask for one with: sceau workstation invite")]
+    Code,
+    /// The workstation's key cannot be made or used.
+    #[error("the workstation key: {0}")]
+    Key(String),
+    /// The server does not answer.
+    #[error("{server} does not answer: {detail}")]
+    Unreachable {
+        /// The server.
+        server: WebOrigin,
+        /// The last cause.
+        detail: String,
+    },
+    /// The server refuses.
+    #[error("the server refuses ({code}): {message}")]
+    Refused {
+        /// The server's own code.
+        code: String,
+        /// Its sentence.
+        message: String,
+    },
+    /// The server's answer is not understood.
+    #[error("the server's answer is not understood: {0}")]
+    ServerAnswer(String),
+    /// The answer is not signed by the key that the code names.
+    #[error(
+        "the answer is not signed by the server that the code was made for: the code belongs to another server, or \
+         something between the two changes messages"
+    )]
+    ServerKey,
+    /// The server answers for another address.
+    #[error("{answered} answered where {asked} was asked; enrol with the address that people sign in at")]
+    OtherServer {
+        /// What was asked.
+        asked: WebOrigin,
+        /// Who answered.
+        answered: WebOrigin,
+    },
+    /// The administrator's list does not name the server.
+    #[error("{0} is not in the list of servers of this computer's administrator")]
+    NotListed(WebOrigin),
+}
+
+impl AgentError {
+    /// The stable code of `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::PortHeld { .. } => "AGENT-030",
+            Self::AlreadyRuns { .. } => "AGENT-031",
+            Self::Port { .. } => "AGENT-032",
+            Self::State { .. } => "AGENT-033",
+            Self::StateDamaged { .. } => "AGENT-034",
+            Self::StateNotPrivate { .. } => "AGENT-035",
+            Self::Settings { .. } => "AGENT-036",
+            Self::SettingsNotProtected { .. } => "AGENT-037",
+            Self::PageWithSeveralUsers => "AGENT-038",
+            Self::Code => "AGENT-040",
+            Self::Key(_) => "AGENT-041",
+            Self::Unreachable { .. } => "AGENT-042",
+            Self::Refused { .. } => "AGENT-043",
+            Self::ServerAnswer(_) => "AGENT-044",
+            Self::ServerKey => "AGENT-045",
+            Self::OtherServer { .. } => "AGENT-046",
+            Self::NotListed(_) => "AGENT-047",
+        }
+    }
+}

@@ -132,6 +132,18 @@ pub fn is_private(path: &Path) -> io::Result<bool> {
     Ok(metadata.permissions().mode() & 0o077 == 0 && UserId(metadata.uid()) == this_user()?)
 }
 
+/// Whether only an administrator can write `path` and the directory it stands in.
+///
+/// # Errors
+/// What the system says.
+pub fn only_administrators_write(path: &Path) -> io::Result<bool> {
+    let protected = |path: &Path| -> io::Result<bool> {
+        let metadata = fs::metadata(path)?;
+        Ok(metadata.permissions().mode() & 0o022 == 0 && metadata.uid() == 0)
+    };
+    Ok(protected(path)? && path.parent().map_or(Ok(true), protected)?)
+}
+
 /// What this computer calls itself.
 #[must_use]
 pub fn host_name() -> String {

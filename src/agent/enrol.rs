@@ -1,0 +1,172 @@
+//! How this workstation becomes known to a server, and how it learns the server's next keys.
+//!
+//! A hospital gets from it an enrolment that a TLS inspection box between the two can watch but not take over: the
+//! server's answer counts only if it is signed by the key whose thumbprint the code carries, and the server takes the
+//! workstation's key only with a proof of the code's secret, which itself never travels (agent protocol, section 9).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::AgentError;
+use super::enrolments::Enrolment;
+use super::platform;
+use crate::card::protocol::{
+    AgentVersion, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, ProtocolError, REQUEST_KEYS_PATH, RequestKeys,
+    TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+};
+use crate::clock::Clock;
+use crate::crypto::jose::{self, Expected, base64url};
+use crate::crypto::keys::{Algorithm, SigningKey};
+
+/// The longest answer of a server that is read, in bytes.
+const MAX_ANSWER_LEN: usize = 64 * 1024;
+const PATIENCE: Duration = Duration::from_secs(15);
+
+/// What enrolment gave.
+#[derive(Debug)]
+pub struct Enrolled {
+    /// To be kept with [`super::enrolments::EnrolmentStore::add`].
+    pub enrolment: Enrolment,
+    /// The site that the invitation named.
+    pub site: String,
+    /// The zone that the invitation named.
+    pub zone: String,
+    /// Whether an administrator still has to approve it.
+    pub state: WorkstationState,
+}
+
+/// The body of an enrolment, and of the server's answer.
+#[derive(Debug, Serialize, Deserialize)]
+struct Envelope {
+    jws: String,
+}
+
+/// What a server answers where it refuses.
+#[derive(Debug, Deserialize)]
+struct ServerRefusal {
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// Enrols with `server` by the code that its administrator handed out.
+///
+/// # Errors
+/// From [`AgentError::Code`] to [`AgentError::ServerKey`], one case per cause.
+pub async fn enrol(server: &WebOrigin, code: &str, clock: &dyn Clock) -> Result<Enrolled, AgentError> {
+    let invitation = Invitation::parse(code).map_err(|_| AgentError::Code)?;
+    let key = SigningKey::generate(Algorithm::Es256).map_err(|error| AgentError::Key(error.to_string()))?;
+    let request = EnrolmentRequest {
+        audience: server.clone(),
+        invitation: invitation.lookup(),
+        key: key.public().clone(),
+        host_name: platform::host_name(),
+        agent_version: AgentVersion::this(),
+        secret_proof: invitation.prove(server, &thumbprint(key.kid())),
+        issued_at: clock.now(),
+    };
+    let jws = jose::sign(&key, TYP_ENROLMENT, &request.to_payload())
+        .map_err(|error| AgentError::Key(error.to_string()))?;
+    let client = client(server)?;
+    let answer = exchange(server, client.post(server.join(ENROL_PATH)).json(&json!({ "jws": jws }))).await?;
+    let grant = read_grant(&answer, &invitation)?;
+    if grant.keys.issuer != *server {
+        return Err(AgentError::OtherServer { asked: server.clone(), answered: grant.keys.issuer });
+    }
+    if grant.workstation_key != key.kid() {
+        return Err(AgentError::ServerKey);
+    }
+    let (site, zone, state) = (grant.site.clone(), grant.zone.clone(), grant.state);
+    Ok(Enrolled { enrolment: Enrolment::of_grant(grant, key), site, zone, state })
+}
+
+/// The server's grant, if the key of the code signed it.
+fn read_grant(jws: &str, invitation: &Invitation) -> Result<EnrolmentGrant, AgentError> {
+    let unread = |error: ProtocolError| AgentError::ServerAnswer(error.to_string());
+    let payload = jose::unverified_payload(jws)
+        .ok_or_else(|| AgentError::ServerAnswer("the answer is no signed message".to_owned()))?;
+    let claimed = EnrolmentGrant::from_payload(&payload).map_err(unread)?;
+    let current = &claimed.keys.current;
+    if thumbprint(current.kid()) != *invitation.server_key() {
+        return Err(AgentError::ServerKey);
+    }
+    let verified = jose::verify_payload(jws, expected(TYP_ENROLLED), |kid| (kid == Some(current.kid())).then_some(current))
+        .map_err(|_| AgentError::ServerKey)?;
+    EnrolmentGrant::from_payload(&verified).map_err(unread)
+}
+
+/// The server's request keys, if a key that this workstation already knows signed them, and the list is newer.
+///
+/// # Errors
+/// [`AgentError::Unreachable`], [`AgentError::ServerAnswer`] or [`AgentError::ServerKey`].
+pub async fn newer_keys(enrolment: &Enrolment) -> Result<Option<RequestKeys>, AgentError> {
+    let client = client(&enrolment.origin)?;
+    let jws = exchange(&enrolment.origin, client.get(enrolment.origin.join(REQUEST_KEYS_PATH))).await?;
+    let payload =
+        jose::verify_payload(&jws, expected(TYP_REQUEST_KEYS), |kid| kid.and_then(|kid| enrolment.keys.find(kid)))
+            .map_err(|_| AgentError::ServerKey)?;
+    let keys = RequestKeys::from_payload(&payload).map_err(|error| AgentError::ServerAnswer(error.to_string()))?;
+    if keys.issuer != enrolment.origin {
+        return Err(AgentError::OtherServer { asked: enrolment.origin.clone(), answered: keys.issuer });
+    }
+    Ok((keys.issued_at > enrolment.keys.issued_at).then_some(keys))
+}
+
+fn expected(typ: &'static str) -> Expected<'static> {
+    Expected { typ: Some(typ), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN }
+}
+
+/// The RFC 7638 thumbprint that names a key, as bytes.
+fn thumbprint(kid: &str) -> [u8; 32] {
+    base64url::decode(kid).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
+}
+
+#[expect(clippy::disallowed_methods, reason = "crypto::egress guards a server; the agent calls the one origin that was enrolled")]
+fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
+    let mut builder = reqwest::Client::builder()
+        .redirect(reqwest::redirect::Policy::none())
+        .timeout(PATIENCE)
+        .user_agent(concat!("sceau-agent/", env!("CARGO_PKG_VERSION")));
+    if server.as_str().starts_with("http://") {
+        // Plain HTTP is for this machine's own names: never through a proxy.
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| unreachable_server(server, &error))
+}
+
+/// Sends a request and reads the signed message of the answer, within the limits of size and time.
+async fn exchange(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<String, AgentError> {
+    let mut response = request.send().await.map_err(|error| unreachable_server(server, &error))?;
+    let status = response.status();
+    let mut body = Vec::new();
+    while let Some(piece) = response.chunk().await.map_err(|error| unreachable_server(server, &error))? {
+        body.extend_from_slice(&piece);
+        if body.len() > MAX_ANSWER_LEN {
+            return Err(AgentError::ServerAnswer("the answer is too long".to_owned()));
+        }
+    }
+    if !status.is_success() {
+        return Err(match serde_json::from_slice::<ServerRefusal>(&body) {
+            Ok(refusal) => AgentError::Refused {
+                code: refusal.code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(16).collect(),
+                message: refusal.message.chars().filter(|c| !c.is_control()).take(500).collect(),
+            },
+            Err(_) => AgentError::ServerAnswer(format!("status {status}")),
+        });
+    }
+    serde_json::from_slice::<Envelope>(&body)
+        .map(|envelope| envelope.jws)
+        .map_err(|error| AgentError::ServerAnswer(error.to_string()))
+}
+
+fn unreachable_server(server: &WebOrigin, error: &reqwest::Error) -> AgentError {
+    let mut detail = error.to_string();
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        detail = cause.to_string();
+        source = cause.source();
+    }
+    AgentError::Unreachable { server: server.clone(), detail }
+}
