@@ -14,7 +14,7 @@ pub mod enrol;
 pub mod enrolments;
 pub mod exchange;
 pub mod listener;
-mod http;
+mod handlers;
 mod pages;
 pub mod pin;
 pub mod platform;

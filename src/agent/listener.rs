@@ -1,0 +1,154 @@
+//! The port of the agent: taken once, on the literal loopback address, from the start of the session.
+//!
+//! A hospital gets from it an alert where another program has taken the port, since that program could pose as the agent
+//! (it would still not get a PIN: people type it into the agent's own window).
+
+use std::convert::Infallible;
+use std::fs::File;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::checks::FORM_PATIENCE;
+use super::handlers::Agent;
+use super::{AgentError, AgentOptions, platform};
+
+/// How many connections are served at once; one browser needs a handful.
+const MAX_CONNECTIONS: usize = 32;
+/// How long a request in progress may take to end after the agent is told to stop.
+const FAREWELL: Duration = Duration::from_secs(3);
+
+/// An agent that has its port and answers from now on.
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    agent: Arc<Agent>,
+    /// Held while the agent runs: one per user and state directory.
+    _lock: File,
+}
+
+impl Bound {
+    /// Takes the port.
+    ///
+    /// # Errors
+    /// [`AgentError::AlreadyRuns`], [`AgentError::PortHeld`], [`AgentError::Port`], or what is wrong with the state.
+    pub async fn bind(options: AgentOptions) -> Result<Self, AgentError> {
+        let pin_entry = options.managed.pin_entry(options.pin_entry)?;
+        let store = super::enrolments::EnrolmentStore::open(&options.state_dir)?;
+        let lock = lock(&options.state_dir.join("agent.lock"))?;
+        let listener = TcpListener::bind(options.address()).await.map_err(|source| {
+            if source.kind() == io::ErrorKind::AddrInUse {
+                let user = platform::listener_user(options.address()).map(|user| user.0);
+                AgentError::PortHeld { port: options.port, user }
+            } else {
+                AgentError::Port { port: options.port, source }
+            }
+        })?;
+        let port_failed = |source| AgentError::Port { port: options.port, source };
+        let address = listener.local_addr().map_err(port_failed)?;
+        let user = platform::this_user().map_err(port_failed)?;
+        // Read once now, so that a damaged file is told at start and not to the first person.
+        let servers = store.read()?;
+        tracing::info!(%address, servers = servers.len(), ?pin_entry, "the agent answers");
+        if servers.is_empty() {
+            tracing::warn!("this workstation is not enrolled with any server yet: sceau-agent enrol SERVER");
+        }
+        let agent = Arc::new(Agent::new(options, store, pin_entry, user, address));
+        Ok(Self { listener, address, agent, _lock: lock })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers until `shutdown` is cancelled.
+    pub async fn serve(self, shutdown: CancellationToken) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let tasks = TaskTracker::new();
+        tasks.spawn(Arc::clone(&self.agent).keep_keys_fresh(shutdown.clone()));
+        loop {
+            let accepted = tokio::select! {
+                () = shutdown.cancelled() => break,
+                accepted = self.listener.accept() => accepted,
+            };
+            let (stream, remote) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    // Out of descriptors, typically: the next attempt must not spin.
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(Duration::from_millis(100)).await;
+                    continue;
+                }
+            };
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                tracing::warn!("too many connections; one was closed");
+                continue;
+            };
+            let connection = connection(Arc::clone(&self.agent), stream, remote, shutdown.clone());
+            tasks.spawn(async move {
+                connection.await;
+                drop(place);
+            });
+        }
+        drop(self.listener);
+        tasks.close();
+        if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
+            tracing::warn!("a request was still open when the agent stopped");
+        }
+    }
+}
+
+async fn connection(agent: Arc<Agent>, stream: TcpStream, remote: SocketAddr, shutdown: CancellationToken) {
+    // Now, while the connection is surely open: its row leaves the system's table when it closes.
+    let peer = stream.local_addr().map_err(platform::PeerError::from).and_then(|local| {
+        platform::peer_of(local, remote).map(|peer| peer.user)
+    });
+    let peer = match peer {
+        Ok(user) => Some(user),
+        Err(error) => {
+            tracing::warn!(%error, "it is not known who opened a connection");
+            None
+        }
+    };
+    let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let agent = Arc::clone(&agent);
+        async move { Ok::<_, Infallible>(agent.answer(peer, request.map(axum::body::Body::new)).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(FORM_PATIENCE)
+        .max_buf_size(32 * 1024)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    let ended = tokio::select! {
+        ended = connection.as_mut() => ended,
+        () = shutdown.cancelled() => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+/// One agent per state directory; the lock goes with the process, however it ends.
+fn lock(path: &std::path::Path) -> Result<File, AgentError> {
+    let failed = |source| AgentError::State { path: path.to_path_buf(), source };
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(failed)?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(std::fs::TryLockError::WouldBlock) => Err(AgentError::AlreadyRuns { path: path.to_path_buf() }),
+        Err(std::fs::TryLockError::Error(source)) => Err(failed(source)),
+    }
+}
