@@ -67,9 +67,16 @@ pub trait Cards: Send + Sync {
     fn look(&self) -> Result<ShownCard, CardFault>;
 
     /// Lets the card sign `proof`: in one exclusive transaction, after finding the card that was shown, with one VERIFY
-    /// that is never repeated, and the card reset afterwards.
+    /// that is never repeated, the signature checked with the certificate, and the card reset afterwards. Where one try is
+    /// left, or their number is not known, only if `last_try_agreed`.
     ///
     /// # Errors
     /// [`CardFault`].
-    fn sign(&self, shown: &ShownCard, pin: &TypedPin, proof: &Proof) -> Result<Vec<u8>, CardFault>;
+    fn sign(
+        &self,
+        shown: &ShownCard,
+        pin: &TypedPin,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault>;
 }

@@ -115,9 +115,11 @@ impl Refusal {
     #[must_use]
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::OtherUser | Self::NotANavigation | Self::NoOrigin | Self::UnknownOrigin(_) | Self::ForeignForm => {
-                StatusCode::FORBIDDEN
-            }
+            Self::OtherUser
+            | Self::NotANavigation
+            | Self::NoOrigin
+            | Self::UnknownOrigin(_)
+            | Self::ForeignForm => StatusCode::FORBIDDEN,
             Self::Host => StatusCode::MISDIRECTED_REQUEST,
             Self::Method => StatusCode::METHOD_NOT_ALLOWED,
             Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
@@ -139,15 +141,22 @@ pub fn host(headers: &HeaderMap, target: &Uri, own_host: &str) -> Result<(), Ref
     if named == Some(own_host) && target_fits { Ok(()) } else { Err(Refusal::Host) }
 }
 
-/// A POST of a form, within the limits of size and time. The fields are exactly `names`, each once.
+/// A POST of a form, within the limits of size and time. The fields are `names`, each once, and at most `optional`.
 ///
 /// # Errors
 /// [`Refusal::Method`], [`Refusal::Form`], [`Refusal::TooLarge`] or [`Refusal::TooSlow`].
-pub async fn form(method: &Method, headers: &HeaderMap, body: Body, names: &[&str]) -> Result<Fields, Refusal> {
+pub async fn form(
+    method: &Method,
+    headers: &HeaderMap,
+    body: Body,
+    names: &[&str],
+    optional: &[&str],
+) -> Result<Fields, Refusal> {
     if method != Method::POST {
         return Err(Refusal::Method);
     }
-    let content_type = only(headers, &header::CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
+    let content_type =
+        only(headers, &header::CONTENT_TYPE).and_then(|value| value.split(';').next()).map(str::trim);
     if !content_type.is_some_and(|found| found.eq_ignore_ascii_case("application/x-www-form-urlencoded")) {
         return Err(Refusal::Form);
     }
@@ -169,18 +178,19 @@ pub async fn form(method: &Method, headers: &HeaderMap, body: Body, names: &[&st
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(&bytes) {
         let value = Zeroizing::new(value.into_owned());
-        if !names.contains(&name.as_ref()) || fields.insert(name.into_owned(), value).is_some() {
+        let known = names.contains(&name.as_ref()) || optional.contains(&name.as_ref());
+        if !known || fields.insert(name.into_owned(), value).is_some() {
             return Err(Refusal::Form);
         }
     }
-    if fields.len() == names.len() { Ok(Fields(fields)) } else { Err(Refusal::Form) }
+    if names.iter().all(|name| fields.contains_key(*name)) { Ok(Fields(fields)) } else { Err(Refusal::Form) }
 }
 
 /// The fields of a form that was checked. Wiped when dropped.
 pub struct Fields(BTreeMap<String, Zeroizing<String>>);
 
 impl Fields {
-    /// The value of a field; empty where there is none, which [`form`] has excluded for the names it was given.
+    /// The value of a field; empty where an optional one is absent.
     #[must_use]
     pub fn value(&self, name: &str) -> &str {
         self.0.get(name).map_or("", |value| value.as_str())
@@ -216,6 +226,14 @@ pub fn origin(headers: &HeaderMap) -> Result<WebOrigin, Refusal> {
 /// [`Refusal::ForeignForm`].
 pub fn own_origin(headers: &HeaderMap, own_origin: &str) -> Result<(), Refusal> {
     if only(headers, &header::ORIGIN) == Some(own_origin) { Ok(()) } else { Err(Refusal::ForeignForm) }
+}
+
+/// The token of a link of the agent's own page: the only thing in its query.
+#[must_use]
+pub fn token(target: &Uri) -> Option<String> {
+    let token = target.query()?.strip_prefix("token=")?;
+    let base64url = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
+    token.bytes().all(base64url).then(|| token.to_owned())
 }
 
 /// The signature by a key of the enrolment, then what the request says.

@@ -13,8 +13,8 @@ use super::AgentError;
 use super::enrolments::Enrolment;
 use super::platform;
 use crate::card::protocol::{
-    AgentVersion, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, ProtocolError, REQUEST_KEYS_PATH, RequestKeys,
-    TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    AgentVersion, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, ProtocolError, REQUEST_KEYS_PATH,
+    RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use crate::clock::Clock;
 use crate::crypto::jose::{self, Expected, base64url};
@@ -92,8 +92,10 @@ fn read_grant(jws: &str, invitation: &Invitation) -> Result<EnrolmentGrant, Agen
     if thumbprint(current.kid()) != *invitation.server_key() {
         return Err(AgentError::ServerKey);
     }
-    let verified = jose::verify_payload(jws, expected(TYP_ENROLLED), |kid| (kid == Some(current.kid())).then_some(current))
-        .map_err(|_| AgentError::ServerKey)?;
+    let verified = jose::verify_payload(jws, expected(TYP_ENROLLED), |kid| {
+        (kid == Some(current.kid())).then_some(current)
+    })
+    .map_err(|_| AgentError::ServerKey)?;
     EnrolmentGrant::from_payload(&verified).map_err(unread)
 }
 
@@ -104,10 +106,12 @@ fn read_grant(jws: &str, invitation: &Invitation) -> Result<EnrolmentGrant, Agen
 pub async fn newer_keys(enrolment: &Enrolment) -> Result<Option<RequestKeys>, AgentError> {
     let client = client(&enrolment.origin)?;
     let jws = exchange(&enrolment.origin, client.get(enrolment.origin.join(REQUEST_KEYS_PATH))).await?;
-    let payload =
-        jose::verify_payload(&jws, expected(TYP_REQUEST_KEYS), |kid| kid.and_then(|kid| enrolment.keys.find(kid)))
-            .map_err(|_| AgentError::ServerKey)?;
-    let keys = RequestKeys::from_payload(&payload).map_err(|error| AgentError::ServerAnswer(error.to_string()))?;
+    let payload = jose::verify_payload(&jws, expected(TYP_REQUEST_KEYS), |kid| {
+        kid.and_then(|kid| enrolment.keys.find(kid))
+    })
+    .map_err(|_| AgentError::ServerKey)?;
+    let keys =
+        RequestKeys::from_payload(&payload).map_err(|error| AgentError::ServerAnswer(error.to_string()))?;
     if keys.issuer != enrolment.origin {
         return Err(AgentError::OtherServer { asked: enrolment.origin.clone(), answered: keys.issuer });
     }
@@ -123,7 +127,10 @@ fn thumbprint(kid: &str) -> [u8; 32] {
     base64url::decode(kid).and_then(|bytes| bytes.try_into().ok()).unwrap_or_default()
 }
 
-#[expect(clippy::disallowed_methods, reason = "crypto::egress guards a server; the agent calls the one origin that was enrolled")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "crypto::egress guards a server; the agent calls the one origin that was enrolled"
+)]
 fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
@@ -150,7 +157,12 @@ async fn exchange(server: &WebOrigin, request: reqwest::RequestBuilder) -> Resul
     if !status.is_success() {
         return Err(match serde_json::from_slice::<ServerRefusal>(&body) {
             Ok(refusal) => AgentError::Refused {
-                code: refusal.code.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '-').take(16).collect(),
+                code: refusal
+                    .code
+                    .chars()
+                    .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
+                    .take(16)
+                    .collect(),
                 message: refusal.message.chars().filter(|c| !c.is_control()).take(500).collect(),
             },
             Err(_) => AgentError::ServerAnswer(format!("status {status}")),

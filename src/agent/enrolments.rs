@@ -126,7 +126,10 @@ impl EnrolmentStore {
         let form: FileForm = serde_json::from_slice(&text)
             .map_err(|error| AgentError::StateDamaged { path: path.clone(), detail: error.to_string() })?;
         if form.version != 1 {
-            return Err(AgentError::StateDamaged { path, detail: format!("version {} is unknown", form.version) });
+            return Err(AgentError::StateDamaged {
+                path,
+                detail: format!("version {} is unknown", form.version),
+            });
         }
         form.servers.into_iter().map(|server| self.read_server(server)).collect()
     }
@@ -169,7 +172,8 @@ impl EnrolmentStore {
             .map_err(|error| AgentError::StateDamaged { path: path.clone(), detail: error.to_string() })?;
         files::write_private(&path, &der).map_err(|source| AgentError::State { path, source })?;
         let mut all = self.read()?;
-        let (replaced, mut kept): (Vec<_>, Vec<_>) = all.drain(..).partition(|e| e.origin == enrolment.origin);
+        let (replaced, mut kept): (Vec<_>, Vec<_>) =
+            all.drain(..).partition(|e| e.origin == enrolment.origin);
         kept.push(enrolment.clone());
         self.write(&kept)?;
         for old in replaced {
@@ -185,7 +189,9 @@ impl EnrolmentStore {
     /// [`AgentError::State`] or [`AgentError::StateDamaged`].
     pub fn set_keys(&self, keys: &RequestKeys) -> Result<(), AgentError> {
         let mut all = self.read()?;
-        for enrolment in all.iter_mut().filter(|e| e.origin == keys.issuer && e.keys.issued_at < keys.issued_at) {
+        for enrolment in
+            all.iter_mut().filter(|e| e.origin == keys.issuer && e.keys.issued_at < keys.issued_at)
+        {
             enrolment.keys = keys.clone();
         }
         self.write(&all)

@@ -17,8 +17,8 @@ use crate::ids::{Random, Secret};
 
 /// How long a page of the agent may be left open.
 const PAGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
-/// How many requests may be open at once; the oldest goes. A person answers one at a time.
-const MAX_OPEN: usize = 16;
+/// How many pages may be open at once; the oldest goes. A person answers one at a time.
+const MAX_OPEN: usize = 32;
 /// How long an answered request is remembered: longer than its `iat` would be accepted, on either side of the clock.
 const MEMORY: TimeDelta = TimeDelta::minutes(25);
 
@@ -33,6 +33,8 @@ pub struct Exchange {
     pub server: Enrolment,
     /// The card that the last page showed.
     pub shown: Option<ShownCard>,
+    /// The person has clicked; the next page opens the PIN window.
+    pub started: bool,
     /// The person has agreed to spend the last try.
     pub last_try_agreed: bool,
 }
@@ -43,8 +45,16 @@ pub struct Exchanges(Mutex<Inner>);
 
 #[derive(Debug, Default)]
 struct Inner {
-    open: HashMap<[u8; 32], (Time, Exchange)>,
+    open: HashMap<[u8; 32], Open>,
     done: HashMap<Challenge, Time>,
+}
+
+#[derive(Debug)]
+struct Open {
+    at: Time,
+    /// The token was spent. What it stood for can still be given up, while a PIN window is open for it.
+    spent: bool,
+    exchange: Exchange,
 }
 
 impl Exchanges {
@@ -53,38 +63,56 @@ impl Exchanges {
         self.with(now, |inner| inner.done.contains_key(&challenge))
     }
 
-    /// Remembers that the request was answered or cancelled; its open pages are void. `false` where it was done before.
+    /// Remembers that the request was answered or cancelled; its pages are void. `false` where it was done before.
     pub fn finish(&self, challenge: Challenge, now: Time) -> bool {
-        self.with(now, |inner| {
-            inner.open.retain(|_, (_, exchange)| exchange.request.challenge != challenge);
-            inner.done.insert(challenge, now).is_none()
-        })
+        self.with(now, |inner| inner.finish(challenge, now))
     }
 
-    /// Opens an exchange, or the next page of one: a token that is good once. Earlier tokens of the same request are void.
+    /// Opens an exchange, or the next page of one: a token that is good once. Earlier tokens of the same request are
+    /// spent.
     pub fn open(&self, exchange: Exchange, now: Time, random: &dyn Random) -> Secret {
         let token = Secret::of_256_bits(random);
         self.with(now, |inner| {
-            inner.open.retain(|_, (_, other)| other.request.challenge != exchange.request.challenge);
+            for open in inner.open.values_mut() {
+                open.spent |= open.exchange.request.challenge == exchange.request.challenge;
+            }
             if inner.open.len() >= MAX_OPEN
-                && let Some(oldest) = inner.open.iter().min_by_key(|(_, (at, _))| *at).map(|(key, _)| *key)
+                && let Some(oldest) = inner.open.iter().min_by_key(|(_, open)| open.at).map(|(key, _)| *key)
             {
                 inner.open.remove(&oldest);
             }
-            inner.open.insert(sha256(token.expose().as_bytes()), (now, exchange));
+            inner.open.insert(sha256(token.expose().as_bytes()), Open { at: now, spent: false, exchange });
         });
         token
     }
 
-    /// Takes the exchange of a token, which is void from then on.
+    /// Spends a token: the exchange it stands for, once.
     pub fn take(&self, token: &str, now: Time) -> Option<Exchange> {
-        self.with(now, |inner| inner.open.remove(&sha256(token.as_bytes())).map(|(_, exchange)| exchange))
+        self.with(now, |inner| {
+            let open = inner.open.get_mut(&sha256(token.as_bytes()))?;
+            (!std::mem::replace(&mut open.spent, true)).then(|| open.exchange.clone())
+        })
+    }
+
+    /// Gives up the request of a token, spent or not; `None` where it is unknown, or the request was done before.
+    pub fn give_up(&self, token: &str, now: Time) -> Option<Exchange> {
+        self.with(now, |inner| {
+            let exchange = inner.open.get(&sha256(token.as_bytes()))?.exchange.clone();
+            inner.finish(exchange.request.challenge, now).then_some(exchange)
+        })
     }
 
     fn with<T>(&self, now: Time, act: impl FnOnce(&mut Inner) -> T) -> T {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.open.retain(|_, (at, _)| now - *at <= PAGE_LIFETIME);
+        inner.open.retain(|_, open| now - open.at <= PAGE_LIFETIME);
         inner.done.retain(|_, at| now - *at <= MEMORY);
         act(&mut inner)
+    }
+}
+
+impl Inner {
+    fn finish(&mut self, challenge: Challenge, now: Time) -> bool {
+        self.open.retain(|_, open| open.exchange.request.challenge != challenge);
+        self.done.insert(challenge, now).is_none()
     }
 }

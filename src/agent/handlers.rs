@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use zeroize::Zeroizing;
 
 use super::card::{CardFault, Remedy, ShownCard};
-use super::checks::{self, Fields, Refusal};
+use super::checks::{self, Refusal};
 use super::enrolments::{Enrolment, EnrolmentStore};
 use super::exchange::{Exchange, Exchanges};
 use super::pages::{self, Page};
@@ -25,7 +25,17 @@ use crate::card::proof::Proof;
 use crate::card::protocol::{AgentVersion, CardAnswer, CardRequest, PinEntry, TYP_CARD_ANSWER, WebOrigin};
 use crate::clock::Time;
 use crate::crypto::jose::{self, JwsError};
+use crate::ids::Secret;
 use crate::web::language::Language;
+
+/// Another request is at the card.
+const BUSY: &str = "AGENT-020";
+/// What was typed cannot be a PIN.
+const NOT_A_PIN: &str = "AGENT-023";
+/// The PIN is blocked already.
+const BLOCKED: &str = "AGENT-024";
+/// The agent itself failed.
+const FAILED: &str = "AGENT-025";
 
 /// How often one server is asked for its keys because of a request that is signed by an unknown one.
 const KEYS_ASKED_AT_MOST_EVERY: TimeDelta = TimeDelta::minutes(1);
@@ -44,12 +54,6 @@ pub(super) struct Agent {
     /// One person, one card: held while a card is read or a PIN window is open.
     at_the_card: tokio::sync::Mutex<()>,
     keys_asked: Mutex<HashMap<WebOrigin, Time>>,
-}
-
-/// A page to be sent, with the server that its forms may go to.
-pub(super) struct Reply {
-    pub(super) page: Page,
-    pub(super) server: Option<WebOrigin>,
 }
 
 /// A refusal, with the server it concerns where that is known.
@@ -98,9 +102,8 @@ impl Agent {
                     server = server.as_ref().map(|server| server.origin.as_str()),
                     "refused: {refusal}"
                 );
-                let back = server.as_ref().map(Enrolment::cancel_address);
-                let page = Page::Refused { code: refusal.code(), status: refusal.status(), back };
-                pages::respond(Reply { page, server: server.map(|server| server.origin) }, language)
+                let page = Page::Refused { code: refusal.code(), status: refusal.status(), server };
+                pages::respond(page, language)
             }
         }
     }
@@ -120,28 +123,28 @@ impl Agent {
         if parts.headers.get("service-worker").is_some() {
             return Ok(pages::farewell_worker());
         }
-        let reply = match (&parts.method, parts.uri.path()) {
-            (_, "/") => self.card_request(parts, body, language).await?,
-            (_, pages::SIGN) => self.sign(parts, body, language).await?,
-            (_, pages::LAST_TRY) => self.last_try(parts, body).await?,
-            (_, pages::LOOK) => self.look_again(parts, body).await?,
-            (_, pages::CANCEL) => return self.cancel(parts, body).await,
+        let page = match (&parts.method, parts.uri.path()) {
+            (_, "/") => self.card_request(parts, body).await?,
+            (_, pages::SIGN) => self.start(parts, body).await?,
+            (&Method::GET, pages::PIN) => self.pin_window(parts, language).await?,
+            (&Method::GET, pages::LOOK) => self.look_again(parts).await?,
+            (&Method::GET, pages::CANCEL) => self.cancel(parts)?,
             (&Method::GET, path) => return pages::asset(path).ok_or(Refusal::NotFound.into()),
             _ => return Err(Refusal::NotFound.into()),
         };
-        Ok(pages::respond(reply, language))
+        Ok(pages::respond(page, language))
     }
 
     /// `POST /`: the card request of a server (section 2 of the protocol, in its order).
-    async fn card_request(&self, parts: &Parts, body: Body, language: Language) -> Result<Reply, Refused> {
-        let form = checks::form(&parts.method, &parts.headers, body, &["request"]).await?;
+    async fn card_request(&self, parts: &Parts, body: Body) -> Result<Page, Refused> {
+        let form = checks::form(&parts.method, &parts.headers, body, &["request"], &[]).await?;
         checks::navigation(&parts.headers)?;
         let origin = checks::origin(&parts.headers)?;
         let server = self.enrolment(&origin).ok_or_else(|| Refusal::UnknownOrigin(origin.to_string()))?;
         let refused = |refusal| Refused { refusal, server: Some(server.clone()) };
-        let (request, server) = self.check_request(form.value("request"), server.clone()).await.map_err(refused)?;
-        let now = self.options.clock.now();
-        if self.exchanges.is_done(request.challenge, now) {
+        let (request, server) =
+            self.check_request(form.value("request"), server.clone()).await.map_err(refused)?;
+        if self.exchanges.is_done(request.challenge, self.options.clock.now()) {
             return Err(Refused { refusal: Refusal::Answered, server: Some(server) });
         }
         let exchange = Exchange {
@@ -149,9 +152,9 @@ impl Agent {
             request,
             server,
             shown: None,
+            started: false,
             last_try_agreed: false,
         };
-        let _ = language;
         Ok(self.look(exchange, None).await)
     }
 
@@ -171,130 +174,135 @@ impl Agent {
     }
 
     /// Reads the card and shows who asks and who would answer.
-    async fn look(&self, exchange: Exchange, notice: Option<&'static str>) -> Reply {
-        let Ok(_card) = self.at_the_card.try_lock() else {
-            return self.trouble(exchange, "AGENT-020", true);
+    async fn look(&self, exchange: Exchange, notice: Option<&'static str>) -> Page {
+        let looked = {
+            let Ok(_card) = self.at_the_card.try_lock() else { return self.trouble(exchange, BUSY, true) };
+            let cards = Arc::clone(&self.options.cards);
+            blocking(move || cards.look()).await
         };
-        let cards = Arc::clone(&self.options.cards);
-        match blocking(move || cards.look()).await {
-            Ok(shown) => self.ask(Exchange { shown: Some(shown), ..exchange }, notice),
+        match looked {
+            Ok(shown) => self.ask(exchange, shown, notice),
             Err(fault) => self.fault(exchange, &fault),
         }
     }
 
-    /// The page that asks for the PIN, or what comes before it.
-    fn ask(&self, exchange: Exchange, notice: Option<&'static str>) -> Reply {
-        let Some(shown) = exchange.shown.clone() else { return self.trouble(exchange, "AGENT-025", true) };
+    /// The page that asks the person to start. Whatever was agreed on an earlier page no longer counts.
+    fn ask(&self, exchange: Exchange, shown: ShownCard, notice: Option<&'static str>) -> Page {
         if shown.tries_left == Some(0) {
-            return self.trouble(exchange, "AGENT-026", false);
+            return self.trouble(exchange, BLOCKED, false);
         }
-        let last_try = shown.tries_left == Some(1) && !exchange.last_try_agreed;
-        let server = exchange.server.clone();
-        let (rp_name, rp_host) = (exchange.request.rp_name.clone(), exchange.request.rp_host.clone());
-        let token = self.next_page(exchange);
-        let page = Page::Ask(Box::new(pages::Ask {
-            server_name: server.display_name.clone(),
-            server_origin: server.origin.to_string(),
-            rp_name,
-            rp_host,
-            reader: shown.reader,
-            holder: shown.holder,
-            tries_left: shown.tries_left,
-            notice,
-            last_try,
-            pin_on_page: self.pin_entry == PinSetting::Page,
-            token,
-        }));
-        Reply { page, server: Some(server.origin) }
+        let exchange =
+            Exchange { shown: Some(shown.clone()), started: false, last_try_agreed: false, ..exchange };
+        let token = self.next_page(exchange.clone());
+        Page::Ask { exchange: Box::new(exchange), shown, pin: self.pin_entry, notice, token }
     }
 
-    /// `POST /look`: the person has put something right.
-    async fn look_again(&self, parts: &Parts, body: Body) -> Result<Reply, Refused> {
-        let (exchange, _) = self.own_form(parts, body, &["token"]).await?;
+    /// `GET /look`: the person has put something right.
+    async fn look_again(&self, parts: &Parts) -> Result<Page, Refused> {
+        let exchange = self.own_link(parts)?;
         Ok(self.look(exchange, None).await)
     }
 
-    /// `POST /last-try`: the person knows that a wrong PIN would block the card.
-    async fn last_try(&self, parts: &Parts, body: Body) -> Result<Reply, Refused> {
-        let (exchange, _) = self.own_form(parts, body, &["token"]).await?;
-        Ok(self.ask(Exchange { last_try_agreed: true, ..exchange }, None))
-    }
-
-    /// `POST /sign`: the PIN, then the signature, then the page that carries the answer.
-    async fn sign(&self, parts: &Parts, body: Body, language: Language) -> Result<Reply, Refused> {
-        let names: &[&str] =
-            if self.pin_entry == PinSetting::Page { &["token", "pin"] } else { &["token"] };
-        let (exchange, form) = self.own_form(parts, body, names).await?;
-        let Some(shown) = exchange.shown.clone() else { return Ok(self.look(exchange, None).await) };
-        if shown.tries_left == Some(1) && !exchange.last_try_agreed {
-            return Ok(self.ask(exchange, None));
-        }
-        let Ok(card) = self.at_the_card.try_lock() else {
-            return Ok(self.trouble(exchange, "AGENT-020", true));
+    /// `POST /sign`: the click. The PIN window opens on the next page; a PIN typed in this one goes to the card.
+    async fn start(&self, parts: &Parts, body: Body) -> Result<Page, Refused> {
+        let names: &[&str] = match self.pin_entry {
+            PinSetting::Window => &["token"],
+            PinSetting::Page => &["token", "pin"],
         };
-        let pin = match self.pin(&exchange, &shown, &form, language).await {
-            Ok(pin) => pin,
-            Err(PinFault::Cancelled) => return Ok(self.give_up(&exchange)),
-            Err(PinFault::Code(code)) => {
-                return Ok(self.ask(exchange, Some(code)));
-            }
-        };
-        let request = &exchange.request;
-        let proof =
-            Proof::new(request.purpose, exchange.server.origin.as_str(), &exchange.request_jws, &shown.certificate);
-        let (cards, to_sign, for_card) = (Arc::clone(&self.options.cards), proof.clone(), shown.clone());
-        let signed = blocking(move || cards.sign(&for_card, &pin, &to_sign)).await;
-        drop(card);
-        // The agreement was for this one try.
-        let exchange = Exchange { last_try_agreed: false, ..exchange };
-        match signed {
-            Ok(signature) => Ok(self.send(exchange, &shown, &proof, signature)),
-            Err(fault) => Ok(match fault.remedy {
-                Remedy::AskAgain => {
-                    log_fault(&exchange, &fault);
-                    self.look(exchange, Some(fault.code)).await
-                }
-                Remedy::LookAgain | Remedy::GiveUp => self.fault(exchange, &fault),
-            }),
+        let form = checks::form(&parts.method, &parts.headers, body, names, &["last_try"]).await?;
+        checks::navigation(&parts.headers)?;
+        checks::own_origin(&parts.headers, &self.own_origin)?;
+        let exchange =
+            self.exchanges.take(form.value("token"), self.options.clock.now()).ok_or(Refusal::Token)?;
+        let Some(shown) = exchange.shown.clone() else { return Err(Refusal::Token.into()) };
+        let last_try_agreed = form.value("last_try") == "yes";
+        // Not a matter of the page's own check alone: a wrong PIN would now block the card.
+        if shown.tries_left.is_none_or(|tries| tries <= 1) && !last_try_agreed {
+            return Ok(self.ask(exchange, shown, None));
         }
-    }
-
-    async fn pin(
-        &self,
-        exchange: &Exchange,
-        shown: &ShownCard,
-        form: &Fields,
-        language: Language,
-    ) -> Result<TypedPin, PinFault> {
+        let exchange = Exchange { started: true, last_try_agreed, ..exchange };
         match self.pin_entry {
-            PinSetting::Page => TypedPin::new(Zeroizing::new(form.value("pin").as_bytes().to_vec()))
-                .ok_or(PinFault::Code("AGENT-023")),
             PinSetting::Window => {
-                let text = pages::window_text(exchange, shown, language);
-                self.options.window.ask(&text).await.map_err(|error| {
-                    tracing::warn!(code = window_code(&error), "no PIN: {error}");
-                    match error {
-                        WindowError::Cancelled => PinFault::Cancelled,
-                        error => PinFault::Code(window_code(&error)),
-                    }
+                let server = exchange.server.clone();
+                let token = self.next_page(exchange);
+                Ok(Page::Window { server, token })
+            }
+            PinSetting::Page => {
+                let Some(pin) = TypedPin::new(Zeroizing::new(form.value("pin").as_bytes().to_vec())) else {
+                    return Ok(self.ask(exchange, shown, Some(NOT_A_PIN)));
+                };
+                let Ok(card) = self.at_the_card.try_lock() else {
+                    return Ok(self.trouble(exchange, BUSY, true));
+                };
+                Ok(self.sign(exchange, shown, pin, card).await)
+            }
+        }
+    }
+
+    /// `GET /pin`: asks for the PIN in its window, then lets the card sign. The browser shows the waiting page meanwhile;
+    /// if it goes away, so does the window.
+    async fn pin_window(&self, parts: &Parts, language: Language) -> Result<Page, Refused> {
+        let exchange = self.own_link(parts)?;
+        let (Some(shown), true, PinSetting::Window) =
+            (exchange.shown.clone(), exchange.started, self.pin_entry)
+        else {
+            return Err(Refusal::Token.into());
+        };
+        let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.trouble(exchange, BUSY, true)) };
+        let text = pages::window_text(&exchange, &shown, language);
+        match self.options.window.ask(&text).await {
+            Ok(pin) => Ok(self.sign(exchange, shown, pin, card).await),
+            Err(error) => {
+                let code = window_code(&error);
+                tracing::warn!(code, server = exchange.server.origin.as_str(), "no PIN: {error}");
+                Ok(match error {
+                    WindowError::Cancelled => self.cancelled(exchange),
+                    WindowError::NotAPin => self.ask(exchange, shown, Some(code)),
+                    _ => self.trouble(exchange, code, true),
                 })
             }
         }
     }
 
-    /// Checks the card's signature, signs the answer with the workstation key, and sends it off.
-    fn send(&self, exchange: Exchange, shown: &ShownCard, proof: &Proof, signature: Vec<u8>) -> Reply {
-        if !super::card::signature_fits(&shown.certificate, proof, &signature) {
-            tracing::error!(code = "AGENT-024", "the card's signature does not fit its certificate");
-            return self.trouble(exchange, "AGENT-024", true);
+    /// Lets the card sign, and sends the answer off.
+    async fn sign(
+        &self,
+        exchange: Exchange,
+        shown: ShownCard,
+        pin: TypedPin,
+        card: tokio::sync::MutexGuard<'_, ()>,
+    ) -> Page {
+        let proof = Proof::new(
+            exchange.request.purpose,
+            exchange.server.origin.as_str(),
+            &exchange.request_jws,
+            &shown.certificate,
+        );
+        let (cards, for_card, agreed) =
+            (Arc::clone(&self.options.cards), shown.clone(), exchange.last_try_agreed);
+        let signed = blocking(move || cards.sign(&for_card, &pin, &proof, agreed)).await;
+        drop(card);
+        match signed {
+            Ok(signature) => self.send(exchange, shown, signature),
+            Err(fault) if fault.remedy == Remedy::AskAgain => {
+                log_fault(&exchange, &fault);
+                // The tries that are left are read from the card again, never counted here.
+                self.look(exchange, Some(fault.code)).await
+            }
+            Err(fault) => self.fault(exchange, &fault),
         }
+    }
+
+    /// Signs the answer with the workstation key and sends it off.
+    fn send(&self, exchange: Exchange, shown: ShownCard, signature: Vec<u8>) -> Page {
         let now = self.options.clock.now();
+        let server = exchange.server.clone();
         let answer = CardAnswer {
-            audience: exchange.server.origin.clone(),
+            audience: server.origin.clone(),
             request: exchange.request_jws.clone(),
-            card_certificate: shown.certificate.clone(),
+            card_certificate: shown.certificate,
             card_signature: signature,
-            workstation: exchange.server.workstation,
+            workstation: server.workstation,
             agent_version: AgentVersion::this(),
             pin: match self.pin_entry {
                 PinSetting::Window => PinEntry::Window,
@@ -303,67 +311,60 @@ impl Agent {
             interface: shown.interface,
             issued_at: now,
         };
-        let answer = match jose::sign(&exchange.server.key, TYP_CARD_ANSWER, &answer.to_payload()) {
+        let answer = match jose::sign(&server.key, TYP_CARD_ANSWER, &answer.to_payload()) {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::error!(code = "AGENT-025", "the answer could not be signed: {error}");
-                return self.trouble(exchange, "AGENT-025", true);
+                tracing::error!(code = FAILED, "the answer could not be signed: {error}");
+                return self.trouble(exchange, FAILED, true);
             }
         };
         if !self.exchanges.finish(exchange.request.challenge, now) {
-            let page = Page::Refused {
-                code: Refusal::Answered.code(),
-                status: Refusal::Answered.status(),
-                back: Some(exchange.server.cancel_address()),
-            };
-            return Reply { page, server: Some(exchange.server.origin) };
+            let refusal = Refusal::Answered;
+            return Page::Refused { code: refusal.code(), status: refusal.status(), server: Some(server) };
         }
-        tracing::info!(server = exchange.server.origin.as_str(), "answered a card request");
-        let page = Page::Answer { address: exchange.server.return_address(), answer };
-        Reply { page, server: Some(exchange.server.origin) }
+        tracing::info!(server = server.origin.as_str(), "answered a card request");
+        Page::Answer { server, answer }
     }
 
-    /// `POST /cancel`: back to the server, and this request is never answered here.
-    async fn cancel(&self, parts: &Parts, body: Body) -> Result<Response, Refused> {
-        let (exchange, _) = self.own_form(parts, body, &["token"]).await?;
-        let reply = self.give_up(&exchange);
-        Ok(pages::respond(reply, Language::of(parts)))
+    /// `GET /cancel`: back to the server; this request is never answered here. Also while the PIN window is open.
+    fn cancel(&self, parts: &Parts) -> Result<Page, Refused> {
+        checks::navigation(&parts.headers)?;
+        let exchange = checks::token(&parts.uri)
+            .and_then(|token| self.exchanges.give_up(&token, self.options.clock.now()))
+            .ok_or(Refusal::Token)?;
+        Ok(self.cancelled(exchange))
     }
 
-    fn give_up(&self, exchange: &Exchange) -> Reply {
+    fn cancelled(&self, exchange: Exchange) -> Page {
         self.exchanges.finish(exchange.request.challenge, self.options.clock.now());
         tracing::info!(server = exchange.server.origin.as_str(), "a card request was cancelled");
-        let address =
-            format!("{}?txn={}", exchange.server.cancel_address(), exchange.request.challenge.to_text());
-        Reply { page: Page::Cancelled { address }, server: Some(exchange.server.origin.clone()) }
+        let txn = exchange.request.challenge.to_text();
+        let address = format!("{}?txn={txn}", exchange.server.cancel_address());
+        Page::Cancelled { server: exchange.server, address }
     }
 
-    /// The checks of a form of the agent's own page, and the exchange that its token stands for.
-    async fn own_form(&self, parts: &Parts, body: Body, names: &[&str]) -> Result<(Exchange, Fields), Refused> {
-        let form = checks::form(&parts.method, &parts.headers, body, names).await?;
+    /// The checks of a link of the agent's own page, and the exchange that its token stands for.
+    fn own_link(&self, parts: &Parts) -> Result<Exchange, Refusal> {
         checks::navigation(&parts.headers)?;
-        checks::own_origin(&parts.headers, &self.own_origin)?;
-        let exchange =
-            self.exchanges.take(form.value("token"), self.options.clock.now()).ok_or(Refusal::Token)?;
-        Ok((exchange, form))
+        checks::token(&parts.uri)
+            .and_then(|token| self.exchanges.take(&token, self.options.clock.now()))
+            .ok_or(Refusal::Token)
     }
 
-    fn next_page(&self, exchange: Exchange) -> String {
-        let token = self.exchanges.open(exchange, self.options.clock.now(), self.options.random.as_ref());
-        token.expose().to_owned()
+    fn next_page(&self, exchange: Exchange) -> Secret {
+        self.exchanges.open(exchange, self.options.clock.now(), self.options.random.as_ref())
     }
 
-    fn fault(&self, exchange: Exchange, fault: &CardFault) -> Reply {
+    fn fault(&self, exchange: Exchange, fault: &CardFault) -> Page {
         log_fault(&exchange, fault);
         self.trouble(exchange, fault.code, fault.remedy != Remedy::GiveUp)
     }
 
     /// A page that says what is wrong and offers the ways on.
-    fn trouble(&self, exchange: Exchange, code: &'static str, can_retry: bool) -> Reply {
-        let server = exchange.server.origin.clone();
-        let name = exchange.server.display_name.clone();
-        let token = self.next_page(Exchange { shown: None, ..exchange });
-        Reply { page: Page::Trouble { code, server_name: name, can_retry, token }, server: Some(server) }
+    fn trouble(&self, exchange: Exchange, code: &'static str, can_retry: bool) -> Page {
+        let server = exchange.server.clone();
+        let token = self.next_page(Exchange { shown: None, started: false, ..exchange });
+        Page::Trouble { code, server, token, can_retry }
     }
 
     /// The enrolment with the server of this origin, if the administrator's list does not exclude it. Read from its file
@@ -423,18 +424,12 @@ impl Agent {
     }
 }
 
-/// Why there is no PIN to try.
-enum PinFault {
-    Cancelled,
-    Code(&'static str),
-}
-
 fn window_code(error: &WindowError) -> &'static str {
     match error {
-        WindowError::Cancelled => "AGENT-027",
-        WindowError::TimedOut => "AGENT-022",
-        WindowError::NotAPin => "AGENT-023",
         WindowError::NotStarted { .. } | WindowError::Failed { .. } => "AGENT-021",
+        WindowError::TimedOut => "AGENT-022",
+        WindowError::NotAPin => NOT_A_PIN,
+        WindowError::Cancelled => "AGENT-026",
     }
 }
 
@@ -447,6 +442,6 @@ async fn blocking<T: Send + 'static>(
     act: impl FnOnce() -> Result<T, CardFault> + Send + 'static,
 ) -> Result<T, CardFault> {
     tokio::task::spawn_blocking(act).await.unwrap_or_else(|error| {
-        Err(CardFault { code: "AGENT-025", remedy: Remedy::LookAgain, detail: error.to_string() })
+        Err(CardFault { code: FAILED, remedy: Remedy::LookAgain, detail: error.to_string() })
     })
 }

@@ -110,9 +110,10 @@ impl Bound {
 
 async fn connection(agent: Arc<Agent>, stream: TcpStream, remote: SocketAddr, shutdown: CancellationToken) {
     // Now, while the connection is surely open: its row leaves the system's table when it closes.
-    let peer = stream.local_addr().map_err(platform::PeerError::from).and_then(|local| {
-        platform::peer_of(local, remote).map(|peer| peer.user)
-    });
+    let peer = stream
+        .local_addr()
+        .map_err(platform::PeerError::from)
+        .and_then(|local| platform::peer_of(local, remote).map(|peer| peer.user));
     let peer = match peer {
         Ok(user) => Some(user),
         Err(error) => {

@@ -13,15 +13,12 @@ pub mod checks;
 pub mod enrol;
 pub mod enrolments;
 pub mod exchange;
-pub mod listener;
 mod handlers;
+pub mod listener;
 mod pages;
 pub mod pin;
 pub mod platform;
 pub mod settings;
-
-#[cfg(test)]
-mod tests;
 
 use std::fmt::{self, Debug};
 use std::io;

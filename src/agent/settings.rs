@@ -132,6 +132,9 @@ mod tests {
     #[test]
     fn a_missing_file_is_no_fault() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(ManagedSettings::read(&dir.path().join("agent.toml")).unwrap(), ManagedSettings::default());
+        assert_eq!(
+            ManagedSettings::read(&dir.path().join("agent.toml")).unwrap(),
+            ManagedSettings::default()
+        );
     }
 }

@@ -62,7 +62,13 @@ pub const ALL: &[Sample] = &[
     }),
     ("agent-refusal", |frame| {
         let (code, values) = ("WEB-001".into(), Vec::new());
-        Refusal { status: StatusCode::FORBIDDEN, code, values, server: Some(server()) }.render(frame)
+        Refusal { status: StatusCode::FORBIDDEN, code, values, server: Some(server()), retry: None }
+            .render(frame)
+    }),
+    ("agent-trouble", |frame| {
+        let (code, retry) = ("AGENT-022".into(), Some("/look".into()));
+        Refusal { status: StatusCode::OK, code, values: Vec::new(), server: Some(server()), retry }
+            .render(frame)
     }),
     ("demonstration", |frame| demonstration().render(frame)),
     ("demonstration-signed-out", |frame| {

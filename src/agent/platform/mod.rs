@@ -10,7 +10,9 @@ use std::io;
 mod unix;
 
 #[cfg(unix)]
-pub use unix::{Peer, host_name, is_private, listener_user, only_administrators_write, peer_of, private_dir, this_user};
+pub use unix::{
+    Peer, host_name, is_private, listener_user, only_administrators_write, peer_of, private_dir, this_user,
+};
 
 /// A user of this computer, as the operating system numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

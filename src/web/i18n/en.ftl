@@ -147,3 +147,62 @@ error-WEB-012 = The server cannot be reached.
     .action = Check this computer’s network connection, then try again.
 error-WEB-013 = This page was opened too long ago.
     .action = Go back to the service you wanted to use and start signing in again.
+
+## PIN window
+
+agent-window-description = { $relying_party } asks for your card through { $server } ({ $origin }).
+    { $holder }
+agent-window-prompt = Card PIN:
+
+## Errors of the agent
+
+error-AGENT-001 = This request comes from another user of this computer.
+    .action = Start again from your own session. If that is where you are, tell your IT department.
+error-AGENT-002 = This request was not meant for the agent of this computer.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-003 = The Sceau agent works, but nothing is asked of it here.
+    .action = Go back to the service you wanted to use and sign in with your card.
+error-AGENT-004 = The request is malformed.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-005 = The request is too large.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-006 = The request took too long to arrive.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-007 = The request does not come from a page that you opened.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-008 = The browser did not say which site asks for your card.
+    .action = Go back to the sign-in page and start again. If it happens again, tell your IT department: something probably changes the pages.
+error-AGENT-009 = A site that this computer does not know asked for your card.
+    .action = Do not try again from that site. If it is yours, ask your IT department to enrol this computer.
+error-AGENT-010 = The request is not signed by your establishment’s server.
+    .action = Go back to the sign-in page and start again. If it happens again, this computer has to be enrolled again.
+error-AGENT-011 = What was received is no card request.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-012 = The agent of this computer does not understand this request.
+    .action = Ask your IT department to update the Sceau agent.
+error-AGENT-013 = The request was made by another site than the one that sends it.
+    .action = Do not try again from that site, and tell your IT department.
+error-AGENT-014 = This kind of card request cannot come through the browser.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-015 = The clocks of this computer and of the server differ by more than ten minutes.
+    .action = Ask your IT department to set the clock of this computer.
+error-AGENT-016 = This request was answered or cancelled already.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-017 = This page of the agent is no longer valid.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-018 = This form does not come from the agent’s page.
+    .action = Go back to the sign-in page and start again.
+error-AGENT-019 = There is nothing at this address.
+    .action = Go back to the service you wanted to use.
+error-AGENT-020 = Your card is answering another request already.
+    .action = Finish it or close the PIN window, then try again.
+error-AGENT-021 = The window for the PIN does not open.
+    .action = Tell your IT department: the program “pinentry” is missing or finds no screen.
+error-AGENT-022 = The PIN was not typed in time.
+    .action = Try again when you are ready.
+error-AGENT-023 = What was typed cannot be a card’s PIN.
+    .action = Your card did not see it and no try is lost. Type the digits of your PIN.
+error-AGENT-024 = The PIN of your card is blocked.
+    .action = Unblock it with the unblocking code that came with the card, or ask your IT department.
+error-AGENT-025 = The agent of this computer failed.
+    .action = Try again. If it happens again, give the code below to your IT department.

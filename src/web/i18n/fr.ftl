@@ -147,3 +147,62 @@ error-WEB-012 = Le serveur est injoignable.
     .action = Vérifiez la connexion de ce poste au réseau, puis réessayez.
 error-WEB-013 = Cette page a été ouverte il y a trop longtemps.
     .action = Revenez au service que vous vouliez utiliser et recommencez la connexion.
+
+## Fenêtre de saisie du code
+
+agent-window-description = { $relying_party } demande votre carte par { $server } ({ $origin }).
+    { $holder }
+agent-window-prompt = Code de la carte :
+
+## Erreurs de l’agent
+
+error-AGENT-001 = Cette demande vient d’un autre utilisateur de cet ordinateur.
+    .action = Recommencez depuis votre propre session. Si vous y êtes, prévenez votre service informatique.
+error-AGENT-002 = Cette demande n’était pas adressée à l’agent de ce poste.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-003 = L’agent Sceau fonctionne, mais rien ne lui est demandé ici.
+    .action = Revenez au service que vous vouliez utiliser et connectez-vous avec votre carte.
+error-AGENT-004 = La demande reçue est mal formée.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-005 = La demande reçue est trop volumineuse.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-006 = La demande a mis trop de temps à arriver.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-007 = La demande ne vient pas d’une page que vous avez ouverte.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-008 = Le navigateur n’a pas dit quel site demande votre carte.
+    .action = Revenez à la page de connexion et recommencez. Si cela se répète, prévenez votre service informatique : un équipement modifie sans doute les pages.
+error-AGENT-009 = Un site inconnu de ce poste a demandé votre carte.
+    .action = Ne recommencez pas depuis ce site. S’il s’agit du vôtre, demandez à votre service informatique d’inscrire ce poste.
+error-AGENT-010 = La demande n’est pas signée par le serveur de votre établissement.
+    .action = Revenez à la page de connexion et recommencez. Si cela se répète, ce poste doit être inscrit à nouveau.
+error-AGENT-011 = Ce qui a été reçu n’est pas une demande de carte.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-012 = Cette demande n’est pas comprise par l’agent de ce poste.
+    .action = Demandez à votre service informatique de mettre l’agent Sceau à jour.
+error-AGENT-013 = La demande a été faite par un autre site que celui qui l’envoie.
+    .action = Ne recommencez pas depuis ce site et prévenez votre service informatique.
+error-AGENT-014 = Cette demande de carte ne peut pas passer par le navigateur.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-015 = L’horloge de ce poste et celle du serveur diffèrent de plus de dix minutes.
+    .action = Demandez à votre service informatique de mettre ce poste à l’heure.
+error-AGENT-016 = Cette demande a déjà reçu une réponse, ou a été annulée.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-017 = Cette page de l’agent n’est plus valable.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-018 = Ce formulaire ne vient pas de la page de l’agent.
+    .action = Revenez à la page de connexion et recommencez.
+error-AGENT-019 = Il n’y a rien à cette adresse.
+    .action = Revenez au service que vous vouliez utiliser.
+error-AGENT-020 = Votre carte répond déjà à une autre demande.
+    .action = Terminez-la ou fermez la fenêtre du code, puis réessayez.
+error-AGENT-021 = La fenêtre de saisie du code ne s’ouvre pas.
+    .action = Prévenez votre service informatique : le programme « pinentry » manque ou ne trouve pas l’écran.
+error-AGENT-022 = Le code n’a pas été saisi à temps.
+    .action = Réessayez quand vous êtes prêt.
+error-AGENT-023 = Ce qui a été saisi ne peut pas être un code de carte.
+    .action = Votre carte n’a rien reçu et aucun essai n’est perdu. Saisissez les chiffres de votre code.
+error-AGENT-024 = Le code de votre carte est bloqué.
+    .action = Débloquez-le avec le code de déblocage reçu avec la carte, ou adressez-vous à votre service informatique.
+error-AGENT-025 = L’agent de ce poste a rencontré une erreur.
+    .action = Réessayez. Si cela se répète, donnez le code ci-dessous à votre service informatique.

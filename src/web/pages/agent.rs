@@ -93,6 +93,8 @@ pub struct Refusal {
     pub values: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     /// `None` where the request did not come from an enrolled server.
     pub server: Option<Server>,
+    /// Path that tries again, where the person can put it right.
+    pub retry: Option<String>,
 }
 
 impl Wait {
@@ -119,7 +121,8 @@ impl Wait {
 
 impl Confirm {
     fn last_try(&self) -> bool {
-        self.tries_left == Some(1)
+        // A card that does not tell may be at its last try.
+        self.tries_left.is_none_or(|tries| tries <= 1)
     }
 
     fn tries(&self, t: &Texts) -> Option<String> {
