@@ -1,0 +1,49 @@
+# What a person does with this tree. Everything is repeatable; a second run does only what is missing.
+#
+#   make demo     try it: builds, starts everything on this machine, prints one address
+#   make test     all tests, those with real parts (pcscd, Chromium, Apache, PostgreSQL) included
+#   make check    formatting, lints, licences, documentation
+#   make bench    figures
+#   make setup    what the others need: Debian packages, and tools under target/tools
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+tools := $(CURDIR)/target/tools
+export PATH := $(tools)/bin:$(PATH)
+# The demonstration is built without the long optimisation of a release.
+demo_profile := dev
+
+.PHONY: help setup demo test check bench
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+setup:
+	@.ci/setup build demo test check
+
+demo:
+	@.ci/setup build demo
+	cargo build --workspace --bins --profile $(demo_profile)
+	@exec target/debug/sceau demo
+
+test:
+	@.ci/setup build demo test
+	cargo test --workspace
+
+check:
+	@.ci/setup build check
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --quiet -- -D warnings
+	cargo clippy --package sceau --no-default-features --features agent --quiet -- -D warnings
+	cargo clippy --package sceau --no-default-features --features server --quiet -- -D warnings
+	cargo deny --log-level error check --hide-inclusion-graph bans licenses sources
+	@if timeout 10 git ls-remote --quiet --exit-code https://github.com/RustSec/advisory-db HEAD >/dev/null 2>&1; \
+	then cargo deny --log-level error check advisories; \
+	else echo "advisories: not checked, github.com does not answer"; fi
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --quiet
+
+bench:
+	@.ci/setup build
+	cargo bench --workspace
