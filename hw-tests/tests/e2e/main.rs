@@ -1,0 +1,7 @@
+//! A hospital's whole sign-in, on real parts: the programs, a card in a reader under pcscd, Chromium, Apache, npm's
+//! `openid-client`. Each test runs in namespaces of its own, see `sceau_hw_tests::isolation`.
+
+mod harness;
+
+mod pictures;
+mod tools;
