@@ -21,6 +21,8 @@ pub mod ids;
 #[cfg(feature = "server")]
 pub mod jobs;
 #[cfg(feature = "server")]
+pub mod keyring;
+#[cfg(feature = "server")]
 pub mod oidc;
 #[cfg(feature = "server")]
 pub mod sandbox;

@@ -48,8 +48,10 @@ pub struct LoginTransaction {
 pub enum State {
     /// Waiting for a proof.
     Open,
-    /// A session came of it.
+    /// A session came of it; the relying party waits for its answer.
     Done,
+    /// The relying party was answered.
+    Answered,
     /// The person gave up.
     Cancelled,
 }

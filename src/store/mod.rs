@@ -7,12 +7,16 @@
 //! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
 
 pub mod audit;
+pub mod client;
 mod error;
+pub mod grant;
 pub mod login_transaction;
+pub mod logout_delivery;
 mod migrations;
 mod open;
 pub mod session;
 mod setting;
+pub mod signing_key;
 mod sqlite_writer;
 
 #[cfg(test)]

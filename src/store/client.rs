@@ -1,0 +1,303 @@
+//! Relying parties.
+//!
+//! A client's secret is always ours (256 random bits), so its SHA-256 is enough to keep: there is nothing to guess.
+//! After a rotation the previous secret stays good until a time, so that a relying party changes without an outage.
+
+use sqlx::types::Json;
+
+use super::audit::{NewRow, record};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+
+/// A relying party.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Client {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its name, as its users know it.
+    pub name: String,
+    /// The protocol profile it was written for.
+    pub profile: ProfileName,
+    /// SHA-256 of its secret.
+    pub secret_hash: Option<Vec<u8>>,
+    /// SHA-256 of the secret before.
+    pub previous_secret_hash: Option<Vec<u8>>,
+    /// Until when that one is good.
+    pub previous_secret_until: Option<Time>,
+    /// Where it may be answered, compared character by character.
+    #[sqlx(json)]
+    pub redirect_uris: Vec<String>,
+    /// Where a user may be sent after a logout, compared likewise.
+    #[sqlx(json)]
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session ended.
+    pub backchannel_logout_uri: Option<String>,
+    /// Whom it welcomes.
+    pub audience: Audience,
+    /// Whether it may introspect tokens of other clients.
+    pub may_introspect: bool,
+    /// When it was registered.
+    pub created_at: Time,
+    /// When it was changed last.
+    pub updated_at: Time,
+    /// When it was disabled, if it is.
+    pub disabled_at: Option<Time>,
+}
+
+impl Client {
+    /// The hashes of the secrets that are good at `now`.
+    pub fn secret_hashes(&self, now: Time) -> impl Iterator<Item = &[u8]> {
+        let previous = self.previous_secret_until.is_some_and(|until| now < until);
+        let previous = self.previous_secret_hash.as_deref().filter(|_| previous);
+        self.secret_hash.as_deref().into_iter().chain(previous)
+    }
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").field("id", &self.id).field("profile", &self.profile).finish_non_exhaustive()
+    }
+}
+
+/// The protocol profile a client was written for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
+pub enum ProfileName {
+    /// Pro Santé Connect, bit for bit.
+    Psc,
+}
+
+impl ProfileName {
+    /// The name, as in the database and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Psc => "psc",
+        }
+    }
+}
+
+/// Whom a client welcomes. Known is not admitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "kebab-case")]
+pub enum Audience {
+    /// People with an affiliation to this establishment.
+    Affiliated,
+    /// Every professional of the country.
+    AnyProfessional,
+}
+
+impl Audience {
+    /// The name, as in the database and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Affiliated => "affiliated",
+            Self::AnyProfessional => "any-professional",
+        }
+    }
+}
+
+/// A relying party to register.
+#[derive(Clone)]
+pub struct NewClient {
+    /// Its `client_id`.
+    pub id: String,
+    /// Its name, as its users know it.
+    pub name: String,
+    /// The protocol profile it was written for.
+    pub profile: ProfileName,
+    /// SHA-256 of its secret.
+    pub secret_hash: [u8; 32],
+    /// Where it may be answered.
+    pub redirect_uris: Vec<String>,
+    /// Where a user may be sent after a logout.
+    pub post_logout_redirect_uris: Vec<String>,
+    /// Where it is told that a session ended.
+    pub backchannel_logout_uri: Option<String>,
+    /// Whom it welcomes.
+    pub audience: Audience,
+    /// Whether it may introspect tokens of other clients.
+    pub may_introspect: bool,
+}
+
+macro_rules! columns {
+    () => {
+        "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
+         post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
+         disabled_at"
+    };
+}
+
+/// Registers a client. Yields false where the `client_id` is taken.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Result<bool, StoreError> {
+    let added: Result<(), StoreError> = async {
+        write!(db, c => {
+            sqlx::query(
+                "INSERT INTO client (id, name, profile, secret_hash, redirect_uris, post_logout_redirect_uris,
+                   backchannel_logout_uri, audience, may_introspect, created_at, updated_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+            )
+            .bind(new.id.clone())
+            .bind(new.name.clone())
+            .bind(new.profile)
+            .bind(new.secret_hash.to_vec())
+            .bind(Json(new.redirect_uris.clone()))
+            .bind(Json(new.post_logout_redirect_uris.clone()))
+            .bind(new.backchannel_logout_uri.clone())
+            .bind(new.audience)
+            .bind(new.may_introspect)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            record!(c, *event);
+            Ok(())
+        })
+    }
+    .await;
+    match added {
+        Ok(()) => Ok(true),
+        Err(error) if error.is_duplicate() => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// The client of that `client_id`, also where it is disabled.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: &str) -> Result<Option<Client>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM client WHERE id = $1");
+    let id = id.to_owned();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// Every client, by `client_id`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &Db) -> Result<Vec<Client>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM client ORDER BY id");
+    read!(db, c => Ok(sqlx::query_as(SQL).fetch_all(&mut *c).await?))
+}
+
+/// Gives the client a new secret; the one it had stays good until `previous_until`. Yields whether it exists.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn rotate_secret(
+    db: &Db,
+    id: &str,
+    secret_hash: [u8; 32],
+    previous_until: Time,
+    now: Time,
+    event: &NewRow,
+) -> Result<bool, StoreError> {
+    let id = id.to_owned();
+    write!(db, c => {
+        let rotated = sqlx::query(
+            "UPDATE client SET previous_secret_hash = secret_hash, previous_secret_until = $3, secret_hash = $2,
+               updated_at = $4
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(secret_hash.to_vec())
+        .bind(previous_until)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if rotated.rows_affected() != 1 {
+            return Ok(false);
+        }
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
+/// Removes the client with everything it was granted. Yields whether it existed.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn remove(db: &Db, id: &str, event: &NewRow) -> Result<bool, StoreError> {
+    let id = id.to_owned();
+    write!(db, c => {
+        let removed = sqlx::query("DELETE FROM client WHERE id = $1").bind(id).execute(&mut *c).await?;
+        if removed.rows_affected() != 1 {
+            return Ok(false);
+        }
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    use crate::audit::{Kind, Trail};
+    use crate::clock::{Clock, MockClock};
+    use crate::store::testing::on_both;
+    use chrono::TimeDelta;
+
+    /// Some event, to be recorded with a change.
+    pub(crate) fn event(kind: Kind, clock: &MockClock) -> NewRow {
+        let random = Arc::new(crate::crypto::random::SystemRandom);
+        (&Trail::new("main", "1", Arc::new(clock.clone()), random).event(kind)).into()
+    }
+
+    /// A client that asks for everything.
+    pub(crate) fn new_client(id: &str) -> NewClient {
+        NewClient {
+            id: id.into(),
+            name: format!("Service {id}"),
+            profile: ProfileName::Psc,
+            secret_hash: [1; 32],
+            redirect_uris: vec![format!("https://{id}.example/cb")],
+            post_logout_redirect_uris: vec![format!("https://{id}.example/bye")],
+            backchannel_logout_uri: Some(format!("https://{id}.example/logout")),
+            audience: Audience::Affiliated,
+            may_introspect: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_is_kept_as_it_was_registered() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let (now, event) = (clock.now(), || event(Kind::ClientAdded, &clock));
+            let new =
+                NewClient { audience: Audience::AnyProfessional, may_introspect: true, ..new_client("rp") };
+            assert!(add(&db, &new, now, &event()).await.unwrap());
+            assert!(!add(&db, &new, now, &event()).await.unwrap(), "registered twice");
+            let client = by_id(&db, "rp").await.unwrap().unwrap();
+            assert_eq!(client.redirect_uris, new.redirect_uris);
+            assert_eq!(client.post_logout_redirect_uris, new.post_logout_redirect_uris);
+            assert_eq!(client.backchannel_logout_uri, new.backchannel_logout_uri);
+            assert_eq!((client.audience, client.may_introspect), (Audience::AnyProfessional, true));
+            assert_eq!((client.created_at, client.disabled_at), (now, None));
+            assert_eq!(all(&db).await.unwrap().len(), 1);
+            assert!(by_id(&db, "RP").await.unwrap().is_none());
+            assert!(remove(&db, "rp", &event()).await.unwrap());
+            assert!(!remove(&db, "rp", &event()).await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_rotated_secret_stays_good_for_its_time() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let event = || event(Kind::ClientAdded, &clock);
+            add(&db, &new_client("rp"), clock.now(), &event()).await.unwrap();
+            let until = clock.now() + TimeDelta::hours(1);
+            assert!(rotate_secret(&db, "rp", [2; 32], until, clock.now(), &event()).await.unwrap());
+            let client = by_id(&db, "rp").await.unwrap().unwrap();
+            assert_eq!(client.secret_hashes(clock.now()).collect::<Vec<_>>(), [[2; 32], [1; 32]]);
+            assert_eq!(client.secret_hashes(until).collect::<Vec<_>>(), [[2; 32]]);
+            assert!(!rotate_secret(&db, "nobody", [2; 32], until, clock.now(), &event()).await.unwrap());
+        })
+        .await;
+    }
+}

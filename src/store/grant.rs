@@ -1,0 +1,577 @@
+//! What relying parties were granted: the grant, and its codes and tokens.
+//!
+//! Codes and refresh tokens are kept as hashes and consumed by one conditional update each: of two redemptions only
+//! one can win, and the loser revokes what the winner got (RFC 6749 §4.1.2, RFC 9700 §4.14.2). A consumed code or
+//! token is therefore kept as long as its grant.
+
+use super::audit::{NewRow, record};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
+use uuid::Uuid;
+
+/// What one relying party was granted in one session.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Grant {
+    /// Its key.
+    pub id: GrantId,
+    /// The session it was granted in, and ends with.
+    pub session_id: SessionId,
+    /// The person who signed in.
+    pub person_id: PersonId,
+    /// The relying party.
+    pub client_id: String,
+    /// The scopes, separated by spaces.
+    pub scope: String,
+    /// The `nonce` of the request; empty where there was none.
+    pub nonce: String,
+    /// When it was granted.
+    pub created_at: Time,
+    /// When it was revoked, if it was.
+    pub revoked_at: Option<Time>,
+}
+
+/// A grant to keep, with its code.
+#[derive(Clone)]
+pub struct NewGrant {
+    /// Its key.
+    pub id: GrantId,
+    /// The session it is granted in.
+    pub session_id: SessionId,
+    /// The person who signed in.
+    pub person_id: PersonId,
+    /// The relying party.
+    pub client_id: String,
+    /// The scopes, separated by spaces.
+    pub scope: String,
+    /// The `nonce` of the request.
+    pub nonce: String,
+    /// SHA-256 of the code.
+    pub code_hash: [u8; 32],
+    /// Where the code is sent.
+    pub redirect_uri: String,
+    /// The PKCE challenge (S256).
+    pub code_challenge: Option<String>,
+    /// When the code is no longer good.
+    pub code_expires_at: Time,
+    /// The sign-in that this answers, where there was one.
+    pub transaction: Option<TransactionId>,
+}
+
+/// A code with its grant.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Code {
+    /// What was granted.
+    #[sqlx(flatten)]
+    pub grant: Grant,
+    /// Where the code was sent.
+    pub redirect_uri: String,
+    /// The PKCE challenge (S256).
+    pub code_challenge: Option<String>,
+    /// When the code is no longer good.
+    pub expires_at: Time,
+    /// When it was redeemed, if it was.
+    pub consumed_at: Option<Time>,
+}
+
+/// A refresh token with its grant.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct RefreshToken {
+    /// What was granted.
+    #[sqlx(flatten)]
+    pub grant: Grant,
+    /// When the token was issued.
+    pub issued_at: Time,
+    /// When the token is no longer good.
+    pub expires_at: Time,
+    /// When it was used, if it was.
+    pub consumed_at: Option<Time>,
+}
+
+/// The tokens that a redemption gives.
+#[derive(Clone)]
+pub struct NewTokens {
+    /// The `jti` of the access token.
+    pub access_jti: Uuid,
+    /// When the access token is no longer good.
+    pub access_expires_at: Time,
+    /// SHA-256 of the refresh token.
+    pub refresh_hash: [u8; 32],
+    /// When the refresh token is no longer good.
+    pub refresh_expires_at: Time,
+}
+
+/// What is recorded of a redemption.
+#[derive(Clone)]
+pub struct Events {
+    /// Where the tokens are kept.
+    pub done: NewRow,
+    /// Where the grant is revoked because of a replay.
+    pub replayed: NewRow,
+}
+
+/// How a redemption ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Redeemed {
+    /// The tokens are kept.
+    Done,
+    /// It had been redeemed before: what it gave is revoked.
+    Replayed,
+    /// Not of this client, redirect URI or verifier; or expired, revoked, its session ended. Nothing changed.
+    Refused,
+}
+
+macro_rules! grant_columns {
+    () => {
+        "g.id, g.session_id, g.person_id, g.client_id, g.scope, g.nonce, g.created_at, g.revoked_at"
+    };
+}
+
+/// Keeps a grant with its code, and ends the sign-in that it answers. Yields false, and keeps nothing, where the
+/// session has ended or the sign-in was answered before. `event` is recorded with it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result<bool, StoreError> {
+    write!(db, c => {
+        if let Some(transaction) = new.transaction {
+            let answered = sqlx::query(
+                "UPDATE login_transaction SET state = 'answered', session_id = $2, ended_at = $3
+                 WHERE id = $1 AND state IN ('open', 'done') AND expires_at > $3",
+            )
+            .bind(transaction)
+            .bind(new.session_id)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            if answered.rows_affected() != 1 {
+                return Ok(false);
+            }
+        }
+        let granted = sqlx::query(
+            "INSERT INTO authorization_grant (id, session_id, person_id, client_id, scope, nonce, created_at)
+             SELECT $1, s.id, s.person_id, $3, $4, $5, $6 FROM session s
+             WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.expires_at > $6",
+        )
+        .bind(new.id)
+        .bind(new.session_id)
+        .bind(new.client_id.clone())
+        .bind(new.scope.clone())
+        .bind(new.nonce.clone())
+        .bind(now)
+        .bind(new.person_id)
+        .execute(&mut *c)
+        .await?;
+        if granted.rows_affected() != 1 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO authorization_code (code_hash, grant_id, redirect_uri, code_challenge, expires_at)
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind(new.code_hash.to_vec())
+        .bind(new.id)
+        .bind(new.redirect_uri.clone())
+        .bind(new.code_challenge.clone())
+        .bind(new.code_expires_at)
+        .execute(&mut *c)
+        .await?;
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
+/// The code of that hash, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn code(db: &Db, code_hash: [u8; 32]) -> Result<Option<Code>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        grant_columns!(),
+        ", a.redirect_uri, a.code_challenge, a.expires_at, a.consumed_at
+         FROM authorization_code a JOIN authorization_grant g ON g.id = a.grant_id WHERE a.code_hash = $1"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(code_hash.to_vec()).fetch_optional(&mut *c).await?))
+}
+
+/// The refresh token of that hash, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn refresh_token(db: &Db, token_hash: [u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        grant_columns!(),
+        ", r.issued_at, r.expires_at, r.consumed_at
+         FROM refresh_token r JOIN authorization_grant g ON g.id = r.grant_id WHERE r.token_hash = $1"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(token_hash.to_vec()).fetch_optional(&mut *c).await?))
+}
+
+/// The grant of an access token that is good at `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_access_token(db: &Db, jti: Uuid, now: Time) -> Result<Option<Grant>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        grant_columns!(),
+        " FROM access_token t JOIN authorization_grant g ON g.id = t.grant_id
+         WHERE t.jti = $1 AND t.expires_at > $2 AND g.revoked_at IS NULL"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(jti).bind(now).fetch_optional(&mut *c).await?))
+}
+
+/// Keeps tokens of a grant, inside a `write!` body.
+macro_rules! insert_tokens {
+    ($c:expr, $grant:expr, $tokens:expr, $now:expr) => {{
+        let tokens: &NewTokens = $tokens;
+        sqlx::query("INSERT INTO access_token (jti, grant_id, expires_at) VALUES ($1, $2, $3)")
+            .bind(tokens.access_jti)
+            .bind($grant)
+            .bind(tokens.access_expires_at)
+            .execute(&mut *$c)
+            .await?;
+        sqlx::query(
+            "INSERT INTO refresh_token (token_hash, grant_id, issued_at, expires_at) VALUES ($1, $2, $3, $4)",
+        )
+        .bind(tokens.refresh_hash.to_vec())
+        .bind($grant)
+        .bind($now)
+        .bind(tokens.refresh_expires_at)
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+
+/// A code to redeem, with everything it is bound to.
+#[derive(Clone)]
+pub struct CodeRedemption {
+    /// SHA-256 of the code.
+    pub code_hash: [u8; 32],
+    /// The client that authenticated.
+    pub client_id: String,
+    /// The `redirect_uri` it repeats.
+    pub redirect_uri: String,
+    /// S256 of the verifier it sends; `None` where it sends none.
+    pub code_challenge: Option<String>,
+    /// What it shall get.
+    pub tokens: NewTokens,
+}
+
+/// Redeems a code, once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn redeem_code(
+    db: &Db,
+    redemption: &CodeRedemption,
+    now: Time,
+    events: &Events,
+) -> Result<Redeemed, StoreError> {
+    write!(db, c => {
+        let grant: Option<GrantId> = sqlx::query_scalar(
+            "UPDATE authorization_code SET consumed_at = $2
+             WHERE code_hash = $1 AND consumed_at IS NULL AND expires_at > $2 AND redirect_uri = $4
+               AND code_challenge IS NOT DISTINCT FROM $5
+               AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
+                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.expires_at > $2)
+             RETURNING grant_id",
+        )
+        .bind(redemption.code_hash.to_vec())
+        .bind(now)
+        .bind(redemption.client_id.clone())
+        .bind(redemption.redirect_uri.clone())
+        .bind(redemption.code_challenge.clone())
+        .fetch_optional(&mut *c)
+        .await?;
+        if let Some(grant) = grant {
+            insert_tokens!(c, grant, &redemption.tokens, now);
+            record!(c, events.done);
+            return Ok(Redeemed::Done);
+        }
+        let revoked = sqlx::query(
+            "UPDATE authorization_grant SET revoked_at = $3, revoke_reason = 'code-replayed'
+             WHERE client_id = $2 AND revoked_at IS NULL AND id IN
+               (SELECT grant_id FROM authorization_code WHERE code_hash = $1 AND consumed_at IS NOT NULL)",
+        )
+        .bind(redemption.code_hash.to_vec())
+        .bind(redemption.client_id.clone())
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if revoked.rows_affected() != 1 {
+            return Ok(Redeemed::Refused);
+        }
+        record!(c, events.replayed);
+        Ok(Redeemed::Replayed)
+    })
+}
+
+/// A refresh token to exchange, with everything it is bound to.
+#[derive(Clone)]
+pub struct RefreshRedemption {
+    /// SHA-256 of the token.
+    pub token_hash: [u8; 32],
+    /// The client that authenticated.
+    pub client_id: String,
+    /// What it shall get.
+    pub tokens: NewTokens,
+}
+
+/// Exchanges a refresh token, once; that counts as a use of the session.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn redeem_refresh_token(
+    db: &Db,
+    redemption: &RefreshRedemption,
+    now: Time,
+    events: &Events,
+) -> Result<Redeemed, StoreError> {
+    write!(db, c => {
+        let grant: Option<GrantId> = sqlx::query_scalar(
+            "UPDATE refresh_token SET consumed_at = $2
+             WHERE token_hash = $1 AND consumed_at IS NULL AND expires_at > $2
+               AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
+                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.expires_at > $2)
+             RETURNING grant_id",
+        )
+        .bind(redemption.token_hash.to_vec())
+        .bind(now)
+        .bind(redemption.client_id.clone())
+        .fetch_optional(&mut *c)
+        .await?;
+        if let Some(grant) = grant {
+            insert_tokens!(c, grant, &redemption.tokens, now);
+            sqlx::query(
+                "UPDATE session SET last_seen_at = $2 WHERE last_seen_at < $2
+                   AND id IN (SELECT session_id FROM authorization_grant WHERE id = $1)",
+            )
+            .bind(grant)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            record!(c, events.done);
+            return Ok(Redeemed::Done);
+        }
+        let revoked = sqlx::query(
+            "UPDATE authorization_grant SET revoked_at = $3, revoke_reason = 'refresh-token-reused'
+             WHERE client_id = $2 AND revoked_at IS NULL AND id IN
+               (SELECT grant_id FROM refresh_token WHERE token_hash = $1 AND consumed_at IS NOT NULL)",
+        )
+        .bind(redemption.token_hash.to_vec())
+        .bind(redemption.client_id.clone())
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if revoked.rows_affected() != 1 {
+            return Ok(Redeemed::Refused);
+        }
+        record!(c, events.replayed);
+        Ok(Redeemed::Replayed)
+    })
+}
+
+/// Deletes the tokens that expired before `before`, and the grants whose session was over by then, `limit` of each.
+/// Yields how many rows went.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let mut deleted = 0;
+        for sql in [
+            "DELETE FROM access_token
+             WHERE jti IN (SELECT jti FROM access_token WHERE expires_at <= $1 LIMIT $2)",
+            "DELETE FROM refresh_token
+             WHERE token_hash IN (SELECT token_hash FROM refresh_token WHERE expires_at <= $1 LIMIT $2)",
+            // Codes go with their grant: until then a replay must be recognised.
+            "DELETE FROM authorization_grant WHERE id IN
+               (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
+                WHERE s.expires_at <= $1 OR s.ended_at <= $1 LIMIT $2)",
+        ] {
+            deleted += sqlx::query(sql).bind(before).bind(limit).execute(&mut *c).await?.rows_affected();
+        }
+        Ok(deleted)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Kind;
+    use crate::clock::{Clock, MockClock};
+    use crate::ids::{CountingRandom, uuid_v4};
+    use crate::session::EndReason;
+    use crate::store::client::{
+        self,
+        tests::{event, new_client},
+    };
+    use crate::store::session;
+    use crate::store::session::tests::{card_session, somebody};
+    use crate::store::testing::on_both;
+    use chrono::TimeDelta;
+
+    struct Scene {
+        db: Db,
+        clock: MockClock,
+        random: CountingRandom,
+        session: SessionId,
+        person: PersonId,
+    }
+
+    impl Scene {
+        async fn new(db: Db) -> Self {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let new = card_session(person, 1, clock.now(), &random);
+            session::begin(&db, &new, clock.now()).await.unwrap();
+            for id in ["rp", "other"] {
+                client::add(&db, &new_client(id), clock.now(), &event(Kind::ClientAdded, &clock))
+                    .await
+                    .unwrap();
+            }
+            Self { db, clock, random, session: new.id, person }
+        }
+
+        async fn issue(&self, code: u8, challenge: Option<&str>) -> bool {
+            let new = NewGrant {
+                id: GrantId::new(self.clock.now(), &self.random),
+                session_id: self.session,
+                person_id: self.person,
+                client_id: "rp".into(),
+                scope: "openid scope_all".into(),
+                nonce: "n".into(),
+                code_hash: [code; 32],
+                redirect_uri: "https://rp.example/cb".into(),
+                code_challenge: challenge.map(str::to_owned),
+                code_expires_at: self.clock.now() + TimeDelta::seconds(60),
+                transaction: None,
+            };
+            issue(&self.db, &new, self.clock.now(), &self.event(Kind::CodeIssued)).await.unwrap()
+        }
+
+        fn event(&self, kind: Kind) -> NewRow {
+            event(kind, &self.clock)
+        }
+
+        fn events(&self) -> Events {
+            Events { done: self.event(Kind::TokenIssued), replayed: self.event(Kind::TokenReuse) }
+        }
+
+        fn tokens(&self, refresh: u8) -> NewTokens {
+            NewTokens {
+                access_jti: uuid_v4(&self.random),
+                access_expires_at: self.clock.now() + TimeDelta::seconds(120),
+                refresh_hash: [refresh; 32],
+                refresh_expires_at: self.clock.now() + TimeDelta::seconds(1800),
+            }
+        }
+
+        fn redemption(&self, code: u8, refresh: u8) -> CodeRedemption {
+            CodeRedemption {
+                code_hash: [code; 32],
+                client_id: "rp".into(),
+                redirect_uri: "https://rp.example/cb".into(),
+                code_challenge: Some("c".into()),
+                tokens: self.tokens(refresh),
+            }
+        }
+
+        async fn redeem(&self, redemption: &CodeRedemption) -> Redeemed {
+            redeem_code(&self.db, redemption, self.clock.now(), &self.events()).await.unwrap()
+        }
+
+        async fn refresh(&self, token: u8, client: &str, next: u8) -> Redeemed {
+            let tokens = self.tokens(next);
+            let redemption = RefreshRedemption { token_hash: [token; 32], client_id: client.into(), tokens };
+            redeem_refresh_token(&self.db, &redemption, self.clock.now(), &self.events()).await.unwrap()
+        }
+    }
+
+    #[tokio::test]
+    async fn a_code_is_bound_to_client_address_and_verifier_and_good_once() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            assert!(scene.issue(1, Some("c")).await);
+            let good = scene.redemption(1, 10);
+            for wrong in [
+                CodeRedemption { client_id: "other".into(), ..good.clone() },
+                CodeRedemption { redirect_uri: "https://rp.example/cb/".into(), ..good.clone() },
+                CodeRedemption { code_challenge: Some("x".into()), ..good.clone() },
+                CodeRedemption { code_challenge: None, ..good.clone() },
+                CodeRedemption { code_hash: [9; 32], ..good.clone() },
+            ] {
+                assert_eq!(scene.redeem(&wrong).await, Redeemed::Refused);
+            }
+            assert_eq!(scene.redeem(&good).await, Redeemed::Done);
+            let jti = good.tokens.access_jti;
+            let grant = of_access_token(&scene.db, jti, scene.clock.now()).await.unwrap().unwrap();
+            assert_eq!((grant.client_id.as_str(), grant.nonce.as_str()), ("rp", "n"));
+            assert_eq!(scene.redeem(&scene.redemption(1, 11)).await, Redeemed::Replayed);
+            assert!(of_access_token(&scene.db, jti, scene.clock.now()).await.unwrap().is_none());
+            assert_eq!(scene.refresh(10, "rp", 12).await, Redeemed::Refused, "revoked with the rest");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_code_expires_and_ends_with_its_session() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            let none = |redemption| CodeRedemption { code_challenge: None, ..redemption };
+            assert!(scene.issue(1, None).await);
+            scene.clock.advance(TimeDelta::seconds(60));
+            assert_eq!(scene.redeem(&none(scene.redemption(1, 10))).await, Redeemed::Refused);
+            assert!(scene.issue(2, None).await);
+            assert_eq!(scene.redeem(&scene.redemption(2, 11)).await, Redeemed::Refused, "PKCE downgrade");
+            let now = scene.clock.now();
+            session::end(&scene.db, scene.session, EndReason::SignedOut, now, &scene.random).await.unwrap();
+            assert_eq!(scene.redeem(&none(scene.redemption(2, 12))).await, Redeemed::Refused);
+            assert!(!scene.issue(3, None).await, "no grant in a session that ended");
+            assert!(code(&scene.db, [3; 32]).await.unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_refresh_token_is_exchanged_once_and_its_reuse_revokes_all() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            scene.issue(1, Some("c")).await;
+            assert_eq!(scene.redeem(&scene.redemption(1, 10)).await, Redeemed::Done);
+            scene.clock.advance(TimeDelta::minutes(5));
+            assert_eq!(scene.refresh(10, "other", 11).await, Redeemed::Refused);
+            assert_eq!(scene.refresh(10, "rp", 11).await, Redeemed::Done);
+            let seen = session::by_id(&scene.db, scene.session).await.unwrap().unwrap().last_seen_at;
+            assert_eq!(seen, scene.clock.now(), "a refresh counts as a use of the session");
+            assert_eq!(scene.refresh(10, "other", 12).await, Redeemed::Refused, "strangers revoke nothing");
+            assert_eq!(scene.refresh(10, "rp", 12).await, Redeemed::Replayed);
+            assert_eq!(scene.refresh(11, "rp", 13).await, Redeemed::Refused, "the whole grant is revoked");
+            let kept = refresh_token(&scene.db, [11; 32]).await.unwrap().unwrap();
+            assert!(kept.grant.revoked_at.is_some() && kept.consumed_at.is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_over_is_deleted_and_a_removed_client_takes_its_grants_along() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            scene.issue(1, Some("c")).await;
+            scene.redeem(&scene.redemption(1, 10)).await;
+            let soon = scene.clock.now() + TimeDelta::minutes(31);
+            assert_eq!(delete_expired(&scene.db, soon, 100).await.unwrap(), 2, "two tokens");
+            assert!(code(&scene.db, [1; 32]).await.unwrap().is_some());
+            let late = scene.clock.now() + TimeDelta::hours(5);
+            assert_eq!(delete_expired(&scene.db, late, 100).await.unwrap(), 1);
+            assert!(code(&scene.db, [1; 32]).await.unwrap().is_none());
+            scene.issue(2, None).await;
+            client::remove(&scene.db, "rp", &scene.event(Kind::ClientRemoved)).await.unwrap();
+            assert!(code(&scene.db, [2; 32]).await.unwrap().is_none());
+        })
+        .await;
+    }
+}

@@ -1,0 +1,181 @@
+//! Back-channel logouts that are due. The rows are written with the end of the session (`store::session`); here they
+//! are taken, and marked as delivered or put off.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{PersonId, SessionId};
+
+/// One relying party to tell that one session ended.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct LogoutDelivery {
+    /// Its key; also the `jti` of the logout token, so that a relying party recognises a repetition.
+    pub id: Uuid,
+    /// The relying party.
+    pub client_id: String,
+    /// The session that ended.
+    pub session_id: SessionId,
+    /// Whose it was.
+    pub person_id: PersonId,
+    /// Where to tell it.
+    pub uri: String,
+    /// When the session ended.
+    pub created_at: Time,
+    /// How often it was tried.
+    pub attempts: i64,
+    /// What went wrong last.
+    pub last_error: Option<String>,
+}
+
+/// Takes at most `limit` deliveries that are due, and puts each off by `lease`, so that no other node takes it
+/// meanwhile.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn take_due(
+    db: &Db,
+    limit: i64,
+    lease: TimeDelta,
+    now: Time,
+) -> Result<Vec<LogoutDelivery>, StoreError> {
+    // One statement, and on PostgreSQL two nodes may choose the same rows: the second finds them put off and
+    // updates none, because the condition is judged again after the wait.
+    write!(db, c => {
+        Ok(sqlx::query_as(
+            "UPDATE logout_delivery SET next_attempt_at = $2, attempts = attempts + 1
+             WHERE next_attempt_at <= $1 AND id IN
+               (SELECT id FROM logout_delivery WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $3)
+             RETURNING id, client_id, session_id, person_id, uri, created_at, attempts, last_error",
+        )
+        .bind(now)
+        .bind(now + lease)
+        .bind(limit)
+        .fetch_all(&mut *c)
+        .await?)
+    })
+}
+
+/// Notes that the relying party was told.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delivered(db: &Db, id: Uuid, now: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "UPDATE logout_delivery SET delivered_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
+/// Notes what went wrong, and when to try again; never again where `next` is empty.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn failed(db: &Db, id: Uuid, error: &str, next: Option<Time>) -> Result<(), StoreError> {
+    let error = error.to_owned();
+    write!(db, c => {
+        sqlx::query("UPDATE logout_delivery SET last_error = $2, next_attempt_at = $3 WHERE id = $1")
+            .bind(id)
+            .bind(error)
+            .bind(next)
+            .execute(&mut *c)
+            .await?;
+        Ok(())
+    })
+}
+
+/// How many deliveries wait, or were given up.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn undelivered(db: &Db) -> Result<i64, StoreError> {
+    read!(db, c => Ok(sqlx::query_scalar("SELECT COUNT(*) FROM logout_delivery WHERE delivered_at IS NULL")
+        .fetch_one(&mut *c)
+        .await?))
+}
+
+/// Deletes the deliveries of sessions that ended before `before`, `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_old(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM logout_delivery WHERE id IN
+               (SELECT id FROM logout_delivery WHERE created_at <= $1 AND next_attempt_at IS NULL LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::audit::Kind;
+    use crate::clock::{Clock, MockClock};
+    use crate::ids::{CountingRandom, GrantId};
+    use crate::session::EndReason;
+    use crate::store::client::{
+        self,
+        tests::{event, new_client},
+    };
+    use crate::store::grant::{self, NewGrant};
+    use crate::store::session;
+    use crate::store::session::tests::{card_session, somebody};
+    use crate::store::testing::on_both;
+
+    #[tokio::test]
+    async fn a_delivery_is_taken_by_one_put_off_and_given_up() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let new = card_session(person, 1, clock.now(), &random);
+            session::begin(&db, &new, clock.now()).await.unwrap();
+            let event = || event(Kind::ClientAdded, &clock);
+            client::add(&db, &new_client("rp"), clock.now(), &event()).await.unwrap();
+            let grant = NewGrant {
+                id: GrantId::new(clock.now(), &random),
+                session_id: new.id,
+                person_id: person,
+                client_id: "rp".into(),
+                scope: "openid".into(),
+                nonce: String::new(),
+                code_hash: [1; 32],
+                redirect_uri: "https://rp.example/cb".into(),
+                code_challenge: None,
+                code_expires_at: clock.now(),
+                transaction: None,
+            };
+            assert!(grant::issue(&db, &grant, clock.now(), &event()).await.unwrap());
+            session::end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap();
+
+            let lease = TimeDelta::seconds(30);
+            let taken = take_due(&db, 10, lease, clock.now()).await.unwrap();
+            assert_eq!(taken.len(), 1);
+            assert_eq!((taken[0].uri.as_str(), taken[0].attempts), ("https://rp.example/logout", 1));
+            assert!(take_due(&db, 10, lease, clock.now()).await.unwrap().is_empty(), "taken");
+            clock.advance(lease);
+            let again = take_due(&db, 10, lease, clock.now()).await.unwrap();
+            assert_eq!(again[0].attempts, 2, "its taker died");
+            failed(&db, again[0].id, "503", None).await.unwrap();
+            clock.advance(TimeDelta::days(1));
+            assert!(take_due(&db, 10, lease, clock.now()).await.unwrap().is_empty(), "given up");
+            assert_eq!(undelivered(&db).await.unwrap(), 1);
+            delivered(&db, again[0].id, clock.now()).await.unwrap();
+            assert_eq!(undelivered(&db).await.unwrap(), 0);
+            assert_eq!(delete_old(&db, clock.now(), 10).await.unwrap(), 1);
+        })
+        .await;
+    }
+}
