@@ -1,0 +1,150 @@
+//! Reading a card, and signing in the one order that is safe (agent protocol, section 5).
+//!
+//! Everything here happens inside one exclusive transaction that [`reader`](super::reader) holds; nothing here knows
+//! PC/SC.
+
+use super::apdu::Channel;
+use super::cps::{self, Contents, Generation, HealthCard, Interface};
+use super::error::ReaderError;
+use super::pin::{Pin, PinPolicy};
+use crate::card::proof::Proof;
+use crate::crypto::x509::profile::CardCertificate;
+use crate::crypto::x509::signature;
+
+/// A card as it was shown to its holder. A signature is made only by the same card, not moved since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PresentedCard {
+    /// Name of the reader.
+    pub reader: String,
+    pub generation: Generation,
+    pub interface: Interface,
+    /// DER of the authentication certificate, as read.
+    pub certificate_der: Vec<u8>,
+    /// What that certificate says: claims, until a server has verified its path.
+    pub certificate: CardCertificate,
+    /// Tries left of the PIN; `None` when the card does not say.
+    pub tries_left: Option<u8>,
+    /// Digits of the PIN, to ask for the right number.
+    pub pin: PinPolicy,
+    /// Content of the chip's serial number file.
+    pub(super) serial: Vec<u8>,
+    /// Insertions and removals of the reader when it was read.
+    pub(super) event_count: u32,
+}
+
+impl PresentedCard {
+    /// Whether a signature needs [`LastTry::Confirmed`].
+    #[must_use]
+    pub fn is_on_last_try(&self) -> bool {
+        is_last(self.tries_left)
+    }
+}
+
+/// Whether the holder has said that the last try may be used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LastTry {
+    /// Nobody asked: a card with one try left is not touched.
+    NotConfirmed,
+    /// The holder was warned and went on.
+    Confirmed,
+}
+
+/// A signature of a [`Proof`], verified with the certificate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardSignature {
+    /// RSASSA-PKCS1-v1_5 with SHA-256 over the bytes of the proof.
+    pub signature: Vec<u8>,
+    pub interface: Interface,
+}
+
+/// Whether VERIFY has left for the card. From then on nothing is repeated.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum PinState {
+    #[default]
+    NotSent,
+    Sent,
+}
+
+/// Reads the card behind `channel`.
+///
+/// # Errors
+/// See [`ReaderError`].
+pub fn read(
+    channel: &mut Channel,
+    atr: &[u8],
+    reader: &str,
+    event_count: u32,
+) -> Result<PresentedCard, ReaderError> {
+    let card = cps::identify(channel, atr)?;
+    let contents = card.contents(channel)?;
+    let tries_left = card.tries_left(channel, &contents.pin)?;
+    let certificate = CardCertificate::from_der(&contents.certificate)
+        .map_err(|error| ReaderError::CertificateUnreadable(error.to_string()))?;
+    Ok(PresentedCard {
+        reader: reader.to_owned(),
+        generation: card.generation(),
+        interface: card.interface(),
+        certificate_der: contents.certificate,
+        certificate,
+        tries_left,
+        pin: contents.pin,
+        serial: contents.serial,
+        event_count,
+    })
+}
+
+/// Lets the card that was `shown` sign `proof`. `state` says afterwards whether the PIN was sent.
+///
+/// The order is the safety: the card is still the one shown, the proof is for its certificate, a try may be used, the
+/// PIN can be right; only then is the PIN sent, once.
+///
+/// # Errors
+/// See [`ReaderError`].
+pub fn sign(
+    channel: &mut Channel,
+    atr: &[u8],
+    shown: &PresentedCard,
+    pin: &Pin,
+    proof: &Proof,
+    last_try: LastTry,
+    state: &mut PinState,
+) -> Result<CardSignature, ReaderError> {
+    let card = cps::identify(channel, atr)?;
+    let contents = card.contents(channel)?;
+    still_shown(&contents, shown)?;
+    if !proof.is_for(&contents.certificate) {
+        return Err(ReaderError::Exchanged);
+    }
+    match card.tries_left(channel, &contents.pin)? {
+        Some(0) => return Err(ReaderError::Blocked),
+        left if is_last(left) && last_try == LastTry::NotConfirmed => return Err(ReaderError::LastTry),
+        _ => {}
+    }
+    // A PIN of the wrong length is refused here, before it is sent.
+    contents.pin.present(pin)?;
+    *state = PinState::Sent;
+    card.verify(channel, &contents.pin, pin)?;
+    sign_verified(card.as_ref(), channel, &contents, proof)
+}
+
+fn sign_verified(
+    card: &dyn HealthCard,
+    channel: &mut Channel,
+    contents: &Contents,
+    proof: &Proof,
+) -> Result<CardSignature, ReaderError> {
+    let signature = card.sign(channel, contents.key, proof)?;
+    signature::verify_rsa_sha256(&contents.certificate, proof.as_bytes(), &signature)
+        .map_err(|_| ReaderError::SignatureInvalid)?;
+    Ok(CardSignature { signature, interface: card.interface() })
+}
+
+fn still_shown(contents: &Contents, shown: &PresentedCard) -> Result<(), ReaderError> {
+    let same = contents.serial == shown.serial && contents.certificate == shown.certificate_der;
+    if same { Ok(()) } else { Err(ReaderError::Exchanged) }
+}
+
+/// A number that cannot be read might be one.
+fn is_last(tries_left: Option<u8>) -> bool {
+    tries_left.is_none_or(|left| left == 1)
+}
