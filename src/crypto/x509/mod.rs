@@ -10,6 +10,8 @@
 pub mod anchors;
 #[cfg(feature = "server")]
 pub mod chain;
+#[cfg(feature = "server")]
+pub mod crl;
 pub mod profile;
 pub mod signature;
 

@@ -1,0 +1,331 @@
+use std::time::Duration;
+
+use openssl::pkey::PKey;
+use proptest::prelude::*;
+use sceau_certs::certificate::Hash;
+use sceau_certs::crl::{CrlTemplate, Revocation};
+use sceau_certs::extension::{CRL_NUMBER, DELTA_CRL_INDICATOR, Extension};
+use sceau_certs::{Authority, der};
+
+use super::*;
+use crate::crypto::x509::chain;
+use crate::crypto::x509::test_pki::{anchors, authentication, card, now, pki};
+
+const ISSUING_DISTRIBUTION_POINT: der::Oid = &[2, 5, 29, 28];
+
+/// A directory of lists, and the set read from it.
+struct Place {
+    dir: tempfile::TempDir,
+    set: CrlSet,
+}
+
+impl Place {
+    fn with(files: &[(&str, &[u8])]) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, content) in files {
+            fs::write(dir.path().join(name), content).unwrap();
+        }
+        let set = CrlSet::load(dir.path(), &anchors(), now());
+        Self { dir, set }
+    }
+
+    /// Replaces a file by renaming, with a time of its own, and refreshes.
+    fn replace(&self, name: &str, content: &[u8], age: u64) {
+        let partial = self.dir.path().join("partial");
+        fs::write(&partial, content).unwrap();
+        let file = fs::File::options().write(true).open(&partial).unwrap();
+        file.set_modified(SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000 + age)).unwrap();
+        fs::rename(partial, self.dir.path().join(name)).unwrap();
+        assert!(self.set.refresh(now()));
+    }
+
+    fn check(
+        &self,
+        name: &str,
+        policy: &RevocationPolicy,
+        at: DateTime<Utc>,
+    ) -> Result<RevocationEvidence, &'static str> {
+        let path = chain::verify(&anchors(), &authentication(name), now()).unwrap();
+        self.set.check(&path, policy, at).map_err(|error| error.code())
+    }
+
+    fn of(&self, name: &str) -> Result<RevocationEvidence, &'static str> {
+        self.check(name, &RevocationPolicy::default(), now())
+    }
+
+    fn fault(&self) -> String {
+        self.set.status().first().and_then(|status| status.fault.clone()).unwrap_or_default()
+    }
+}
+
+fn persons() -> &'static [u8] {
+    &pki().crls.persons
+}
+
+fn template() -> CrlTemplate {
+    CrlTemplate::new(1, now(), now() + TimeDelta::days(7))
+}
+
+fn revocation_of(name: &str) -> Revocation {
+    let serial = card(name).authentication.certificate.serial_number().to_bn().unwrap().to_vec();
+    Revocation { serial, at: now(), reason: Some(1) }
+}
+
+fn issue(template: &CrlTemplate) -> Vec<u8> {
+    pki().persons.issue_crl(template).unwrap()
+}
+
+#[test]
+fn the_revoked_card_is_refused_and_the_others_are_not() {
+    let place = Place::with(&[("persons.crl", persons())]);
+    assert_eq!(place.of("good"), Ok(RevocationEvidence::Good { as_of: now() }));
+    assert_eq!(place.of("nurse"), Ok(RevocationEvidence::Good { as_of: now() }));
+    assert_eq!(place.of("revoked"), Err("CERT-005"));
+    let status = place.set.status();
+    let list = status[0].list.as_ref().unwrap();
+    assert_eq!((list.entries, list.issuer.as_str()), (2, "TEST AC IGC-SANTE FORT PERSONNES"));
+}
+
+#[test]
+fn pem_is_read_as_well() {
+    let pem = openssl::x509::X509Crl::from_der(persons()).unwrap().to_pem().unwrap();
+    assert_eq!(Place::with(&[("persons.crl", &pem)]).of("revoked"), Err("CERT-005"));
+}
+
+#[test]
+fn an_empty_list_revokes_nobody() {
+    let place = Place::with(&[("persons.crl", &issue(&template()))]);
+    assert!(place.of("revoked").is_ok());
+    assert_eq!(place.set.status()[0].list.as_ref().unwrap().entries, 0);
+}
+
+/// Deleting the file must not let everybody in.
+#[test]
+fn a_missing_list_refuses_unless_the_policy_says_otherwise() {
+    let place = Place::with(&[]);
+    assert_eq!(place.of("good"), Err("CERT-010"));
+    let lenient = RevocationPolicy { required: false, ..RevocationPolicy::default() };
+    assert_eq!(place.check("good", &lenient, now()), Ok(RevocationEvidence::Unchecked));
+    let root_only = Place::with(&[("root.crl", &pki().crls.root)]);
+    assert_eq!(root_only.of("good"), Err("CERT-010"), "the list of another authority says nothing");
+    let nowhere = CrlSet::load(Path::new("/nonexistent/crl"), &anchors(), now());
+    assert_eq!(nowhere.status(), []);
+}
+
+/// Keeping the list from being renewed must not keep a stolen card alive for ever.
+#[test]
+fn an_old_list_refuses_after_the_grace_of_the_policy() {
+    let place = Place::with(&[("persons.crl", persons())]);
+    let at = |days| now() + TimeDelta::days(days);
+    let strict = RevocationPolicy::default();
+    let graceful = RevocationPolicy { grace: TimeDelta::days(2), ..RevocationPolicy::default() };
+    let lenient = RevocationPolicy { required: false, ..RevocationPolicy::default() };
+    let stale = Ok(RevocationEvidence::Stale { as_of: now() });
+    assert_eq!(place.check("good", &strict, at(8)), Err("CERT-011"));
+    assert_eq!(place.check("good", &graceful, at(8)), stale);
+    assert_eq!(place.check("good", &graceful, at(10)), Err("CERT-011"));
+    assert_eq!(place.check("good", &lenient, at(300)), stale);
+    assert_eq!(place.check("revoked", &lenient, at(300)), Err("CERT-005"), "who was revoked stays revoked");
+}
+
+#[test]
+fn a_list_without_next_update_ages_all_the_same() {
+    let place = Place::with(&[("persons.crl", &issue(&CrlTemplate { next_update: None, ..template() }))]);
+    assert!(place.of("good").is_ok());
+    assert_eq!(
+        place.check("good", &RevocationPolicy::default(), now() + TimeDelta::days(8)),
+        Err("CERT-011")
+    );
+}
+
+#[test]
+fn lists_that_cannot_be_trusted_are_reported_and_not_used() {
+    let impostor = Authority {
+        certificate: pki().persons.certificate.clone(),
+        key: card("nurse").authentication.key.clone(),
+    };
+    let stranger = Authority {
+        certificate: pki().organisations.certificate.clone(),
+        key: pki().organisations.key.clone(),
+    };
+    let as_card = Authority {
+        certificate: card("nurse").authentication.certificate.clone(),
+        key: card("nurse").authentication.key.clone(),
+    };
+    let with = |extension| issue(&CrlTemplate { extra_extensions: vec![extension], ..template() });
+    let point =
+        |content: Vec<u8>| with(Extension::critical(ISSUING_DISTRIBUTION_POINT, der::sequence(&[content])));
+    let mut tail = persons().to_vec();
+    tail.push(0);
+    let mut flipped = persons().to_vec();
+    let place = flipped.len() - 400;
+    flipped[place] ^= 1;
+    for (what, content, expected) in [
+        ("forged", impostor.issue_crl(&template()).unwrap(), "not signed by the authority"),
+        ("flipped", flipped, ""),
+        ("of a stranger", stranger.issue_crl(&template()).unwrap(), "not an installed authority"),
+        ("of a card holder", as_card.issue_crl(&template()).unwrap(), "not an installed authority"),
+        ("SHA-1", issue(&CrlTemplate { hash: Hash::Sha1, ..template() }), "too weak"),
+        (
+            "future",
+            issue(&CrlTemplate { this_update: now() + TimeDelta::hours(1), ..template() }),
+            "in the future",
+        ),
+        ("delta", with(Extension::critical(DELTA_CRL_INDICATOR, der::integer(1))), "delta list"),
+        (
+            "unknown critical",
+            with(Extension::critical(&[1, 3, 6, 1, 4, 1, 99999, 7], der::null())),
+            "not understood",
+        ),
+        ("twice", with(Extension::new(CRL_NUMBER, der::integer(2))), "extension twice"),
+        ("indirect", point(der::context_primitive(4, &[0xFF])), "indirect"),
+        ("some reasons", point(der::context_primitive(3, &[6, 0x40])), "some reasons"),
+        ("attributes", point(der::context_primitive(5, &[0xFF])), "attribute certificates"),
+        ("tail", tail, "length does not match"),
+        ("cut", persons()[..persons().len() - 1].to_vec(), "not a revocation list"),
+        ("empty", Vec::new(), "empty"),
+        ("a page of a portal", b"<html>Please log in</html>".to_vec(), "not a revocation list"),
+        ("a certificate", pki().persons.certificate.to_der().unwrap(), "not a revocation list"),
+        ("bad PEM", b"-----BEGIN X509 CRL-----\n@@@\n".to_vec(), "PEM"),
+    ] {
+        let place = Place::with(&[("persons.crl", &content)]);
+        assert_eq!(place.of("good"), Err("CERT-010"), "{what}");
+        assert!(!place.fault().is_empty() && place.fault().contains(expected), "{what}: {}", place.fault());
+    }
+}
+
+/// RFC 5280 §5.3.3: an entry of an indirect list names another issuer for itself and all that follow.
+#[test]
+fn an_entry_with_a_critical_extension_forbids_the_list() {
+    let entry = |extension: Extension| {
+        let serial = der::unsigned(&[1, 2, 3]);
+        der::sequence(&[serial, der::time(now()), der::sequence(&[extension.to_der()])])
+    };
+    let content = |entry: Vec<u8>| entry[2..].to_vec();
+    let critical = Extension::critical(&[2, 5, 29, 29], der::sequence(&[]));
+    let plain = Extension::new(&[2, 5, 29, 29], der::sequence(&[]));
+    assert!(matches!(list::entry_serial(&content(entry(critical)), 0), Err(ListFault::Critical(_))));
+    assert_eq!(list::entry_serial(&content(entry(plain)), 0).unwrap()[17..], [1, 2, 3]);
+}
+
+/// A list that covers certificates of other distribution points only would let a revoked card pass.
+#[test]
+fn a_list_counts_only_for_what_it_covers() {
+    let scoped = |parts: Vec<Vec<u8>>| {
+        let point = Extension::critical(ISSUING_DISTRIBUTION_POINT, der::sequence(&parts));
+        issue(&CrlTemplate { extra_extensions: vec![point], ..template() }.revoke(revocation_of("good")))
+    };
+    let at =
+        |address: &str| der::context(0, &der::context(0, &der::context_primitive(6, address.as_bytes())));
+    let here = at("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP-TEST.crl");
+    let elsewhere = at("http://igc-sante.esante.gouv.fr/CRL/other.crl");
+    let only_users = der::context_primitive(1, &[0xFF]);
+    let only_authorities = der::context_primitive(2, &[0xFF]);
+    for (list, expected) in [
+        (scoped(vec![only_users]), Err("CERT-005")),
+        (scoped(vec![here]), Err("CERT-005")),
+        (scoped(vec![elsewhere]), Err("CERT-010")),
+        (scoped(vec![only_authorities]), Err("CERT-010")),
+    ] {
+        assert_eq!(Place::with(&[("persons.crl", &list)]).of("good"), expected);
+    }
+}
+
+#[test]
+fn a_revoked_authority_takes_its_cards_with_it() {
+    let serial = pki().persons.certificate.serial_number().to_bn().unwrap().to_vec();
+    let list = template().revoke(Revocation { serial, at: now(), reason: Some(2) });
+    let list = pki().root.issue_crl(&list).unwrap();
+    let place = Place::with(&[("persons.crl", persons()), ("root.crl", &list)]);
+    assert_eq!(place.of("good"), Err("CERT-004"));
+    let place = Place::with(&[("persons.crl", persons()), ("root.crl", &pki().crls.root)]);
+    assert!(place.of("good").is_ok());
+}
+
+#[test]
+fn a_new_list_is_noticed_and_an_unchanged_one_is_not_read_again() {
+    let place = Place::with(&[("persons.crl", persons())]);
+    assert!(!place.set.refresh(now()));
+    let new = CrlTemplate { this_update: now() + TimeDelta::seconds(1), ..template() };
+    place.replace("persons.crl", &issue(&new.revoke(revocation_of("good"))), 1);
+    assert_eq!(place.of("good"), Err("CERT-005"));
+    assert!(place.of("revoked").is_ok());
+    assert!(!place.set.refresh(now()));
+    fs::remove_file(place.dir.path().join("persons.crl")).unwrap();
+    assert!(place.set.refresh(now()));
+    assert_eq!(place.of("good"), Err("CERT-010"));
+}
+
+/// An attacker in the download path plays back last week's list, or lets the download break.
+#[test]
+fn a_bad_or_older_file_does_not_replace_the_list_in_use() {
+    let place = Place::with(&[("persons.crl", persons())]);
+    let older = CrlTemplate { this_update: now() - TimeDelta::days(1), ..template() };
+    place.replace("persons.crl", &issue(&older), 1);
+    assert_eq!(place.of("revoked"), Err("CERT-005"));
+    assert!(place.fault().contains("is older"), "{}", place.fault());
+    place.replace("persons.crl", &persons()[..300], 2);
+    assert_eq!(place.of("revoked"), Err("CERT-005"));
+    assert!(!place.fault().is_empty());
+    let newer = CrlTemplate { this_update: now() + TimeDelta::seconds(1), ..template() };
+    place.replace("persons.crl", &issue(&newer), 3);
+    assert!(place.of("revoked").is_ok());
+    assert_eq!(place.fault(), "");
+}
+
+#[test]
+fn of_two_lists_the_newer_counts() {
+    let older = CrlTemplate { this_update: now() - TimeDelta::days(1), ..template() };
+    let place =
+        Place::with(&[("a.crl", persons()), ("b.crl", &issue(&older.clone().revoke(revocation_of("good"))))]);
+    assert!(place.of("good").is_ok());
+    assert_eq!(place.of("revoked"), Err("CERT-005"));
+}
+
+#[test]
+fn lists_signed_on_a_curve_are_read() {
+    let curve = openssl::ec::EcGroup::from_curve_name(openssl::nid::Nid::X9_62_PRIME256V1).unwrap();
+    let key = PKey::from_ec_key(openssl::ec::EcKey::generate(&curve).unwrap()).unwrap();
+    let name = sceau_certs::name::Name::authority("TEST AC COURBE");
+    let authority =
+        Authority::root(name, key, now() - TimeDelta::days(1), now() + TimeDelta::days(1)).unwrap();
+    let list = authority.issue_crl(&template().revoke(revocation_of("good"))).unwrap();
+    let length = list.len() as u64;
+    let read =
+        RevocationList::read(list.as_slice(), length, std::slice::from_ref(&authority.certificate)).unwrap();
+    assert_eq!(read.len(), 1);
+}
+
+#[test]
+fn serials_are_compared_as_numbers() {
+    assert_eq!(serial(&[0, 0, 1]), serial(&[1]));
+    assert_ne!(serial(&[1, 0]), serial(&[1]));
+    assert!(serial(&[1; 20]).is_some());
+    assert!(serial(&[1; 21]).is_none());
+}
+
+proptest! {
+    /// No change of a signed list is believed: where it is not the list any more, it is a fault.
+    #[test]
+    fn mutated_lists_are_refused(place in any::<prop::sample::Index>(), change in 1_u8..) {
+        let mut list = persons().to_vec();
+        let place = place.index(list.len());
+        list[place] ^= change;
+        let length = list.len() as u64;
+        let authorities = [pki().persons.certificate.clone()];
+        prop_assert!(RevocationList::read(list.as_slice(), length, &authorities).is_err());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
+        prop_assert!(RevocationList::read(bytes.as_slice(), bytes.len() as u64, &[]).is_err());
+    }
+
+    /// Lengths that lie must not make us allocate or read what is not there.
+    #[test]
+    fn lying_lengths_never_panic(place in 0_usize..60, value in any::<u8>()) {
+        let mut list = persons().to_vec();
+        list[place] = value;
+        let _ = RevocationList::read(list.as_slice(), list.len() as u64, &[]);
+    }
+}
