@@ -9,11 +9,23 @@
 //! another host.
 
 pub mod assets;
+#[cfg(feature = "server")]
+pub mod cookies;
+#[cfg(feature = "server")]
+pub mod csrf;
 pub mod error_page;
 pub mod headers;
 pub mod i18n;
 pub mod language;
+#[cfg(feature = "server")]
+pub mod limits;
 pub mod page;
 pub mod pages;
 #[cfg(feature = "server")]
+pub mod proxy;
+#[cfg(feature = "server")]
 pub mod samples;
+#[cfg(feature = "server")]
+pub mod serve;
+#[cfg(feature = "server")]
+pub mod tls;
