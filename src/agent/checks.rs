@@ -19,8 +19,8 @@ use crate::crypto::keys::{Algorithm, VerifyingKey};
 
 /// The largest form that is read, in bytes.
 pub const MAX_FORM_LEN: usize = 16 * 1024;
-/// How long a form may take to arrive.
-pub const FORM_PATIENCE: Duration = Duration::from_secs(10);
+/// How long a request may take to arrive.
+pub const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the agent refuses a request. Nothing of the card was touched.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -40,7 +40,7 @@ pub enum Refusal {
     /// More than [`MAX_FORM_LEN`].
     #[error("the form is too large")]
     TooLarge,
-    /// It did not arrive within [`FORM_PATIENCE`].
+    /// It did not arrive within [`PATIENCE`].
     #[error("the form did not arrive in time")]
     TooSlow,
     /// `Sec-Fetch-Mode` or `Sec-Fetch-Dest` say that it is no navigation of a window.
@@ -149,6 +149,7 @@ pub async fn form(
     method: &Method,
     headers: &HeaderMap,
     body: Body,
+    patience: Duration,
     names: &[&str],
     optional: &[&str],
 ) -> Result<Fields, Refusal> {
@@ -174,7 +175,7 @@ pub async fn form(
         }
         Ok(bytes)
     };
-    let bytes = tokio::time::timeout(FORM_PATIENCE, read).await.map_err(|_| Refusal::TooSlow)??;
+    let bytes = tokio::time::timeout(patience, read).await.map_err(|_| Refusal::TooSlow)??;
     let mut fields = BTreeMap::new();
     for (name, value) in form_urlencoded::parse(&bytes) {
         let value = Zeroizing::new(value.into_owned());

@@ -89,6 +89,11 @@ impl Agent {
         }
     }
 
+    /// How long a request may take to arrive.
+    pub(super) fn patience(&self) -> Duration {
+        self.options.patience
+    }
+
     /// Answers one request of a connection that `peer` opened.
     pub(super) async fn answer(&self, peer: Option<UserId>, request: Request<Body>) -> Response {
         let (parts, body) = request.into_parts();
@@ -137,7 +142,7 @@ impl Agent {
 
     /// `POST /`: the card request of a server (section 2 of the protocol, in its order).
     async fn card_request(&self, parts: &Parts, body: Body) -> Result<Page, Refused> {
-        let form = checks::form(&parts.method, &parts.headers, body, &["request"], &[]).await?;
+        let form = self.form(parts, body, &["request"], &[]).await?;
         checks::navigation(&parts.headers)?;
         let origin = checks::origin(&parts.headers)?;
         let server = self.enrolment(&origin).ok_or_else(|| Refusal::UnknownOrigin(origin.to_string()))?;
@@ -209,7 +214,7 @@ impl Agent {
             PinSetting::Window => &["token"],
             PinSetting::Page => &["token", "pin"],
         };
-        let form = checks::form(&parts.method, &parts.headers, body, names, &["last_try"]).await?;
+        let form = self.form(parts, body, names, &["last_try"]).await?;
         checks::navigation(&parts.headers)?;
         checks::own_origin(&parts.headers, &self.own_origin)?;
         let exchange =
@@ -349,6 +354,16 @@ impl Agent {
         checks::token(&parts.uri)
             .and_then(|token| self.exchanges.take(&token, self.options.clock.now()))
             .ok_or(Refusal::Token)
+    }
+
+    async fn form(
+        &self,
+        parts: &Parts,
+        body: Body,
+        names: &[&str],
+        optional: &[&str],
+    ) -> Result<checks::Fields, Refusal> {
+        checks::form(&parts.method, &parts.headers, body, self.options.patience, names, optional).await
     }
 
     fn next_page(&self, exchange: Exchange) -> Secret {

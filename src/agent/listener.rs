@@ -17,7 +17,6 @@ use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::checks::FORM_PATIENCE;
 use super::handlers::Agent;
 use super::{AgentError, AgentOptions, platform};
 
@@ -30,7 +29,7 @@ const FAREWELL: Duration = Duration::from_secs(3);
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    agent: Arc<Agent>,
+    pub(super) agent: Arc<Agent>,
     /// Held while the agent runs: one per user and state directory.
     _lock: File,
 }
@@ -121,13 +120,14 @@ async fn connection(agent: Arc<Agent>, stream: TcpStream, remote: SocketAddr, sh
             None
         }
     };
+    let patience = agent.patience();
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let agent = Arc::clone(&agent);
         async move { Ok::<_, Infallible>(agent.answer(peer, request.map(axum::body::Body::new)).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
-        .header_read_timeout(FORM_PATIENCE)
+        .header_read_timeout(patience)
         .max_buf_size(32 * 1024)
         .serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);

@@ -19,12 +19,15 @@ mod pages;
 pub mod pin;
 pub mod platform;
 pub mod settings;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::{self, Debug};
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -48,6 +51,8 @@ pub struct AgentOptions {
     pub pin_entry: Option<pin::PinSetting>,
     /// The window the PIN is typed in.
     pub window: pin::PinWindow,
+    /// How long a request may take to arrive; [`checks::PATIENCE`] but in tests.
+    pub patience: Duration,
     /// The card reader.
     pub cards: Arc<dyn card::Cards>,
     /// The time.
@@ -66,6 +71,7 @@ impl AgentOptions {
             window: pin::PinWindow::of_environment(managed.pinentry.clone()),
             managed,
             pin_entry: None,
+            patience: checks::PATIENCE,
             cards,
             clock: Arc::new(SystemClock),
             random: Arc::new(SystemRandom),

@@ -1,0 +1,346 @@
+//! The agent over real HTTP on loopback, with a card of the test's own: the way of an honest person, then each attack
+//! that section 2 of the protocol refuses.
+
+mod attacks;
+mod sign_in;
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use serde_json::json;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+
+use super::card::{CardFault, Cards, Remedy, ShownCard};
+use super::enrolments::{Enrolment, EnrolmentStore};
+use super::pin::{PinSetting, PinWindow, TypedPin};
+use super::settings::ManagedSettings;
+use super::{AgentOptions, Bound};
+use crate::card::proof::Proof;
+use crate::card::protocol::{Interface, RequestKeys, TYP_CARD_REQUEST, WebOrigin};
+use crate::clock::{Clock as _, MockClock};
+use crate::crypto::jose;
+use crate::crypto::keys::{Algorithm, SigningKey};
+use crate::ids::{CountingRandom, Random as _, WorkstationId};
+
+/// A card that knows its PIN, counts tries, and does what the test says.
+pub(super) struct TestCard {
+    pub(super) state: Mutex<TestState>,
+    /// How often a PIN was sent.
+    pub(super) verified: AtomicU32,
+}
+
+pub(super) struct TestState {
+    pub(super) tries: Option<u8>,
+    pub(super) serial: u8,
+    pub(super) fault: Option<&'static str>,
+}
+
+impl TestCard {
+    fn fault(code: &'static str, remedy: Remedy) -> CardFault {
+        CardFault { code, remedy, detail: "as the test wants".into() }
+    }
+}
+
+impl Cards for TestCard {
+    fn look(&self) -> Result<ShownCard, CardFault> {
+        let state = self.state.lock().unwrap();
+        if let Some(code) = state.fault {
+            return Err(Self::fault(code, Remedy::LookAgain));
+        }
+        Ok(ShownCard {
+            reader: "Lecteur <essai>".into(),
+            serial: vec![state.serial],
+            certificate: b"certificate".to_vec(),
+            holder: "Claire <b>DUPONT</b>".into(),
+            tries_left: state.tries,
+            interface: Interface::Contact,
+        })
+    }
+
+    fn sign(
+        &self,
+        shown: &ShownCard,
+        pin: &TypedPin,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        let mut state = self.state.lock().unwrap();
+        assert!(proof.is_for(&shown.certificate));
+        if shown.serial != [state.serial] {
+            return Err(Self::fault("READER-007", Remedy::LookAgain));
+        }
+        assert!(
+            state.tries.is_some_and(|tries| tries > 1) || last_try_agreed,
+            "the last try without consent"
+        );
+        self.verified.fetch_add(1, Ordering::SeqCst);
+        if pin.expose() != b"1234" {
+            state.tries = state.tries.map(|tries| tries - 1);
+            return Err(Self::fault("READER-009", Remedy::AskAgain));
+        }
+        state.tries = Some(3);
+        Ok([b"signature of ".as_slice(), proof.as_bytes()].concat())
+    }
+}
+
+/// An agent, the server it is enrolled with, and a card.
+pub(super) struct Desk {
+    pub(super) address: SocketAddr,
+    pub(super) server: WebOrigin,
+    pub(super) server_key: SigningKey,
+    pub(super) next_key: SigningKey,
+    pub(super) workstation: WorkstationId,
+    pub(super) workstation_key: Arc<SigningKey>,
+    pub(super) card: Arc<TestCard>,
+    pub(super) clock: MockClock,
+    random: CountingRandom,
+    shutdown: CancellationToken,
+    dir: tempfile::TempDir,
+}
+
+impl Desk {
+    pub(super) async fn with(pin_entry: PinSetting) -> Self {
+        Self::built(pin_entry, ManagedSettings::default(), "printf 'D 1234\\nOK\\n'").await
+    }
+
+    pub(super) async fn built(pin_entry: PinSetting, managed: ManagedSettings, window: &str) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let state_dir = dir.path().join("state");
+        let clock = MockClock::default();
+        let random = CountingRandom::default();
+        let key = || SigningKey::generate(Algorithm::Es256).unwrap();
+        let (server_key, next_key, workstation_key) = (key(), key(), Arc::new(key()));
+        let server = WebOrigin::parse("https://sceau.chu.example").unwrap();
+        let workstation = WorkstationId::new(clock.now(), &random);
+        let enrolment = Enrolment {
+            origin: server.clone(),
+            display_name: "CHU d’Essai".into(),
+            return_path: "/card/return".into(),
+            cancel_path: "/card/cancel".into(),
+            keys: RequestKeys {
+                issuer: server.clone(),
+                current: server_key.public().clone(),
+                next: next_key.public().clone(),
+                issued_at: clock.now(),
+            },
+            workstation,
+            key: Arc::clone(&workstation_key),
+        };
+        EnrolmentStore::open(&state_dir).unwrap().add(&enrolment).unwrap();
+        let script = dir.path().join("pinentry");
+        std::fs::write(
+            &script,
+            format!("echo OK\nwhile IFS= read -r line; do case \"$line\" in GETPIN) {window};; *) echo OK;; esac; done"),
+        )
+        .unwrap();
+        let card = Arc::new(TestCard {
+            state: Mutex::new(TestState { tries: Some(3), serial: 1, fault: None }),
+            verified: AtomicU32::new(0),
+        });
+        let options = AgentOptions {
+            port: 0,
+            state_dir,
+            managed,
+            pin_entry: Some(pin_entry),
+            window: PinWindow {
+                program: "/bin/sh".into(),
+                arguments: vec![script.display().to_string()],
+                tty: None,
+                tty_type: None,
+                locale: "C.UTF-8".into(),
+            },
+            patience: std::time::Duration::from_millis(500),
+            cards: card.clone(),
+            clock: Arc::new(clock.clone()),
+            random: Arc::new(CountingRandom::default()),
+        };
+        let bound = Bound::bind(options).await.unwrap();
+        let (address, shutdown) = (bound.address(), CancellationToken::new());
+        tokio::spawn(bound.serve(shutdown.clone()));
+        Self {
+            address,
+            server,
+            server_key,
+            next_key,
+            workstation,
+            workstation_key,
+            card,
+            clock,
+            random,
+            shutdown,
+            dir,
+        }
+    }
+
+    pub(super) fn state_dir(&self) -> std::path::PathBuf {
+        self.dir.path().join("state")
+    }
+
+    /// The claims of a good request.
+    pub(super) fn claims(&self) -> serde_json::Value {
+        let mut bytes = [0; 48];
+        self.random.fill(&mut bytes);
+        let now = self.clock.now();
+        json!({
+            "v": 1, "iss": self.server, "aud": "sceau-agent", "purpose": "browser",
+            "txn": jose::base64url::encode(&bytes[..16]), "nonce": jose::base64url::encode(&bytes[16..]),
+            "iat": now.timestamp(), "exp": (now + TimeDelta::seconds(120)).timestamp(),
+            "rp_name": "Dossier patient", "rp_host": "dpi.chu.example",
+        })
+    }
+
+    pub(super) fn sign(&self, claims: &serde_json::Value) -> String {
+        jose::sign(&self.server_key, TYP_CARD_REQUEST, claims).unwrap()
+    }
+
+    pub(super) fn request(&self) -> String {
+        self.sign(&self.claims())
+    }
+
+    pub(super) fn own_host(&self) -> String {
+        self.address.to_string()
+    }
+
+    pub(super) fn own_origin(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// What the browser sends when the sign-in page posts its form.
+    pub(super) fn arrival(&self, request: &str) -> Call {
+        Call::post("/", &self.own_host(), self.server.as_str(), &[("request", request)])
+    }
+
+    /// What the browser sends when the agent's own page posts its form.
+    pub(super) fn own_form(&self, path: &str, fields: &[(&str, &str)]) -> Call {
+        Call::post(path, &self.own_host(), &self.own_origin(), fields)
+    }
+
+    /// What the browser sends when a link of the agent's own page is followed.
+    pub(super) fn own_link(&self, path: &str) -> Call {
+        Call::get(path, &self.own_host())
+    }
+
+    pub(super) async fn send(&self, call: Call) -> Answer {
+        call.send(self.address).await
+    }
+}
+
+impl Drop for Desk {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// An HTTP request, written by hand so that a test can say anything.
+#[derive(Clone)]
+pub(super) struct Call {
+    pub(super) method: String,
+    pub(super) target: String,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: Vec<u8>,
+}
+
+impl Call {
+    fn post(path: &str, host: &str, origin: &str, fields: &[(&str, &str)]) -> Self {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        Self {
+            method: "POST".into(),
+            target: path.into(),
+            headers: [
+                ("host", host),
+                ("origin", origin),
+                ("content-type", "application/x-www-form-urlencoded"),
+                ("sec-fetch-mode", "navigate"),
+                ("sec-fetch-dest", "document"),
+                ("accept-language", "fr"),
+            ]
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .to_vec(),
+            body: body.into_bytes(),
+        }
+    }
+
+    fn get(path: &str, host: &str) -> Self {
+        Self { method: "GET".into(), body: Vec::new(), ..Self::post(path, host, "", &[]) }
+            .without("origin")
+            .without("content-type")
+    }
+
+    pub(super) fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(n, _)| n != name);
+        self
+    }
+
+    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    pub(super) fn instead(self, name: &str, value: &str) -> Self {
+        self.without(name).with(name, value)
+    }
+
+    pub(super) async fn send(self, address: SocketAddr) -> Answer {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()));
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // The agent may have answered and closed before the end of a body that is too large.
+        let _ = stream.write_all(&self.body).await;
+        let mut text = Vec::new();
+        let _ = stream.read_to_end(&mut text).await;
+        Answer::parse(&String::from_utf8(text).unwrap())
+    }
+}
+
+/// An HTTP response.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) headers: Vec<(String, String)>,
+    pub(super) body: String,
+}
+
+impl Answer {
+    fn parse(text: &str) -> Self {
+        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
+        let mut lines = head.lines();
+        let status =
+            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok()).unwrap();
+        let headers = lines
+            .filter_map(|line| line.split_once(": "))
+            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
+            .collect();
+        Self { status, headers, body: body.to_owned() }
+    }
+
+    pub(super) fn header(&self, name: &str) -> &str {
+        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
+    }
+
+    /// The value of an attribute that follows `before` in the page.
+    pub(super) fn after(&self, before: &str) -> String {
+        let (_, rest) = self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {self:?}"));
+        rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&")
+    }
+
+    pub(super) fn token(&self) -> String {
+        self.after("name=\"token\" value=\"")
+    }
+
+    /// The code that the page shows, if it is one of an error.
+    pub(super) fn code(&self) -> Option<&str> {
+        let (_, rest) = self.body.split_once("<dd>AGENT-").or_else(|| self.body.split_once("<dd>READER-"))?;
+        let end = rest.find('<')?;
+        let start = self.body.len() - rest.len();
+        let from = self.body[..start].rfind('>')? + 1;
+        Some(&self.body[from..start + end])
+    }
+}
