@@ -215,7 +215,8 @@ fn aodf(profile: &Profile) -> Vec<u8> {
             tlv(0x0C, "Code porteur de la carte CPS".as_bytes()),
             flags.clone(),
             tlv(0x04, &[profile.pin_unblocked_by]),
-            sequence(&[rule(0x20, always()), rule(0x40, always())]),
+            // The mode of the third rule, unblocking, is not known; that its condition is the PUK is.
+            sequence(&[rule(0x20, always()), rule(0x40, always()), rule(0x10, tlv(0x04, &[0x04]))]),
         ]),
         sequence(&[tlv(0x04, &[0x01])]),
         nest(
@@ -321,6 +322,7 @@ mod tests {
     fn sizes_are_those_of_the_real_card() {
         assert_eq!(ef_dir().len(), 0x65);
         assert_eq!(ef_atr().len(), 0x39);
+        assert_eq!(aodf(&Profile::default()).len(), 0xBD);
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::crypto::x509::profile::CardCertificate;
 use crate::crypto::x509::signature;
 
 /// A card as it was shown to its holder. A signature is made only by the same card, not moved since.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct PresentedCard {
     /// Name of the reader.
     pub reader: String,
@@ -26,13 +26,29 @@ pub struct PresentedCard {
     pub tries_left: Option<u8>,
     /// Digits of the PIN, to ask for the right number.
     pub pin: PinPolicy,
-    /// Content of the chip's serial number file.
     pub(super) serial: Vec<u8>,
     /// Insertions and removals of the reader when it was read.
     pub(super) event_count: u32,
 }
 
+impl std::fmt::Debug for PresentedCard {
+    /// Without holder, number and certificate.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PresentedCard")
+            .field("reader", &self.reader)
+            .field("generation", &self.generation)
+            .field("tries_left", &self.tries_left)
+            .finish_non_exhaustive()
+    }
+}
+
 impl PresentedCard {
+    /// Content of the chip's serial number file: tells two cards of one person apart. A number: never logged.
+    #[must_use]
+    pub fn serial(&self) -> &[u8] {
+        &self.serial
+    }
+
     /// Whether a signature needs [`LastTry::Confirmed`].
     #[must_use]
     pub fn is_on_last_try(&self) -> bool {

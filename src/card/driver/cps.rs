@@ -12,6 +12,7 @@ use super::ias_ecc::{self, Path};
 use super::pin::{Pin, PinPolicy};
 use super::pkcs15::{self, Directory};
 use crate::card::proof::Proof;
+pub use crate::card::protocol::Interface;
 use crate::crypto::x509::profile::CardCertificate;
 
 /// Application of a CPS3 behind its contacts.
@@ -42,24 +43,6 @@ impl fmt::Display for Generation {
             Self::Cps3 => "CPS3",
             Self::Cps4 => "CPS4",
         })
-    }
-}
-
-/// Which side of the card is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Interface {
-    Contact,
-    Contactless,
-}
-
-impl Interface {
-    /// The value of the member `interface` of a card answer.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Contact => "contact",
-            Self::Contactless => "contactless",
-        }
     }
 }
 

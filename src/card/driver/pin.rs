@@ -22,10 +22,11 @@ impl Pin {
     ///
     /// # Errors
     /// [`ReaderError::PinFormat`] for anything but one to sixteen ASCII digits; no card has seen it.
-    pub fn parse(typed: &str) -> Result<Self, ReaderError> {
-        let digits = typed.bytes().all(|byte| byte.is_ascii_digit());
+    pub fn parse(typed: impl AsRef<[u8]>) -> Result<Self, ReaderError> {
+        let typed = typed.as_ref();
+        let digits = typed.iter().all(u8::is_ascii_digit);
         match typed.len() {
-            1..=MAX_DIGITS if digits => Ok(Self(Zeroizing::new(typed.as_bytes().to_vec()))),
+            1..=MAX_DIGITS if digits => Ok(Self(Zeroizing::new(typed.to_vec()))),
             _ => Err(ReaderError::PinFormat { min: PinPolicy::CPS3.min, max: PinPolicy::CPS3.max }),
         }
     }
