@@ -8,12 +8,14 @@
 
 pub mod audit;
 pub mod client;
+pub mod directory;
 mod error;
 pub mod grant;
 pub mod login_transaction;
 pub mod logout_delivery;
 mod migrations;
 mod open;
+pub mod person;
 pub mod session;
 mod setting;
 pub mod signing_key;

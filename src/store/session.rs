@@ -112,7 +112,6 @@ macro_rules! end_sessions_of {
         running
     }};
 }
-#[expect(unused_imports, reason = "for the commands that disable people")]
 pub(crate) use end_sessions_of;
 
 /// Begins a session.

@@ -206,3 +206,12 @@ error-AGENT-024 = The PIN of your card is blocked.
     .action = Unblock it with the unblocking code that came with the card, or ask your IT department.
 error-AGENT-025 = The agent of this computer failed.
     .action = Try again. If it happens again, give the code below to your IT department.
+
+## People
+
+error-PERSON-001 = This card is not known here.
+    .action = Your number is not in your hospital’s directory. Ask your IT department, with the code below.
+error-PERSON-002 = You are not linked with this establishment.
+    .action = You were recognised, but the establishment has to open your access. Ask your IT department or human resources.
+error-PERSON-003 = Your access was disabled.
+    .action = Ask your IT department.

@@ -206,3 +206,12 @@ error-AGENT-024 = Le code de votre carte est bloqué.
     .action = Débloquez-le avec le code de déblocage reçu avec la carte, ou adressez-vous à votre service informatique.
 error-AGENT-025 = L’agent de ce poste a rencontré une erreur.
     .action = Réessayez. Si cela se répète, donnez le code ci-dessous à votre service informatique.
+
+## Personnes
+
+error-PERSON-001 = Cette carte n’est pas connue ici.
+    .action = L’annuaire de votre établissement ne contient pas votre numéro. Adressez-vous à votre service informatique, avec le code ci-dessous.
+error-PERSON-002 = Vous n’êtes pas rattaché à cet établissement.
+    .action = Votre identité est reconnue, mais votre accès doit être ouvert par l’établissement. Adressez-vous à votre service informatique ou au service du personnel.
+error-PERSON-003 = Votre accès a été désactivé.
+    .action = Adressez-vous à votre service informatique.

@@ -3,8 +3,8 @@ CREATE TABLE person (
   id UUID NOT NULL PRIMARY KEY,
   family_name TEXT NOT NULL,
   given_name TEXT NOT NULL,
-  -- Professional data of people who are not in the national directory, in the shape of directory::model.
-  professional JSONB,
+  -- Professional data of people who are not in the national directory, in the compact text of directory::model.
+  professional TEXT,
   created_at TIMESTAMPTZ NOT NULL,
   disabled_at TIMESTAMPTZ,
   disabled_reason TEXT
@@ -20,13 +20,14 @@ CREATE TABLE person_identifier (
 );
 CREATE INDEX person_identifier_person ON person_identifier (person_id);
 
--- The link of a person with this establishment: known is not admitted.
+-- The link of a person with this establishment: known is not admitted. Links of source directory and list are worked
+-- out again at each import of the directory; those of source desk are an administrator's.
 CREATE TABLE affiliation (
   id UUID NOT NULL PRIMARY KEY,
   person_id UUID NOT NULL REFERENCES person (id),
   -- directory, list or desk
   source TEXT NOT NULL,
-  -- The structure: '1' + FINESS, '3' + SIRET, or empty where a list admitted the person.
+  -- The structure as in VIHF: '1' + FINESS, '3' + SIRET, or empty where a list or the desk admitted the person.
   structure TEXT NOT NULL,
   started_at TIMESTAMPTZ NOT NULL,
   ended_at TIMESTAMPTZ,

@@ -3,7 +3,7 @@ CREATE TABLE person (
   id BLOB NOT NULL PRIMARY KEY,
   family_name TEXT NOT NULL,
   given_name TEXT NOT NULL,
-  -- Professional data of people who are not in the national directory, in the shape of directory::model.
+  -- Professional data of people who are not in the national directory, in the compact text of directory::model.
   professional TEXT,
   created_at TEXT NOT NULL,
   disabled_at TEXT,
@@ -20,13 +20,14 @@ CREATE TABLE person_identifier (
 ) STRICT;
 CREATE INDEX person_identifier_person ON person_identifier (person_id);
 
--- The link of a person with this establishment: known is not admitted.
+-- The link of a person with this establishment: known is not admitted. Links of source directory and list are worked
+-- out again at each import of the directory; those of source desk are an administrator's.
 CREATE TABLE affiliation (
   id BLOB NOT NULL PRIMARY KEY,
   person_id BLOB NOT NULL REFERENCES person (id),
   -- directory, list or desk
   source TEXT NOT NULL,
-  -- The structure: '1' + FINESS, '3' + SIRET, or empty where a list admitted the person.
+  -- The structure as in VIHF: '1' + FINESS, '3' + SIRET, or empty where a list or the desk admitted the person.
   structure TEXT NOT NULL,
   started_at TEXT NOT NULL,
   ended_at TEXT,

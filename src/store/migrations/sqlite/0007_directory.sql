@@ -10,7 +10,7 @@ CREATE TABLE directory_generation (
   rejected_count INTEGER NOT NULL
 ) STRICT;
 
--- One professional in one generation: names and practices in the shape of directory::model.
+-- One professional in one generation: names and practices in the compact text of directory::model.
 CREATE TABLE directory_entry (
   generation INTEGER NOT NULL REFERENCES directory_generation (id),
   id_nat TEXT NOT NULL,
@@ -18,4 +18,16 @@ CREATE TABLE directory_entry (
   given_name TEXT NOT NULL,
   professional TEXT NOT NULL,
   PRIMARY KEY (generation, id_nat)
+) STRICT;
+
+-- The structures of this establishment, '1' + FINESS or '3' + SIRET: whoever practises there is affiliated.
+CREATE TABLE establishment_structure (
+  structure TEXT NOT NULL PRIMARY KEY,
+  -- An activity at this structure as the directory describes it, in the text of directory::model; empty until seen.
+  activity TEXT NOT NULL
+) STRICT;
+
+-- National identifiers that the establishment admits by list.
+CREATE TABLE establishment_list (
+  id_nat TEXT NOT NULL PRIMARY KEY
 ) STRICT;

@@ -1,0 +1,437 @@
+//! People, their national identifiers and their links with this establishment.
+
+use chrono::{DateTime, Utc};
+
+use super::audit::record;
+use super::session::end_sessions_of;
+use super::{Db, StoreError, read, write};
+use crate::audit::Event;
+use crate::clock::Time;
+use crate::directory::NationalId;
+use crate::ids::{AffiliationId, PersonId, Random, SessionId};
+use crate::session::EndReason;
+
+/// A person.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Person {
+    /// Our key.
+    pub id: PersonId,
+    /// Family name.
+    pub family_name: String,
+    /// Given name.
+    pub given_name: String,
+    /// What was entered here of somebody who is not in the directory, in the text of `directory::model`.
+    pub professional: Option<String>,
+    /// Since when we know them.
+    pub created_at: DateTime<Utc>,
+    /// Since when they may not sign in.
+    pub disabled_at: Option<DateTime<Utc>>,
+    /// Why, in the administrator's words.
+    pub disabled_reason: Option<String>,
+}
+
+/// A person to add, with everything that makes them.
+#[derive(Debug, Clone)]
+pub struct NewPerson {
+    /// Our key.
+    pub id: PersonId,
+    /// Family name.
+    pub family_name: String,
+    /// Given name.
+    pub given_name: String,
+    /// Professional data of somebody who is not in the directory.
+    pub professional: Option<String>,
+    /// At least one.
+    pub identifiers: Vec<NationalId>,
+    /// Links with the establishment.
+    pub affiliations: Vec<NewAffiliation>,
+}
+
+/// A link to make.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewAffiliation {
+    /// Where it comes from.
+    pub source: Source,
+    /// `1` + FINESS, `3` + SIRET, or empty.
+    pub structure: String,
+    /// From when on.
+    pub started_at: Time,
+    /// Until when, where that is known.
+    pub ended_at: Option<Time>,
+}
+
+/// Where a link comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Source {
+    /// An activity in the directory.
+    Directory,
+    /// The establishment's list.
+    List,
+    /// An administrator.
+    Desk,
+}
+
+impl Source {
+    /// The word in the database.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Directory => "directory",
+            Self::List => "list",
+            Self::Desk => "desk",
+        }
+    }
+}
+
+/// A link with the establishment.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Affiliation {
+    /// Its key.
+    pub id: AffiliationId,
+    /// Where it comes from.
+    pub source: Source,
+    /// `1` + FINESS, `3` + SIRET, or empty.
+    pub structure: String,
+    /// From when on.
+    pub started_at: DateTime<Utc>,
+    /// Until when.
+    pub ended_at: Option<DateTime<Utc>>,
+    /// Why it ended.
+    pub end_reason: Option<String>,
+}
+
+/// What decides on a sign-in.
+#[derive(Debug, Clone, Copy, sqlx::FromRow)]
+pub struct Standing {
+    /// Our key.
+    #[sqlx(rename = "id")]
+    pub person: PersonId,
+    /// An administrator disabled the person.
+    pub disabled: bool,
+    /// The person has a link with the establishment now.
+    pub affiliated: bool,
+}
+
+/// The standing of `p`, a row of person, at the time `$2`.
+macro_rules! standing {
+    ($rest:literal) => {
+        concat!(
+            "SELECT p.id, p.disabled_at IS NOT NULL AS disabled, EXISTS (SELECT 1 FROM affiliation a ",
+            "WHERE a.person_id = p.id AND a.started_at <= $2 AND (a.ended_at IS NULL OR a.ended_at > $2)) ",
+            "AS affiliated FROM person p ",
+            $rest
+        )
+    };
+}
+
+/// The standing of a person at `now`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn standing(db: &Db, person: PersonId, now: Time) -> Result<Option<Standing>, StoreError> {
+    const SQL: &str = standing!("WHERE p.id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(now).fetch_optional(c).await?))
+}
+
+/// The standing at `now` of the person who holds a national identifier.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn standing_by_identifier(
+    db: &Db,
+    id_nat: &str,
+    now: Time,
+) -> Result<Option<Standing>, StoreError> {
+    const SQL: &str = standing!("JOIN person_identifier i ON i.person_id = p.id WHERE i.value = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id_nat).bind(now).fetch_optional(c).await?))
+}
+
+/// The person with that key.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, person: PersonId) -> Result<Option<Person>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as("SELECT * FROM person WHERE id = $1").bind(person).fetch_optional(c).await?))
+}
+
+/// The person who holds a national identifier.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_identifier(db: &Db, id_nat: &str) -> Result<Option<Person>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT p.* FROM person p JOIN person_identifier i ON i.person_id = p.id WHERE i.value = $1",
+    ).bind(id_nat).fetch_optional(c).await?))
+}
+
+/// The national identifiers of a person: the RPPS first, then in the order in which they were added.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn identifiers(db: &Db, person: PersonId) -> Result<Vec<NationalId>, StoreError> {
+    let values: Vec<String> = read!(db, c => Ok::<_, StoreError>(sqlx::query_scalar(
+        "SELECT value FROM person_identifier WHERE person_id = $1 \
+         ORDER BY CASE WHEN origin = 'RPPS' THEN 0 ELSE 1 END, created_at, value",
+    ).bind(person).fetch_all(c).await?))?;
+    Ok(values.iter().filter_map(|value| NationalId::of_source(value)).collect())
+}
+
+/// The links of a person with the establishment, newest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn affiliations(db: &Db, person: PersonId) -> Result<Vec<Affiliation>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT id, source, structure, started_at, ended_at, end_reason FROM affiliation \
+         WHERE person_id = $1 ORDER BY started_at DESC, id DESC",
+    ).bind(person).fetch_all(c).await?))
+}
+
+/// One line of a list of people.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Listed {
+    /// Our key.
+    pub id: PersonId,
+    /// The identifier that sorts first.
+    pub id_nat: String,
+    /// Family name.
+    pub family_name: String,
+    /// Given name.
+    pub given_name: String,
+    /// Disabled.
+    pub disabled: bool,
+    /// Has a link with the establishment now.
+    pub affiliated: bool,
+}
+
+/// People whose family name, given name or identifier contains `text` (ASCII letters in either case), by name.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn list(db: &Db, text: &str, limit: i64, now: Time) -> Result<Vec<Listed>, StoreError> {
+    let literal = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
+    let pattern = format!("%{literal}%");
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT p.id, MIN(i.value) AS id_nat, p.family_name, p.given_name, p.disabled_at IS NOT NULL AS disabled, \
+         EXISTS (SELECT 1 FROM affiliation a WHERE a.person_id = p.id AND a.started_at <= $2 \
+                 AND (a.ended_at IS NULL OR a.ended_at > $2)) AS affiliated \
+         FROM person p JOIN person_identifier i ON i.person_id = p.id \
+         WHERE LOWER(p.family_name) LIKE $1 ESCAPE '\\' OR LOWER(p.given_name) LIKE $1 ESCAPE '\\' \
+            OR LOWER(i.value) LIKE $1 ESCAPE '\\' \
+         GROUP BY p.id, p.family_name, p.given_name, p.disabled_at \
+         ORDER BY p.family_name, p.given_name, p.id LIMIT $3",
+    ).bind(pattern).bind(now).bind(limit).fetch_all(c).await?))
+}
+
+/// Inserts an identifier, inside a `write!` body.
+macro_rules! add_identifier {
+    ($c:expr, $person:expr, $id:expr, $now:expr) => {
+        sqlx::query(
+            "INSERT INTO person_identifier (value, person_id, origin, quality, created_at) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind($id.as_str())
+        .bind($person)
+        .bind($id.origin())
+        .bind($id.quality())
+        .bind($now)
+        .execute(&mut *$c)
+        .await?
+    };
+}
+
+/// Inserts a link, inside a `write!` body.
+macro_rules! add_affiliation {
+    ($c:expr, $person:expr, $new:expr, $now:expr, $random:expr) => {
+        sqlx::query(
+            "INSERT INTO affiliation (id, person_id, source, structure, started_at, ended_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
+        )
+        .bind(AffiliationId::new($now, $random))
+        .bind($person)
+        .bind($new.source.as_str())
+        .bind($new.structure.as_str())
+        .bind($new.started_at)
+        .bind($new.ended_at)
+        .execute(&mut *$c)
+        .await?
+    };
+}
+
+/// Inserts a person with identifiers and links, inside a `write!` body.
+macro_rules! add_person {
+    ($c:expr, $new:expr, $now:expr, $random:expr) => {{
+        sqlx::query(
+            "INSERT INTO person (id, family_name, given_name, professional, created_at) \
+             VALUES ($1, $2, $3, $4, $5)",
+        )
+        .bind($new.id)
+        .bind($new.family_name.as_str())
+        .bind($new.given_name.as_str())
+        .bind($new.professional.as_deref())
+        .bind($now)
+        .execute(&mut *$c)
+        .await?;
+        for id in &$new.identifiers {
+            add_identifier!($c, $new.id, id, $now);
+        }
+        for affiliation in &$new.affiliations {
+            add_affiliation!($c, $new.id, affiliation, $now, $random);
+        }
+    }};
+}
+
+/// Adds a person. [`StoreError::is_duplicate`] where somebody has one of the identifiers.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn add(
+    db: &Db,
+    new: &NewPerson,
+    now: Time,
+    random: &dyn Random,
+    event: &Event,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        add_person!(c, new, now, random);
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// Gives a person another national identifier. [`StoreError::is_duplicate`] where somebody has it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn identify(
+    db: &Db,
+    person: PersonId,
+    id: &NationalId,
+    now: Time,
+    event: &Event,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        add_identifier!(c, person, id, now);
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// Links a person with the establishment.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn affiliate(
+    db: &Db,
+    person: PersonId,
+    new: &NewAffiliation,
+    now: Time,
+    random: &dyn Random,
+    event: &Event,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        add_affiliation!(c, person, new, now, random);
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// Disables a person and ends their sessions. None where they were disabled already; else the sessions that ended.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn disable(
+    db: &Db,
+    person: PersonId,
+    reason: &str,
+    now: Time,
+    random: &dyn Random,
+    event: &Event,
+) -> Result<Option<Vec<SessionId>>, StoreError> {
+    write!(db, c => {
+        let changed = sqlx::query(
+            "UPDATE person SET disabled_at = $2, disabled_reason = $3 WHERE id = $1 AND disabled_at IS NULL",
+        )
+        .bind(person).bind(now).bind(reason).execute(&mut *c).await?.rows_affected();
+        if changed == 0 {
+            return Ok(None);
+        }
+        let ended = end_sessions_of!(c, person, EndReason::PersonDisabled, now, random);
+        record!(c, *event);
+        Ok(Some(ended))
+    })
+}
+
+/// Lets a disabled person sign in again. False where they were not disabled.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn enable(db: &Db, person: PersonId, event: &Event) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let changed = sqlx::query(
+            "UPDATE person SET disabled_at = NULL, disabled_reason = NULL WHERE id = $1 AND disabled_at IS NOT NULL",
+        )
+        .bind(person).execute(&mut *c).await?.rows_affected();
+        if changed == 1 {
+            record!(c, *event);
+        }
+        Ok(changed == 1)
+    })
+}
+
+/// Ends, inside a `write!` body, a link that runs, and the person's sessions where it was the last. Yields whether it
+/// ran, and the sessions.
+macro_rules! end_affiliation {
+    ($c:expr, $person:expr, $affiliation:expr, $reason:expr, $now:expr, $random:expr) => {{
+        let ended = sqlx::query(
+            "UPDATE affiliation SET ended_at = $2, end_reason = $3 \
+             WHERE id = $1 AND (ended_at IS NULL OR ended_at > $2)",
+        )
+        .bind($affiliation)
+        .bind($now)
+        .bind($reason)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1;
+        let left: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM affiliation WHERE person_id = $1 AND started_at <= $2 \
+             AND (ended_at IS NULL OR ended_at > $2)",
+        )
+        .bind($person)
+        .bind($now)
+        .fetch_one(&mut *$c)
+        .await?;
+        let sessions = if ended && left == 0 {
+            end_sessions_of!($c, $person, EndReason::AffiliationEnded, $now, $random)
+        } else {
+            Vec::new()
+        };
+        (ended, sessions)
+    }};
+}
+
+/// Ends a link with the establishment now, and with the last one the person's sessions. False where it did not run.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_affiliation(
+    db: &Db,
+    person: PersonId,
+    affiliation: AffiliationId,
+    reason: &str,
+    now: Time,
+    random: &dyn Random,
+    event: &Event,
+) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let (ended, _) = end_affiliation!(c, person, affiliation, reason, now, random);
+        if ended {
+            record!(c, *event);
+        }
+        Ok(ended)
+    })
+}
+
+#[cfg(test)]
+mod tests;
