@@ -4,4 +4,5 @@
 mod harness;
 
 mod pictures;
+mod sign_in_page;
 mod tools;

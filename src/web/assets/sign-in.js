@@ -73,21 +73,35 @@ function start(panel) {
   }
 
   // The agent's pages carry Cross-Origin-Opener-Policy: once one of them is there, the popup looks closed from here.
-  // A browser's own "cannot connect" page leaves it open.
+  // A browser's own "cannot connect" page leaves it open, but no longer ours to look into.
   function watch(popup, mine) {
     const since = Date.now();
+    let strange = 0;
     const timer = setInterval(() => {
       if (mine !== attempt || over) return clearInterval(timer);
+      const waited = Date.now() - since;
+      strange = looksInto(popup) ? 0 : strange + 1;
       if (popup.closed) {
         clearInterval(timer);
         show("waiting");
-      } else if (Date.now() - since > 2500) {
+      } else if (strange > 5 || waited > 10_000) {
         clearInterval(timer);
         closePopup();
         hush();
         show("no-agent");
+      } else if (waited > 2000 && panel.dataset.shown === "opening") {
+        // Said in time, but a slow workstation may still answer.
+        show("no-agent");
       }
     }, 100);
+  }
+
+  function looksInto(popup) {
+    try {
+      return typeof popup.location.href === "string";
+    } catch {
+      return false;
+    }
   }
 
   async function renew() {
