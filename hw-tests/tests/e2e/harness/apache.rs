@@ -1,7 +1,6 @@
 //! Apache with Debian's `libapache2-mod-auth-openidc`, set up as its users set it up for Pro Santé Connect.
 
 use std::path::Path;
-use std::process::Command;
 
 use super::program::{Program, as_ordinary_user};
 

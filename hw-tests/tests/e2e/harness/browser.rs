@@ -7,6 +7,7 @@ use std::time::Duration;
 use fantoccini::elements::Element;
 use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
 use fantoccini::{Client, ClientBuilder, Locator};
+use sceau::web::language::Language;
 use serde_json::{Value, json};
 
 use super::program::Program;
@@ -21,19 +22,23 @@ pub const PHONE: (u32, u32) = (390, 844);
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
     /// The language of its user.
-    pub language: &'static str,
+    pub language: Language,
     /// Whether pages may run scripts.
     pub scripts: bool,
     /// Whether pages may open windows.
     pub popups: bool,
+    /// Further arguments of Chromium.
+    pub arguments: &'static [&'static str],
 }
 
-pub const FRENCH: Settings = Settings { language: "fr", scripts: true, popups: true };
-pub const ENGLISH: Settings = Settings { language: "en", scripts: true, popups: true };
+pub const FRENCH: Settings =
+    Settings { language: Language::French, scripts: true, popups: true, arguments: &[] };
+pub const ENGLISH: Settings = Settings { language: Language::English, ..FRENCH };
 
 /// A browser. Dropping it ends it.
 #[derive(Debug)]
 pub struct Browser {
+    language: Language,
     client: Client,
     _driver: Program,
     _profile: tempfile::TempDir,
@@ -59,7 +64,7 @@ impl Browser {
             .connect(&format!("http://127.0.0.1:{port}"))
             .await
             .unwrap_or_else(|error| panic!("Chromium does not start: {error}; run `make setup`"));
-        let browser = Self { client, _driver: driver, _profile: profile };
+        let browser = Self { language: settings.language, client, _driver: driver, _profile: profile };
         if !settings.popups {
             // What a popup blocker does, seen from a page.
             browser.on_every_page("window.open = () => null;").await;
@@ -87,7 +92,7 @@ impl Browser {
             Ok(body) => body.text().await.unwrap_or_default(),
             Err(_) => String::new(),
         };
-        text.replace(['\u{a0}', '\u{202f}'], " ")
+        plain(&text)
     }
 
     /// Waits for the first element that `css` selects and that can be seen.
@@ -117,7 +122,7 @@ impl Browser {
 
     /// Clicks the link or button that says `text`.
     pub async fn click_text(&self, text: &str) {
-        let path = format!("//*[self::a or self::button][contains(normalize-space(.), \"{text}\")]");
+        let path = format!("//*[self::a or self::button][contains(., \"{text}\")]");
         let found = within(super::PATIENCE, async || {
             for element in self.client.find_all(Locator::XPath(&path)).await.ok()? {
                 if element.is_displayed().await.ok()? {
@@ -153,6 +158,25 @@ impl Browser {
         if there.is_none() {
             self.fail(&format!("the browser is not at {beginning}")).await
         }
+    }
+
+    /// Waits until the page says in its user's language what the error `code` is and what to do, and shows the code.
+    pub async fn shows_error(&self, code: &str) {
+        let texts = self.language.texts();
+        let (message, action) = texts.error(code, &[]).unwrap_or_else(|| panic!("{code} has no text"));
+        self.shows(&plain(&message)).await;
+        self.shows(&plain(&action)).await;
+        self.shows(code).await;
+    }
+
+    /// Waits until the page shows the text called `id`, in its user's language.
+    pub async fn says(&self, id: &str) {
+        self.shows(&plain(&self.language.texts().text(id))).await;
+    }
+
+    /// Clicks the link or button that says the text called `id`, in its user's language.
+    pub async fn press(&self, id: &str) {
+        self.click_text(&self.language.texts().text(id)).await;
     }
 
     pub async fn script(&self, script: &str) -> Value {
@@ -257,6 +281,11 @@ impl Browser {
     }
 }
 
+/// Without the spaces that must not break, and without those of the layout.
+fn plain(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
 /// What `make setup` has put there.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
@@ -275,10 +304,11 @@ fn capabilities(settings: Settings, profile: &Path) -> Value {
         "--disable-sync".to_owned(),
         "--force-color-profile=srgb".to_owned(),
         format!("--user-data-dir={}", profile.join("chromium").display()),
-        format!("--lang={}", settings.language),
+        format!("--lang={}", settings.language.tag()),
+        format!("--accept-lang={}", settings.language.tag()),
     ];
-    arguments.push(format!("--accept-lang={}", settings.language));
-    let mut preferences = json!({ "intl.accept_languages": settings.language });
+    arguments.extend(settings.arguments.iter().map(|argument| (*argument).to_owned()));
+    let mut preferences = json!({ "intl.accept_languages": settings.language.tag() });
     if !settings.scripts {
         preferences["profile.managed_default_content_settings.javascript"] = json!(2);
     }

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod node;
 pub mod postgres;
 pub mod program;
+pub mod site;
 pub mod terminal;
 
 use std::time::{Duration, Instant};

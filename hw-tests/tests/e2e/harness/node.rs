@@ -38,7 +38,7 @@ impl RelyingParty {
         std::fs::write(&script, include_str!("../../../web/relying-party.mjs")).unwrap();
         std::os::unix::fs::symlink(modules.canonicalize().unwrap(), directory.path().join("node_modules"))
             .unwrap();
-        let own = tools.join("node/bin/node");
+        let own = tools.join("bin/node");
         let program = Program::start(
             "openid-client (npm)",
             Command::new(if own.exists() { own.as_os_str() } else { "node".as_ref() })
