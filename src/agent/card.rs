@@ -2,25 +2,30 @@
 //!
 //! A trait, so that the tests of the agent's rules run with a card of their own; `driver` makes it of the real one.
 
+use std::any::Any;
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use super::pin::TypedPin;
+use crate::card::driver::{self, LastTry, Pin, PresentedCard, ReaderError, Readers};
 use crate::card::proof::Proof;
 use crate::card::protocol::Interface;
 
 /// A card in a reader, as it was shown to the person.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct ShownCard {
+    /// What the implementation of [`Cards`] knows this very card by: the signature is made by it or not at all.
+    pub handle: Arc<dyn Any + Send + Sync>,
     /// The reader's name.
     pub reader: String,
-    /// The card's serial number: the signature is made by this card or not at all.
-    pub serial: Vec<u8>,
     /// The authentication certificate, DER.
     pub certificate: Vec<u8>,
     /// The holder's name as the certificate gives it.
     pub holder: String,
     /// How many wrong PINs the card will still bear; `None` where it does not tell.
     pub tries_left: Option<u8>,
+    /// How many digits its PIN has, at least and at most.
+    pub pin_digits: (u8, u8),
     /// Which side of the card it is.
     pub interface: Interface,
 }
@@ -79,4 +84,60 @@ pub trait Cards: Send + Sync {
         proof: &Proof,
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault>;
+}
+
+/// The cards of this workstation's readers, through the driver.
+#[derive(Debug, Default)]
+pub struct DriverCards(Readers);
+
+impl Cards for DriverCards {
+    fn look(&self) -> Result<ShownCard, CardFault> {
+        let reader = self.0.only_card()?;
+        Ok(ShownCard::from(self.0.read(&reader)?))
+    }
+
+    fn sign(
+        &self,
+        shown: &ShownCard,
+        pin: &TypedPin,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        let shown = shown.handle.downcast_ref::<PresentedCard>().ok_or(ReaderError::Exchanged)?;
+        // Anything but text is no PIN; the empty text is refused with the digits that the card wants.
+        let pin = Pin::parse(std::str::from_utf8(pin.expose()).unwrap_or_default())?;
+        let last_try = if last_try_agreed { LastTry::Confirmed } else { LastTry::NotConfirmed };
+        Ok(self.0.sign(shown, pin, proof, last_try)?.signature)
+    }
+}
+
+impl From<PresentedCard> for ShownCard {
+    fn from(card: PresentedCard) -> Self {
+        let digits = |n: usize| u8::try_from(n).unwrap_or(u8::MAX);
+        Self {
+            reader: card.reader.clone(),
+            certificate: card.certificate_der.clone(),
+            holder: card.certificate.holder(),
+            tries_left: card.tries_left,
+            pin_digits: (digits(card.pin.min), digits(card.pin.max)),
+            interface: match card.interface {
+                driver::Interface::Contact => Interface::Contact,
+                driver::Interface::Contactless => Interface::Contactless,
+            },
+            handle: Arc::new(card),
+        }
+    }
+}
+
+impl From<ReaderError> for CardFault {
+    fn from(error: ReaderError) -> Self {
+        let remedy = match error {
+            ReaderError::WrongPin { .. } | ReaderError::PinFormat { .. } | ReaderError::LastTry => {
+                Remedy::AskAgain
+            }
+            ReaderError::Blocked => Remedy::GiveUp,
+            _ => Remedy::LookAgain,
+        };
+        Self { code: error.code(), remedy, detail: error.to_string() }
+    }
 }

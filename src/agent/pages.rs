@@ -29,9 +29,6 @@ pub(super) const CANCEL: &str = "/cancel";
 const POLICY: &str =
     "default-src 'none'; style-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'";
 
-/// How many digits the PIN field of the page takes; the card itself says how many it wants.
-const PIN_DIGITS: (u8, u8) = (4, 16);
-
 /// A page of the agent.
 pub(super) enum Page {
     /// A refusal before anything was touched.
@@ -83,7 +80,7 @@ pub(super) fn respond(page: Page, language: Language) -> Response {
                 tries_left: shown.tries_left,
                 pin: match pin {
                     PinSetting::Window => PinEntry::Window,
-                    PinSetting::Page => PinEntry::Page { min: PIN_DIGITS.0, max: PIN_DIGITS.1 },
+                    PinSetting::Page => PinEntry::Page { min: shown.pin_digits.0, max: shown.pin_digits.1 },
                 },
                 notice: notice.map(str::to_owned),
                 action: SIGN.to_owned(),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::process::{Child, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::TypedPin;
 use super::assuan::{AssuanError, Conversation};
@@ -125,6 +125,26 @@ impl PinWindow {
         outcome
     }
 
+    /// Shows a message until the person has read it, if there is a screen to show it on.
+    pub async fn tell(&self, title: &str, message: &str) {
+        let Ok(mut child) = self.start() else { return };
+        let told = async {
+            let (Some(from), Some(to)) = (child.stdout.take(), child.stdin.take()) else {
+                return Err(AssuanError::Protocol);
+            };
+            let mut window = Conversation::begin(from, to).await?;
+            self.set_options(&mut window).await?;
+            tolerate(window.ask("SETTITLE", title).await)?;
+            window.ask("SETDESC", message).await?;
+            window.ask("MESSAGE", "").await
+        };
+        if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, told).await {
+            tracing::debug!(%error, "a message could not be shown");
+        }
+        let _ = child.start_kill();
+        let _ = child.wait().await;
+    }
+
     fn start(&self) -> Result<Child, WindowError> {
         Command::new(&self.program)
             .args(&self.arguments)
@@ -145,18 +165,7 @@ impl PinWindow {
             return Err(AssuanError::Protocol);
         };
         let mut window = Conversation::begin(from, to).await?;
-        // Options that a program does not know are no reason to stop.
-        for (name, value) in [
-            ("ttyname", self.tty.as_deref()),
-            ("ttytype", self.tty_type.as_deref()),
-            ("lc-ctype", Some(self.locale.as_str())),
-            ("lc-messages", Some(self.locale.as_str())),
-        ] {
-            if let Some(value) = value {
-                tolerate(window.ask("OPTION", &format!("{name}={value}")).await)?;
-            }
-        }
-        tolerate(window.ask("SETTIMEOUT", &PATIENCE.as_secs().to_string()).await)?;
+        self.set_options(&mut window).await?;
         tolerate(window.ask("SETTITLE", &text.title).await)?;
         window.ask("SETDESC", &text.description).await?;
         window.ask("SETPROMPT", &text.prompt).await?;
@@ -168,6 +177,24 @@ impl PinWindow {
         let pin = window.ask("GETPIN", "").await?;
         tolerate(window.ask("BYE", "").await)?;
         Ok(pin)
+    }
+
+    async fn set_options(
+        &self,
+        window: &mut Conversation<ChildStdout, ChildStdin>,
+    ) -> Result<(), AssuanError> {
+        // Options that a program does not know are no reason to stop.
+        for (name, value) in [
+            ("ttyname", self.tty.as_deref()),
+            ("ttytype", self.tty_type.as_deref()),
+            ("lc-ctype", Some(self.locale.as_str())),
+            ("lc-messages", Some(self.locale.as_str())),
+        ] {
+            if let Some(value) = value {
+                tolerate(window.ask("OPTION", &format!("{name}={value}")).await)?;
+            }
+        }
+        tolerate(window.ask("SETTIMEOUT", &PATIENCE.as_secs().to_string()).await)
     }
 
     fn failed(&self, detail: String) -> WindowError {

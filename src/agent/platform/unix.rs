@@ -144,6 +144,19 @@ pub fn only_administrators_write(path: &Path) -> io::Result<bool> {
     Ok(protected(path)? && path.parent().map_or(Ok(true), protected)?)
 }
 
+/// Waits until the system (SIGTERM) or the person at the terminal (SIGINT) wants the program to end.
+pub async fn stop_signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let Ok(mut terminate) = signal(SignalKind::terminate()) else {
+        let _ = tokio::signal::ctrl_c().await;
+        return;
+    };
+    tokio::select! {
+        _ = tokio::signal::ctrl_c() => {}
+        _ = terminate.recv() => {}
+    }
+}
+
 /// What this computer calls itself.
 #[must_use]
 pub fn host_name() -> String {

@@ -53,7 +53,8 @@ impl Cards for TestCard {
         }
         Ok(ShownCard {
             reader: "Lecteur <essai>".into(),
-            serial: vec![state.serial],
+            handle: Arc::new(state.serial),
+            pin_digits: (4, 4),
             certificate: b"certificate".to_vec(),
             holder: "Claire <b>DUPONT</b>".into(),
             tries_left: state.tries,
@@ -70,7 +71,7 @@ impl Cards for TestCard {
     ) -> Result<Vec<u8>, CardFault> {
         let mut state = self.state.lock().unwrap();
         assert!(proof.is_for(&shown.certificate));
-        if shown.serial != [state.serial] {
+        if shown.handle.downcast_ref::<u8>() != Some(&state.serial) {
             return Err(Self::fault("READER-007", Remedy::LookAgain));
         }
         assert!(
