@@ -149,6 +149,17 @@ impl CrlSet {
         set
     }
 
+    /// No lists at all: what follows from that is the policy's to say.
+    #[must_use]
+    pub fn none() -> Self {
+        Self {
+            dir: PathBuf::new(),
+            authorities: Vec::new(),
+            files: RwLock::default(),
+            refreshing: Mutex::default(),
+        }
+    }
+
     /// Reads what has changed since the last time; returns whether anything did. Blocking, some 100 ms per 100 000
     /// new entries.
     pub fn refresh(&self, now: DateTime<Utc>) -> bool {

@@ -1,0 +1,280 @@
+//! The one place where a card is believed.
+//!
+//! Every way to sign in with a card ends here. [`CardVerifier::verify`] takes what came from a workstation, rebuilds
+//! the proof from what *this server* knows (its own origin, the request it issued, the purpose it meant), and answers
+//! with a professional or with the one reason why not. The order is that of the agent protocol, section 8: proof,
+//! signature, path with dates, policies, key usage, extended key usage, category and type of card, revocation.
+//!
+//! It never decides whether the person may come in: admission is the directory's. It never believes a claim of the
+//! answer that is not signed.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
+
+use crate::clock::Time;
+use crate::crypto::digest::sha256;
+use crate::crypto::x509::anchors::{AnchorFault, Anchors, AnchorsError, Installed};
+use crate::crypto::x509::chain::{self, ChainError};
+use crate::crypto::x509::crl::{CrlError, CrlSet, CrlStatus, RevocationEvidence, RevocationPolicy};
+use crate::crypto::x509::profile::{CardCertificate, CardType, Category, ProfileError};
+use crate::crypto::x509::signature::{SignatureError, verify_rsa_sha256};
+
+use super::identity::{IdentityError, Professional};
+use super::proof::{Proof, Purpose};
+
+/// Which cards are accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CardPolicy {
+    /// Accept cards of the test family. Never where real patients are.
+    pub accept_test_cards: bool,
+    /// Types of card that may sign in.
+    pub card_types: Vec<CardType>,
+    /// Certificate policies, dotted, one of which has to stand in the certificate; empty: any. (The policy identifiers
+    /// of production certificates are not published.)
+    pub policies: Vec<String>,
+    pub revocation: RevocationPolicy,
+}
+
+impl Default for CardPolicy {
+    fn default() -> Self {
+        Self {
+            accept_test_cards: false,
+            card_types: vec![CardType::Cps, CardType::Cpf, CardType::Cpe, CardType::Cpa],
+            policies: Vec::new(),
+            revocation: RevocationPolicy::default(),
+        }
+    }
+}
+
+/// What a card and its workstation presented, with what the server itself knows of the request.
+#[derive(Clone, Copy)]
+pub struct Presented<'a> {
+    /// What the server asked the proof for.
+    pub purpose: Purpose,
+    /// The server's own origin, as workstations enrolled it.
+    pub origin: &'a str,
+    /// The request, byte for byte as issued.
+    pub request_jws: &'a str,
+    /// The card's authentication certificate, DER.
+    pub certificate_der: &'a [u8],
+    /// The card's signature of the proof.
+    pub signature: &'a [u8],
+}
+
+/// A card that passed every check.
+#[derive(Debug, Clone)]
+pub struct VerifiedCard {
+    pub professional: Professional,
+    pub certificate: CardCertificate,
+    /// SHA-256 of the certificate's DER.
+    pub fingerprint: [u8; 32],
+    /// Common names from the issuer up to the root.
+    pub authorities: Vec<String>,
+    pub revocation: RevocationEvidence,
+}
+
+/// Why a card is refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CardRefusal {
+    #[error("signature of the card: {0}")]
+    Signature(#[from] SignatureError),
+    #[error("path of the card's certificate: {0}")]
+    Chain(#[from] ChainError),
+    #[error("content of the card's certificate: {0}")]
+    Profile(#[from] ProfileError),
+    #[error("certificate policies {found:?} are not among those accepted")]
+    Policy { found: Vec<String> },
+    #[error("the certificate is not for authentication ({0})")]
+    Usage(&'static str),
+    #[error("the certificate is not that of a card (category {category:?})")]
+    NotACard { category: Option<Category> },
+    #[error("a test card, and this server does not accept test cards")]
+    TestCard,
+    #[error("cards of type {0:?} are not accepted")]
+    CardType(CardType),
+    #[error("revocation: {0}")]
+    Revocation(#[from] CrlError),
+    #[error("holder of the card: {0}")]
+    Identity(#[from] IdentityError),
+}
+
+impl CardRefusal {
+    /// The stable code of `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Signature(error) => error.code(),
+            Self::Chain(error) => error.code(),
+            Self::Profile(error) => error.code(),
+            Self::Usage(_) => "CERT-006",
+            Self::NotACard { .. } => "CERT-007",
+            Self::TestCard => "CERT-008",
+            Self::Policy { .. } => "CERT-014",
+            Self::CardType(_) => "CERT-015",
+            Self::Revocation(error) => error.code(),
+            Self::Identity(error) => error.code(),
+        }
+    }
+}
+
+/// Authorities and lists that belong together: lists are verified with those authorities.
+struct Trust {
+    anchors: Anchors,
+    lists: CrlSet,
+}
+
+/// Verifies cards against what is installed. Shared by all threads; [`CardVerifier::reload`] belongs into a job.
+pub struct CardVerifier {
+    anchors_dir: PathBuf,
+    crl_dir: Option<PathBuf>,
+    policy: CardPolicy,
+    trust: RwLock<Arc<Trust>>,
+}
+
+impl fmt::Debug for CardVerifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CardVerifier")
+            .field("anchors_dir", &self.anchors_dir)
+            .field("crl_dir", &self.crl_dir)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+impl CardVerifier {
+    /// Reads authorities and revocation lists. Without a directory of lists every card is refused with `CERT-010`,
+    /// unless the policy does not require one.
+    ///
+    /// # Errors
+    /// [`AnchorsError`] if there is no authority to trust.
+    pub fn open(
+        anchors_dir: &Path,
+        crl_dir: Option<&Path>,
+        policy: CardPolicy,
+        now: Time,
+    ) -> Result<Self, AnchorsError> {
+        let trust = Trust::load(anchors_dir, crl_dir, now)?;
+        for fault in trust.anchors.faults() {
+            tracing::warn!(code = "CERT-013", "authority not used: {fault}");
+        }
+        Ok(Self {
+            anchors_dir: anchors_dir.to_owned(),
+            crl_dir: crl_dir.map(Path::to_owned),
+            policy,
+            trust: RwLock::new(Arc::new(trust)),
+        })
+    }
+
+    /// Looks at both directories again. Authorities that cannot be read any more stay in use until the directory is in
+    /// order or the program is started anew. Blocking.
+    ///
+    /// # Errors
+    /// [`AnchorsError`]; the revocation lists have been looked at all the same.
+    pub fn reload(&self, now: Time) -> Result<(), AnchorsError> {
+        let current = self.trust();
+        current.lists.refresh(now);
+        let anchors = Anchors::load(&self.anchors_dir)?;
+        if anchors.installed() != current.anchors.installed() {
+            tracing::info!(authorities = anchors.installed().len(), "installed authorities have changed");
+            let trust = Trust::load(&self.anchors_dir, self.crl_dir.as_deref(), now)?;
+            *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+        }
+        Ok(())
+    }
+
+    /// Judges a proof.
+    ///
+    /// # Errors
+    /// [`CardRefusal`]: the first check that fails.
+    pub fn verify(&self, presented: &Presented<'_>, now: Time) -> Result<VerifiedCard, CardRefusal> {
+        let proof =
+            Proof::new(presented.purpose, presented.origin, presented.request_jws, presented.certificate_der);
+        verify_rsa_sha256(presented.certificate_der, proof.as_bytes(), presented.signature)?;
+        self.verify_certificate(presented.certificate_der, now)
+    }
+
+    /// Judges a certificate whose key has been proven in another way: by a TLS handshake.
+    ///
+    /// # Errors
+    /// [`CardRefusal`]: the first check that fails.
+    pub fn verify_certificate(&self, der: &[u8], now: Time) -> Result<VerifiedCard, CardRefusal> {
+        let trust = self.trust();
+        let path = chain::verify(&trust.anchors, der, now)?;
+        let certificate = CardCertificate::from_der(der)?;
+        self.policy.check(&certificate)?;
+        let revocation = trust.lists.check(&path, &self.policy.revocation, now)?;
+        let professional = Professional::of(&certificate)?;
+        Ok(VerifiedCard {
+            professional,
+            certificate,
+            fingerprint: sha256(der),
+            authorities: path.authorities(),
+            revocation,
+        })
+    }
+
+    /// The authorities in use, and the files that could not be used.
+    #[must_use]
+    pub fn authorities(&self) -> (Vec<Installed>, Vec<AnchorFault>) {
+        let trust = self.trust();
+        (trust.anchors.installed(), trust.anchors.faults().to_vec())
+    }
+
+    /// The revocation lists in use, file by file.
+    #[must_use]
+    pub fn revocation_lists(&self) -> Vec<CrlStatus> {
+        self.trust().lists.status()
+    }
+
+    fn trust(&self) -> Arc<Trust> {
+        self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Trust {
+    fn load(anchors_dir: &Path, crl_dir: Option<&Path>, now: Time) -> Result<Self, AnchorsError> {
+        let anchors = Anchors::load(anchors_dir)?;
+        let lists = match crl_dir {
+            Some(dir) => CrlSet::load(dir, &anchors, now),
+            None => CrlSet::none(),
+        };
+        Ok(Self { anchors, lists })
+    }
+}
+
+impl CardPolicy {
+    /// What the certificate itself has to say, in the order of the protocol.
+    fn check(&self, certificate: &CardCertificate) -> Result<(), CardRefusal> {
+        let has_policy = certificate.policies.iter().any(|policy| self.policies.contains(policy));
+        if !self.policies.is_empty() && !has_policy {
+            return Err(CardRefusal::Policy { found: certificate.policies.clone() });
+        }
+        match &certificate.key_usage {
+            Some(usage) if usage.digital_signature && !usage.key_cert_sign => {}
+            _ => return Err(CardRefusal::Usage("key usage is not digitalSignature")),
+        }
+        if !certificate.ext_key_usage.as_ref().is_some_and(|usage| usage.client_auth) {
+            return Err(CardRefusal::Usage("extended key usage is not clientAuth"));
+        }
+        let category = certificate.category;
+        let Some(Category::Card { test }) = category else {
+            return Err(CardRefusal::NotACard { category });
+        };
+        // A card also has a type and a number; a file that merely says "card" has not.
+        let (Some(card_type), Some(_)) = (certificate.card_type, &certificate.card_number) else {
+            return Err(CardRefusal::NotACard { category });
+        };
+        if test && !self.accept_test_cards {
+            return Err(CardRefusal::TestCard);
+        }
+        if !self.card_types.contains(&card_type) {
+            return Err(CardRefusal::CardType(card_type));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "verify_tests.rs"]
+mod tests;

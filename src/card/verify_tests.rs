@@ -1,0 +1,290 @@
+use chrono::TimeDelta;
+use openssl::hash::MessageDigest;
+use openssl::pkey::{PKey, Private};
+use openssl::sign::Signer;
+use sceau_certs::extension::{self, Extension, Usage};
+use sceau_certs::{Template, der};
+
+use super::*;
+use crate::crypto::x509::test_pki::{authentication, card, issue, now, pki};
+
+const ORIGIN: &str = "https://sceau.hopital.example";
+const REQUEST: &str = "eyJhbGciOiJFUzI1NiJ9.e30.c2lnbmF0dXJl";
+
+/// A server's directories and its verifier.
+struct Server {
+    place: tempfile::TempDir,
+    verifier: CardVerifier,
+}
+
+impl Server {
+    fn with(policy: CardPolicy) -> Self {
+        let place = tempfile::tempdir().unwrap();
+        let (anchors, crl) = (place.path().join("anchors"), place.path().join("crl"));
+        std::fs::create_dir_all(&anchors).unwrap();
+        std::fs::create_dir_all(&crl).unwrap();
+        for (name, authority) in [("root.pem", &pki().root), ("persons.pem", &pki().persons)] {
+            std::fs::write(anchors.join(name), authority.certificate.to_pem().unwrap()).unwrap();
+        }
+        std::fs::write(crl.join("persons.crl"), &pki().crls.persons).unwrap();
+        let verifier = CardVerifier::open(&anchors, Some(&crl), policy, now()).unwrap();
+        Self { place, verifier }
+    }
+
+    /// Of a demonstration: test cards are welcome.
+    fn test() -> Self {
+        Self::with(CardPolicy { accept_test_cards: true, ..CardPolicy::default() })
+    }
+
+    fn code(&self, presented: &Presented<'_>) -> &'static str {
+        self.verifier.verify(presented, now()).map_or_else(|refusal| refusal.code(), |_| "good")
+    }
+
+    fn certificate_code(&self, template: &Template) -> &'static str {
+        let result = self.verifier.verify_certificate(&issue(template), now());
+        result.map_or_else(|refusal| refusal.code(), |_| "good")
+    }
+}
+
+/// What a card answers, as far as the server sees it.
+struct Answer {
+    certificate: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl Answer {
+    fn of(name: &str) -> Self {
+        let certificate = authentication(name);
+        let proof = Proof::new(Purpose::Browser, ORIGIN, REQUEST, &certificate);
+        let signature = sign(&card(name).authentication.key, proof.as_bytes());
+        Self { certificate, signature }
+    }
+
+    fn presented(&self) -> Presented<'_> {
+        Presented {
+            purpose: Purpose::Browser,
+            origin: ORIGIN,
+            request_jws: REQUEST,
+            certificate_der: &self.certificate,
+            signature: &self.signature,
+        }
+    }
+}
+
+fn sign(key: &PKey<Private>, message: &[u8]) -> Vec<u8> {
+    Signer::new(MessageDigest::sha256(), key).unwrap().sign_oneshot_to_vec(message).unwrap()
+}
+
+fn good() -> Template {
+    card("good").profile.authentication()
+}
+
+#[test]
+fn the_good_card_signs_in_and_says_who_it_is() {
+    let verified = Server::test().verifier.verify(&Answer::of("good").presented(), now()).unwrap();
+    assert_eq!(verified.professional.id_nat, "899700366240");
+    assert_eq!(verified.professional.family_name.as_deref(), Some("DOC0036624"));
+    assert_eq!(verified.certificate.card_number.as_deref(), Some("2800300010"));
+    assert_eq!(verified.fingerprint, sha256(&authentication("good")));
+    assert_eq!(verified.revocation, RevocationEvidence::Good { as_of: now() });
+    assert_eq!(verified.authorities[0], "TEST AC IGC-SANTE FORT PERSONNES");
+}
+
+#[test]
+fn every_card_gets_its_code() {
+    let server = Server::test();
+    for (name, expected) in [
+        ("good", "good"),
+        ("nurse", "good"),
+        ("employee", "good"),
+        ("expired", "CERT-002"),
+        ("not-yet-valid", "CERT-003"),
+        ("wrong-issuer", "CERT-004"),
+        ("revoked", "CERT-005"),
+        ("software", "CERT-007"),
+    ] {
+        assert_eq!(server.code(&Answer::of(name).presented()), expected, "{name}");
+    }
+}
+
+/// Test cards are sent to any software house on demand.
+#[test]
+fn test_cards_are_refused_unless_the_configuration_says_test() {
+    let server = Server::with(CardPolicy::default());
+    assert_eq!(server.code(&Answer::of("good").presented()), "CERT-008");
+    let real = good().without(extension::PRODUCT_CATEGORY).with(category(0x00));
+    assert_eq!(server.certificate_code(&real), "good");
+}
+
+/// Each member is what the server itself knows: a proof made for anything else does not verify.
+#[test]
+fn a_proof_for_anything_else_is_refused() {
+    let server = Server::test();
+    let answer = Answer::of("good");
+    let nurse = Answer::of("nurse");
+    let presented = answer.presented();
+    for (attack, presented) in [
+        ("replayed for another request", Presented { request_jws: "another.request.jws", ..presented }),
+        ("made at another server", Presented { origin: "https://evil.example", ..presented }),
+        ("made for another purpose", Presented { purpose: Purpose::Badge, ..presented }),
+        ("another card's certificate", Presented { certificate_der: &nurse.certificate, ..presented }),
+        ("another card's signature", Presented { signature: &nurse.signature, ..presented }),
+        ("no signature", Presented { signature: &[], ..presented }),
+    ] {
+        assert_eq!(server.code(&presented), "CERT-017", "{attack}");
+    }
+}
+
+/// The certificate is public: the attacker puts a key of theirs into one that looks the same.
+#[test]
+fn a_self_made_certificate_with_the_victims_name_is_refused() {
+    let key = &card("nurse").authentication.key;
+    let template = good();
+    let forger = sceau_certs::Authority { certificate: pki().persons.certificate.clone(), key: key.clone() };
+    let certificate = forger.issue_unchecked(&template, key).unwrap();
+    let proof = Proof::new(Purpose::Browser, ORIGIN, REQUEST, &certificate);
+    let answer = Answer { signature: sign(key, proof.as_bytes()), certificate };
+    assert_eq!(Server::test().code(&answer.presented()), "CERT-004");
+}
+
+/// The signature key of the same card: its use is a signature in law, not a sign-in.
+#[test]
+fn the_signature_key_of_a_card_does_not_sign_in() {
+    let certificate = card("good").signature.certificate.to_der().unwrap();
+    let proof = Proof::new(Purpose::Browser, ORIGIN, REQUEST, &certificate);
+    let answer = Answer { signature: sign(&card("good").signature.key, proof.as_bytes()), certificate };
+    assert_eq!(Server::test().code(&answer.presented()), "CERT-006");
+}
+
+fn category(byte: u8) -> Extension {
+    Extension::new(extension::PRODUCT_CATEGORY, der::octets(&[byte]))
+}
+
+#[test]
+fn what_is_not_a_card_is_refused() {
+    let server = Server::test();
+    let with_category = |byte| good().without(extension::PRODUCT_CATEGORY).with(category(byte));
+    for (what, template) in [
+        ("software", with_category(0x03)),
+        ("test software", with_category(0x83)),
+        ("module", with_category(0x02)),
+        ("unknown category", with_category(0x01)),
+        ("no category", good().without(extension::PRODUCT_CATEGORY)),
+        ("no type", good().without(extension::CARD_TYPE)),
+        ("no number", good().without(extension::CARD_NUMBER)),
+    ] {
+        assert_eq!(server.certificate_code(&template), "CERT-007", "{what}");
+    }
+}
+
+#[test]
+fn usages_have_to_be_said_not_merely_not_denied() {
+    let server = Server::test();
+    for (what, template) in [
+        ("no key usage", good().without(extension::KEY_USAGE)),
+        (
+            "authority",
+            good()
+                .without(extension::KEY_USAGE)
+                .with(Extension::key_usage(&[Usage::DigitalSignature, Usage::KeyCertSign])),
+        ),
+        ("no extended usage", good().without(extension::EXTENDED_KEY_USAGE)),
+        (
+            "logon only",
+            good()
+                .without(extension::EXTENDED_KEY_USAGE)
+                .with(Extension::extended_key_usage(&[extension::SMARTCARD_LOGON])),
+        ),
+        (
+            "any usage",
+            good()
+                .without(extension::EXTENDED_KEY_USAGE)
+                .with(Extension::extended_key_usage(&[&[2, 5, 29, 37, 0]])),
+        ),
+    ] {
+        assert_eq!(server.certificate_code(&template), "CERT-006", "{what}");
+    }
+}
+
+#[test]
+fn types_and_policies_are_as_configured() {
+    let only_cps = CardPolicy {
+        accept_test_cards: true,
+        card_types: vec![CardType::Cps],
+        policies: vec!["1.2.250.1.213.1.7.2.1.1.1.1".to_owned()],
+        ..CardPolicy::default()
+    };
+    let server = Server::with(only_cps.clone());
+    assert_eq!(server.code(&Answer::of("good").presented()), "good");
+    assert_eq!(server.code(&Answer::of("employee").presented()), "CERT-015");
+    assert_eq!(server.certificate_code(&good().without(extension::CERTIFICATE_POLICIES)), "CERT-014");
+    let other = Server::with(CardPolicy { policies: vec!["1.2.3".to_owned()], ..only_cps });
+    assert_eq!(other.code(&Answer::of("good").presented()), "CERT-014");
+    let unknown_type =
+        good().without(extension::CARD_TYPE).with(Extension::new(extension::CARD_TYPE, der::integer(7)));
+    assert_eq!(Server::test().certificate_code(&unknown_type), "CERT-015");
+}
+
+#[test]
+fn an_identifier_of_an_unknown_register_is_refused() {
+    let mut profile = card("good").profile.clone();
+    profile.id_nat = "799700366240".to_owned();
+    assert_eq!(Server::test().certificate_code(&profile.authentication()), "CERT-016");
+}
+
+#[test]
+fn a_list_that_appears_or_an_authority_that_goes_counts_after_reload() {
+    let server = Server::test();
+    let answer = Answer::of("good");
+    let crl = server.place.path().join("crl/persons.crl");
+    std::fs::remove_file(&crl).unwrap();
+    server.verifier.reload(now()).unwrap();
+    assert_eq!(server.code(&answer.presented()), "CERT-010");
+    std::fs::write(&crl, &pki().crls.persons).unwrap();
+    server.verifier.reload(now()).unwrap();
+    assert_eq!(server.code(&answer.presented()), "good");
+
+    std::fs::remove_file(server.place.path().join("anchors/persons.pem")).unwrap();
+    server.verifier.reload(now()).unwrap();
+    assert_eq!(server.code(&answer.presented()), "CERT-004");
+    assert_eq!(server.verifier.authorities().0.len(), 1);
+
+    // A directory that is suddenly empty (a mount that failed) does not close the hospital …
+    std::fs::remove_file(server.place.path().join("anchors/root.pem")).unwrap();
+    assert_eq!(server.verifier.reload(now()).unwrap_err().code(), "CERT-013");
+    assert_eq!(server.verifier.authorities().0.len(), 1);
+}
+
+#[test]
+fn without_a_directory_of_lists_cards_are_refused() {
+    let server = Server::test();
+    let anchors = server.place.path().join("anchors");
+    let policy = CardPolicy { accept_test_cards: true, ..CardPolicy::default() };
+    let strict = CardVerifier::open(&anchors, None, policy.clone(), now()).unwrap();
+    let refusal = strict.verify(&Answer::of("good").presented(), now()).unwrap_err();
+    assert_eq!(refusal.code(), "CERT-010");
+    let revocation = RevocationPolicy { required: false, ..RevocationPolicy::default() };
+    let lenient = CardVerifier::open(&anchors, None, CardPolicy { revocation, ..policy }, now()).unwrap();
+    let verified = lenient.verify(&Answer::of("good").presented(), now()).unwrap();
+    assert_eq!(verified.revocation, RevocationEvidence::Unchecked);
+}
+
+#[test]
+fn the_time_is_the_servers() {
+    let server = Server::test();
+    let answer = Answer::of("good");
+    let at = |when| server.verifier.verify(&answer.presented(), when).map_err(|refusal| refusal.code()).err();
+    assert_eq!(at(now()), None);
+    assert_eq!(at(now() + TimeDelta::days(8)), Some("CERT-011"));
+    assert_eq!(at(now() + TimeDelta::days(4 * 365)), Some("CERT-002"));
+}
+
+#[test]
+fn rubbish_is_refused_with_a_code() {
+    let server = Server::test();
+    let answer = Answer::of("good");
+    for certificate in [&b""[..], b"0", &[0x30; 30_000], &answer.certificate[..1000]] {
+        let presented = Presented { certificate_der: certificate, ..answer.presented() };
+        assert_eq!(server.code(&presented), "CERT-001");
+    }
+}
