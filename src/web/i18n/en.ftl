@@ -215,3 +215,36 @@ error-PERSON-002 = You are not linked with this establishment.
     .action = You were recognised, but the establishment has to open your access. Ask your IT department or human resources.
 error-PERSON-003 = Your access was disabled.
     .action = Ask your IT department.
+
+## Certificate of the card
+
+error-CERT-001 = The certificate of your card cannot be read.
+    .action = Take your card out, put it back, then try again. If it happens again, give the code and the reference below to your IT department.
+error-CERT-002 = Your card has expired.
+    .action = Ask the Agence du Numérique en Santé for a new card. Until then, sign in another way if your establishment offers one.
+error-CERT-003 = Your card is not valid yet.
+    .action = Try again from the date on which the card becomes valid. If that date has passed, tell your IT department.
+error-CERT-004 = This card was not issued by an authority that your establishment recognises.
+    .action = Check that you have inserted your professional card. If you have, give the code and the reference below to your IT department.
+error-CERT-005 = Your card has been revoked.
+    .action = It can no longer be used. If you had reported it lost, use the new one. Otherwise, contact the Agence du Numérique en Santé.
+error-CERT-006 = This certificate cannot be used to sign in.
+    .action = Try again. If it happens again, give the code and the reference below to your IT department.
+error-CERT-007 = What was presented is not a professional card.
+    .action = Insert your CPS, CPF, CPE or CPA card, then try again. A certificate kept in a file is not accepted.
+error-CERT-008 = This card is a test card.
+    .action = Insert your own card, then try again.
+error-CERT-009 = The certificate of this card is no longer safe enough.
+    .action = Ask the Agence du Numérique en Santé for a new card.
+error-CERT-010 = We cannot check whether your card is still valid.
+    .action = Nothing is wrong with your card. Tell your IT department, giving the code below, and sign in another way if your establishment offers one.
+error-CERT-011 = We cannot check whether your card is still valid.
+    .action = Nothing is wrong with your card. Tell your IT department, giving the code below, and sign in another way if your establishment offers one.
+error-CERT-014 = The certificate of your card is not one that your establishment accepts.
+    .action = Give the code and the reference below to your IT department.
+error-CERT-015 = This type of card is not accepted here.
+    .action = Ask your IT department which cards are.
+error-CERT-016 = The identity written in this card is not recognised.
+    .action = Give the code and the reference below to your IT department.
+error-CERT-017 = The card’s answer does not belong to this sign-in.
+    .action = Go back to the service you wanted to use and start again, leaving the card in the reader.

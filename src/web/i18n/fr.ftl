@@ -215,3 +215,36 @@ error-PERSON-002 = Vous n’êtes pas rattaché à cet établissement.
     .action = Votre identité est reconnue, mais votre accès doit être ouvert par l’établissement. Adressez-vous à votre service informatique ou au service du personnel.
 error-PERSON-003 = Votre accès a été désactivé.
     .action = Adressez-vous à votre service informatique.
+
+## Certificat de la carte
+
+error-CERT-001 = Le certificat de votre carte est illisible.
+    .action = Retirez votre carte, remettez-la, puis réessayez. Si cela se reproduit, donnez le code et la référence ci-dessous à votre service informatique.
+error-CERT-002 = Votre carte a expiré.
+    .action = Demandez une nouvelle carte à l’Agence du Numérique en Santé. D’ici là, connectez-vous par un autre moyen si votre établissement en propose un.
+error-CERT-003 = Votre carte n’est pas encore valable.
+    .action = Réessayez à partir de la date de début de validité de la carte. Si cette date est passée, prévenez votre service informatique.
+error-CERT-004 = Cette carte n’a pas été délivrée par une autorité reconnue par votre établissement.
+    .action = Vérifiez que vous avez inséré votre carte professionnelle. Si c’est bien elle, donnez le code et la référence ci-dessous à votre service informatique.
+error-CERT-005 = Votre carte a été révoquée.
+    .action = Elle n’est plus utilisable. Si vous l’aviez déclarée perdue, servez-vous de la nouvelle. Sinon, contactez l’Agence du Numérique en Santé.
+error-CERT-006 = Ce certificat ne permet pas de se connecter.
+    .action = Réessayez. Si cela se reproduit, donnez le code et la référence ci-dessous à votre service informatique.
+error-CERT-007 = Ce qui a été présenté n’est pas une carte professionnelle.
+    .action = Insérez votre carte CPS, CPF, CPE ou CPA, puis réessayez. Un certificat enregistré dans un fichier n’est pas accepté.
+error-CERT-008 = Cette carte est une carte de test.
+    .action = Insérez votre carte personnelle, puis réessayez.
+error-CERT-009 = Le certificat de cette carte n’est plus assez sûr.
+    .action = Demandez une nouvelle carte à l’Agence du Numérique en Santé.
+error-CERT-010 = Nous ne pouvons pas vérifier si votre carte est toujours valable.
+    .action = Votre carte n’est pas en cause. Prévenez votre service informatique en lui donnant le code ci-dessous, et connectez-vous par un autre moyen si votre établissement en propose un.
+error-CERT-011 = Nous ne pouvons pas vérifier si votre carte est toujours valable.
+    .action = Votre carte n’est pas en cause. Prévenez votre service informatique en lui donnant le code ci-dessous, et connectez-vous par un autre moyen si votre établissement en propose un.
+error-CERT-014 = Le certificat de votre carte n’est pas de ceux que votre établissement accepte.
+    .action = Donnez le code et la référence ci-dessous à votre service informatique.
+error-CERT-015 = Ce type de carte n’est pas accepté ici.
+    .action = Demandez à votre service informatique quelles cartes le sont.
+error-CERT-016 = L’identité inscrite dans cette carte n’est pas reconnue.
+    .action = Donnez le code et la référence ci-dessous à votre service informatique.
+error-CERT-017 = La réponse de la carte ne correspond pas à cette connexion.
+    .action = Revenez au service que vous vouliez utiliser et recommencez, en laissant la carte dans le lecteur.
