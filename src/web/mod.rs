@@ -19,6 +19,8 @@ pub mod i18n;
 pub mod language;
 #[cfg(feature = "server")]
 pub mod limits;
+#[cfg(feature = "server")]
+pub mod middleware;
 pub mod page;
 pub mod pages;
 #[cfg(feature = "server")]
