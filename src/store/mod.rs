@@ -11,6 +11,7 @@ pub mod client;
 pub mod directory;
 mod error;
 pub mod grant;
+pub mod job_lease;
 pub mod login_transaction;
 pub mod logout_delivery;
 mod migrations;
