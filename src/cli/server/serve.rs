@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use super::Failure;
 use crate::app::App;
 use crate::clock::SystemClock;
@@ -24,13 +26,16 @@ impl Serve {
         let config = Arc::new(Config::read(path)?);
         logs::start(&config.log).map_err(|error| Failure::plain(error.to_string()))?;
         let app = App::start(config, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
-        app.serve(stop_signal()).await?;
+        let listener = app.bind().await?;
+        let stop = CancellationToken::new();
+        tokio::spawn(cancel_on_signal(stop.clone()));
+        app.serve(listener, stop).await;
         Ok(())
     }
 }
 
-/// Waits for SIGTERM (systemd) or SIGINT (a terminal).
-pub(super) async fn stop_signal() {
+/// Cancels `stop` at SIGTERM (systemd) or SIGINT (a terminal).
+pub(super) async fn cancel_on_signal(stop: CancellationToken) {
     use tokio::signal::unix::{SignalKind, signal};
     let interrupt = tokio::signal::ctrl_c();
     match signal(SignalKind::terminate()) {
@@ -45,4 +50,5 @@ pub(super) async fn stop_signal() {
             let _ = interrupt.await;
         }
     }
+    stop.cancel();
 }

@@ -1,0 +1,69 @@
+//! What runs beside the requests, and how often.
+
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use super::App;
+use crate::audit;
+use crate::jobs::{Job, Outcome};
+use crate::store::{self, StoreError};
+
+/// The promise is one second at most.
+const SEAL: Duration = Duration::from_millis(500);
+const CLEAN_UP: Duration = Duration::from_secs(60);
+/// How many rows of a kind one command deletes: a short transaction, then others get their turn.
+const BATCH: i64 = 500;
+/// Expired rows stay this long, so that a replay is recognised as one and a help desk still finds it.
+const KEPT: TimeDelta = TimeDelta::days(1);
+/// Deliveries that were made or given up stay this long.
+const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
+
+impl App {
+    /// The jobs of this node.
+    pub(super) fn jobs(&self) -> Vec<Job> {
+        let job = |name, every, run: fn(Self) -> BoxFuture<'static, Outcome>| {
+            let app = self.clone();
+            Job::new(name, every, move || run(app.clone()))
+        };
+        vec![
+            job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
+            job("clean-up", CLEAN_UP, |app| app.clean_up().boxed()),
+        ]
+    }
+
+    async fn seal_audit(self) -> Outcome {
+        audit::seal(&self.db, self.trail.node(), self.clock.now()).await.map(|_| ()).map_err(said)
+    }
+
+    /// Ends the sessions that ran out, and deletes what nobody will ask for any more.
+    async fn clean_up(self) -> Outcome {
+        if !self.alone("clean-up", CLEAN_UP).await? {
+            return Ok(());
+        }
+        let (db, now, full) = (&self.db, self.clock.now(), usize::try_from(BATCH).unwrap_or(usize::MAX));
+        let idle = self.config.session.idle;
+        while store::session::end_expired(db, idle, BATCH, now, &*self.random).await.map_err(said)? == full {}
+        let full = BATCH.unsigned_abs();
+        while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::logout_delivery::delete_old(db, now - DELIVERIES_KEPT, BATCH).await.map_err(said)?
+            >= full
+        {}
+        Ok(())
+    }
+
+    /// Whether this node is the one that runs `job`. The lease outlives two turns, so that a node that stopped is
+    /// replaced soon.
+    async fn alone(&self, job: &'static str, every: Duration) -> Result<bool, String> {
+        let now = self.clock.now();
+        let lease = TimeDelta::from_std(every * 2).map_err(|error| error.to_string())?;
+        store::job_lease::take(&self.db, job, self.trail.node(), now, now + lease).await.map_err(said)
+    }
+}
+
+fn said(error: StoreError) -> String {
+    format!("{error} ({})", error.code())
+}
