@@ -6,6 +6,7 @@
 
 use sqlx::types::Json;
 
+use super::audit::{NewRow, record};
 use super::session::{NewSession, begin_session, end_session};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -183,7 +184,7 @@ pub async fn cancel(db: &Db, id: TransactionId, now: Time) -> Result<bool, Store
 
 /// Consumes the sign-in and begins the session that came of it; ends the session `replaced` that this browser had.
 /// Yields whether the sign-in was still open: of two answers only one can win. `card_txn` must be that of the request
-/// that was issued last.
+/// that was issued last. `event` is recorded if and only if the session begins.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -193,6 +194,7 @@ pub async fn complete(
     card_txn: &str,
     new: &NewSession,
     replaced: Option<SessionId>,
+    event: &NewRow,
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
@@ -219,6 +221,7 @@ pub async fn complete(
         if let Some(replaced) = replaced {
             end_session!(c, replaced, EndReason::Replaced, now, random);
         }
+        record!(c, *event);
         Ok(true)
     })
 }
@@ -243,12 +246,15 @@ pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, St
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::*;
+    use crate::audit::{Kind, Trail};
     use crate::clock::{Clock, MockClock};
     use crate::ids::CountingRandom;
-    use crate::store::session;
     use crate::store::session::tests::{card_session, somebody};
     use crate::store::testing::on_both;
+    use crate::store::{audit, session};
     use chrono::TimeDelta;
 
     #[tokio::test]
@@ -274,22 +280,30 @@ mod tests {
             assert!(by_card_txn(&db, "t1").await.unwrap().is_none());
             assert_eq!(by_card_txn(&db, "t2").await.unwrap().unwrap().id, id);
 
+            let event = Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(CountingRandom::default()))
+                .event(Kind::SignIn);
+            let event = NewRow::from(&event);
             let first = card_session(person, 1, now, &random);
             let replaced = Some(before.id);
             assert!(
-                !complete(&db, id, "t1", &first, replaced, now, &random).await.unwrap(),
+                !complete(&db, id, "t1", &first, replaced, &event, now, &random).await.unwrap(),
                 "an older request"
             );
-            assert!(!complete(&db, id, "t2", &first, replaced, soon, &random).await.unwrap(), "too late");
+            assert!(
+                !complete(&db, id, "t2", &first, replaced, &event, soon, &random).await.unwrap(),
+                "too late"
+            );
             assert!(session::by_id(&db, first.id).await.unwrap().is_none());
             assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_none());
-            assert!(complete(&db, id, "t2", &first, replaced, now, &random).await.unwrap());
+            assert!(complete(&db, id, "t2", &first, replaced, &event, now, &random).await.unwrap());
             assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_some());
             let second = card_session(person, 2, now, &random);
-            assert!(!complete(&db, id, "t2", &second, None, now, &random).await.unwrap(), "replayed");
+            assert!(!complete(&db, id, "t2", &second, None, &event, now, &random).await.unwrap(), "replayed");
             assert!(session::by_id(&db, second.id).await.unwrap().is_none());
             let done = by_id(&db, id).await.unwrap().unwrap();
             assert_eq!((done.state, done.session_id), (State::Done, Some(first.id)));
+            let recorded = audit::unsealed(&db, "main", 10).await.unwrap();
+            assert_eq!(recorded.len(), 1, "recorded with the session, and only then");
             assert!(!issue_card_request(&db, id, "t3", "jws3", soon, now).await.unwrap());
             assert!(!cancel(&db, id, now).await.unwrap());
             assert_eq!(delete_expired(&db, now + TimeDelta::minutes(10), 10).await.unwrap(), 1);

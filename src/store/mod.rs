@@ -21,6 +21,7 @@ pub mod session;
 mod setting;
 pub mod signing_key;
 mod sqlite_writer;
+pub mod workstation;
 
 #[cfg(test)]
 pub mod testing;

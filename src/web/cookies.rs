@@ -7,7 +7,18 @@
 use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, header};
 
-use crate::ids::Secret;
+use crate::ids::{Secret, TransactionId};
+
+/// The cookie of a browser session.
+pub fn session() -> HostCookie {
+    HostCookie::named("session")
+}
+
+/// The cookie that binds a sign-in on its way to the browser it began in. One each, so that two tabs do not disturb each
+/// other.
+pub fn transaction(id: TransactionId) -> HostCookie {
+    HostCookie::named(&format!("txn-{}", id.0.simple()))
+}
 
 /// A value that no cookie can carry.
 #[derive(Debug, thiserror::Error)]

@@ -13,9 +13,11 @@ CREATE TABLE workstation (
   revoked_at TIMESTAMPTZ
 );
 
--- Enrolment codes: single use, 15 minutes, kept as a hash.
+-- Enrolment codes: single use, 15 minutes. Found by a hash; the secret itself, which the workstation's proof is checked
+-- with, is sealed.
 CREATE TABLE workstation_invite (
   secret_hash BYTEA NOT NULL PRIMARY KEY,
+  sealed BYTEA NOT NULL,
   site TEXT NOT NULL,
   zone TEXT NOT NULL,
   needs_approval BOOLEAN NOT NULL,

@@ -1,0 +1,370 @@
+//! Workstations that hold a key of their own, and the invitations by which they came to us.
+//!
+//! An invitation is consumed by one conditional update, in the transaction that keeps the workstation: of two
+//! workstations that present the same code one is enrolled.
+
+use super::audit::{NewRow, record};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::WorkstationId;
+
+/// A workstation.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Workstation {
+    /// Its key, and its name in card answers.
+    pub id: WorkstationId,
+    /// Its host name when it enrolled.
+    pub name: String,
+    /// The RFC 7638 thumbprint of its key.
+    pub kid: String,
+    /// The public half of its key, as a JWK.
+    #[sqlx(json)]
+    pub public_jwk: serde_json::Value,
+    /// The site that its invitation named.
+    pub site: String,
+    /// The network zone that its invitation named.
+    pub zone: String,
+    /// The version of its agent when it was last seen.
+    pub agent_version: String,
+    /// When it enrolled.
+    pub created_at: Time,
+    /// Since when it may answer; none while an administrator has not approved it.
+    pub approved_at: Option<Time>,
+    /// When it last answered, to within an hour.
+    pub last_seen_at: Option<Time>,
+    /// When it was revoked.
+    pub revoked_at: Option<Time>,
+}
+
+macro_rules! columns {
+    () => {
+        "id, name, kid, public_jwk, site, zone, agent_version, created_at, approved_at, last_seen_at, revoked_at"
+    };
+}
+
+/// An invitation.
+#[derive(Clone, sqlx::FromRow)]
+pub struct Invite {
+    /// The hash that the code is found by (32 bytes).
+    pub secret_hash: Vec<u8>,
+    /// The secret, sealed for [`invite_place`].
+    pub sealed: Vec<u8>,
+    /// The site of the workstation that it is for.
+    pub site: String,
+    /// Its network zone.
+    pub zone: String,
+    /// Whether an administrator has to approve the workstation.
+    pub needs_approval: bool,
+    /// When it is no longer good.
+    pub expires_at: Time,
+    /// When it was used.
+    pub consumed_at: Option<Time>,
+}
+
+impl std::fmt::Debug for Invite {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Invite").field("site", &self.site).field("zone", &self.zone).finish_non_exhaustive()
+    }
+}
+
+/// The name of the place that the secret of an invitation is sealed for.
+pub fn invite_place(secret_hash: &[u8]) -> String {
+    format!("workstation_invite/{}", hex::encode(secret_hash))
+}
+
+/// Keeps an invitation. `event` is recorded with it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn invite(db: &Db, new: &Invite, event: &NewRow, now: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "INSERT INTO workstation_invite (secret_hash, sealed, site, zone, needs_approval, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+        )
+        .bind(new.secret_hash.clone())
+        .bind(new.sealed.clone())
+        .bind(new.site.clone())
+        .bind(new.zone.clone())
+        .bind(new.needs_approval)
+        .bind(now)
+        .bind(new.expires_at)
+        .execute(&mut *c)
+        .await?;
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// The invitation of that hash, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn invite_by_hash(db: &Db, secret_hash: &[u8]) -> Result<Option<Invite>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT secret_hash, sealed, site, zone, needs_approval, expires_at, consumed_at
+         FROM workstation_invite WHERE secret_hash = $1",
+    )
+    .bind(secret_hash.to_vec())
+    .fetch_optional(&mut *c)
+    .await?))
+}
+
+/// Consumes an invitation and keeps the workstation that came with it; `event` is recorded with both. Yields false, and
+/// keeps nothing, where the invitation was used or has expired.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn enrol(
+    db: &Db,
+    secret_hash: &[u8],
+    new: &Workstation,
+    event: &NewRow,
+    now: Time,
+) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let consumed = sqlx::query(
+            "UPDATE workstation_invite SET consumed_at = $2
+             WHERE secret_hash = $1 AND consumed_at IS NULL AND expires_at > $2",
+        )
+        .bind(secret_hash.to_vec())
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if consumed.rows_affected() != 1 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO workstation (id, name, kid, public_jwk, site, zone, agent_version, created_at, approved_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
+        )
+        .bind(new.id)
+        .bind(new.name.clone())
+        .bind(new.kid.clone())
+        .bind(sqlx::types::Json(new.public_jwk.clone()))
+        .bind(new.site.clone())
+        .bind(new.zone.clone())
+        .bind(new.agent_version.clone())
+        .bind(now)
+        .bind(new.approved_at)
+        .execute(&mut *c)
+        .await?;
+        sqlx::query("UPDATE workstation_invite SET workstation_id = $2 WHERE secret_hash = $1")
+            .bind(secret_hash.to_vec())
+            .bind(new.id)
+            .execute(&mut *c)
+            .await?;
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
+/// The workstation of that id, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: WorkstationId) -> Result<Option<Workstation>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM workstation WHERE id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// All workstations, the youngest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn all(db: &Db) -> Result<Vec<Workstation>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM workstation ORDER BY id DESC");
+    read!(db, c => Ok(sqlx::query_as(SQL).fetch_all(&mut *c).await?))
+}
+
+/// Lets a workstation answer. Yields false where there is none that waits for it. `event` is recorded where it was done.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn approve(db: &Db, id: WorkstationId, event: &NewRow, now: Time) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let changed = sqlx::query(
+            "UPDATE workstation SET approved_at = $2 WHERE id = $1 AND approved_at IS NULL AND revoked_at IS NULL",
+        )
+        .bind(id)
+        .bind(now)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if changed {
+            record!(c, *event);
+        }
+        Ok(changed)
+    })
+}
+
+/// Takes a workstation's word no longer. Yields false where there is none, or it was revoked before. `event` is recorded
+/// where it was done.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn revoke(db: &Db, id: WorkstationId, event: &NewRow, now: Time) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let changed = sqlx::query("UPDATE workstation SET revoked_at = $2 WHERE id = $1 AND revoked_at IS NULL")
+            .bind(id)
+            .bind(now)
+            .execute(&mut *c)
+            .await?
+            .rows_affected()
+            == 1;
+        if changed {
+            record!(c, *event);
+        }
+        Ok(changed)
+    })
+}
+
+/// Notes when a workstation answered and with which agent: once an hour, or where the agent is another.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn seen(db: &Db, known: &Workstation, agent_version: &str, now: Time) -> Result<(), StoreError> {
+    let recently = known.last_seen_at.is_some_and(|at| now - at < chrono::TimeDelta::hours(1));
+    if recently && known.agent_version == agent_version {
+        return Ok(());
+    }
+    let (id, agent_version) = (known.id, agent_version.to_owned());
+    write!(db, c => {
+        sqlx::query("UPDATE workstation SET last_seen_at = $2, agent_version = $3 WHERE id = $1")
+            .bind(id)
+            .bind(now)
+            .bind(agent_version)
+            .execute(&mut *c)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Deletes the invitations that expired before `before`. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired_invites(db: &Db, before: Time) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query("DELETE FROM workstation_invite WHERE expires_at <= $1")
+            .bind(before)
+            .execute(&mut *c)
+            .await?;
+        Ok(deleted.rows_affected())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::audit::{Kind, Trail};
+    use crate::clock::{Clock, MockClock};
+    use crate::ids::CountingRandom;
+    use crate::store::testing::on_both;
+
+    fn event(clock: &MockClock, kind: Kind) -> NewRow {
+        let trail =
+            Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(crate::crypto::random::SystemRandom));
+        NewRow::from(&trail.event(kind))
+    }
+
+    fn workstation(clock: &MockClock, random: &CountingRandom, kid: &str) -> Workstation {
+        Workstation {
+            id: WorkstationId::new(clock.now(), random),
+            name: "poste-12".into(),
+            kid: kid.into(),
+            public_jwk: serde_json::json!({ "kty": "EC" }),
+            site: "Site principal".into(),
+            zone: "bureaux".into(),
+            agent_version: "0.1.0".into(),
+            created_at: clock.now(),
+            approved_at: None,
+            last_seen_at: None,
+            revoked_at: None,
+        }
+    }
+
+    #[tokio::test]
+    async fn an_invitation_is_good_once_and_for_a_time() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let new = |n: u8| Invite {
+                secret_hash: vec![n; 32],
+                sealed: vec![n; 45],
+                site: "Site principal".into(),
+                zone: "bureaux".into(),
+                needs_approval: true,
+                expires_at: clock.now() + TimeDelta::minutes(15),
+                consumed_at: None,
+            };
+            for n in [1, 2] {
+                invite(&db, &new(n), &event(&clock, Kind::WorkstationInvited), clock.now()).await.unwrap();
+            }
+            let found = invite_by_hash(&db, &[1; 32]).await.unwrap().unwrap();
+            assert!(found.needs_approval && found.consumed_at.is_none());
+            assert!(invite_by_hash(&db, &[3; 32]).await.unwrap().is_none());
+
+            let enrolled = || event(&clock, Kind::WorkstationEnrolled);
+            let (first, second) = (workstation(&clock, &random, "a"), workstation(&clock, &random, "b"));
+            assert!(enrol(&db, &[1; 32], &first, &enrolled(), clock.now()).await.unwrap());
+            assert!(!enrol(&db, &[1; 32], &second, &enrolled(), clock.now()).await.unwrap(), "used");
+            let late = clock.now() + TimeDelta::minutes(15);
+            assert!(!enrol(&db, &[2; 32], &second, &enrolled(), late).await.unwrap(), "expired");
+            assert!(by_id(&db, second.id).await.unwrap().is_none());
+            assert_eq!(all(&db).await.unwrap().len(), 1);
+            let recorded = crate::store::audit::unsealed(&db, "main", 10).await.unwrap();
+            assert_eq!(recorded.len(), 3, "two invitations, one enrolment");
+            assert_eq!(delete_expired_invites(&db, late).await.unwrap(), 2);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_workstation_is_approved_seen_and_revoked() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let invitation = Invite {
+                secret_hash: vec![1; 32],
+                sealed: vec![1; 45],
+                site: String::new(),
+                zone: String::new(),
+                needs_approval: true,
+                expires_at: clock.now() + TimeDelta::minutes(15),
+                consumed_at: None,
+            };
+            invite(&db, &invitation, &event(&clock, Kind::WorkstationInvited), clock.now()).await.unwrap();
+            let new = workstation(&clock, &random, "a");
+            enrol(&db, &[1; 32], &new, &event(&clock, Kind::WorkstationEnrolled), clock.now()).await.unwrap();
+            let known = by_id(&db, new.id).await.unwrap().unwrap();
+            assert_eq!((known.approved_at, known.public_jwk), (None, new.public_jwk));
+            let approved = event(&clock, Kind::WorkstationApproved);
+            assert!(approve(&db, new.id, &approved, clock.now()).await.unwrap());
+            assert!(
+                !approve(&db, new.id, &event(&clock, Kind::WorkstationApproved), clock.now()).await.unwrap()
+            );
+            let known = by_id(&db, new.id).await.unwrap().unwrap();
+            seen(&db, &known, "0.2.0", clock.now()).await.unwrap();
+            let known = by_id(&db, new.id).await.unwrap().unwrap();
+            assert_eq!((known.agent_version.as_str(), known.last_seen_at), ("0.2.0", Some(clock.now())));
+            clock.advance(TimeDelta::minutes(5));
+            seen(&db, &known, "0.2.0", clock.now()).await.unwrap();
+            assert!(
+                by_id(&db, new.id).await.unwrap().unwrap().last_seen_at < Some(clock.now()),
+                "not each time"
+            );
+            assert!(
+                revoke(&db, new.id, &event(&clock, Kind::WorkstationRevoked), clock.now()).await.unwrap()
+            );
+            assert!(
+                !revoke(&db, new.id, &event(&clock, Kind::WorkstationRevoked), clock.now()).await.unwrap()
+            );
+            assert_eq!(by_id(&db, new.id).await.unwrap().unwrap().revoked_at, Some(clock.now()));
+        })
+        .await;
+    }
+}
