@@ -12,8 +12,10 @@ use url::Url;
 /// What one page may do beyond showing itself.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
-    /// The page has scripts of ours, and they may call our own endpoints.
+    /// The page has scripts of ours.
     pub scripts: bool,
+    /// They call our own endpoints.
+    pub calls: bool,
     /// The page shows images of ours. Off on the agent's pages, which have none.
     pub images: bool,
     /// Where forms may go besides the page's own origin, redirects included (Chromium checks the whole chain).
@@ -53,7 +55,10 @@ impl Policy {
         let mut policy =
             String::from("default-src 'none'; style-src 'self'; base-uri 'none'; frame-ancestors 'none'");
         if self.scripts {
-            policy.push_str("; script-src 'self'; connect-src 'self'; require-trusted-types-for 'script'");
+            policy.push_str("; script-src 'self'; require-trusted-types-for 'script'");
+        }
+        if self.calls {
+            policy.push_str("; connect-src 'self'");
         }
         if self.images {
             policy.push_str("; img-src 'self'");
@@ -109,6 +114,7 @@ mod tests {
     fn no_policy_allows_inline_code() {
         let policy = Policy {
             scripts: true,
+            calls: true,
             images: true,
             form_targets: vec!["https://rp.example".into()],
             opens_agent: true,

@@ -140,7 +140,14 @@ impl SignIn {
         if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
             form_targets.insert(0, agent.to_owned());
         }
-        let policy = Policy { scripts: true, images: true, opens_agent: true, form_targets, https: false };
+        let policy = Policy {
+            scripts: true,
+            calls: true,
+            images: true,
+            opens_agent: true,
+            form_targets,
+            https: false,
+        };
         frame.page(StatusCode::OK, policy, &view)
     }
 }
