@@ -1,7 +1,10 @@
+use std::sync::LazyLock;
+
 use chrono::TimeDelta;
 use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
 use openssl::sign::Signer;
+use proptest::prelude::*;
 use sceau_certs::extension::{self, Extension, Usage};
 use sceau_certs::{Template, der};
 
@@ -286,5 +289,18 @@ fn rubbish_is_refused_with_a_code() {
     for certificate in [&b""[..], b"0", &[0x30; 30_000], &answer.certificate[..1000]] {
         let presented = Presented { certificate_der: certificate, ..answer.presented() };
         assert_eq!(server.code(&presented), "CERT-001");
+    }
+}
+
+proptest! {
+    /// Whatever byte of an answer is changed, it is refused: there is nothing in it that does not count.
+    #[test]
+    fn a_changed_answer_is_refused(place in any::<prop::sample::Index>(), change in 1_u8.., in_signature in any::<bool>()) {
+        static SERVER: LazyLock<Server> = LazyLock::new(Server::test);
+        let mut answer = Answer::of("good");
+        let bytes = if in_signature { &mut answer.signature } else { &mut answer.certificate };
+        let place = place.index(bytes.len());
+        bytes[place] ^= change;
+        prop_assert_ne!(SERVER.code(&answer.presented()), "good");
     }
 }

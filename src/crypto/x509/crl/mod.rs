@@ -23,7 +23,7 @@ use x509_parser::extensions::{DistributionPointName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
 pub use self::list::ListFault;
-use self::list::{RevocationList, Serial, address, issuer_id, serial};
+use self::list::{IssuerId, RevocationList, Serial, address, issuer_id, serial};
 use super::anchors::{Anchors, common_name};
 use super::chain::VerifiedPath;
 
@@ -119,6 +119,7 @@ pub struct ListStatus {
 pub struct CrlSet {
     dir: PathBuf,
     authorities: Vec<X509>,
+    known: Vec<Known>,
     files: RwLock<Arc<BTreeMap<PathBuf, FileState>>>,
     refreshing: Mutex<()>,
 }
@@ -142,9 +143,14 @@ impl CrlSet {
     /// that is the policy's to say.
     #[must_use]
     pub fn load(dir: &Path, anchors: &Anchors, now: DateTime<Utc>) -> Self {
-        let authorities = anchors.roots.iter().chain(&anchors.intermediates).cloned().collect();
-        let set =
-            Self { dir: dir.to_owned(), authorities, files: RwLock::default(), refreshing: Mutex::default() };
+        let authorities: Vec<X509> = anchors.roots.iter().chain(&anchors.intermediates).cloned().collect();
+        let set = Self {
+            dir: dir.to_owned(),
+            known: authorities.iter().filter_map(|authority| Known::of(authority).ok()).collect(),
+            authorities,
+            files: RwLock::default(),
+            refreshing: Mutex::default(),
+        };
         set.refresh(now);
         set
     }
@@ -154,6 +160,7 @@ impl CrlSet {
     pub fn none() -> Self {
         Self {
             dir: PathBuf::new(),
+            known: Vec::new(),
             authorities: Vec::new(),
             files: RwLock::default(),
             refreshing: Mutex::default(),
@@ -220,16 +227,20 @@ impl CrlSet {
         let files = self.snapshot();
         for pair in path.authorities.windows(2) {
             let [authority, issuer] = pair else { continue };
-            let subject = Subject::read(authority)?;
-            if newest(&files, issuer, &subject, true)?.is_some_and(|list| list.contains(&subject.serial)) {
-                return Err(CrlError::AuthorityRevoked(common_name(authority)));
+            let (Some(authority), Some(issuer)) = (self.known(authority)?, self.known(issuer)?) else {
+                continue;
+            };
+            let list = newest(&files, &issuer.id, &authority.subject, true);
+            if list.is_some_and(|list| list.contains(&authority.subject.serial)) {
+                return Err(CrlError::AuthorityRevoked(authority.name.clone()));
             }
         }
         let Some(issuer) = path.authorities.first() else {
             return Err(CrlError::Unreadable("no issuer".to_owned()));
         };
-        let subject = Subject::read(&path.leaf)?;
-        let Some(list) = newest(&files, issuer, &subject, false)? else {
+        let subject = Subject::read(&path.leaf.to_der()?)?;
+        let list = self.known(issuer)?.and_then(|issuer| newest(&files, &issuer.id, &subject, false));
+        let Some(list) = list else {
             return if policy.required {
                 Err(CrlError::Missing(common_name(issuer)))
             } else {
@@ -248,6 +259,11 @@ impl CrlSet {
         } else {
             Err(CrlError::TooOld { issuer: common_name(issuer), expired })
         }
+    }
+
+    fn known(&self, authority: &X509) -> Result<Option<&Known>, CrlError> {
+        let der = authority.to_der()?;
+        Ok(self.known.iter().find(|known| known.der == der))
     }
 
     fn snapshot(&self) -> Arc<BTreeMap<PathBuf, FileState>> {
@@ -278,17 +294,34 @@ impl CrlSet {
     }
 }
 
+/// An installed authority, with what a look-up would otherwise work out every time.
+#[derive(Debug)]
+struct Known {
+    der: Vec<u8>,
+    name: String,
+    id: IssuerId,
+    subject: Subject,
+}
+
+impl Known {
+    fn of(authority: &X509) -> Result<Self, CrlError> {
+        let der = authority.to_der()?;
+        let subject = Subject::read(&der)?;
+        Ok(Self { name: common_name(authority), id: issuer_id(authority)?, subject, der })
+    }
+}
+
 /// Serial and list addresses of a certificate.
+#[derive(Debug)]
 struct Subject {
     serial: Serial,
     points: Vec<String>,
 }
 
 impl Subject {
-    fn read(certificate: &X509) -> Result<Self, CrlError> {
-        let der = certificate.to_der()?;
+    fn read(der: &[u8]) -> Result<Self, CrlError> {
         let (_, parsed) =
-            X509Certificate::from_der(&der).map_err(|error| CrlError::Unreadable(error.to_string()))?;
+            X509Certificate::from_der(der).map_err(|error| CrlError::Unreadable(error.to_string()))?;
         let serial = serial(parsed.raw_serial())
             .ok_or_else(|| CrlError::Unreadable("serial longer than 20 bytes".to_owned()))?;
         let mut points = Vec::new();
@@ -308,19 +341,21 @@ impl Subject {
 /// The newest list that this issuer signed and that covers the subject.
 fn newest<'a>(
     files: &'a BTreeMap<PathBuf, FileState>,
-    issuer: &X509,
+    issuer: &IssuerId,
     subject: &Subject,
     is_authority: bool,
-) -> Result<Option<&'a RevocationList>, CrlError> {
-    let issuer = issuer_id(issuer)?;
+) -> Option<&'a RevocationList> {
     let covers = |list: &&RevocationList| {
         let scope = &list.scope;
-        list.issuer == issuer
+        list.issuer == *issuer
             && !(if is_authority { scope.only_people } else { scope.only_authorities })
             && (scope.points.is_empty() || scope.points.iter().any(|point| subject.points.contains(point)))
     };
-    let lists = files.values().filter_map(|state| state.list.as_deref()).filter(covers);
-    Ok(lists.max_by_key(|list| list.this_update))
+    files
+        .values()
+        .filter_map(|state| state.list.as_deref())
+        .filter(covers)
+        .max_by_key(|list| list.this_update)
 }
 
 fn crl_files(dir: &Path) -> BTreeMap<PathBuf, Stamp> {
