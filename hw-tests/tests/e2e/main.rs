@@ -3,6 +3,7 @@
 
 mod harness;
 
+mod attacks;
 mod pictures;
 mod sign_in_page;
 mod tools;

@@ -5,7 +5,9 @@
 
 pub mod apache;
 pub mod browser;
+pub mod hospital;
 pub mod node;
+pub mod other_server;
 pub mod postgres;
 pub mod program;
 pub mod site;
