@@ -1,6 +1,13 @@
 //! A hospital's whole sign-in, on real parts: the programs, a card in a reader under pcscd, Chromium, Apache, npm's
 //! `openid-client`. Each test runs in namespaces of its own, see `sceau_hw_tests::isolation`.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a step that cannot be taken ends the test, and its place in the source says which"
+)]
+
 mod harness;
 
 mod attacks;
