@@ -1,1 +1,128 @@
 //! The OpenID Provider.
+//!
+//! What a hospital gets: services that were written for Pro Santé Connect sign their users in here, unchanged. OpenID
+//! Connect Core 1.0 (code flow), Discovery 1.0, RP-Initiated Logout 1.0, Back-Channel Logout 1.0, RFC 6749, 6750, 7636
+//! (S256), 7662, 9207 and 9700; what PSC does in its own way stands in [`psc`].
+//!
+//! It asks the session for who is signed in and never a sign-in method. It issues nothing in a session that has ended,
+//! to a client that is disabled, or for a person who is not admitted, and looks at all three each time.
+
+mod access;
+pub mod authorize;
+pub mod client;
+mod discovery;
+mod error;
+mod introspect;
+mod jwks;
+pub mod logout;
+pub mod parameters;
+pub mod proof;
+pub mod psc;
+mod settings;
+pub mod subject;
+mod token;
+mod userinfo;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{MethodRouter, get, post};
+
+use crate::audit::Trail;
+use crate::clock::{SharedClock, Time};
+use crate::crypto::sealed::SealKey;
+use crate::ids::SharedRandom;
+use crate::keyring::{Keyring, KeyringError};
+use crate::store::Db;
+use crate::store::signing_key::Purpose;
+use crate::web::page::Site;
+
+pub use authorize::means::{CardMeans, Means};
+pub use settings::{Issuer, Lifetimes, Settings};
+
+/// The OpenID Provider: what all its endpoints share.
+#[derive(Debug)]
+pub struct Provider {
+    settings: Settings,
+    db: Db,
+    clock: SharedClock,
+    random: SharedRandom,
+    trail: Trail,
+    token_keys: Keyring,
+    refresh_keys: Keyring,
+    site: Site,
+    means: Means,
+}
+
+/// What a [`Provider`] is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// Addresses, lifetimes, choices.
+    pub settings: Settings,
+    /// The database.
+    pub db: Db,
+    /// Opens the signing keys.
+    pub seal: SealKey,
+    /// The time.
+    pub clock: SharedClock,
+    /// Where codes and tokens come from.
+    pub random: SharedRandom,
+    /// What makes audit events.
+    pub trail: Trail,
+    /// What stands around the pages.
+    pub site: Site,
+    /// The means of identification that the sign-in page offers.
+    pub means: Means,
+}
+
+impl Provider {
+    /// Opens the signing keys, and makes them at the first start.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub async fn open(parts: Parts) -> Result<Arc<Self>, KeyringError> {
+        let Parts { settings, db, seal, clock, random, trail, site, means } = parts;
+        let open = |purpose| {
+            Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail)
+        };
+        let token_keys = open(Purpose::Token).await?;
+        let refresh_keys = open(Purpose::Refresh).await?;
+        Ok(Arc::new(Self { settings, db, clock, random, trail, token_keys, refresh_keys, site, means }))
+    }
+
+    /// Addresses, lifetimes, choices.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    fn now(&self) -> Time {
+        self.clock.now()
+    }
+}
+
+/// Every endpoint, below the issuer and on the front host.
+pub fn routes(provider: &Arc<Provider>) -> Router {
+    let issuer = provider.settings.issuer.path();
+    let below = |path: &str| format!("{issuer}{path}");
+    let mut routes = Router::new()
+        .route(&below(psc::DISCOVERY), get(discovery::standard))
+        .route(&below(psc::WALLET_DISCOVERY), get(discovery::wallet))
+        .route(&below(psc::JWKS), get(jwks::answer))
+        .route(&below(psc::TOKEN), post(token::answer))
+        .route(&below(psc::INTROSPECTION), post(introspect::answer))
+        .route(&below(psc::USERINFO), userinfo_methods())
+        .route(&below(psc::AUTHORIZATION), get(authorize::answer).post(authorize::answer))
+        .route(&below(psc::LOGOUT), get(logout::answer).post(logout::answer))
+        .route(logout::FRONT, get(logout::answer).post(logout::answer))
+        .route(logout::CONFIRMED, post(logout::confirmed))
+        .route(authorize::resume::ROUTE, get(authorize::resume::answer))
+        .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel));
+    for path in psc::FRONT_AUTHORIZATION {
+        routes = routes.route(path, get(authorize::answer).post(authorize::answer));
+    }
+    routes.with_state(Arc::clone(provider))
+}
+
+fn userinfo_methods() -> MethodRouter<Arc<Provider>> {
+    get(userinfo::answer).post(userinfo::answer).options(userinfo::preflight)
+}

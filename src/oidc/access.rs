@@ -1,0 +1,109 @@
+//! Access tokens that come back: is it ours, and is everything it stands on still there?
+//!
+//! The signature alone is not enough: session, grant, client and person are looked at each time, so that the end of
+//! any of them is felt at once.
+
+use super::psc::{self, AccessToken};
+use super::subject::{Subject, SubjectError};
+use super::Provider;
+use crate::crypto::jose::{self, Expected, JwsError};
+use crate::crypto::keys::Algorithm;
+use crate::directory::Refusal;
+use crate::session::{Session, Standing};
+use crate::store::client::Client;
+use crate::store::grant::Grant;
+use crate::store::{self, StoreError};
+
+const EXPECTED: Expected<'_> =
+    Expected { typ: Some("JWT"), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+
+/// An access token that is good now, and what it stands on.
+pub(super) struct Access {
+    pub token: AccessToken,
+    pub grant: Grant,
+    pub session: Session,
+    pub client: Client,
+    pub subject: Subject,
+}
+
+/// Why an access token is not good. The bearer learns that it is not.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum AccessError {
+    #[error("the access token is refused: {0}")]
+    Token(#[from] JwsError),
+    /// An ID token, or that of another provider with our keys.
+    #[error("the token is no access token of ours")]
+    NotAnAccessToken,
+    #[error("the access token is expired")]
+    Expired,
+    #[error("the access token is unknown or revoked")]
+    Revoked,
+    #[error("the session is over")]
+    SessionOver,
+    #[error("the relying party is gone or disabled")]
+    ClientGone,
+    #[error(transparent)]
+    Person(#[from] Refusal),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AccessError {
+    /// The stable code of `docs/errors.md`.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Token(_) => "OIDC-070",
+            Self::NotAnAccessToken => "OIDC-071",
+            Self::Expired => "OIDC-072",
+            Self::Revoked => "OIDC-073",
+            Self::SessionOver => "OIDC-074",
+            Self::ClientGone => "OIDC-075",
+            Self::Person(refusal) => refusal.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// What an access token stands on.
+///
+/// # Errors
+/// [`AccessError`], where any of it is gone.
+pub(super) async fn check(provider: &Provider, token: &str) -> Result<Access, AccessError> {
+    let keys = provider.token_keys.keys().await;
+    let payload = jose::verify_payload(token, EXPECTED, |kid| keys.verifying(kid))?;
+    let not_ours = |_| AccessError::NotAnAccessToken;
+    let token: AccessToken = serde_json::from_slice(&payload).map_err(not_ours)?;
+    if token.typ != psc::ACCESS_TOKEN_TYPE || token.iss != provider.settings.issuer.as_str() {
+        return Err(AccessError::NotAnAccessToken);
+    }
+    let now = provider.now();
+    if token.exp <= now.timestamp() {
+        return Err(AccessError::Expired);
+    }
+    let jti = token.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
+    let grant = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
+    let (session, client, subject) = foundation(provider, &grant).await?;
+    Ok(Access { token, grant, session, client, subject })
+}
+
+/// What a grant stands on: a running session, a client that is not disabled, a person who is admitted.
+///
+/// # Errors
+/// [`AccessError`], where any of it is gone.
+pub(super) async fn foundation(
+    provider: &Provider,
+    grant: &Grant,
+) -> Result<(Session, Client, Subject), AccessError> {
+    let session = store::session::by_id(&provider.db, grant.session_id).await?;
+    let alive =
+        |session: &Session| session.standing(provider.settings.session, provider.now()) == Standing::Alive;
+    let session = session.filter(alive).ok_or(AccessError::SessionOver)?;
+    let client = store::client::by_id(&provider.db, &grant.client_id).await?;
+    let client = client.filter(|client| client.disabled_at.is_none()).ok_or(AccessError::ClientGone)?;
+    let subject = match provider.subject(grant.person_id, &client).await {
+        Ok(subject) => subject,
+        Err(SubjectError::Refused(refusal)) => return Err(refusal.into()),
+        Err(SubjectError::Store(error)) => return Err(error.into()),
+    };
+    Ok((session, client, subject))
+}

@@ -1,0 +1,29 @@
+//! No parameter of ours is there twice (RFC 6749 §3.1): two readers could each take another one.
+
+use super::{AuthorizationError, Draft};
+
+/// The parameters that some check reads. Others are ignored, however often they come.
+pub const KNOWN: [&str; 18] = [
+    "client_id",
+    "redirect_uri",
+    "response_type",
+    "response_mode",
+    "scope",
+    "state",
+    "nonce",
+    "prompt",
+    "max_age",
+    "acr_values",
+    "acr",
+    "ui_locales",
+    "login_hint",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+    "registration",
+];
+
+pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
+    Ok(draft.parameters.each_once(&KNOWN)?)
+}

@@ -1,0 +1,19 @@
+//! The checks of [`super::checks`], one per file.
+
+pub mod acr_values;
+pub mod client;
+pub mod duplicates;
+pub mod hints;
+pub mod length;
+pub mod max_age;
+pub mod nonce;
+pub mod pkce;
+pub mod prompt;
+pub mod redirect_uri;
+pub mod response_type;
+pub mod scope;
+pub mod state;
+pub mod unsupported;
+
+use super::checks::Draft;
+use super::error::AuthorizationError;

@@ -1,0 +1,97 @@
+//! The table of checks: what a request goes through, in this order, and at which endpoints.
+//!
+//! The order matters: until `redirect_uri` has passed, the answer is a page, because there is no address to trust.
+//! Each check reads the parameters, refuses or fills its part of the request, and stands in a file of its own.
+
+use super::answer::Address;
+use super::check;
+use super::error::AuthorizationError;
+use super::request::AuthorizationRequest;
+use crate::oidc::Settings;
+use crate::oidc::parameters::Parameters;
+use crate::oidc::psc;
+use crate::store::client::Client;
+
+/// An endpoint whose requests go through the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Endpoint {
+    /// By the browser.
+    Authorization,
+}
+
+use Endpoint::Authorization;
+
+/// A check: its name, what it does, and the endpoints whose requests go through it.
+type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
+
+/// The table.
+const CHECKS: [Check; 14] = [
+    ("client_id", check::client::check, &[Authorization]),
+    ("redirect_uri", check::redirect_uri::check, &[Authorization]),
+    // From here on an error is told to the relying party.
+    ("state", check::state::check, &[Authorization]),
+    ("duplicates", check::duplicates::check, &[Authorization]),
+    ("length", check::length::check, &[Authorization]),
+    ("unsupported", check::unsupported::check, &[Authorization]),
+    ("response_type", check::response_type::check, &[Authorization]),
+    ("scope", check::scope::check, &[Authorization]),
+    ("prompt", check::prompt::check, &[Authorization]),
+    ("max_age", check::max_age::check, &[Authorization]),
+    ("acr_values", check::acr_values::check, &[Authorization]),
+    ("nonce", check::nonce::check, &[Authorization]),
+    ("pkce", check::pkce::check, &[Authorization]),
+    ("hints", check::hints::check, &[Authorization]),
+];
+
+/// A request on its way through the table.
+pub struct Draft<'a> {
+    /// What was sent.
+    pub parameters: &'a Parameters,
+    /// The client of that `client_id`, if there is one.
+    pub client: Option<&'a Client>,
+    /// What the installation decides.
+    pub settings: &'a Settings,
+    /// What passed so far.
+    pub request: AuthorizationRequest,
+}
+
+impl Draft<'_> {
+    /// The value of a parameter by its name, or by another that the profile knows it by.
+    pub fn value(&self, name: &str) -> Option<&str> {
+        let alias = psc::PARAMETER_ALIASES.iter().find(|(_, own)| *own == name).map(|(alias, _)| *alias);
+        self.parameters.first(name).or_else(|| alias.and_then(|alias| self.parameters.first(alias)))
+    }
+}
+
+/// A refusal, and where it may be told.
+#[derive(Debug)]
+pub struct Refused {
+    /// Why.
+    pub error: AuthorizationError,
+    /// The client's address, once it is known to be the client's.
+    pub address: Option<Address>,
+}
+
+/// Sends a request of the authorization endpoint through the table.
+///
+/// # Errors
+/// The first refusal.
+pub fn run(
+    parameters: &Parameters,
+    client: Option<&Client>,
+    settings: &Settings,
+) -> Result<AuthorizationRequest, Refused> {
+    let request = AuthorizationRequest::default();
+    let mut draft = Draft { parameters, client, settings, request };
+    for (name, check, endpoints) in CHECKS {
+        if !endpoints.contains(&Authorization) {
+            continue;
+        }
+        if let Err(error) = check(&mut draft) {
+            tracing::debug!(check = name, %error, "refused");
+            let address = (!draft.request.redirect_uri.is_empty()).then(|| Address::from(&draft.request));
+            return Err(Refused { error, address });
+        }
+    }
+    Ok(draft.request)
+}

@@ -1,0 +1,186 @@
+//! Why an authorization request gets no code: one variant per cause.
+
+use http::StatusCode;
+
+use crate::directory::Refusal;
+use crate::oidc::parameters::Duplicate;
+use crate::oidc::subject::SubjectError;
+use crate::store::StoreError;
+
+/// Why an authorization request gets no code. The texts are for the relying party's developers.
+#[derive(Debug, thiserror::Error)]
+pub enum AuthorizationError {
+    /// No `client_id`, or two.
+    #[error("client_id is missing or given twice")]
+    ClientMissing,
+    /// No such client.
+    #[error("the client is unknown")]
+    ClientUnknown,
+    /// The client is disabled.
+    #[error("the client is disabled")]
+    ClientDisabled,
+    /// No `redirect_uri`, or two.
+    #[error("redirect_uri is missing or given twice")]
+    RedirectUriMissing,
+    /// Not one of the client's.
+    #[error("redirect_uri is not registered for the client")]
+    RedirectUriUnknown,
+    /// A parameter is there twice.
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    /// A value that no relying party needs.
+    #[error("the parameter {0} is too long")]
+    TooLong(&'static str),
+    /// `request` (RFC 9101).
+    #[error("request objects are not supported")]
+    RequestObject,
+    /// `request_uri` (RFC 9101, RFC 9126).
+    #[error("request_uri is not supported")]
+    RequestUri,
+    /// `registration`.
+    #[error("registration is not supported")]
+    Registration,
+    /// No `response_type`.
+    #[error("Missing parameter: response_type")]
+    ResponseTypeMissing,
+    /// Another than `code`.
+    #[error("the only response_type is code")]
+    ResponseType,
+    /// Another than `query`.
+    #[error("the only response_mode is query")]
+    ResponseMode,
+    /// Without `openid`.
+    #[error("scope must contain openid")]
+    Scope,
+    /// `none` with something else.
+    #[error("prompt=none cannot be combined with another value")]
+    Prompt,
+    /// No number of seconds.
+    #[error("max_age must be a number of seconds")]
+    MaxAge,
+    /// A challenge without a method, or with another than `S256`.
+    #[error("code_challenge_method must be S256")]
+    ChallengeMethod,
+    /// A method without a challenge.
+    #[error("Missing parameter: code_challenge")]
+    ChallengeMissing,
+    /// No SHA-256 in base64url.
+    #[error("code_challenge is not a SHA-256 in base64url")]
+    ChallengeMalformed,
+    /// `prompt=none`, and nobody is signed in, or not as asked.
+    #[error("the user must sign in")]
+    LoginRequired,
+    /// The person gave up.
+    #[error("the user gave up")]
+    GivenUp,
+    /// The person may not use this service.
+    #[error("the user may not use this service")]
+    Person(Refusal),
+    /// The session ended while we looked at it.
+    #[error("the session ended")]
+    SessionEnded,
+    /// The login transaction is over, unknown, or of another browser.
+    #[error("the sign-in is over, or was begun in another browser")]
+    TransactionOver,
+    /// The login transaction was answered already.
+    #[error("the sign-in was completed already")]
+    TransactionAnswered,
+    /// The login transaction was written by another version of the program.
+    #[error("the sign-in was begun by another version of the program: {0}")]
+    TransactionUnreadable(#[from] serde_json::Error),
+    /// A cookie cannot be written.
+    #[error("a cookie cannot be written")]
+    Cookie,
+    /// A means of identification is out of order.
+    #[error("a means of identification failed: {0}")]
+    Means(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl AuthorizationError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ClientMissing | Self::ClientUnknown => "OIDC-001",
+            Self::ClientDisabled => "OIDC-002",
+            Self::Duplicate(_) => "OIDC-003",
+            Self::RedirectUriMissing => "OIDC-004",
+            Self::RedirectUriUnknown => "OIDC-005",
+            Self::TooLong(_) => "OIDC-006",
+            Self::RequestObject | Self::RequestUri | Self::Registration => "OIDC-007",
+            Self::ResponseTypeMissing | Self::ResponseType => "OIDC-008",
+            Self::ResponseMode => "OIDC-009",
+            Self::Scope => "OIDC-010",
+            Self::Prompt => "OIDC-011",
+            Self::MaxAge => "OIDC-012",
+            Self::ChallengeMethod => "OIDC-013",
+            Self::ChallengeMissing | Self::ChallengeMalformed => "OIDC-014",
+            Self::LoginRequired => "OIDC-015",
+            Self::GivenUp => "OIDC-016",
+            Self::Person(refusal) => refusal.code(),
+            Self::SessionEnded => "OIDC-017",
+            Self::TransactionOver => "WEB-013",
+            Self::TransactionAnswered => "OIDC-018",
+            Self::TransactionUnreadable(_) => "OIDC-019",
+            Self::Cookie | Self::Means(_) => "WEB-005",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    /// The protocol's name of the error, where the relying party is told by a redirect; `None` where the person is
+    /// told by a page (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
+    pub fn for_client(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::RequestObject => "request_not_supported",
+            Self::RequestUri => "request_uri_not_supported",
+            Self::Registration => "registration_not_supported",
+            Self::ResponseType => "unsupported_response_type",
+            Self::Scope => "invalid_scope",
+            Self::Duplicate(_)
+            | Self::TooLong(_)
+            | Self::ResponseTypeMissing
+            | Self::ResponseMode
+            | Self::Prompt
+            | Self::MaxAge
+            | Self::ChallengeMethod
+            | Self::ChallengeMissing
+            | Self::ChallengeMalformed => "invalid_request",
+            Self::LoginRequired => "login_required",
+            Self::GivenUp => "access_denied",
+            Self::ClientMissing
+            | Self::ClientUnknown
+            | Self::ClientDisabled
+            | Self::RedirectUriMissing
+            | Self::RedirectUriUnknown
+            | Self::Person(_)
+            | Self::SessionEnded
+            | Self::TransactionOver
+            | Self::TransactionAnswered
+            | Self::TransactionUnreadable(_)
+            | Self::Cookie
+            | Self::Means(_)
+            | Self::Store(_) => return None,
+        })
+    }
+
+    /// The status of the page.
+    pub fn status(&self) -> StatusCode {
+        if matches!(self, Self::Person(_)) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
+    }
+
+    /// Whether the fault is ours, not the caller's.
+    pub fn is_ours(&self) -> bool {
+        matches!(self, Self::Store(_) | Self::Cookie | Self::Means(_))
+    }
+}
+
+impl From<SubjectError> for AuthorizationError {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Refused(refusal) => Self::Person(refusal),
+            SubjectError::Store(error) => Self::Store(error),
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! The means of identification on the sign-in page. `oidc` names none of their modules: `app` joins them here.
+
+use std::fmt::Debug;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crate::store::login_transaction::LoginTransaction;
+use crate::web::pages::RelyingParty;
+use crate::web::pages::sign_in::CardPanel;
+
+/// What a means yields some time later.
+pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
+
+/// The card: makes what its tab of the sign-in page needs.
+pub trait CardMeans: Send + Sync + Debug {
+    /// The card tab of this sign-in, with a request for the agent. `next` is where the page goes once signed in.
+    ///
+    /// # Errors
+    /// A sentence for the log.
+    fn panel<'a>(
+        &'a self,
+        transaction: &'a LoginTransaction,
+        relying_party: &'a RelyingParty,
+        next: String,
+    ) -> Later<'a, CardPanel>;
+}
+
+/// The means that are configured.
+#[derive(Debug, Clone, Default)]
+pub struct Means {
+    /// The card.
+    pub card: Option<Arc<dyn CardMeans>>,
+}

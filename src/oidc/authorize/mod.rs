@@ -1,0 +1,207 @@
+//! The authorization endpoint (OpenID Connect Core §3.1.2, RFC 6749 §4.1, RFC 9207), by GET and POST.
+//!
+//! A request goes through one table of [`checks`]. Then either the browser's session answers it at once, or a login
+//! transaction is begun: bound to this browser by a cookie, shown at `/login/{id}`, and resumed there when a session
+//! satisfies it. Until the redirect address is known to be the client's, every error is a page.
+
+mod answer;
+mod check;
+pub(super) mod checks;
+pub mod error;
+pub mod means;
+pub mod request;
+pub(super) mod resume;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, header};
+
+use super::parameters::{Parameters, UnreadableForm};
+use super::{Provider, psc};
+use crate::audit::{Caller, Kind};
+use crate::crypto::digest::sha256;
+use crate::ids::{Secret, TransactionId};
+use crate::session::{Session, Standing};
+use crate::store::client::Client;
+use crate::store::login_transaction::NewTransaction;
+use crate::store::{self, StoreError};
+use crate::web::cookies::{self, NoCookie};
+use crate::web::error_page::ErrorPage;
+use crate::web::language::Language;
+use error::AuthorizationError;
+use request::AuthorizationRequest;
+
+/// A request that was checked, and who sent it.
+struct Asked {
+    request: AuthorizationRequest,
+    client: Client,
+}
+
+/// `GET` and `POST` of the authorization endpoint, at all its addresses.
+pub(super) async fn answer(
+    State(provider): State<Arc<Provider>>,
+    method: Method,
+    caller: Caller,
+    headers: HeaderMap,
+    parameters: Result<Parameters, UnreadableForm>,
+) -> Response {
+    let parameters = match parameters {
+        Ok(parameters) => parameters,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    if provider.is_issuer_apart(&headers) {
+        // Pages and cookies live on the front host only. 303 makes a GET of a POST.
+        let [front, _] = psc::FRONT_AUTHORIZATION;
+        let address = format!("{}?{}", provider.settings().front_address(front), parameters.encode());
+        return answer::see_other(&address, Method::POST);
+    }
+    let language = Language::choose(parameters.first("ui_locales"), accept_language(&headers));
+    let visit = Visit { provider: &provider, caller: &caller, headers: &headers, language, method };
+    match visit.begin(&parameters).await {
+        Ok(response) => response,
+        Err(error) => visit.fail(error, None).await,
+    }
+}
+
+/// One request of a browser.
+struct Visit<'a> {
+    provider: &'a Provider,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    language: Language,
+    method: Method,
+}
+
+impl Visit<'_> {
+    async fn begin(&self, parameters: &Parameters) -> Result<Response, Failed> {
+        let provider = self.provider;
+        let client = match parameters.first("client_id") {
+            Some(id) => store::client::by_id(&provider.db, id).await?,
+            None => None,
+        };
+        let request = checks::run(parameters, client.as_ref(), &provider.settings)?;
+        let Some(client) = client else { return Err(AuthorizationError::ClientUnknown.into()) };
+        let asked = Asked { request, client };
+        // A POST from another site comes without the session's cookie (SameSite): the transaction's address, fetched by
+        // a GET, finds it.
+        if self.method == Method::POST {
+            return self.begin_transaction(&asked).await.map_err(|error| error.of(&asked));
+        }
+        let answered = match self.session().await? {
+            Some(session) if asked.request.is_satisfied_by(&session, None, provider.now()) => {
+                self.issue(&asked, &session, None).await.map(Some)
+            }
+            _ => Ok(None),
+        };
+        let answered = answered.map_err(|error| error.of(&asked))?;
+        match answered {
+            Some(response) => Ok(response),
+            None if asked.request.prompt == request::Prompt::None => {
+                Err(Failed::from(AuthorizationError::LoginRequired).of(&asked))
+            }
+            None => self.begin_transaction(&asked).await.map_err(|error| error.of(&asked)),
+        }
+    }
+
+    /// Begins a login transaction, bound to this browser, and sends it to the sign-in page.
+    async fn begin_transaction(&self, asked: &Asked) -> Result<Response, Failed> {
+        let provider = self.provider;
+        let now = provider.now();
+        let id = TransactionId::new(now, &*provider.random);
+        let browser = Secret::of_256_bits(&*provider.random);
+        let lifetime = provider.settings.lifetimes.login_transaction;
+        let new = NewTransaction {
+            id,
+            browser_hash: sha256(browser.expose().as_bytes()),
+            client_id: asked.client.id.clone(),
+            request: asked.request.to_json(),
+            expires_at: now + lifetime,
+        };
+        store::login_transaction::begin(&provider.db, &new, now).await?;
+        let cookie = cookies::transaction(id).set(&browser, Some(lifetime))?;
+        let mut response = answer::see_other(&resume::path(id), Method::POST);
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+        Ok(response)
+    }
+
+    /// The browser's session, if it is good.
+    async fn session(&self) -> Result<Option<Session>, StoreError> {
+        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
+        let session = store::session::by_cookie(&self.provider.db, sha256(cookie.expose().as_bytes())).await?;
+        let (policy, now) = (self.provider.settings.session, self.provider.now());
+        Ok(session.filter(|session| session.standing(policy, now) == Standing::Alive))
+    }
+
+    /// Tells what went wrong: to the relying party where the standard says so, else to the person.
+    async fn fail(&self, failed: Failed, transaction: Option<TransactionId>) -> Response {
+        let Failed { error, asked } = failed;
+        let (code, provider) = (error.code(), self.provider);
+        if error.is_ours() {
+            tracing::error!(code, %error, "an authorization request could not be served");
+        } else {
+            tracing::warn!(code, %error, "an authorization request was refused");
+            let mut event = provider.trail.event(Kind::AuthorizationRefused).denied(code).caller(self.caller);
+            if let Some(asked) = &asked {
+                event = event.client(&asked.client_id);
+            }
+            if let Some(transaction) = transaction {
+                event = event.transaction(transaction);
+            }
+            if let Err(error) = store::audit::append(&provider.db, &event).await {
+                tracing::error!(code = error.code(), %error, "an event could not be recorded");
+            }
+        }
+        match (error.for_client(), asked) {
+            (Some(name), Some(asked)) => {
+                let description = error.to_string();
+                let issuer = provider.settings.issuer.as_str();
+                answer::refuse(&asked, name, &description, issuer, self.method.clone())
+            }
+            _ => self.page(&error),
+        }
+    }
+
+    fn page(&self, error: &AuthorizationError) -> Response {
+        let status = if error.is_ours() { StatusCode::INTERNAL_SERVER_ERROR } else { error.status() };
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        ErrorPage::new(status, error.code(), operation).render(&self.provider.site.frame(self.language))
+    }
+}
+
+/// Why a request failed, and where its answer may go.
+struct Failed {
+    error: AuthorizationError,
+    /// Known once the redirect address was found to be the client's.
+    asked: Option<answer::Address>,
+}
+
+impl Failed {
+    fn of(mut self, asked: &Asked) -> Self {
+        self.asked = Some(answer::Address::from(&asked.request));
+        self
+    }
+}
+
+impl<E: Into<AuthorizationError>> From<E> for Failed {
+    fn from(error: E) -> Self {
+        Self { error: error.into(), asked: None }
+    }
+}
+
+impl From<checks::Refused> for Failed {
+    fn from(refused: checks::Refused) -> Self {
+        Self { error: refused.error, asked: refused.address }
+    }
+}
+
+impl From<NoCookie> for AuthorizationError {
+    fn from(_: NoCookie) -> Self {
+        Self::Cookie
+    }
+}
+
+fn accept_language(headers: &HeaderMap) -> Option<&str> {
+    headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok())
+}

@@ -1,0 +1,82 @@
+//! An authorization request that passed every check: what a login transaction keeps of it.
+
+use chrono::TimeDelta;
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Time;
+use crate::session::Session;
+use crate::store::login_transaction::{LoginTransaction, State};
+
+/// A checked authorization request.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuthorizationRequest {
+    /// Who asks.
+    pub client_id: String,
+    /// Where the answer goes: one of the client's own addresses.
+    pub redirect_uri: String,
+    /// What is granted: the scopes asked for that exist, separated by spaces.
+    pub scope: String,
+    /// Given back untouched.
+    pub state: Option<String>,
+    /// For the tokens.
+    pub nonce: Option<String>,
+    /// PKCE, `S256`.
+    pub code_challenge: Option<String>,
+    /// Whether the person may, or must, be asked.
+    pub prompt: Prompt,
+    /// The oldest sign-in that is good, in seconds.
+    pub max_age: Option<u32>,
+    /// Levels asked for, by preference. Nothing is refused for them.
+    pub acr_values: Vec<String>,
+    /// Languages, by preference.
+    pub ui_locales: Option<String>,
+    /// Whom the relying party expects.
+    pub login_hint: Option<String>,
+}
+
+/// Whether the person may, or must, be asked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Prompt {
+    /// If need be.
+    #[default]
+    Auto,
+    /// Never.
+    None,
+    /// Always.
+    Login,
+}
+
+impl AuthorizationRequest {
+    /// For a login transaction.
+    pub fn to_json(&self) -> serde_json::Value {
+        // A struct of texts and numbers has no way to fail.
+        serde_json::to_value(self).unwrap_or_default()
+    }
+
+    /// What a login transaction kept.
+    ///
+    /// # Errors
+    /// Where another version of the program wrote it.
+    pub fn of(transaction: &LoginTransaction) -> Result<Self, serde_json::Error> {
+        Self::deserialize(&transaction.request)
+    }
+
+    /// Whether a running session answers the request without asking the person. A session that came out of the
+    /// request's own transaction always does: that sign-in is what was asked for.
+    pub fn is_satisfied_by(
+        &self,
+        session: &Session,
+        transaction: Option<&LoginTransaction>,
+        now: Time,
+    ) -> bool {
+        let is_its_own = |transaction: &LoginTransaction| {
+            transaction.state == State::Done && transaction.session_id == Some(session.id)
+        };
+        if transaction.is_some_and(is_its_own) {
+            return true;
+        }
+        let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
+        self.prompt != Prompt::Login && self.max_age.is_none_or(is_fresh)
+    }
+}

@@ -1,0 +1,175 @@
+//! A login transaction: its page, its end, and giving up.
+//!
+//! `GET /login/{id}` shows the sign-in page while nobody is signed in as asked, and answers the relying party once
+//! somebody is. Reloading, coming back to the tab, signing in in another tab all end well. Only the browser that began
+//! the transaction gets anywhere.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use http::{HeaderMap, Method, header};
+use url::Url;
+
+use super::error::AuthorizationError;
+use super::request::{AuthorizationRequest, Prompt};
+use super::{Asked, Failed, Visit, accept_language};
+use crate::audit::Caller;
+use crate::crypto::constant_time_eq;
+use crate::crypto::digest::sha256;
+use crate::ids::TransactionId;
+use crate::oidc::Provider;
+use crate::store;
+use crate::store::login_transaction::{LoginTransaction, State as Stage};
+use crate::web::cookies;
+use crate::web::headers::form_target;
+use crate::web::language::Language;
+use crate::web::pages::RelyingParty;
+use crate::web::pages::sign_in::{Means, MeansKind, SignIn};
+
+/// The address of a login transaction.
+pub const ROUTE: &str = "/login/{transaction}";
+/// The address that gives up.
+pub const CANCEL_ROUTE: &str = "/login/{transaction}/cancel";
+
+/// Where a login transaction goes on: the sign-in page, and the relying party once signed in.
+pub fn path(id: TransactionId) -> String {
+    format!("/login/{id}")
+}
+
+/// `GET /login/{id}`
+pub async fn answer(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit {
+        provider: &provider,
+        caller: &caller,
+        headers: &headers,
+        language: Language::choose(None, accept_language(&headers)),
+        method: Method::GET,
+    };
+    match visit.resume(&id).await {
+        Ok(response) => response,
+        Err(failed) => visit.fail(failed, id.parse().ok()).await,
+    }
+}
+
+/// `GET /login/{id}/cancel`
+pub async fn cancel(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit {
+        provider: &provider,
+        caller: &caller,
+        headers: &headers,
+        language: Language::choose(None, accept_language(&headers)),
+        method: Method::GET,
+    };
+    let failed = match visit.give_up(&id).await {
+        Ok(failed) | Err(failed) => failed,
+    };
+    let mut response = visit.fail(failed, id.parse().ok()).await;
+    if let Ok(id) = id.parse()
+        && let Ok(forget) = cookies::transaction(id).clear()
+    {
+        response.headers_mut().append(header::SET_COOKIE, forget);
+    }
+    response
+}
+
+impl Visit<'_> {
+    async fn resume(&mut self, id: &str) -> Result<Response, Failed> {
+        let transaction = self.transaction(id).await?;
+        let asked = self.asked(&transaction).await?;
+        let locales = asked.request.ui_locales.as_deref();
+        self.language = Language::choose(locales, accept_language(self.headers));
+        self.go_on(&transaction, &asked).await.map_err(|failed| failed.of(&asked))
+    }
+
+    async fn go_on(&self, transaction: &LoginTransaction, asked: &Asked) -> Result<Response, Failed> {
+        let now = self.provider.now();
+        if let Some(session) = self.session().await?
+            && asked.request.is_satisfied_by(&session, Some(transaction), now)
+        {
+            return self.issue(asked, &session, Some(transaction)).await;
+        }
+        if asked.request.prompt == Prompt::None {
+            return Err(AuthorizationError::LoginRequired.into());
+        }
+        self.sign_in_page(transaction, asked).await
+    }
+
+    async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
+        let transaction = self.transaction(id).await?;
+        let asked = self.asked(&transaction).await?;
+        store::login_transaction::cancel(&self.provider.db, transaction.id, self.provider.now()).await?;
+        Ok(Failed::from(AuthorizationError::GivenUp).of(&asked))
+    }
+
+    /// The transaction, if this browser began it and it is not over.
+    async fn transaction(&self, id: &str) -> Result<LoginTransaction, AuthorizationError> {
+        let id: TransactionId = id.parse().map_err(|_| AuthorizationError::TransactionOver)?;
+        let cookie = cookies::transaction(id).read(self.headers);
+        let cookie = cookie.ok_or(AuthorizationError::TransactionOver)?;
+        let found = store::login_transaction::by_id(&self.provider.db, id).await?;
+        let found = found.ok_or(AuthorizationError::TransactionOver)?;
+        let browser_hash = sha256(cookie.expose().as_bytes());
+        if !constant_time_eq(&found.browser_hash, &browser_hash) || found.expires_at <= self.provider.now() {
+            return Err(AuthorizationError::TransactionOver);
+        }
+        match found.state {
+            Stage::Open | Stage::Done => Ok(found),
+            Stage::Answered | Stage::Cancelled => Err(AuthorizationError::TransactionAnswered),
+        }
+    }
+
+    /// Its request and its client, who may have been changed, disabled or removed in the meantime.
+    async fn asked(&self, transaction: &LoginTransaction) -> Result<Asked, AuthorizationError> {
+        let request = AuthorizationRequest::of(transaction)?;
+        let client = store::client::by_id(&self.provider.db, &request.client_id).await?;
+        let client = client.ok_or(AuthorizationError::ClientUnknown)?;
+        if client.disabled_at.is_some() {
+            return Err(AuthorizationError::ClientDisabled);
+        }
+        let sandbox = self.provider.settings.sandbox;
+        if !crate::oidc::client::redirect_uri::is_registered(
+            &client.redirect_uris,
+            &request.redirect_uri,
+            sandbox,
+        ) {
+            return Err(AuthorizationError::RedirectUriUnknown);
+        }
+        Ok(Asked { request, client })
+    }
+
+    async fn sign_in_page(&self, transaction: &LoginTransaction, asked: &Asked) -> Result<Response, Failed> {
+        let here = path(transaction.id);
+        let target = Url::parse(&asked.request.redirect_uri).ok();
+        let host = target.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let relying_party = RelyingParty { name: asked.client.name.clone(), host };
+        let card = match &self.provider.means.card {
+            Some(card) => {
+                let panel = card.panel(transaction, &relying_party, here.clone()).await;
+                Some(panel.map_err(AuthorizationError::Means)?)
+            }
+            None => None,
+        };
+        let means = card.iter().map(|_| Means { kind: MeansKind::Card, href: here.clone(), selected: true });
+        let page = SignIn {
+            means: means.collect(),
+            card,
+            notice: transaction.error_code.clone(),
+            give_up: Some(format!("{here}/cancel")),
+            form_targets: target.as_ref().and_then(form_target).into_iter().collect(),
+            relying_party: Some(relying_party),
+        };
+        Ok(page.render(&self.provider.site.frame(self.language)))
+    }
+}
+

@@ -1,0 +1,119 @@
+//! The two discovery documents (OpenID Connect Discovery 1.0 §3, RFC 8414, RFC 9207 §3).
+//!
+//! They list what is enabled and nothing else, and differ only in the authorization endpoint: relying parties of PSC
+//! read `wallet-openid-configuration`, whose endpoint is on the front host.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, header};
+use serde::Serialize;
+
+use super::{Provider, logout, proof, psc};
+
+#[derive(Serialize)]
+struct Document {
+    issuer: String,
+    authorization_endpoint: String,
+    token_endpoint: String,
+    introspection_endpoint: String,
+    userinfo_endpoint: String,
+    end_session_endpoint: String,
+    jwks_uri: String,
+    grant_types_supported: [&'static str; 2],
+    acr_values_supported: [&'static str; 1],
+    response_types_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 1],
+    id_token_signing_alg_values_supported: [&'static str; 1],
+    token_endpoint_auth_methods_supported: [&'static str; 2],
+    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    claims_supported: &'static [&'static str],
+    claim_types_supported: [&'static str; 1],
+    claims_parameter_supported: bool,
+    scopes_supported: [&'static str; 4],
+    request_parameter_supported: bool,
+    request_uri_parameter_supported: bool,
+    prompt_values_supported: [&'static str; 2],
+    ui_locales_supported: [&'static str; 2],
+    code_challenge_methods_supported: [&'static str; 1],
+    backchannel_logout_supported: bool,
+    backchannel_logout_session_supported: bool,
+    authorization_response_iss_parameter_supported: bool,
+}
+
+/// What a token or userinfo of ours can hold.
+const CLAIMS: &[&str] = &[
+    "aud",
+    "sub",
+    "iss",
+    "auth_time",
+    "acr",
+    "given_name",
+    "family_name",
+    "preferred_username",
+    "SubjectNameID",
+    "authMode",
+    "otherIds",
+    "SubjectRefPro",
+    "SubjectRole",
+    "SubjectOrganization",
+    "SubjectOrganizationID",
+    "Secteur_Activite",
+];
+
+/// `GET {iss}/.well-known/openid-configuration`
+pub(super) async fn standard(State(provider): State<Arc<Provider>>) -> Response {
+    let native = provider.settings.issuer.address(psc::AUTHORIZATION);
+    document(&provider, native)
+}
+
+/// `GET {iss}/.well-known/wallet-openid-configuration`
+pub(super) async fn wallet(State(provider): State<Arc<Provider>>) -> Response {
+    let [front, _] = psc::FRONT_AUTHORIZATION;
+    document(&provider, provider.settings.front_address(front))
+}
+
+fn document(provider: &Provider, authorization_endpoint: String) -> Response {
+    let issuer = &provider.settings.issuer;
+    public(Document {
+        issuer: issuer.as_str().to_owned(),
+        authorization_endpoint,
+        token_endpoint: issuer.address(psc::TOKEN),
+        introspection_endpoint: issuer.address(psc::INTROSPECTION),
+        userinfo_endpoint: issuer.address(psc::USERINFO),
+        end_session_endpoint: issuer.address(psc::LOGOUT),
+        jwks_uri: issuer.address(psc::JWKS),
+        grant_types_supported: ["authorization_code", "refresh_token"],
+        acr_values_supported: psc::ACR_VALUES,
+        response_types_supported: ["code"],
+        response_modes_supported: ["query"],
+        subject_types_supported: ["public"],
+        id_token_signing_alg_values_supported: ["RS256"],
+        token_endpoint_auth_methods_supported: psc::CLIENT_AUTHENTICATION,
+        introspection_endpoint_auth_methods_supported: psc::CLIENT_AUTHENTICATION,
+        claims_supported: CLAIMS,
+        claim_types_supported: ["normal"],
+        claims_parameter_supported: false,
+        scopes_supported: psc::SCOPES,
+        request_parameter_supported: false,
+        request_uri_parameter_supported: false,
+        prompt_values_supported: ["none", "login"],
+        ui_locales_supported: ["fr", "en"],
+        code_challenge_methods_supported: [proof::pkce::METHOD],
+        backchannel_logout_supported: logout::BACKCHANNEL_IS_SUPPORTED,
+        backchannel_logout_session_supported: logout::BACKCHANNEL_IS_SUPPORTED,
+        authorization_response_iss_parameter_supported: true,
+    })
+}
+
+/// A public document: any page may read it, caches may keep it for five minutes.
+pub(super) fn public(document: impl Serialize) -> Response {
+    let headers = [
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")),
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
+    ];
+    (headers, Json(document)).into_response()
+}

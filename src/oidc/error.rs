@@ -1,0 +1,24 @@
+//! Errors as OAuth's endpoints answer them: a JSON document with `error` and `error_description` (RFC 6749 §5.2).
+
+use axum::Json;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderValue, StatusCode, header};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Body<'a> {
+    error: &'a str,
+    error_description: &'a str,
+}
+
+/// The document, never to be stored.
+pub fn json(status: StatusCode, error: &str, description: &str) -> Response {
+    let body = Json(Body { error, error_description: description });
+    (status, [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], body).into_response()
+}
+
+/// A fault of ours: nothing of it is told, the log has it.
+pub fn fault(error: &dyn std::error::Error, code: &'static str) -> Response {
+    tracing::error!(code, error = %error, "the request could not be served");
+    json(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "a fault of the provider; the log has it")
+}

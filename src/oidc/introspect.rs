@@ -1,0 +1,84 @@
+//! Introspection (RFC 7662) as PSC answers it: access and refresh tokens, for the client they were issued to and for
+//! those that may introspect everything, such as the authorization servers of "API Pro Santé Connectées".
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde_json::{Value, json};
+
+use super::access::{self, AccessError};
+use super::parameters::{Parameters, UnreadableForm};
+use super::{Provider, client, error, psc};
+use crate::audit::Caller;
+use crate::crypto::digest::sha256;
+use crate::crypto::jose;
+use crate::store;
+use crate::store::client::Client;
+use crate::store::StoreError;
+
+/// `POST {iss}/protocol/openid-connect/token/introspect`
+pub(super) async fn answer(
+    State(provider): State<Arc<Provider>>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    let form = match form {
+        Ok(form) => form,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let asking = match client::authenticate(&provider, &headers, &form, &caller).await {
+        Ok(client) => client,
+        Err(error) => return error.into_response(),
+    };
+    let token = match form.one("token") {
+        Ok(Some(token)) => token,
+        Ok(None) => return error::json(StatusCode::BAD_REQUEST, "invalid_request", "Token not provided"),
+        Err(twice) => return error::json(StatusCode::BAD_REQUEST, "invalid_request", &twice.to_string()),
+    };
+    match introspect(&provider, &asking, token).await {
+        Ok(found) => {
+            let document = found.unwrap_or_else(|| json!({ "active": false }));
+            let no_store = HeaderValue::from_static("no-store");
+            ([(header::CACHE_CONTROL, no_store)], Json(document)).into_response()
+        }
+        Err(error) => error::fault(&error, error.code()),
+    }
+}
+
+/// The answer for a token that is good; nothing for any other, whatever the reason (RFC 7662 §2.2).
+async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result<Option<Value>, StoreError> {
+    let may_see = |owner: &str| asking.may_introspect || asking.id == owner;
+    match access::check(provider, token).await {
+        Ok(access) if may_see(&access.client.id) => {
+            return Ok(Some(document(access.token, access.client.id, access.subject.id_nat)));
+        }
+        Ok(_) => return Ok(None),
+        Err(AccessError::Store(error)) => return Err(error),
+        Err(_) => {}
+    }
+    let found = store::grant::refresh_token(&provider.db, sha256(token.as_bytes())).await?;
+    let good = |token: &store::grant::RefreshToken| {
+        token.consumed_at.is_none() && token.expires_at > provider.now() && token.grant.revoked_at.is_none()
+    };
+    let Some(found) = found.filter(good).filter(|found| may_see(&found.grant.client_id)) else {
+        return Ok(None);
+    };
+    match access::foundation(provider, &found.grant).await {
+        Ok((_, client, subject)) => {
+            // Its hash is in our database, so its members are what we signed.
+            let members = jose::unverified_claims(token).unwrap_or_default();
+            Ok(Some(document(members, client.id, subject.id_nat)))
+        }
+        Err(AccessError::Store(error)) => Err(error),
+        Err(_) => Ok(None),
+    }
+}
+
+fn document(token: impl serde::Serialize, client_id: String, username: String) -> Value {
+    let document = psc::Introspection { token, client_id, username, active: true };
+    serde_json::to_value(document).unwrap_or_else(|_| json!({ "active": false }))
+}

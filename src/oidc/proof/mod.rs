@@ -1,0 +1,3 @@
+//! Proofs that a request comes from whom it says.
+
+pub mod pkce;

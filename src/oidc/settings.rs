@@ -1,0 +1,98 @@
+//! What an installation decides of its OpenID Provider.
+
+use chrono::TimeDelta;
+use url::Url;
+use uuid::Uuid;
+
+use super::psc;
+use crate::session::SessionPolicy;
+
+/// What an installation decides.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Who issues the tokens.
+    pub issuer: Issuer,
+    /// The origin of the pages; its path is `/`.
+    pub front_url: Url,
+    /// The middle of every `sub`.
+    pub namespace: Uuid,
+    /// Whether redirect addresses may end with `*`, as in PSC's sandbox. Never in production.
+    pub sandbox: bool,
+    /// How long a session is good for.
+    pub session: SessionPolicy,
+    /// How long codes and tokens are good for.
+    pub lifetimes: Lifetimes,
+    /// Where PSC's own answers differ.
+    pub choices: psc::Choices,
+}
+
+/// How long codes and tokens are good for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lifetimes {
+    /// Authorization code. At most a minute: it stands in addresses.
+    pub code: TimeDelta,
+    /// Access and ID token.
+    pub access_token: TimeDelta,
+    /// Refresh token.
+    pub refresh_token: TimeDelta,
+    /// From the sign-in page to its end.
+    pub login_transaction: TimeDelta,
+}
+
+impl Default for Lifetimes {
+    /// Those of PSC.
+    fn default() -> Self {
+        Self {
+            code: TimeDelta::seconds(60),
+            access_token: TimeDelta::seconds(120),
+            refresh_token: TimeDelta::minutes(30),
+            login_transaction: TimeDelta::minutes(10),
+        }
+    }
+}
+
+/// The issuer, byte for byte as relying parties compare it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Issuer {
+    text: String,
+    url: Url,
+}
+
+impl Issuer {
+    /// From its address; a slash at the end is dropped.
+    pub fn new(url: Url) -> Self {
+        Self { text: url.as_str().trim_end_matches('/').to_owned(), url }
+    }
+
+    /// The value of `iss`.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The path that its endpoints stand below; empty where it has none.
+    pub fn path(&self) -> &str {
+        self.url.path().trim_end_matches('/')
+    }
+
+    /// The address of something below it.
+    pub fn address(&self, path: &str) -> String {
+        format!("{}{path}", self.text)
+    }
+
+    /// Scheme, host and port.
+    pub fn origin(&self) -> url::Origin {
+        self.url.origin()
+    }
+}
+
+impl Settings {
+    /// The address of something on the front host.
+    pub fn front_address(&self, path: &str) -> String {
+        format!("{}{path}", self.front_url.origin().ascii_serialization())
+    }
+
+    /// Whether the issuer has a host of its own, which shows no page.
+    pub fn issuer_stands_apart(&self) -> bool {
+        self.issuer.origin() != self.front_url.origin()
+    }
+}

@@ -1,0 +1,96 @@
+//! Whom tokens speak of: the person behind a grant, and whether they may still be here. Asked again each time something
+//! is issued or told.
+
+use serde::Serialize;
+
+use super::Provider;
+use super::psc::OtherId;
+use crate::directory::{self, Admission, Professional, Refusal, Who, claims};
+use crate::ids::PersonId;
+use crate::session::Session;
+use crate::store::StoreError;
+use crate::store::client::{Audience, Client};
+
+/// A person, as tokens name them.
+#[derive(Debug, Clone)]
+pub struct Subject {
+    /// `f:{namespace}:{idNat}`.
+    pub sub: String,
+    /// The national identifier that stands for the person.
+    pub id_nat: String,
+    /// Every national identifier.
+    pub other_ids: Vec<OtherId>,
+    /// Family name.
+    pub family_name: String,
+    /// Given name.
+    pub given_name: String,
+    known: directory::Subject,
+}
+
+/// Why nothing is said of a person.
+#[derive(Debug, thiserror::Error)]
+pub enum SubjectError {
+    /// The person may not sign in to this relying party, or no longer.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Provider {
+    /// The person, as the client may know them.
+    ///
+    /// # Errors
+    /// [`SubjectError::Refused`] where the person is disabled, gone, or not admitted for this client.
+    pub(super) async fn subject(&self, person: PersonId, client: &Client) -> Result<Subject, SubjectError> {
+        let audience = match client.audience {
+            Audience::Affiliated => directory::Audience::Affiliated,
+            Audience::AnyProfessional => directory::Audience::AnyProfessional,
+        };
+        match directory::admission(&self.db, Who::Person(person), audience, self.now()).await? {
+            Admission::Admitted(_) => {}
+            Admission::Refused(refusal) => return Err(refusal.into()),
+            // Somebody who has signed in has a row of ours.
+            Admission::Newcomer(_) => return Err(Refusal::Unknown.into()),
+        }
+        let known = directory::subject(&self.db, person).await?.ok_or(Refusal::Unknown)?;
+        Ok(Subject::new(known, self.settings.namespace))
+    }
+}
+
+impl Subject {
+    fn new(known: directory::Subject, namespace: uuid::Uuid) -> Self {
+        let other_id = |id: &directory::NationalId| OtherId {
+            identifiant: id.as_str().to_owned(),
+            origine: id.origin().to_owned(),
+            qualite: id.quality(),
+        };
+        Self {
+            sub: format!("f:{namespace}:{}", known.id_nat),
+            id_nat: known.id_nat.to_string(),
+            other_ids: known.identifiers.iter().map(other_id).collect(),
+            family_name: known.family_name.clone(),
+            given_name: known.given_name.clone(),
+            known,
+        }
+    }
+
+    /// Practices and activities.
+    pub fn professional(&self) -> &Professional {
+        &self.known.professional
+    }
+
+    /// Everything that userinfo can say.
+    pub(super) fn userinfo(&self, session: &Session) -> impl Serialize {
+        let identity = claims::Identity {
+            sub: &self.sub,
+            id_nat: &self.known.id_nat,
+            identifiers: &self.known.identifiers,
+            family_name: &self.family_name,
+            given_name: &self.given_name,
+        };
+        let options = claims::Options { auth_mode: Some(session.auth_mode.as_str()), ..Default::default() };
+        claims::userinfo(&identity, &self.known.professional, options)
+    }
+}

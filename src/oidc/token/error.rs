@@ -1,0 +1,136 @@
+//! Why no tokens are issued: one variant per cause, few words for the relying party (RFC 6749 §5.2).
+
+use axum::response::{IntoResponse, Response};
+use http::StatusCode;
+
+use crate::crypto::jose::SignError;
+use crate::oidc::client::ClientError;
+use crate::oidc::error;
+use crate::oidc::parameters::Duplicate;
+use crate::oidc::subject::SubjectError;
+use crate::store::StoreError;
+
+/// Why no tokens are issued.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum TokenError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    #[error("Missing parameter: {0}")]
+    Missing(&'static str),
+    #[error("Unsupported grant_type")]
+    UnsupportedGrant,
+    /// No such code, or of another client.
+    #[error("Code not valid")]
+    UnknownCode,
+    #[error("Code is expired")]
+    ExpiredCode,
+    /// What it gave is revoked.
+    #[error("Code already used")]
+    ReplayedCode,
+    #[error("Incorrect redirect_uri")]
+    WrongRedirectUri,
+    #[error("PKCE code verifier not specified")]
+    VerifierMissing,
+    /// A verifier where the request had no challenge: somebody took the challenge out of it (RFC 9700 §4.8.2).
+    #[error("PKCE code verifier given for a request without a code challenge")]
+    VerifierUnexpected,
+    #[error("PKCE verification failed: Invalid code verifier")]
+    VerifierMalformed,
+    #[error("PKCE verification failed: Code mismatch")]
+    WrongVerifier,
+    /// No such token, or of another client.
+    #[error("Invalid refresh token")]
+    UnknownRefreshToken,
+    #[error("Token is not active")]
+    ExpiredRefreshToken,
+    /// The grant is revoked.
+    #[error("Maximum allowed refresh token reuse exceeded")]
+    ReusedRefreshToken,
+    #[error("The scope asked for exceeds what was granted")]
+    ScopeExceeded,
+    #[error("Grant was revoked")]
+    Revoked,
+    #[error("Session not active")]
+    SessionOver,
+    /// The person was disabled, or is no longer admitted.
+    #[error("User disabled")]
+    Person(#[source] SubjectError),
+    /// Somebody else changed what we looked at in the meantime.
+    #[error("Code not valid")]
+    Overtaken,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
+}
+
+impl TokenError {
+    /// The stable code of `docs/errors.md`.
+    pub(super) fn code(&self) -> &'static str {
+        match self {
+            Self::Client(error) => error.code(),
+            Self::Duplicate(_) => "OIDC-003",
+            Self::Missing(_) => "OIDC-050",
+            Self::UnsupportedGrant => "OIDC-051",
+            Self::UnknownCode => "OIDC-052",
+            Self::ExpiredCode => "OIDC-053",
+            Self::ReplayedCode => "OIDC-054",
+            Self::WrongRedirectUri => "OIDC-055",
+            Self::VerifierMissing => "OIDC-056",
+            Self::VerifierUnexpected => "OIDC-057",
+            Self::VerifierMalformed => "OIDC-058",
+            Self::WrongVerifier => "OIDC-059",
+            Self::UnknownRefreshToken => "OIDC-060",
+            Self::ExpiredRefreshToken => "OIDC-061",
+            Self::ReusedRefreshToken => "OIDC-062",
+            Self::ScopeExceeded => "OIDC-063",
+            Self::Revoked => "OIDC-064",
+            Self::SessionOver => "OIDC-065",
+            Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
+            Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
+            Self::Overtaken => "OIDC-066",
+            Self::Sign(_) => "OIDC-094",
+        }
+    }
+}
+
+impl From<SubjectError> for TokenError {
+    fn from(error: SubjectError) -> Self {
+        match error {
+            SubjectError::Store(error) => Self::Store(error),
+            refused @ SubjectError::Refused(_) => Self::Person(refused),
+        }
+    }
+}
+
+impl IntoResponse for TokenError {
+    fn into_response(self) -> Response {
+        let name = match self {
+            Self::Client(error) => return error.into_response(),
+            Self::Store(ref error) => return error::fault(error, error.code()),
+            Self::Sign(ref error) => return error::fault(error, self.code()),
+            Self::Duplicate(_) | Self::Missing(_) => "invalid_request",
+            Self::UnsupportedGrant => "unsupported_grant_type",
+            Self::ScopeExceeded => "invalid_scope",
+            Self::UnknownCode
+            | Self::ExpiredCode
+            | Self::ReplayedCode
+            | Self::WrongRedirectUri
+            | Self::VerifierMissing
+            | Self::VerifierUnexpected
+            | Self::VerifierMalformed
+            | Self::WrongVerifier
+            | Self::UnknownRefreshToken
+            | Self::ExpiredRefreshToken
+            | Self::ReusedRefreshToken
+            | Self::Revoked
+            | Self::SessionOver
+            | Self::Person(_)
+            | Self::Overtaken => "invalid_grant",
+        };
+        tracing::warn!(code = self.code(), error = %self, "no tokens were issued");
+        error::json(StatusCode::BAD_REQUEST, name, &self.to_string())
+    }
+}

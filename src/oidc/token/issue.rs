@@ -1,0 +1,105 @@
+//! Making the tokens of one answer. Everything is computed and signed here, before the database is told.
+
+use chrono::TimeDelta;
+
+use super::error::TokenError;
+use crate::crypto::digest::sha256;
+use crate::crypto::jose::{self, base64url};
+use crate::ids::{Secret, uuid_v4};
+use crate::oidc::subject::Subject;
+use crate::oidc::{Provider, psc};
+use crate::session::{Session, Standing};
+use crate::store;
+use crate::store::client::Client;
+use crate::store::grant::{Grant, NewTokens};
+
+/// Tokens that are signed and not yet kept.
+pub(super) struct Prepared {
+    /// For the database.
+    pub tokens: NewTokens,
+    /// For the relying party.
+    pub response: psc::TokenResponse,
+}
+
+/// The session and the person of a grant, looked at again.
+///
+/// # Errors
+/// Where the session is over or the person may no longer be here.
+pub(super) async fn standing(
+    provider: &Provider,
+    client: &Client,
+    grant: &Grant,
+) -> Result<(Session, Subject), TokenError> {
+    if grant.revoked_at.is_some() {
+        return Err(TokenError::Revoked);
+    }
+    let session = store::session::by_id(&provider.db, grant.session_id).await?;
+    let session = session.ok_or(TokenError::SessionOver)?;
+    if session.standing(provider.settings.session, provider.now()) != Standing::Alive {
+        return Err(TokenError::SessionOver);
+    }
+    let subject = provider.subject(grant.person_id, client).await?;
+    Ok((session, subject))
+}
+
+/// Makes and signs access, ID and refresh token.
+///
+/// # Errors
+/// Where a token cannot be signed.
+pub(super) async fn prepare(
+    provider: &Provider,
+    grant: &Grant,
+    session: &Session,
+    subject: &Subject,
+) -> Result<Prepared, TokenError> {
+    let now = provider.now();
+    let lifetimes = provider.settings.lifetimes;
+    // Nothing outlives the session.
+    let within = |lifetime: TimeDelta| lifetime.min(session.expires_at - now);
+    let (access_life, refresh_life) = (within(lifetimes.access_token), within(lifetimes.refresh_token));
+    let facts = psc::Facts {
+        issuer: provider.settings.issuer.as_str(),
+        subject,
+        session,
+        grant,
+        choices: &provider.settings.choices,
+        issued_at: now,
+    };
+    let access_jti = uuid_v4(&*provider.random);
+    let access_expires_at = now + access_life;
+    let keys = provider.token_keys.keys().await;
+    let access = psc::access_token(&facts, access_jti.to_string(), access_expires_at);
+    let access_token = jose::sign(keys.current(), "JWT", &access)?;
+
+    let id_jti = uuid_v4(&*provider.random).to_string();
+    let id = psc::id_token(&facts, id_jti, at_hash(&access_token), access_expires_at);
+    let id_token = jose::sign(keys.current(), "JWT", &id)?;
+
+    let refresh_expires_at = now + refresh_life;
+    // 256 random bits, since its hash is all that stands between a guess and a session.
+    let refresh_jti = Secret::of_256_bits(&*provider.random).expose().to_owned();
+    let refresh = psc::refresh_token(&facts, refresh_jti, refresh_expires_at);
+    let refresh_token = jose::sign(provider.refresh_keys.keys().await.current(), "JWT", &refresh)?;
+
+    let refresh_hash = sha256(refresh_token.as_bytes());
+    Ok(Prepared {
+        tokens: NewTokens { access_jti, access_expires_at, refresh_hash, refresh_expires_at },
+        response: psc::TokenResponse {
+            access_token,
+            expires_in: access_life.num_seconds(),
+            refresh_expires_in: refresh_life.num_seconds(),
+            refresh_token,
+            token_type: "Bearer",
+            id_token,
+            not_before_policy: 0,
+            session_state: session.id,
+            scope: grant.scope.clone(),
+        },
+    })
+}
+
+/// OpenID Connect Core §3.1.3.6: the left half of the digest, which for RS256 is SHA-256.
+fn at_hash(access_token: &str) -> String {
+    let digest = sha256(access_token.as_bytes());
+    base64url::encode(digest.get(..16).unwrap_or(&digest))
+}
