@@ -4,6 +4,8 @@
 //! place decides which algorithms exist.
 
 pub mod digest;
+#[cfg(feature = "server")]
+pub mod egress;
 pub mod files;
 pub mod jose;
 pub mod keys;

@@ -3,9 +3,9 @@
 //! The signature alone is not enough: session, grant, client and person are looked at each time, so that the end of
 //! any of them is felt at once.
 
+use super::Provider;
 use super::psc::{self, AccessToken};
 use super::subject::{Subject, SubjectError};
-use super::Provider;
 use crate::crypto::jose::{self, Expected, JwsError};
 use crate::crypto::keys::Algorithm;
 use crate::directory::Refusal;

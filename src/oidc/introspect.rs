@@ -16,8 +16,8 @@ use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
 use crate::store;
-use crate::store::client::Client;
 use crate::store::StoreError;
+use crate::store::client::Client;
 
 /// `POST {iss}/protocol/openid-connect/token/introspect`
 pub(super) async fn answer(

@@ -82,9 +82,8 @@ impl Provider {
     /// [`KeyringError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, KeyringError> {
         let Parts { settings, db, seal, clock, random, trail, site, means } = parts;
-        let open = |purpose| {
-            Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail)
-        };
+        let open =
+            |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
         let refresh_keys = open(Purpose::Refresh).await?;
         Ok(Arc::new(Self { settings, db, clock, random, trail, token_keys, refresh_keys, site, means }))

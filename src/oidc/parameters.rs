@@ -24,12 +24,20 @@ pub struct Duplicate(pub String);
 impl Parameters {
     /// From `application/x-www-form-urlencoded`.
     pub fn parse(encoded: &[u8]) -> Self {
-        Self(form_urlencoded::parse(encoded).take(MOST).map(|(k, v)| (k.into_owned(), v.into_owned())).collect())
+        Self(
+            form_urlencoded::parse(encoded)
+                .take(MOST)
+                .map(|(k, v)| (k.into_owned(), v.into_owned()))
+                .collect(),
+        )
     }
 
     /// The value of `name`, unless it is absent or empty. Where it is there twice, the first.
     pub fn first(&self, name: &str) -> Option<&str> {
-        self.0.iter().find(|(found, value)| found == name && !value.is_empty()).map(|(_, value)| value.as_str())
+        self.0
+            .iter()
+            .find(|(found, value)| found == name && !value.is_empty())
+            .map(|(_, value)| value.as_str())
     }
 
     /// The value of `name`, unless it is absent or empty.
@@ -109,7 +117,8 @@ impl<S: Send + Sync> FromRequest<S> for Parameters {
             return Ok(Self::parse(request.uri().query().unwrap_or_default().as_bytes()));
         }
         let media_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        let media_type = media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim();
+        let media_type =
+            media_type.unwrap_or_default().split(';').next().unwrap_or_default().trim().to_owned();
         if !media_type.is_empty() && !media_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return Err(UnreadableForm::MediaType);
         }

@@ -79,6 +79,12 @@ impl Issuer {
         format!("{}{path}", self.text)
     }
 
+    /// Host and port, as a request names them.
+    pub fn authority(&self) -> &str {
+        let rest = self.text.split_once("://").map_or(self.text.as_str(), |(_, rest)| rest);
+        rest.split('/').next().unwrap_or_default()
+    }
+
     /// Scheme, host and port.
     pub fn origin(&self) -> url::Origin {
         self.url.origin()

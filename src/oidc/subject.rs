@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::Provider;
 use super::psc::OtherId;
-use crate::directory::{self, Admission, Professional, Refusal, Who, claims};
+use crate::directory::{self, Admission, Refusal, Who, claims};
 use crate::ids::PersonId;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -76,21 +76,9 @@ impl Subject {
         }
     }
 
-    /// Practices and activities.
-    pub fn professional(&self) -> &Professional {
-        &self.known.professional
-    }
-
     /// Everything that userinfo can say.
     pub(super) fn userinfo(&self, session: &Session) -> impl Serialize {
-        let identity = claims::Identity {
-            sub: &self.sub,
-            id_nat: &self.known.id_nat,
-            identifiers: &self.known.identifiers,
-            family_name: &self.family_name,
-            given_name: &self.given_name,
-        };
         let options = claims::Options { auth_mode: Some(session.auth_mode.as_str()), ..Default::default() };
-        claims::userinfo(&identity, &self.known.professional, options)
+        claims::userinfo(&self.known, &self.sub, options)
     }
 }

@@ -60,7 +60,11 @@ fn cors() -> [(header::HeaderName, HeaderValue); 3] {
     ]
 }
 
-async fn tell(provider: &Provider, headers: &HeaderMap, form: &Parameters) -> Result<Response, UserinfoError> {
+async fn tell(
+    provider: &Provider,
+    headers: &HeaderMap,
+    form: &Parameters,
+) -> Result<Response, UserinfoError> {
     let token = bearer(headers, form)?;
     let access = access::check(provider, token.expose()).await?;
     let everything = serde_json::to_value(access.subject.userinfo(&access.session)).unwrap_or_default();

@@ -10,6 +10,8 @@
 
 pub mod assets;
 #[cfg(feature = "server")]
+mod caller;
+#[cfg(feature = "server")]
 pub mod cookies;
 #[cfg(feature = "server")]
 pub mod csrf;

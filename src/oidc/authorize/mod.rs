@@ -4,7 +4,7 @@
 //! transaction is begun: bound to this browser by a cookie, shown at `/login/{id}`, and resumed there when a session
 //! satisfies it. Until the redirect address is known to be the client's, every error is a page.
 
-mod answer;
+pub(super) mod answer;
 mod check;
 pub(super) mod checks;
 pub mod error;
@@ -129,7 +129,8 @@ impl Visit<'_> {
     /// The browser's session, if it is good.
     async fn session(&self) -> Result<Option<Session>, StoreError> {
         let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
-        let session = store::session::by_cookie(&self.provider.db, sha256(cookie.expose().as_bytes())).await?;
+        let session =
+            store::session::by_cookie(&self.provider.db, sha256(cookie.expose().as_bytes())).await?;
         let (policy, now) = (self.provider.settings.session, self.provider.now());
         Ok(session.filter(|session| session.standing(policy, now) == Standing::Alive))
     }

@@ -172,4 +172,3 @@ impl Visit<'_> {
         Ok(page.render(&self.provider.site.frame(self.language)))
     }
 }
-

@@ -48,7 +48,10 @@ fn matches_wildcard(known: &str, asked: &str) -> bool {
     // URL parsers would understand differently matches nothing.
     let Some(prefix) = known.strip_suffix('*') else { return false };
     let has_path = prefix.split_once("://").is_some_and(|(_, rest)| rest.contains('/'));
-    has_path && asked.starts_with(prefix) && !asked.contains(['#', '\\', '@']) && !asked.contains("..")
+    has_path
+        && asked.starts_with(prefix)
+        && !asked.contains(['#', '\\', '@'])
+        && !asked.contains("..")
         && asked.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -75,9 +78,8 @@ pub fn check_registration(address: &str, sandbox: bool) -> Result<(), Registrati
         "https" if url.host().is_some() => Ok(()),
         "http" if is_this_machine(&url) => Ok(()),
         "http" => Err(RegistrationError::Unprotected(owned())),
-        "javascript" | "data" | "blob" | "file" | "about" | "filesystem" | "vbscript" | "ws" | "wss" | "ftp" => {
-            Err(RegistrationError::Scheme(owned()))
-        }
+        "javascript" | "data" | "blob" | "file" | "about" | "filesystem" | "vbscript" | "ws" | "wss"
+        | "ftp" => Err(RegistrationError::Scheme(owned())),
         // Private-use schemes of applications hold a dot (RFC 8252 §7.1).
         scheme if scheme.contains('.') => Ok(()),
         _ => Err(RegistrationError::Scheme(owned())),
@@ -135,7 +137,9 @@ mod tests {
 
     #[test]
     fn only_addresses_that_cannot_hurt_are_registered() {
-        for good in ["https://rp.example/cb", "http://127.0.0.1:8081/cb", "http://[::1]/cb", "fr.example.app:/cb"] {
+        for good in
+            ["https://rp.example/cb", "http://127.0.0.1:8081/cb", "http://[::1]/cb", "fr.example.app:/cb"]
+        {
             assert_eq!(check_registration(good, false), Ok(()), "{good}");
         }
         for bad in [

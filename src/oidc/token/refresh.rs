@@ -34,8 +34,7 @@ pub(super) async fn redeem(
 
     let (session, subject) = issue::standing(provider, client, grant).await?;
     let prepared = issue::prepare(provider, grant, &session, &subject).await?;
-    let redemption =
-        RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
+    let redemption = RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
     let event = |kind| {
         let event = provider.trail.event(kind).person(grant.person_id).client(&client.id).session(session.id);
         event.id_nat(&subject.id_nat).caller(caller)

@@ -1,0 +1,349 @@
+//! The one client for outbound calls whose address somebody else chose: back-channel logout, key sets, pushes.
+//!
+//! What a hospital gets: whoever registers a relying party cannot make the provider call the machines behind it.
+//! Loopback, link-local, metadata, private, multicast and reserved addresses are refused unless the configuration
+//! allows them (`[egress] allow`). The check is on the addresses that are connected to: names are resolved here, and
+//! only allowed addresses are handed to the connection. No redirects, no proxy of the environment, bounded size and
+//! time.
+
+use std::error::Error as _;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::StatusCode;
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use url::{Host, Url};
+
+use crate::config::{self, Destination};
+
+const CONNECT: Duration = Duration::from_secs(3);
+const WHOLE: Duration = Duration::from_secs(10);
+const LARGEST_ANSWER: usize = 256 * 1024;
+
+/// Why a call was not made, or has no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum EgressError {
+    /// No address we call.
+    #[error("{0:?} is no http or https address")]
+    Address(String),
+    /// Plain HTTP to something that is not allowed by name or network.
+    #[error("{0} is plain http: use https, or list the host in [egress] allow")]
+    Unprotected(String),
+    /// A private address that is not allowed.
+    #[error("{0} is not reachable for outbound calls: it is private, list it in [egress] allow")]
+    Forbidden(String),
+    /// The other side does not answer, or not in time.
+    #[error("the call failed: {0}")]
+    Failed(String),
+    /// The answer is longer than any that we read.
+    #[error("the answer is longer than {LARGEST_ANSWER} bytes")]
+    TooLong,
+    /// The client cannot be made.
+    #[error("the outbound client cannot be made: {0}")]
+    Client(String),
+}
+
+impl EgressError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Address(_) => "OIDC-033",
+            Self::Unprotected(_) => "OIDC-034",
+            Self::Forbidden(_) => "OIDC-035",
+            Self::Failed(_) => "OIDC-036",
+            Self::TooLong => "OIDC-037",
+            Self::Client(_) => "OIDC-038",
+        }
+    }
+}
+
+/// What came back.
+#[derive(Debug)]
+pub struct Answer {
+    /// The status, whatever it is.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// The client. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Egress {
+    client: reqwest::Client,
+    rules: Arc<Rules>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Rules(Vec<Destination>);
+
+impl Egress {
+    /// A client that reaches public addresses, and what the configuration allows.
+    ///
+    /// # Errors
+    /// [`EgressError::Client`], where the system's certificates cannot be read.
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
+    pub fn new(config: &config::Egress) -> Result<Self, EgressError> {
+        let rules = Arc::new(Rules(config.allow.clone()));
+        let client = reqwest::Client::builder()
+            .redirect(reqwest::redirect::Policy::none())
+            .no_proxy()
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .pool_max_idle_per_host(2)
+            .user_agent(concat!("sceau/", env!("CARGO_PKG_VERSION")))
+            .dns_resolver(Arc::new(Resolver(Arc::clone(&rules))))
+            .build()
+            .map_err(|error| EgressError::Client(chain(&error)))?;
+        Ok(Self { client, rules })
+    }
+
+    /// Posts a form.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn post_form(&self, address: &str, fields: &[(&str, &str)]) -> Result<Answer, EgressError> {
+        let url = self.rules.check(address)?;
+        let answer = self.client.post(url).form(fields).send().await;
+        self.read(answer).await
+    }
+
+    /// Fetches a document.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn fetch(&self, address: &str) -> Result<Answer, EgressError> {
+        let url = self.rules.check(address)?;
+        let answer = self.client.get(url).send().await;
+        self.read(answer).await
+    }
+
+    async fn read(&self, answer: Result<reqwest::Response, reqwest::Error>) -> Result<Answer, EgressError> {
+        let mut answer = answer.map_err(|error| failure(&error))?;
+        let status = answer.status();
+        let mut body = Vec::new();
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+            if body.len() + chunk.len() > LARGEST_ANSWER {
+                return Err(EgressError::TooLong);
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Answer { status, body })
+    }
+}
+
+impl Rules {
+    /// What can be said of an address before its name is resolved. An address given by numbers is judged here, since no
+    /// resolver is asked for it.
+    fn check(&self, address: &str) -> Result<Url, EgressError> {
+        let url = Url::parse(address).map_err(|_| EgressError::Address(address.to_owned()))?;
+        let allowed = match url.host() {
+            Some(Host::Domain(name)) => self.allows_name(name),
+            Some(Host::Ipv4(ip)) => self.judge(ip.into())?,
+            Some(Host::Ipv6(ip)) => self.judge(ip.into())?,
+            None => return Err(EgressError::Address(address.to_owned())),
+        };
+        match url.scheme() {
+            "https" => Ok(url),
+            // A name that is not listed may still resolve into a listed network.
+            "http" if allowed || matches!(url.host(), Some(Host::Domain(_))) && self.has_networks() => {
+                Ok(url)
+            }
+            "http" => Err(EgressError::Unprotected(url.host_str().unwrap_or_default().to_owned())),
+            _ => Err(EgressError::Address(address.to_owned())),
+        }
+    }
+
+    /// Whether the address is listed; refuses it where it is neither listed nor public.
+    fn judge(&self, ip: IpAddr) -> Result<bool, EgressError> {
+        let listed = self.allows_address(ip);
+        if listed || is_public(ip) { Ok(listed) } else { Err(EgressError::Forbidden(ip.to_string())) }
+    }
+
+    fn allows_name(&self, name: &str) -> bool {
+        self.0.iter().any(|entry| matches!(entry, Destination::Host(host) if host.eq_ignore_ascii_case(name)))
+    }
+
+    fn allows_address(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        self.0.iter().any(|entry| matches!(entry, Destination::Network(network) if network.contains(&ip)))
+    }
+
+    fn has_networks(&self) -> bool {
+        self.0.iter().any(|entry| matches!(entry, Destination::Network(_)))
+    }
+}
+
+/// Resolves names by the system, and hands on the addresses that may be connected to.
+#[derive(Debug)]
+struct Resolver(Arc<Rules>);
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let rules = Arc::clone(&self.0);
+        Box::pin(async move {
+            let name = name.as_str();
+            let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
+            let by_name = rules.allows_name(name);
+            let good = |ip: IpAddr| by_name || rules.allows_address(ip) || is_public(ip);
+            let good: Vec<SocketAddr> = found.into_iter().filter(|address| good(address.ip())).collect();
+            if good.is_empty() {
+                let refused: Box<dyn std::error::Error + Send + Sync> =
+                    Box::new(EgressError::Forbidden(name.to_owned()));
+                return Err(refused);
+            }
+            let addresses: Addrs = Box::new(good.into_iter());
+            Ok(addresses)
+        })
+    }
+}
+
+/// Whether an address is one of the Internet's (IANA special-purpose registries).
+fn is_public(ip: IpAddr) -> bool {
+    match ip.to_canonical() {
+        IpAddr::V4(ip) => {
+            let [a, b, c, _] = ip.octets();
+            let shared = a == 100 && (64..128).contains(&b);
+            let protocol = a == 192 && b == 0 && c == 0;
+            let benchmark = a == 198 && (18..20).contains(&b);
+            let reserved = a == 0 || a >= 240;
+            !(ip.is_private()
+                || ip.is_loopback()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_documentation()
+                || ip.is_broadcast()
+                || (shared || protocol || benchmark || reserved))
+        }
+        IpAddr::V6(ip) => {
+            // Only global unicast, 2000::/3, without what tunnels to IPv4 or is for documentation.
+            let [first, second, ..] = ip.segments();
+            let tunnels = first == 0x2002 || (first == 0x2001 && second < 0x0200);
+            let documentation = (first == 0x2001 && second == 0x0db8) || (first & 0xfff0 == 0x3ff0);
+            first & 0xe000 == 0x2000 && !tunnels && !documentation
+        }
+    }
+}
+
+fn failure(error: &reqwest::Error) -> EgressError {
+    let mut source = error.source();
+    while let Some(cause) = source {
+        if let Some(EgressError::Forbidden(what)) = cause.downcast_ref() {
+            return EgressError::Forbidden(what.clone());
+        }
+        source = cause.source();
+    }
+    EgressError::Failed(chain(error))
+}
+
+/// The error with its causes: reqwest's own text says little.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(allow: &[&str]) -> Rules {
+        let entry = |text: &&str| match text.parse() {
+            Ok(network) => Destination::Network(network),
+            Err(_) => Destination::Host((*text).to_owned()),
+        };
+        Rules(allow.iter().map(entry).collect())
+    }
+
+    fn refusal(rules: &Rules, address: &str) -> &'static str {
+        rules.check(address).unwrap_err().code()
+    }
+
+    #[test]
+    fn addresses_that_are_not_of_the_internet_are_refused() {
+        for private in [
+            "127.0.0.1",
+            "127.1.2.3",
+            "0.0.0.0",
+            "10.1.2.3",
+            "172.16.0.1",
+            "192.168.1.1",
+            "169.254.169.254",
+            "100.64.0.1",
+            "192.0.0.8",
+            "198.18.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "240.0.0.1",
+            "255.255.255.255",
+            "[::1]",
+            "[::]",
+            "[fe80::1]",
+            "[fd00::1]",
+            "[ff02::1]",
+            "[::ffff:127.0.0.1]",
+            "[::ffff:10.0.0.1]",
+            "[64:ff9b::a00:1]",
+            "[2002:7f00:1::]",
+            "[2001:0:0:1::]",
+            "[2001:db8::1]",
+            // The same address by other numbers, as browsers and curl read them.
+            "2130706433",
+            "0x7f.1",
+            "0177.0.0.1",
+        ] {
+            assert_eq!(refusal(&rules(&[]), &format!("https://{private}/x")), "OIDC-035", "{private}");
+        }
+        for public in ["https://9.9.9.9/x", "https://[2620:fe::fe]/x", "https://rp.example/x"] {
+            assert!(rules(&[]).check(public).is_ok(), "{public}");
+        }
+    }
+
+    #[test]
+    fn what_is_listed_is_reached() {
+        let rules = rules(&["10.1.0.0/16", "dpi.hopital.example"]);
+        assert!(rules.check("http://10.1.2.3/x").is_ok());
+        assert!(rules.check("http://[::ffff:10.1.2.3]/x").is_ok());
+        assert!(rules.check("http://DPI.hopital.example/x").is_ok());
+        assert_eq!(refusal(&rules, "https://10.2.0.1/x"), "OIDC-035");
+        assert_eq!(refusal(&rules, "http://9.9.9.9/x"), "OIDC-034");
+    }
+
+    #[test]
+    fn only_http_is_called() {
+        for odd in ["file:///etc/passwd", "ftp://rp.example/", "gopher://rp.example/", "rp.example", "https:"]
+        {
+            assert_eq!(refusal(&rules(&[]), odd), "OIDC-033", "{odd}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_name_of_this_machine_is_refused_when_it_is_resolved() {
+        let egress = Egress::new(&config::Egress::default()).unwrap();
+        let error = egress.post_form("https://localhost:1/x", &[]).await.unwrap_err();
+        assert_eq!(error.code(), "OIDC-035", "{error}");
+    }
+
+    #[tokio::test]
+    async fn redirects_are_not_followed_and_long_answers_not_read() {
+        use axum::response::Redirect;
+        use axum::routing::{get, post};
+        let routes = axum::Router::new()
+            .route("/redirect", post(|| async { Redirect::to("/long") }))
+            .route("/long", get(|| async { vec![b'x'; LARGEST_ANSWER + 1] }));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let here = format!("http://{}", listener.local_addr().unwrap());
+        let server = tokio::spawn(async move { axum::serve(listener, routes).await });
+        let allow = vec![Destination::Network("127.0.0.0/8".parse().unwrap())];
+        let egress = Egress::new(&config::Egress { allow }).unwrap();
+        let answer = egress.post_form(&format!("{here}/redirect"), &[("a", "b")]).await.unwrap();
+        assert_eq!(answer.status, StatusCode::SEE_OTHER);
+        assert_eq!(egress.fetch(&format!("{here}/long")).await.unwrap_err().code(), "OIDC-037");
+        server.abort();
+    }
+}

@@ -1,0 +1,41 @@
+//! `id_token_hint`: an ID token of ours, signed by any key we ever had, however old.
+
+use serde::Deserialize;
+
+use crate::crypto::jose::{self, Expected};
+use crate::crypto::keys::{Algorithm, VerifyingKey};
+use crate::ids::SessionId;
+use crate::oidc::psc;
+
+const EXPECTED: Expected<'_> =
+    Expected { typ: Some("JWT"), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+
+/// What a hint tells.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Hint {
+    /// The session it was issued in.
+    pub session: SessionId,
+    /// The client it was issued to.
+    pub client_id: String,
+}
+
+#[derive(Deserialize)]
+struct Claims {
+    iss: String,
+    aud: String,
+    typ: String,
+    sid: SessionId,
+}
+
+impl Hint {
+    /// Reads a hint; nothing where it is no ID token of ours. Its age does not matter (RP-Initiated Logout §4).
+    pub(super) fn read<'k>(
+        token: &str,
+        issuer: &str,
+        key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
+    ) -> Option<Self> {
+        let claims: Claims = jose::verify(token, EXPECTED, key_of).ok()?;
+        let is_ours = claims.iss == issuer && claims.typ == psc::ID_TOKEN_TYPE;
+        is_ours.then_some(Self { session: claims.sid, client_id: claims.aud })
+    }
+}

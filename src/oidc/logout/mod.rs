@@ -1,0 +1,331 @@
+//! Logout started by a relying party (RP-Initiated Logout 1.0), in all the forms that PSC's relying parties use: GET and
+//! POST, with an `id_token_hint` that may be expired (ID tokens live two minutes), with `client_id` alone, with or
+//! without an address to go back to. `state` is always given back.
+//!
+//! A valid hint names the session to end, so it needs neither cookie nor question. Without one the person is asked, or
+//! any page could sign people out. [`backchannel`] tells the other relying parties.
+
+pub mod backchannel;
+mod hint;
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
+
+use super::Provider;
+use super::authorize::answer::{see_other, with_parameters};
+use super::parameters::{Duplicate, Parameters, UnreadableForm};
+use crate::audit::{Caller, Kind};
+use crate::crypto::digest::sha256;
+use crate::ids::{Secret, SessionId};
+use crate::session::{EndReason, Session, Standing};
+use crate::store::client::Client;
+use crate::store::{self, StoreError};
+use crate::web::cookies::{self, NoCookie};
+use crate::web::csrf::{self, OwnOrigin};
+use crate::web::error_page::ErrorPage;
+use crate::web::headers::form_target;
+use crate::web::language::Language;
+use crate::web::pages::RelyingParty;
+use crate::web::pages::session::{SignOut, SignedOut};
+use hint::Hint;
+
+/// On the front host: the same endpoint, where the issuer's own host has no pages.
+pub const FRONT: &str = "/logout";
+/// On the front host: the answer to "do you want to sign out?".
+pub const CONFIRMED: &str = "/logout/confirmed";
+/// For the discovery documents.
+pub const BACKCHANNEL_IS_SUPPORTED: bool = true;
+
+const KNOWN: [&str; 6] =
+    ["id_token_hint", "client_id", "post_logout_redirect_uri", "state", "ui_locales", csrf::FIELD];
+
+/// Why nobody is signed out.
+#[derive(Debug, thiserror::Error)]
+pub enum LogoutError {
+    /// A parameter is there twice.
+    #[error(transparent)]
+    Duplicate(#[from] Duplicate),
+    /// No ID token of ours.
+    #[error("id_token_hint is no ID token of this provider")]
+    Hint,
+    /// The hint is for another client than `client_id`.
+    #[error("id_token_hint was issued to another client than client_id")]
+    HintOfAnotherClient,
+    /// No such client.
+    #[error("the client is unknown")]
+    ClientUnknown,
+    /// An address to go back to, and no client it could belong to.
+    #[error("post_logout_redirect_uri needs id_token_hint or client_id")]
+    NobodysAddress,
+    /// Not one of the client's.
+    #[error("post_logout_redirect_uri is not registered for the client")]
+    AddressUnknown,
+    /// A form of another site, or of another session.
+    #[error(transparent)]
+    Forgery(#[from] csrf::Refused),
+    /// A cookie cannot be written.
+    #[error("a cookie cannot be written")]
+    Cookie(#[from] NoCookie),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl LogoutError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Duplicate(_) => "OIDC-003",
+            Self::Hint | Self::HintOfAnotherClient => "OIDC-030",
+            Self::ClientUnknown => "OIDC-001",
+            Self::NobodysAddress | Self::AddressUnknown => "OIDC-031",
+            Self::Forgery(refused) => refused.code(),
+            Self::Cookie(_) => "WEB-005",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Forgery(_) => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        }
+    }
+}
+
+/// A logout that was checked.
+struct Asked {
+    hint: Option<Hint>,
+    client: Option<Client>,
+    /// Where to go back, with `state`.
+    back: Option<String>,
+}
+
+/// One request of a browser or relying party.
+struct Visit<'a> {
+    provider: &'a Provider,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    language: Language,
+    method: Method,
+}
+
+/// `GET` and `POST {iss}/protocol/openid-connect/logout`, and the same on the front host.
+pub(super) async fn answer(
+    State(provider): State<Arc<Provider>>,
+    method: Method,
+    caller: Caller,
+    headers: HeaderMap,
+    parameters: Result<Parameters, UnreadableForm>,
+) -> Response {
+    let parameters = match parameters {
+        Ok(parameters) => parameters,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let visit = Visit::new(&provider, &caller, &headers, &parameters, method);
+    visit.answer(&parameters).await.unwrap_or_else(|error| visit.fail(&error))
+}
+
+/// `POST /logout/confirmed`
+pub(super) async fn confirmed(
+    State(provider): State<Arc<Provider>>,
+    method: Method,
+    caller: Caller,
+    headers: HeaderMap,
+    parameters: Result<Parameters, UnreadableForm>,
+) -> Response {
+    let parameters = match parameters {
+        Ok(parameters) => parameters,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let visit = Visit::new(&provider, &caller, &headers, &parameters, method);
+    visit.confirmed(&parameters).await.unwrap_or_else(|error| visit.fail(&error))
+}
+
+impl<'a> Visit<'a> {
+    fn new(
+        provider: &'a Provider,
+        caller: &'a Caller,
+        headers: &'a HeaderMap,
+        parameters: &Parameters,
+        method: Method,
+    ) -> Self {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
+        let language = Language::choose(parameters.first("ui_locales"), accepted);
+        Self { provider, caller, headers, language, method }
+    }
+
+    async fn answer(&self, parameters: &Parameters) -> Result<Response, LogoutError> {
+        let asked = self.check(parameters).await?;
+        if let Some(hint) = &asked.hint {
+            self.end(hint.session, EndReason::RelyingParty, asked.client.as_ref()).await?;
+            return self.signed_out(&asked, hint.session).await;
+        }
+        if self.provider.is_issuer_apart(self.headers) {
+            // The cookie and the question live on the front host.
+            let front = self.provider.settings.front_address(FRONT);
+            return Ok(see_other(&format!("{front}?{}", parameters.encode()), Method::POST));
+        }
+        match self.session().await? {
+            Some((_, cookie)) => Ok(self.ask(&asked, parameters, &cookie)),
+            None => Ok(self.closed(&asked)),
+        }
+    }
+
+    async fn confirmed(&self, parameters: &Parameters) -> Result<Response, LogoutError> {
+        OwnOrigin::of(&self.provider.settings.front_url).check(&self.method, self.headers)?;
+        let asked = self.check(parameters).await?;
+        let Some((session, cookie)) = self.session().await? else { return Ok(self.closed(&asked)) };
+        csrf::check_token(&cookie, parameters.first(csrf::FIELD).unwrap_or_default())?;
+        self.end(session.id, EndReason::SignedOut, asked.client.as_ref()).await?;
+        self.signed_out(&asked, session.id).await
+    }
+
+    /// What the parameters say, if they agree with one another and with the client's registration.
+    async fn check(&self, parameters: &Parameters) -> Result<Asked, LogoutError> {
+        parameters.each_once(&KNOWN)?;
+        let provider = self.provider;
+        let hint = match parameters.first("id_token_hint") {
+            Some(token) => {
+                let keys = provider.token_keys.keys().await;
+                let issuer = provider.settings.issuer.as_str();
+                Some(Hint::read(token, issuer, |kid| keys.verifying(kid)).ok_or(LogoutError::Hint)?)
+            }
+            None => None,
+        };
+        let client_id = parameters.first("client_id");
+        if let (Some(hint), Some(client_id)) = (&hint, client_id)
+            && hint.client_id != client_id
+        {
+            return Err(LogoutError::HintOfAnotherClient);
+        }
+        let client_id = hint.as_ref().map(|hint| hint.client_id.as_str()).or(client_id);
+        let client = match client_id {
+            Some(id) => store::client::by_id(&provider.db, id).await?,
+            None => None,
+        };
+        // A hint ends its session even where its client was removed since; a name alone must be known.
+        if hint.is_none() && client_id.is_some() && client.is_none() {
+            return Err(LogoutError::ClientUnknown);
+        }
+        let back = match (parameters.first("post_logout_redirect_uri"), &client) {
+            (None, _) => None,
+            (Some(_), None) => return Err(LogoutError::NobodysAddress),
+            (Some(asked), Some(client)) => {
+                let registered = &client.post_logout_redirect_uris;
+                let sandbox = provider.settings.sandbox;
+                if !super::client::redirect_uri::is_registered(registered, asked, sandbox) {
+                    return Err(LogoutError::AddressUnknown);
+                }
+                let state = parameters.first("state").map(|state| ("state", state));
+                Some(with_parameters(asked, state.into_iter()))
+            }
+        };
+        Ok(Asked { hint, client, back })
+    }
+
+    /// Ends the session and queues the logouts of its relying parties. One that ended before is no error.
+    async fn end(
+        &self,
+        session: SessionId,
+        reason: EndReason,
+        client: Option<&Client>,
+    ) -> Result<(), LogoutError> {
+        let provider = self.provider;
+        let now = provider.now();
+        let Some(found) = store::session::by_id(&provider.db, session).await? else { return Ok(()) };
+        if store::session::end(&provider.db, session, reason, now, &*provider.random).await? {
+            let event = provider.trail.event(Kind::SessionEnded).person(found.person_id).session(session);
+            let event = event.note(reason.as_str()).caller(self.caller);
+            let event = client.map_or_else(|| event.clone(), |client| event.clone().client(&client.id));
+            store::audit::append(&provider.db, &event).await?;
+        }
+        Ok(())
+    }
+
+    /// The browser's session, if it runs, with its cookie.
+    async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
+        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
+        let hash = sha256(cookie.expose().as_bytes());
+        let session = store::session::by_cookie(&self.provider.db, hash).await?;
+        let (policy, now) = (self.provider.settings.session, self.provider.now());
+        let session = session.filter(|session| session.standing(policy, now) == Standing::Alive);
+        Ok(session.map(|session| (session, cookie)))
+    }
+
+    fn ask(&self, asked: &Asked, parameters: &Parameters, cookie: &Secret) -> Response {
+        let target = asked.back.as_deref().and_then(|back| Url::parse(back).ok());
+        let host = target.as_ref().and_then(Url::host_str).unwrap_or_default();
+        let carried = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"];
+        let field = |name: &str| parameters.first(name).map(|value| (name.to_owned(), value.to_owned()));
+        let page = SignOut {
+            relying_party: asked
+                .client
+                .as_ref()
+                .map(|client| RelyingParty { name: client.name.clone(), host: host.to_owned() }),
+            action: CONFIRMED.to_owned(),
+            fields: carried.iter().filter_map(|name| field(name)).collect(),
+            csrf: csrf::token(cookie),
+            stay: asked.back.clone(),
+            form_targets: target.as_ref().and_then(form_target).into_iter().collect(),
+        };
+        page.render(&self.provider.site.frame(self.language))
+    }
+
+    /// After the end of a session: back to the relying party, or the closing page; the cookie goes if it was this
+    /// session's.
+    async fn signed_out(&self, asked: &Asked, ended: SessionId) -> Result<Response, LogoutError> {
+        let mut response = self.closed(asked);
+        if let Some(cookie) = cookies::session().read(self.headers) {
+            let hash = sha256(cookie.expose().as_bytes());
+            let session = store::session::by_cookie(&self.provider.db, hash).await?;
+            if session.is_some_and(|session| session.id == ended) {
+                response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
+            }
+        }
+        Ok(response)
+    }
+
+    fn closed(&self, asked: &Asked) -> Response {
+        match &asked.back {
+            Some(back) => see_other(back, self.method.clone()),
+            None => SignedOut::default().render(&self.provider.site.frame(self.language)),
+        }
+    }
+
+    fn fail(&self, error: &LogoutError) -> Response {
+        let status = error.status();
+        if status.is_server_error() {
+            tracing::error!(code = error.code(), %error, "a logout could not be served");
+        } else {
+            tracing::warn!(code = error.code(), %error, "a logout was refused");
+        }
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        ErrorPage::new(status, error.code(), operation).render(&self.provider.site.frame(self.language))
+    }
+}
+
+impl Provider {
+    /// Whether the request came to the issuer's host, where that shows no page.
+    pub(super) fn is_issuer_apart(&self, headers: &HeaderMap) -> bool {
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        self.settings.issuer_stands_apart() && host == Some(self.settings.issuer.authority())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_parameter_that_is_read_is_refused_twice() {
+        for name in ["id_token_hint", "client_id", "post_logout_redirect_uri", "state"] {
+            assert!(KNOWN.contains(&name));
+        }
+    }
+}
