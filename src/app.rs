@@ -142,6 +142,26 @@ impl App {
         Ok(Self { config, db, clock, random, trail, card_keys, namespace, tls })
     }
 
+    /// The database.
+    pub fn db(&self) -> &Db {
+        &self.db
+    }
+
+    /// The time.
+    pub fn clock(&self) -> &SharedClock {
+        &self.clock
+    }
+
+    /// Randomness.
+    pub fn random(&self) -> &SharedRandom {
+        &self.random
+    }
+
+    /// What makes audit events.
+    pub fn trail(&self) -> &Trail {
+        &self.trail
+    }
+
     /// What answers where.
     pub fn router(&self) -> Router {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };

@@ -3,6 +3,8 @@
 //! What a hospital gets: something to try Sceau with before any service of its own is connected, and a worked example
 //! of a service built for Pro Santé Connect. Nothing here runs under `sceau serve`.
 
+pub mod demo;
+pub mod programs;
 pub mod provider;
 pub mod relying_party;
 

@@ -5,6 +5,7 @@
 
 mod check;
 mod context;
+mod demo;
 mod failure;
 mod init;
 mod serve;
@@ -36,6 +37,8 @@ enum ServerCommand {
     Init(init::Init),
     /// Run the provider.
     Serve(serve::Serve),
+    /// Try everything on this machine: provider, two services, agent and a software card.
+    Demo(demo::Demo),
     /// Check the configuration and what it names, and say every fault with its line.
     Check(check::Check),
 }
@@ -48,6 +51,7 @@ impl ServerCli {
         let done = match self.command {
             ServerCommand::Init(command) => command.run(config).await,
             ServerCommand::Serve(command) => command.run(config).await,
+            ServerCommand::Demo(command) => command.run().await,
             ServerCommand::Check(command) => command.run(config).await,
         };
         match done {

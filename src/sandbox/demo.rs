@@ -1,0 +1,280 @@
+//! Everything on one machine: provider, two services, agent, and a card that exists in software only.
+//!
+//! What a hospital gets: `make demo`, and a professional signs in with a card a minute later. Everything is kept in one
+//! directory, so that a second start keeps keys and people; nothing outside of it is touched, no port is open to the
+//! network, and when the program ends, all it started has ended.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::programs::{self, ProgramError, Programs, Running};
+use super::relying_party::RelyingParty;
+use super::{SERVICES, Service};
+use crate::app::{self, App, StartError};
+use crate::audit::Kind;
+use crate::card::protocol::AGENT_PORT;
+use crate::clock::SharedClock;
+use crate::config::{Config, ConfigError};
+use crate::crypto::digest::sha256;
+use crate::ids::{Secret, SharedRandom};
+use crate::store::client::{self, Audience, NewClient, ProfileName};
+use crate::store::{Db, StoreError};
+use crate::web::serve::{Listener, Patience, ServeError, Transport};
+
+/// The provider's port.
+const PORT: u16 = 8080;
+/// The PIN of the software card.
+pub const PIN: &str = "1234";
+/// The establishment of the invented directory.
+pub const FINESS: &str = "0B0172805";
+/// Its professionals, in the format of the national directory.
+const DIRECTORY: &str = include_str!("directory.txt");
+
+/// Why the demonstration does not start, or ended.
+#[derive(Debug, thiserror::Error)]
+pub enum DemoError {
+    /// A port is taken.
+    #[error(
+        "port {port} is taken by another program, and the demonstration needs it for {what}: see `ss -ltnp`"
+    )]
+    PortTaken {
+        /// The port.
+        port: u16,
+        /// For what it is needed.
+        what: &'static str,
+    },
+    /// A file cannot be written.
+    #[error("{path}: {source}")]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A program.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
+    /// The configuration that we wrote ourselves.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The provider.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A service.
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
+
+/// What to start.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Where everything is kept.
+    pub state_dir: PathBuf,
+    /// The name of the software card, of those that `sceau-certs` makes.
+    pub card: String,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: SharedRandom,
+}
+
+/// A running demonstration.
+#[derive(Debug)]
+pub struct Demo {
+    agent: Running,
+    card: Option<Running>,
+    servers: TaskTracker,
+    stop: CancellationToken,
+}
+
+impl Demo {
+    /// Prepares what is missing and starts everything. `tell` is given a sentence at each step.
+    ///
+    /// # Errors
+    /// [`DemoError`]; what was started has ended then.
+    pub async fn start(options: Options, tell: impl Fn(&str)) -> Result<Self, DemoError> {
+        for (port, what) in [
+            (PORT, "the provider"),
+            (SERVICES[0].port, "a service"),
+            (SERVICES[1].port, "a service"),
+            (AGENT_PORT, "the agent"),
+        ] {
+            if programs::answers(port).await {
+                return Err(DemoError::PortTaken { port, what });
+            }
+        }
+        let programs = Programs::beside_this_one()
+            .map_err(|source| DemoError::File { path: "the directory of this program".into(), source })?;
+        let place = Place::make(&options.state_dir)?;
+        tell("certificates of the authorities and cards");
+        let mut generate = programs.command("sceau-certs")?;
+        generate.arg("generate").arg(place.pki());
+        programs::finish("sceau-certs", generate).await?;
+
+        tell("database, keys and people");
+        let config = Arc::new(Config::read(&place.config())?);
+        app::init(&config, options.clock.clone(), options.random.clone()).await?;
+        let app = App::start(config.clone(), options.clock.clone(), options.random.clone()).await?;
+        let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
+        let ends = stop.clone().drop_guard();
+        for service in SERVICES {
+            let secret = register(&app, service).await?;
+            let issuer = config.server.issuer.clone();
+            let party =
+                RelyingParty::new(service, issuer, secret, options.clock.clone(), options.random.clone());
+            let listener = Listener::bind(
+                ([127, 0, 0, 1], service.port).into(),
+                Transport::Plain { behind_proxy: false },
+            )
+            .await?;
+            let stop = stop.clone();
+            servers.spawn(async move { listener.serve(party.router(), Patience::default(), stop).await });
+        }
+        let listener = app.bind().await?;
+        servers.spawn(app.clone().serve(listener, stop.clone()));
+        servers.close();
+
+        let socket = place.path("pcscd");
+        tell("a card in a virtual reader");
+        let mut reader = programs.command("sceau-softcard")?;
+        reader.arg("--certs-dir").arg(place.pki()).args(["--card", &options.card, "--pin", PIN]);
+        reader.arg("--socket-dir").arg(&socket);
+        let (running, address) = Running::start_and_listen("sceau-softcard", reader).await?;
+        let card = Some(running);
+
+        tell("the agent");
+        let mut agent = programs.companion("sceau-agent")?;
+        agent.args(["run", "--pin-entry", "page", "--log", "warn"]).arg("--state-dir").arg(place.agent());
+        agent.arg("--config").arg(place.path("agent.toml")).env("PCSCLITE_CSOCK_NAME", address);
+        let agent =
+            Running::start_until("sceau-agent", agent, async || programs::answers(AGENT_PORT).await).await?;
+        let stop = ends.disarm();
+        Ok(Self { agent, card, servers, stop })
+    }
+
+    /// Waits until `stop` is cancelled, or a part ends by itself; then ends everything.
+    ///
+    /// # Errors
+    /// The part that ended by itself.
+    pub async fn run(mut self, stop: CancellationToken) -> Result<(), DemoError> {
+        let ended = {
+            let card = async {
+                match &mut self.card {
+                    Some(card) => card.ended().await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => None,
+                error = self.agent.ended() => Some(error),
+                error = card => Some(error),
+            }
+        };
+        self.agent.stop().await;
+        if let Some(card) = self.card {
+            card.stop().await;
+        }
+        self.stop.cancel();
+        self.servers.wait().await;
+        ended.map_or(Ok(()), |error| Err(error.into()))
+    }
+}
+
+/// The address to open first.
+pub fn address() -> String {
+    SERVICES[0].origin()
+}
+
+/// The directory of the demonstration.
+#[derive(Debug)]
+struct Place(PathBuf);
+
+impl Place {
+    fn make(dir: &Path) -> Result<Self, DemoError> {
+        let place = Self(programs::absolute(dir));
+        std::fs::create_dir_all(&place.0)
+            .map_err(|source| DemoError::File { path: place.0.clone(), source })?;
+        place.write("sceau.toml", &configuration(&place))?;
+        place.write("directory.txt", DIRECTORY)?;
+        Ok(place)
+    }
+
+    fn write(&self, name: &str, content: &str) -> Result<(), DemoError> {
+        let path = self.path(name);
+        std::fs::write(&path, content).map_err(|source| DemoError::File { path, source })
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    fn config(&self) -> PathBuf {
+        self.path("sceau.toml")
+    }
+
+    fn pki(&self) -> PathBuf {
+        self.path("pki")
+    }
+
+    fn agent(&self) -> PathBuf {
+        self.path("agent")
+    }
+}
+
+fn configuration(place: &Place) -> String {
+    let quoted = |path: PathBuf| toml::Value::from(path.display().to_string()).to_string();
+    format!(
+        "# Written by `sceau demo` at each start. Try commands with --config and this file.\n\
+         config_version = 1\n\n\
+         [server]\n\
+         issuer = \"http://localhost:{PORT}/auth/realms/esante-wallet\"\n\
+         listen = \"127.0.0.1:{PORT}\"\n\
+         state_dir = {state}\n\n\
+         [establishment]\n\
+         name = \"Hôpital de démonstration\"\n\
+         finess = [\"{FINESS}\"]\n\n\
+         [card]\n\
+         anchors_dir = {anchors}\n\
+         crl_dir = {crl}\n\
+         accept_test_cards = true\n\n\
+         [egress]\n\
+         allow = [\"127.0.0.1\"]\n\n\
+         [log]\n\
+         format = \"human\"\n\
+         filter = \"warn\"\n",
+        state = quoted(place.path("state")),
+        anchors = quoted(place.pki().join("anchors")),
+        crl = quoted(place.pki().join("crl")),
+    )
+}
+
+/// Registers a service, or gives it another secret: nobody has to keep one.
+async fn register(app: &App, service: Service) -> Result<Secret, DemoError> {
+    let secret = Secret::of_256_bits(&**app.random());
+    let (db, now, hash): (&Db, _, _) = (app.db(), app.clock().now(), sha256(secret.expose().as_bytes()));
+    let event = |kind| (&app.trail().event(kind).client(service.client_id).actor("demo")).into();
+    if client::rotate_secret(db, service.client_id, hash, now, now, &event(Kind::ClientSecretRotated)).await?
+    {
+        return Ok(secret);
+    }
+    let new = NewClient {
+        id: service.client_id.to_owned(),
+        name: service.name.to_owned(),
+        profile: ProfileName::Psc,
+        secret_hash: hash,
+        redirect_uris: vec![service.redirect_uri()],
+        post_logout_redirect_uris: vec![service.post_logout_redirect_uri()],
+        backchannel_logout_uri: Some(service.backchannel_logout_uri()),
+        audience: Audience::Affiliated,
+        may_introspect: false,
+    };
+    client::add(db, &new, now, &event(Kind::ClientAdded)).await?;
+    Ok(secret)
+}

@@ -1,0 +1,200 @@
+//! The other programs of the demonstration: found beside this one, started, watched, and ended with it.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, ChildStdin, Command};
+
+/// How long a program may take until it is ready.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a program may take to end when it is asked to.
+const FAREWELL: Duration = Duration::from_secs(5);
+
+/// Why a program is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ProgramError {
+    /// It is not where this program is.
+    #[error("{0} is missing: build everything (`cargo build --workspace --bins`, or `make demo`)")]
+    Missing(PathBuf),
+    /// The system does not start it.
+    #[error("{name} cannot be started: {source}")]
+    Start {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// It ended where it should not have, or with an error.
+    #[error("{name} ended ({status}): {said}")]
+    Ended {
+        /// Its name.
+        name: &'static str,
+        /// How.
+        status: String,
+        /// What it said last.
+        said: String,
+    },
+    /// It runs and says nothing.
+    #[error("{0} did not become ready within 30 s")]
+    Late(&'static str),
+}
+
+/// Where the programs are.
+#[derive(Debug, Clone)]
+pub struct Programs(PathBuf);
+
+impl Programs {
+    /// The directory of this program.
+    ///
+    /// # Errors
+    /// Where the system does not say.
+    pub fn beside_this_one() -> io::Result<Self> {
+        let mut path = std::env::current_exe()?;
+        path.pop();
+        Ok(Self(path))
+    }
+
+    /// A command for the program `name`.
+    ///
+    /// # Errors
+    /// [`ProgramError::Missing`].
+    pub fn command(&self, name: &'static str) -> Result<Command, ProgramError> {
+        let path = self.path(name)?;
+        let mut command = Command::new(path);
+        command.kill_on_drop(true).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    /// As [`command`](Self::command), for a program that stays: the kernel ends it should this one be killed.
+    ///
+    /// # Errors
+    /// [`ProgramError::Missing`].
+    pub fn companion(&self, name: &'static str) -> Result<Command, ProgramError> {
+        let path = self.path(name)?;
+        // The signal is tied to the thread that starts the program, so start it from the main one.
+        let mut command = Command::new("setpriv");
+        command.args(["--pdeathsig", "TERM", "--"]).arg(path).kill_on_drop(true).stdin(Stdio::null());
+        Ok(command)
+    }
+
+    fn path(&self, name: &str) -> Result<PathBuf, ProgramError> {
+        let path = self.0.join(name);
+        if path.is_file() { Ok(path) } else { Err(ProgramError::Missing(path)) }
+    }
+}
+
+/// Runs a program to its end and yields what it printed.
+///
+/// # Errors
+/// [`ProgramError::Ended`] with what it said, where it failed.
+pub async fn finish(name: &'static str, mut command: Command) -> Result<String, ProgramError> {
+    let output = command.output().await.map_err(|source| ProgramError::Start { name, source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    let said = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(ProgramError::Ended { name, status: output.status.to_string(), said })
+}
+
+/// A program that runs beside this one.
+#[derive(Debug)]
+pub struct Running {
+    name: &'static str,
+    child: Child,
+    /// Open as long as the program shall run, for those that end with it.
+    input: Option<ChildStdin>,
+}
+
+impl Running {
+    /// Starts a program that says `ready …` on a line of standard output, and waits for that; yields the rest of the
+    /// line. It ends when its standard input does.
+    ///
+    /// # Errors
+    /// [`ProgramError`].
+    pub async fn start_and_listen(
+        name: &'static str,
+        mut command: Command,
+    ) -> Result<(Self, String), ProgramError> {
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut running = Self::start(name, command)?;
+        running.input = running.child.stdin.take();
+        let output = running.child.stdout.take().map(BufReader::new);
+        let mut lines = output.ok_or(ProgramError::Late(name))?.lines();
+        let ready = async {
+            while let Ok(Some(line)) = lines.next_line().await {
+                if let Some(rest) = line.strip_prefix("ready ") {
+                    return Some(rest.to_owned());
+                }
+            }
+            None
+        };
+        match tokio::time::timeout(PATIENCE, ready).await {
+            Ok(Some(rest)) => Ok((running, rest)),
+            Ok(None) => Err(running.ended().await),
+            Err(_) => Err(ProgramError::Late(name)),
+        }
+    }
+
+    /// Starts a program that is ready when `ready` says so.
+    ///
+    /// # Errors
+    /// [`ProgramError`].
+    pub async fn start_until(
+        name: &'static str,
+        command: Command,
+        ready: impl AsyncFn() -> bool,
+    ) -> Result<Self, ProgramError> {
+        let mut running = Self::start(name, command)?;
+        let asking = async {
+            while !ready().await {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        };
+        tokio::select! {
+            error = running.ended() => return Err(error),
+            answered = tokio::time::timeout(PATIENCE, asking) => {
+                answered.map_err(|_| ProgramError::Late(name))?;
+            }
+        }
+        Ok(running)
+    }
+
+    fn start(name: &'static str, mut command: Command) -> Result<Self, ProgramError> {
+        let child = command.spawn().map_err(|source| ProgramError::Start { name, source })?;
+        Ok(Self { name, child, input: None })
+    }
+
+    /// Waits until it ends by itself, which it should not.
+    pub async fn ended(&mut self) -> ProgramError {
+        let status = match self.child.wait().await {
+            Ok(status) => status.to_string(),
+            Err(error) => error.to_string(),
+        };
+        ProgramError::Ended { name: self.name, status, said: "what it said is above".into() }
+    }
+
+    /// Asks it to end, and ends it where it does not.
+    pub async fn stop(mut self) {
+        drop(self.input.take());
+        if let Some(id) = self.child.id() {
+            // SIGTERM. It may have ended by itself just now: then there is nobody to ask.
+            let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status().await;
+        }
+        if tokio::time::timeout(FAREWELL, self.child.wait()).await.is_err() {
+            let _ = self.child.kill().await;
+        }
+    }
+}
+
+/// Whether something answers on `port` of this machine.
+pub async fn answers(port: u16) -> bool {
+    tokio::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).await.is_ok()
+}
+
+/// `path` as an argument of a program that runs elsewhere.
+pub fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
