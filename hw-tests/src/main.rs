@@ -95,7 +95,7 @@ impl Options {
 /// Only the card: until the reader goes away.
 fn run_card(options: &Options, port: u16) -> Outcome {
     let card = Arc::new(Mutex::new(options.card(&options.card)?));
-    Inserted::insert(card, port)?.wait();
+    let _card = Inserted::insert(card, port)?.wait();
     Ok(())
 }
 

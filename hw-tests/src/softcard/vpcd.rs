@@ -52,11 +52,12 @@ impl Inserted {
         Arc::clone(&self.card)
     }
 
-    /// Waits until the reader goes away or the card is pulled out by an intervention.
-    pub fn wait(mut self) {
+    /// Waits until the reader goes away or the card is pulled out by an intervention, and gives the card back.
+    pub fn wait(mut self) -> Arc<Mutex<SoftCard>> {
         if let Some(thread) = self.thread.take() {
             let _joined = thread.join();
         }
+        Arc::clone(&self.card)
     }
 }
 

@@ -147,7 +147,8 @@ impl Response {
             (Some(high), Some(low)) => {
                 Ok(Self { data: bytes, status: Status(u16::from_be_bytes([high, low])) })
             }
-            _ => Err(ReaderError::Mute),
+            // What pcscd gives where the card is gone before it answered.
+            _ => Err(ReaderError::ConnectionLost),
         }
     }
 
@@ -197,7 +198,7 @@ impl<'t> Channel<'t> {
     /// (`6Cxx`).
     ///
     /// # Errors
-    /// Those of the transport, and [`ReaderError::Mute`] for an answer without a status word.
+    /// Those of the transport, and [`ReaderError::ConnectionLost`] for an answer without a status word.
     pub fn send(&mut self, command: &Command) -> Result<Response, ReaderError> {
         let mut response = self.exchange(command, &command.encode(self.transport.protocol()))?;
         if command.once {
@@ -308,7 +309,7 @@ mod tests {
     fn an_answer_without_a_status_word_is_no_answer() {
         let mut script = Script::new(&[&[0x90]]);
         let command = Command::new("SELECT", [0x00, 0xA4, 0x04, 0x04]);
-        assert_eq!(Channel::new(&mut script).send(&command), Err(ReaderError::Mute));
+        assert_eq!(Channel::new(&mut script).send(&command), Err(ReaderError::ConnectionLost));
     }
 
     #[test]

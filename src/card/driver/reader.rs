@@ -317,13 +317,20 @@ fn is_gone(context: &Context, reader: &CString, count: Option<u32>) -> bool {
                 || count.is_some_and(|count| count != state.event_count())
         })
     };
-    if look(context, &mut states).is_err() || gone(&states) {
-        return true;
+    let deadline = Instant::now() + NOTICE;
+    loop {
+        if look(context, &mut states).is_err() || gone(&states) {
+            return true;
+        }
+        for state in &mut states {
+            state.sync_current_state();
+        }
+        // Our own leaving changes the state too, so one change is not the end of waiting.
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() || context.get_status_change(left, &mut states).is_err() {
+            return gone(&states);
+        }
     }
-    for state in &mut states {
-        state.sync_current_state();
-    }
-    context.get_status_change(NOTICE, &mut states).is_ok() && gone(&states)
 }
 
 /// A card within a transaction.

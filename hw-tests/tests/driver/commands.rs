@@ -1,0 +1,90 @@
+//! `sceau-agent card …` as a technician runs it.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use sceau_hw_tests::isolation::isolated;
+use sceau_hw_tests::pcscd::Pcscd;
+
+use crate::fixture::card;
+
+/// The agent stands beside the test program: `cargo test --workspace` has built it.
+fn agent() -> PathBuf {
+    let test = std::env::current_exe().unwrap();
+    let path = test.parent().and_then(std::path::Path::parent).unwrap().join("sceau-agent");
+    assert!(path.exists(), "{} is missing: run `cargo build --workspace`, or `make test`", path.display());
+    path
+}
+
+fn run(arguments: &[&str]) -> (bool, String, String) {
+    let output = Command::new(agent()).arg("card").args(arguments).output().unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn list_names_readers_and_cards() {
+    isolated(|| {
+        let (success, _, error) = run(&["list"]);
+        assert!(!success && error.contains("READER-001"), "{error}");
+
+        let pcscd = Pcscd::start("Sceau test").unwrap();
+        let _inserted = pcscd.insert(1, card("good")).unwrap();
+        let (success, listed, _) = run(&["list"]);
+        assert!(success);
+        let expected = format!("{}: no card\n{}: CPS3 card, contact\n", pcscd.reader(0), pcscd.reader(1));
+        assert_eq!(listed, expected);
+    });
+}
+
+#[test]
+fn read_says_whose_card_it_is() {
+    isolated(|| {
+        let pcscd = Pcscd::start("Sceau test").unwrap();
+        let (success, _, error) = run(&["read"]);
+        assert!(!success && error.contains("READER-003"), "{error}");
+
+        let _doctor = pcscd.insert(0, card("good")).unwrap();
+        let (success, read, _) = run(&["read", "--json"]);
+        assert!(success);
+        let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+        assert!(read["not_after"].as_str().unwrap().ends_with('Z'));
+        let expected = serde_json::json!({
+            "id_nat": "899700366240",
+            "family_name": "DOC0036624",
+            "given_name": "KIT",
+            "card_number": "2800300010",
+            "card_type": "CPS",
+            "not_after": read["not_after"],
+            "issuer": "TEST AC IGC-SANTE FORT PERSONNES",
+            "tries_left": 3,
+        });
+        assert_eq!(read, expected);
+        let (_, lines, _) = run(&["read"]);
+        assert!(lines.contains("899700366240") && lines.contains("tries left"), "{lines}");
+
+        let _nurse = pcscd.insert(1, card("nurse")).unwrap();
+        let (success, _, error) = run(&["read"]);
+        assert!(!success && error.contains("READER-019"), "{error}");
+        let (_, read, _) = run(&["read", "--reader", "00 01"]);
+        assert!(read.contains("899700300017"), "{read}");
+    });
+}
+
+#[test]
+fn report_can_be_sent_to_anybody() {
+    isolated(|| {
+        let pcscd = Pcscd::start("Sceau test").unwrap();
+        let inserted = pcscd.insert(0, card("good")).unwrap();
+        let (success, report, _) = run(&["report"]);
+        assert!(success);
+        for expected in ["ATR 3BAC0040", "SELECT file", "EF.AODF", "tries left"] {
+            assert!(report.contains(expected), "{expected}: {report}");
+        }
+        let serial = inserted.card().identity().serial.clone();
+        for personal in ["899700366240", "DOC0036624", "2800300010", "KIT", "4B4954", serial.as_str()] {
+            assert!(!report.contains(personal), "{personal}");
+        }
+        assert_eq!(inserted.card().count(0x20), 0, "no PIN is asked");
+    });
+}

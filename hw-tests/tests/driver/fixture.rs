@@ -1,0 +1,42 @@
+//! The people, the cards and the proof that the tests share.
+
+use std::sync::OnceLock;
+
+use sceau::card::driver::{LastTry, Pin, PresentedCard};
+use sceau::card::proof::{Proof, Purpose};
+use sceau_hw_tests::identity;
+use sceau_hw_tests::softcard::{Identity, Profile, SoftCard};
+
+/// Instruction bytes.
+pub const VERIFY: u8 = 0x20;
+pub const READ_BINARY: u8 = 0xB0;
+pub const INTERNAL_AUTHENTICATE: u8 = 0x88;
+
+pub const UNCONFIRMED: LastTry = LastTry::NotConfirmed;
+
+/// The card of `name`, `good` (a doctor) or `nurse`.
+pub fn identity(name: &str) -> Identity {
+    static AUTHORITIES: OnceLock<sceau_certs::Pki> = OnceLock::new();
+    let authorities = AUTHORITIES.get_or_init(|| identity::authorities(&["good", "nurse"]).unwrap());
+    identity::of(authorities, name).unwrap()
+}
+
+pub fn card(name: &str) -> SoftCard {
+    SoftCard::new(identity(name), Profile::default())
+}
+
+pub fn pin(digits: &str) -> Pin {
+    Pin::parse(digits).unwrap()
+}
+
+pub fn proof(shown: &PresentedCard) -> Proof {
+    Proof::new(Purpose::Browser, "http://localhost:8080", "a.request.jws", &shown.certificate_der)
+}
+
+/// Whether `signature` is one of the card that was `shown`, judged by OpenSSL itself.
+pub fn verifies(shown: &PresentedCard, signature: &[u8]) -> bool {
+    let certificate = openssl::x509::X509::from_der(&shown.certificate_der).unwrap();
+    let key = certificate.public_key().unwrap();
+    let mut verifier = openssl::sign::Verifier::new(openssl::hash::MessageDigest::sha256(), &key).unwrap();
+    verifier.verify_oneshot(signature, proof(shown).as_bytes()).unwrap()
+}
