@@ -13,6 +13,7 @@
 pub mod admission;
 pub mod claims;
 pub mod identifier;
+pub mod import;
 pub mod model;
 
 pub use admission::{Admission, Audience, Refusal, Subject, Who, admission, sign_in, subject};

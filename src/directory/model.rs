@@ -309,6 +309,37 @@ impl Professional {
         practice.add_activity(row.activity)
     }
 
+    /// Adds what a later part of the file says of the same person.
+    pub fn absorb(&mut self, later: Self) {
+        for practice in later.practices {
+            let row = |skill: Skill, activity: Activity| Row {
+                civility: later.civility.clone(),
+                practice: Practice {
+                    profession: practice.profession.clone(),
+                    category: practice.category.clone(),
+                    civility: practice.civility.clone(),
+                    family_name: practice.family_name.clone(),
+                    given_name: practice.given_name.clone(),
+                    ..Practice::default()
+                },
+                skill,
+                activity,
+            };
+            // Which skill came with which activity is not kept: only the order of each matters.
+            let mut skills = practice.skills.iter().cloned();
+            for activity in practice.activities_by_row() {
+                self.add(row(skills.next().unwrap_or_default(), activity.clone()));
+            }
+            let known = self
+                .practices
+                .iter_mut()
+                .find(|known| known.profession == practice.profession && known.category == practice.category);
+            if let Some(known) = known {
+                skills.for_each(|skill| known.add_skill(skill));
+            }
+        }
+    }
+
     /// The first activity of the first practice: the one whose structure and sector are shown on top.
     pub fn first_activity(&self) -> Option<&Activity> {
         self.practices.first()?.activities.first()
@@ -362,6 +393,26 @@ mod tests {
         assert_eq!(practice.main_skill().unwrap().1, "SM26");
         assert_eq!(practice.first_skill(), None);
         assert_eq!(Professional::from_text(&doctor.to_text()).unwrap(), doctor);
+    }
+
+    #[test]
+    fn a_person_in_two_parts_of_the_file_is_the_same_as_in_one() {
+        let rows = [
+            row("10", ("", ""), "F1"),
+            row("10", ("C", "C01"), "F1"),
+            row("21", ("", ""), "F9"),
+            row("10", ("S", "SM26"), "F2"),
+            row("10", ("S", "SM26"), "F3"),
+        ];
+        for cut in 1..rows.len() {
+            let [mut whole, mut first, mut second] = [(); 3].map(|()| Professional::default());
+            for (n, row) in rows.iter().enumerate() {
+                whole.add(row.clone());
+                if n < cut { &mut first } else { &mut second }.add(row.clone());
+            }
+            first.absorb(second);
+            assert_eq!(first, whole, "cut after {cut}");
+        }
     }
 
     #[test]

@@ -1,8 +1,13 @@
 //! The generations of the national directory, and what the establishment wants of it.
 
-use chrono::{DateTime, Utc};
+use std::sync::{Arc, OnceLock};
 
+use chrono::{DateTime, Utc};
+use sqlx::AssertSqlSafe;
+
+use super::audit::record;
 use super::{Db, StoreError, read, write};
+use crate::audit::Event;
 use crate::clock::Time;
 use crate::ids::PersonId;
 
@@ -73,8 +78,7 @@ pub async fn current(db: &Db) -> Result<Option<Generation>, StoreError> {
     ).fetch_optional(c).await?))
 }
 
-/// Begins a generation that nobody reads yet, and answers its number. Unfinished ones of before are left to
-/// [`drop_others`].
+/// Begins a generation that nobody reads yet, and answers its number.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -90,4 +94,191 @@ pub async fn begin(db: &Db, source: &str, now: Time) -> Result<i64, StoreError> 
         .bind(id).bind(source).bind(now).execute(&mut *c).await?;
         Ok(id)
     })
+}
+
+/// Writes people into a generation, replacing those it has, in one transaction.
+///
+/// The one place where the engines differ: PostgreSQL takes arrays, SQLite a statement of [`ROWS`] rows that is
+/// prepared once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn fill(db: &Db, generation: i64, entries: &[Entry]) -> Result<(), StoreError> {
+    const CONFLICT: &str = " ON CONFLICT (generation, id_nat) DO UPDATE SET family_name = excluded.family_name, \
+        given_name = excluded.given_name, professional = excluded.professional";
+    match db {
+        Db::Postgres(pool) => {
+            let column = |value: fn(&Entry) -> &String| entries.iter().map(value).collect::<Vec<_>>();
+            let sql = format!(
+                "INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \
+                 SELECT $1, * FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[]){CONFLICT}"
+            );
+            sqlx::query(AssertSqlSafe(sql))
+                .bind(generation)
+                .bind(column(|entry| &entry.id_nat))
+                .bind(column(|entry| &entry.family_name))
+                .bind(column(|entry| &entry.given_name))
+                .bind(column(|entry| &entry.professional))
+                .execute(pool)
+                .await?;
+            Ok(())
+        }
+        Db::Sqlite(_) => {
+            let statement = |rows: usize| -> Arc<str> {
+                let values: Vec<_> = (0..rows)
+                    .map(|row| {
+                        let [a, b, c, d] = [2, 3, 4, 5].map(|n| row * 4 + n);
+                        format!("($1, ${a}, ${b}, ${c}, ${d})")
+                    })
+                    .collect();
+                let values = values.join(", ");
+                format!(
+                    "INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \
+                     VALUES {values}{CONFLICT}"
+                )
+                .into()
+            };
+            static MANY: OnceLock<Arc<str>> = OnceLock::new();
+            let (many, one) = (MANY.get_or_init(|| statement(ROWS)), statement(1));
+            write!(db, c => {
+                for rows in entries.chunks(ROWS) {
+                    let (sql, step) = if rows.len() == ROWS { (many, ROWS) } else { (&one, 1) };
+                    for rows in rows.chunks(step) {
+                        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql))).bind(generation);
+                        for row in rows {
+                            query = query
+                                .bind(row.id_nat.as_str())
+                                .bind(row.family_name.as_str())
+                                .bind(row.given_name.as_str())
+                                .bind(row.professional.as_str());
+                        }
+                        query.execute(&mut *c).await?;
+                    }
+                }
+                Ok(())
+            })
+        }
+    }
+}
+
+/// Rows of one SQLite statement: enough that the way to the database's thread does not count.
+const ROWS: usize = 50;
+
+/// A person of a generation that is being filled.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn entry_of_generation(
+    db: &Db,
+    generation: i64,
+    id_nat: &str,
+) -> Result<Option<Entry>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT id_nat, family_name, given_name, professional FROM directory_entry \
+         WHERE generation = $1 AND id_nat = $2",
+    ).bind(generation).bind(id_nat).fetch_optional(c).await?))
+}
+
+/// What an import found, to be kept with its generation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Lines read.
+    pub lines: i64,
+    /// People in it.
+    pub people: i64,
+    /// Lines that could not be used.
+    pub rejected: i64,
+}
+
+/// What the establishment wants of the directory, to be kept with the switch.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// The structures, each with an activity there (empty where none was found); none: as before.
+    pub structures: Vec<(String, String)>,
+    /// The list; none: as before.
+    pub list: Option<Vec<String>>,
+}
+
+/// Puts a generation in use, in one small transaction.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn switch(
+    db: &Db,
+    generation: i64,
+    counts: Counts,
+    wanted: &Wanted,
+    now: Time,
+    event: &Event,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("UPDATE directory_generation SET current = FALSE WHERE current").execute(&mut *c).await?;
+        let switched = sqlx::query(
+            "UPDATE directory_generation SET current = TRUE, finished_at = $2, line_count = $3, person_count = $4, \
+             rejected_count = $5 WHERE id = $1",
+        )
+        .bind(generation).bind(now).bind(counts.lines).bind(counts.people).bind(counts.rejected)
+        .execute(&mut *c).await?.rows_affected();
+        if switched != 1 {
+            return Err(StoreError::Inconsistent {
+                table: "directory_generation",
+                id: generation.to_string(),
+                what: "it was removed while it was being filled",
+            });
+        }
+        sqlx::query("DELETE FROM establishment_structure").execute(&mut *c).await?;
+        for (structure, activity) in &wanted.structures {
+            sqlx::query("INSERT INTO establishment_structure (structure, activity) VALUES ($1, $2)")
+                .bind(structure).bind(activity).execute(&mut *c).await?;
+        }
+        if let Some(list) = &wanted.list {
+            sqlx::query("DELETE FROM establishment_list").execute(&mut *c).await?;
+            for id_nat in list {
+                sqlx::query("INSERT INTO establishment_list (id_nat) VALUES ($1)")
+                    .bind(id_nat).execute(&mut *c).await?;
+            }
+        }
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// Removes up to `limit` people of generations that are not in use, and those generations where nobody is left.
+/// Answers whether there is more to remove.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn drop_unused(db: &Db, limit: i64) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let unused: Option<i64> = sqlx::query_scalar(
+            "SELECT id FROM directory_generation WHERE NOT current ORDER BY id LIMIT 1",
+        ).fetch_optional(&mut *c).await?;
+        let Some(unused) = unused else { return Ok(false) };
+        let removed = sqlx::query(
+            "DELETE FROM directory_entry WHERE generation = $1 AND id_nat IN \
+             (SELECT id_nat FROM directory_entry WHERE generation = $1 ORDER BY id_nat LIMIT $2)",
+        ).bind(unused).bind(limit).execute(&mut *c).await?.rows_affected();
+        if removed == 0 {
+            sqlx::query("DELETE FROM directory_generation WHERE id = $1").bind(unused).execute(&mut *c).await?;
+        }
+        Ok(true)
+    })
+}
+
+/// The structures of this establishment, each with an activity there as the directory describes it (may be empty).
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn structures(db: &Db) -> Result<Vec<(String, String)>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as("SELECT structure, activity FROM establishment_structure ORDER BY structure")
+        .fetch_all(c).await?))
+}
+
+/// The national identifiers that the establishment admits by list.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn listed(db: &Db) -> Result<Vec<String>, StoreError> {
+    read!(db, c => Ok(sqlx::query_scalar("SELECT id_nat FROM establishment_list ORDER BY id_nat")
+        .fetch_all(c).await?))
 }

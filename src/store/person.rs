@@ -433,5 +433,79 @@ pub async fn end_affiliation(
     })
 }
 
+/// A link that an import may end.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct ImportedLink {
+    /// Its key.
+    pub id: AffiliationId,
+    /// Whose.
+    pub person_id: PersonId,
+    /// Directory or list.
+    pub source: Source,
+    /// `1` + FINESS, `3` + SIRET, or empty.
+    pub structure: String,
+    /// One of the person's national identifiers: a link is answered once for each.
+    pub id_nat: String,
+}
+
+/// The links that run at `now` and come from the directory or the list.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn imported_links(db: &Db, now: Time) -> Result<Vec<ImportedLink>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT a.id, a.person_id, a.source, a.structure, i.value AS id_nat FROM affiliation a \
+         JOIN person_identifier i ON i.person_id = a.person_id \
+         WHERE a.source IN ('directory', 'list') AND a.started_at <= $1 AND (a.ended_at IS NULL OR a.ended_at > $1) \
+         ORDER BY a.person_id, a.id",
+    ).bind(now).fetch_all(c).await?))
+}
+
+/// What an import changes of one person.
+#[derive(Debug, Clone)]
+pub struct LinkChange {
+    /// The person; with `new`, the key to make.
+    pub person: PersonId,
+    /// The person to add first.
+    pub new: Option<(NewPerson, Event)>,
+    /// Links to begin.
+    pub start: Vec<(NewAffiliation, Event)>,
+    /// Links to end.
+    pub end: Vec<(AffiliationId, Event)>,
+}
+
+/// Makes the changes, all or none. Answers how many sessions ended.
+///
+/// # Errors
+/// [`StoreError`]; [`StoreError::is_duplicate`] where somebody to be added was added meanwhile.
+pub async fn change_links(
+    db: &Db,
+    changes: &[LinkChange],
+    reason: &str,
+    now: Time,
+    random: &dyn Random,
+) -> Result<usize, StoreError> {
+    write!(db, c => {
+        let mut sessions = 0;
+        for change in changes {
+            if let Some((new, event)) = &change.new {
+                add_person!(c, new, now, random);
+                record!(c, *event);
+            }
+            // Begins before it ends: whoever moves inside the establishment stays signed in.
+            for (affiliation, event) in &change.start {
+                add_affiliation!(c, change.person, affiliation, now, random);
+                record!(c, *event);
+            }
+            for (affiliation, event) in &change.end {
+                let (_, ended) = end_affiliation!(c, change.person, *affiliation, reason, now, random);
+                sessions += ended.len();
+                record!(c, *event);
+            }
+        }
+        Ok(sessions)
+    })
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,193 @@
+//! From lines to people: groups the rows of a person, finds who works here, and hands chunks to the writer.
+//!
+//! Runs on a thread of its own. Holds one chunk, eight bytes per person of the country (to know who came before) and
+//! the people of this establishment; never the file.
+
+use std::collections::hash_map::Entry as MapEntry;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::{BuildHasher as _, RandomState};
+use std::path::PathBuf;
+
+use tokio::sync::mpsc::Sender;
+
+use super::super::identifier::NationalId;
+use super::super::model::{Activity, Professional};
+use super::error::ImportError;
+use super::file::{Extraction, Reason};
+
+/// People of one chunk: written in one transaction of a few ten milliseconds at most.
+const CHUNK: usize = 1_000;
+/// Bad lines that are listed; all are counted.
+const LISTED: usize = 50;
+
+/// A line that was skipped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// The file.
+    pub file: PathBuf,
+    /// The line, from 1.
+    pub line: u64,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// People to write.
+#[derive(Debug, Default)]
+pub(super) struct Chunk {
+    /// People and whether rows of theirs came in an earlier chunk.
+    pub(super) people: Vec<Found>,
+    /// Bytes of all files that were read when it was made.
+    pub(super) bytes: u64,
+}
+
+/// A person of the file.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) id_nat: NationalId,
+    pub(super) professional: Professional,
+    pub(super) seen_before: bool,
+}
+
+/// What the whole reading found.
+#[derive(Debug, Default)]
+pub(super) struct Harvest {
+    pub(super) lines: u64,
+    pub(super) people: u64,
+    pub(super) rejected: Vec<Rejected>,
+    pub(super) rejected_count: u64,
+    /// Who works here or is on the list, by national identifier.
+    pub(super) members: BTreeMap<String, Member>,
+    /// An activity at each structure of this establishment.
+    pub(super) structures: BTreeMap<String, Activity>,
+}
+
+/// Somebody of this establishment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Member {
+    /// Family name in practice.
+    pub family_name: String,
+    /// Given name in practice.
+    pub given_name: String,
+    /// Where they work here: `1` + FINESS, `3` + SIRET; empty where only the list names them.
+    pub structures: BTreeSet<String>,
+}
+
+/// Whom to look for.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Establishment {
+    /// `1` + FINESS (site or legal entity), `3` + SIRET.
+    pub structures: BTreeSet<String>,
+    /// National identifiers.
+    pub list: BTreeSet<String>,
+}
+
+/// Reads the files to their end, or until the receiver goes away.
+pub(super) fn read(
+    files: Vec<Extraction>,
+    establishment: &Establishment,
+    chunks: &Sender<Chunk>,
+) -> Result<Harvest, ImportError> {
+    let mut reader = Reader {
+        establishment,
+        hasher: RandomState::new(),
+        seen: HashSet::new(),
+        places: HashMap::new(),
+        chunk: Chunk::default(),
+        harvest: Harvest::default(),
+    };
+    let mut before = 0;
+    for mut file in files {
+        while let Some(line) = file.next()? {
+            reader.harvest.lines += 1;
+            let added = match line.content {
+                Ok((id, row)) => {
+                    if reader.chunk.people.len() >= CHUNK && !reader.places.contains_key(id.as_str()) {
+                        reader.chunk.bytes = before + file.bytes();
+                        if !reader.send(chunks) {
+                            return Ok(reader.harvest);
+                        }
+                    }
+                    reader.add(id, row)
+                }
+                Err(reason) => Err(reason),
+            };
+            if let Err(reason) = added {
+                reader.harvest.rejected_count += 1;
+                if reader.harvest.rejected.len() < LISTED {
+                    let file = file.path().to_owned();
+                    reader.harvest.rejected.push(Rejected { file, line: line.number, reason });
+                }
+            }
+        }
+        before += file.bytes();
+        reader.chunk.bytes = before;
+    }
+    reader.send(chunks);
+    Ok(reader.harvest)
+}
+
+struct Reader<'a> {
+    establishment: &'a Establishment,
+    hasher: RandomState,
+    /// Hashes of everybody in earlier chunks. Two people with one hash only cost a look into the database.
+    seen: HashSet<u64>,
+    /// Where the people of the chunk stand in it.
+    places: HashMap<String, usize>,
+    chunk: Chunk,
+    harvest: Harvest,
+}
+
+impl Reader<'_> {
+    fn add(&mut self, id_nat: NationalId, row: super::super::model::Row) -> Result<(), Reason> {
+        self.note_member(&id_nat, &row);
+        let place = match self.places.entry(id_nat.as_str().to_owned()) {
+            MapEntry::Occupied(place) => *place.get(),
+            MapEntry::Vacant(vacant) => {
+                let seen_before = self.seen.contains(&self.hasher.hash_one(id_nat.as_str()));
+                vacant.insert(self.chunk.people.len());
+                self.chunk.people.push(Found { id_nat, professional: Professional::default(), seen_before });
+                self.chunk.people.len() - 1
+            }
+        };
+        match self.chunk.people.get_mut(place) {
+            Some(found) if found.professional.add(row) => Ok(()),
+            _ => Err(Reason::TooManyActivities),
+        }
+    }
+
+    fn note_member(&mut self, id_nat: &NationalId, row: &super::super::model::Row) {
+        let listed = self.establishment.list.contains(id_nat.as_str());
+        let here: Vec<String> = if self.establishment.structures.is_empty() {
+            Vec::new()
+        } else {
+            row.activity.structures().filter(|it| self.establishment.structures.contains(it)).collect()
+        };
+        if !listed && here.is_empty() {
+            return;
+        }
+        for structure in &here {
+            if !self.harvest.structures.contains_key(structure) {
+                self.harvest.structures.insert(structure.clone(), row.activity.clone());
+            }
+        }
+        let member = self.harvest.members.entry(id_nat.as_str().to_owned()).or_insert_with(|| Member {
+            family_name: row.practice.family_name.clone(),
+            given_name: row.practice.given_name.clone(),
+            structures: BTreeSet::new(),
+        });
+        member.structures.extend(here);
+    }
+
+    /// False where nobody waits for more.
+    fn send(&mut self, chunks: &Sender<Chunk>) -> bool {
+        for found in &self.chunk.people {
+            if self.seen.insert(self.hasher.hash_one(found.id_nat.as_str())) {
+                self.harvest.people += 1;
+            }
+        }
+        self.places.clear();
+        let people = Vec::with_capacity(CHUNK);
+        let chunk = std::mem::replace(&mut self.chunk, Chunk { people, bytes: 0 });
+        chunks.blocking_send(chunk).is_ok()
+    }
+}
