@@ -43,6 +43,11 @@ macro_rules! activity {
                 ActivityClaims { $($field: &self.$field,)* }
             }
 
+            /// The value of a column of the extraction; none where the column does not feed an activity.
+            pub fn value_of(&self, column: &str) -> Option<&str> {
+                match column { $($column => Some(&self.$field),)* _ => None }
+            }
+
             fn values(&self) -> impl Iterator<Item = &str> {
                 [$(self.$field.as_str()),*].into_iter()
             }

@@ -91,7 +91,9 @@ pub enum ImportError {
         ended: usize,
     },
     /// Another import runs.
-    #[error("another import of the directory is running; wait for its end (2 minutes after a crash), then try again")]
+    #[error(
+        "another import of the directory is running; wait for its end (2 minutes after a crash), then try again"
+    )]
     Running,
     /// It is the archive.
     #[error("{} is an archive: unpack it (unzip) and give the file in it", file.display())]

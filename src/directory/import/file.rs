@@ -136,10 +136,7 @@ impl Extraction {
         let failed = |error| ImportError::Read { file: self.path.clone(), line: self.line, error };
         self.buffer.clear();
         let limit = LONGEST_LINE as u64;
-        let mut count = (&mut self.reader)
-            .take(limit)
-            .read_until(b'\n', &mut self.buffer)
-            .map_err(failed)?;
+        let mut count = (&mut self.reader).take(limit).read_until(b'\n', &mut self.buffer).map_err(failed)?;
         if count == 0 {
             return Ok(None);
         }
@@ -151,7 +148,8 @@ impl Extraction {
         }
         self.line += 1;
         self.bytes += count as u64;
-        let content = if too_long { Err(Reason::TooLong) } else { self.columns.row(without_end(&self.buffer)) };
+        let content =
+            if too_long { Err(Reason::TooLong) } else { self.columns.row(without_end(&self.buffer)) };
         // Nothing follows a line without an end: if it is not whole, the file was cut there.
         let whole = ended
             || (!matches!(content, Err(Reason::TooFew | Reason::Encoding))
@@ -239,8 +237,17 @@ impl Columns {
             std::cmp::Ordering::Equal => {}
         }
         let value = |place: usize| values.get(place).copied().unwrap_or_default();
-        let [id, civility, practice_civility, family_name, given_name, profession, category, skill_type, skill] =
-            self.person.map(value);
+        let [
+            id,
+            civility,
+            practice_civility,
+            family_name,
+            given_name,
+            profession,
+            category,
+            skill_type,
+            skill,
+        ] = self.person.map(value);
         let id = NationalId::of_source(id).ok_or(Reason::Identifier)?;
         let practice = Practice {
             profession: profession.to_owned(),

@@ -146,8 +146,7 @@ impl Importer<'_> {
     ) -> Result<Report, ImportError> {
         let structures = structures(options)?;
         let list = options.list.as_deref().map(read_list).transpose()?;
-        let files =
-            options.files.iter().map(|path| Extraction::open(path)).collect::<Result<Vec<_>, _>>()?;
+        let files = options.files.iter().map(|path| Extraction::open(path)).collect::<Result<Vec<_>, _>>()?;
         let establishment = self.establishment(structures, list.as_ref()).await?;
 
         let holder = uuid_v4(self.random).to_string();
@@ -185,10 +184,7 @@ impl Importer<'_> {
             Some(list) => list.clone(),
             None => store::directory::listed(self.db).await?,
         };
-        Ok(Establishment {
-            structures: structures.into_iter().collect(),
-            list: list.into_iter().collect(),
-        })
+        Ok(Establishment { structures: structures.into_iter().collect(), list: list.into_iter().collect() })
     }
 
     /// Takes or keeps the right to be the only import.
@@ -282,7 +278,10 @@ impl Importer<'_> {
         };
         let note = format!(
             "{} lines, {} people, {} lines skipped, {} people of this establishment",
-            counts.lines, counts.people, counts.rejected, harvest.members.len()
+            counts.lines,
+            counts.people,
+            counts.rejected,
+            harvest.members.len()
         );
         let event = self.trail.event(Kind::DirectoryImported).actor(self.actor).note(&note);
         store::directory::switch(self.db, generation, counts, &wanted, self.clock.now(), &event).await?;
@@ -350,7 +349,10 @@ fn structures(options: &Options) -> Result<Vec<String>, ImportError> {
     let mut structures = Vec::new();
     for number in &options.finess {
         if !is_finess(number) {
-            return Err(ImportError::Structure(number.clone(), "FINESS number: it has 9 digits or capital letters"));
+            return Err(ImportError::Structure(
+                number.clone(),
+                "FINESS number: it has 9 digits or capital letters",
+            ));
         }
         structures.push(format!("1{number}"));
     }
@@ -366,8 +368,8 @@ fn structures(options: &Options) -> Result<Vec<String>, ImportError> {
 /// Reads the establishment's list: one RPPS number or national identifier per line, further columns and lines that
 /// begin with `#` ignored.
 fn read_list(path: &Path) -> Result<Vec<String>, ImportError> {
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| ImportError::Open { file: path.to_owned(), error })?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| ImportError::Open { file: path.to_owned(), error })?;
     let mut list = Vec::new();
     for (number, line) in text.trim_start_matches('\u{FEFF}').lines().enumerate() {
         let first = line.split([';', ',', '\t']).next().unwrap_or_default().trim().trim_matches('"');

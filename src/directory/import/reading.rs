@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use tokio::sync::mpsc::Sender;
 
 use super::super::identifier::NationalId;
-use super::super::model::{Activity, Professional};
+use super::super::model::{Activity, Professional, Row};
 use super::error::ImportError;
 use super::file::{Extraction, Reason};
 
@@ -138,7 +138,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn add(&mut self, id_nat: NationalId, row: super::super::model::Row) -> Result<(), Reason> {
+    fn add(&mut self, id_nat: NationalId, row: Row) -> Result<(), Reason> {
         self.note_member(&id_nat, &row);
         let place = match self.places.entry(id_nat.as_str().to_owned()) {
             MapEntry::Occupied(place) => *place.get(),
@@ -149,13 +149,11 @@ impl Reader<'_> {
                 self.chunk.people.len() - 1
             }
         };
-        match self.chunk.people.get_mut(place) {
-            Some(found) if found.professional.add(row) => Ok(()),
-            _ => Err(Reason::TooManyActivities),
-        }
+        let added = self.chunk.people.get_mut(place).is_some_and(|found| found.professional.add(row));
+        if added { Ok(()) } else { Err(Reason::TooManyActivities) }
     }
 
-    fn note_member(&mut self, id_nat: &NationalId, row: &super::super::model::Row) {
+    fn note_member(&mut self, id_nat: &NationalId, row: &Row) {
         let listed = self.establishment.list.contains(id_nat.as_str());
         let here: Vec<String> = if self.establishment.structures.is_empty() {
             Vec::new()
