@@ -5,6 +5,7 @@
 mod init;
 mod jobs;
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -13,19 +14,26 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
-use crate::audit::Trail;
+use crate::audit::{Kind, Trail};
 use crate::clock::SharedClock;
-use crate::config::{Config, Database};
+use crate::config::{self, Config, Database};
+use crate::crypto::egress::{Egress, EgressError};
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::anchors::AnchorsError;
 use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError};
+use crate::oidc::{self, Means, Provider};
+use crate::session::{Acr, SessionPolicy};
 use crate::store::signing_key::Purpose;
-use crate::store::{DatabaseUrl, Db, Setting, StoreError};
+use crate::store::{self, DatabaseUrl, Db, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
 use crate::telemetry::operation::{self, Operations};
 use crate::web::assets;
+use crate::web::csrf::OwnOrigin;
+use crate::web::limits::Limit;
+use crate::web::middleware::Pages;
+use crate::web::page::Site;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::{Listener, Patience, ServeError, Transport};
 use crate::web::tls::{Host, TlsError, TlsHosts};
@@ -55,6 +63,9 @@ pub enum StartError {
     /// The signing keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The client for outbound calls.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
     /// The authorities of cards.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
@@ -75,6 +86,7 @@ impl StartError {
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
             Self::Keyring(error) => error.code(),
+            Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Serve(error) => error.code(),
@@ -94,6 +106,32 @@ pub async fn open_database(config: &Config) -> Result<Db, StoreError> {
     Db::open(&url).await
 }
 
+/// The settings of the OpenID Provider.
+fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
+    let mut choices = oidc::psc::Choices { auth_level: config.oidc.auth_level.clone(), ..Default::default() };
+    if let Some(acr) = config.card.acr {
+        choices.card_acr = match acr {
+            config::CardAcr::Eidas1 => Acr::Eidas1,
+            config::CardAcr::Eidas2 => Acr::Eidas2,
+            config::CardAcr::Eidas3 => Acr::Eidas3,
+        };
+    }
+    oidc::Settings {
+        issuer: oidc::Issuer::new(config.server.issuer.clone()),
+        front_url: config.server.front_url.clone(),
+        namespace,
+        sandbox: config.oidc.redirect_wildcards,
+        session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
+        lifetimes: oidc::Lifetimes {
+            code: config.oidc.code,
+            access_token: config.oidc.access_token,
+            refresh_token: config.oidc.refresh_token,
+            ..Default::default()
+        },
+        choices,
+    }
+}
+
 /// A provider that is ready to serve. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -103,7 +141,9 @@ pub struct App {
     random: SharedRandom,
     trail: Trail,
     card_keys: Arc<Keyring>,
-    namespace: Uuid,
+    provider: Arc<Provider>,
+    egress: Arc<Egress>,
+    pages: Pages,
     tls: Option<Arc<TlsHosts>>,
 }
 
@@ -129,6 +169,29 @@ impl App {
         let keyring =
             |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
         let card_keys = Arc::new(keyring(Purpose::CardRequest).await?);
+        let site = Site {
+            establishment: config.establishment.name.as_str().into(),
+            https: config.server.front_url.scheme() == "https",
+        };
+        let provider = Provider::open(oidc::Parts {
+            settings: oidc_settings(&config, namespace),
+            db: db.clone(),
+            seal: seal.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            trail: trail.clone(),
+            site: site.clone(),
+            means: Means::default(),
+        })
+        .await?;
+        let egress = Arc::new(Egress::new(&config.egress)?);
+        let per_minute = config.server.requests_per_minute;
+        let burst = NonZeroU32::new(per_minute.get() / 5).unwrap_or(per_minute);
+        let pages = Pages {
+            site,
+            origin: OwnOrigin::of(&config.server.front_url),
+            limit: Some(Arc::new(Limit::new(burst, per_minute, clock.clone()))),
+        };
         let tls = config.tls.as_ref().map(|tls| {
             let names = config.server.front_url.host_str().map(str::to_owned).into_iter().collect();
             TlsHosts::read(vec![Host {
@@ -139,7 +202,7 @@ impl App {
             }])
         });
         let tls = tls.transpose()?.map(Arc::new);
-        Ok(Self { config, db, clock, random, trail, card_keys, namespace, tls })
+        Ok(Self { config, db, clock, random, trail, card_keys, provider, egress, pages, tls })
     }
 
     /// The database.
@@ -166,8 +229,9 @@ impl App {
     pub fn router(&self) -> Router {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
         let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
-        let tracked = Router::new();
-        tracked
+        let routes = Router::new().merge(oidc::routes(&self.provider));
+        self.pages
+            .around(routes)
             .layer(middleware::from_fn_with_state(proxies, proxy::name_client))
             .layer(middleware::from_fn_with_state(operations, operation::track))
             // Asked for every few seconds, and by every page: not worth a line of the log each.
@@ -201,10 +265,23 @@ impl App {
     /// database.
     pub async fn serve(self, listener: Listener, stop: CancellationToken) {
         tracing::info!(issuer = %self.config.server.issuer, address = %listener.address(), "serving");
+        self.note(Kind::ServerStarted).await;
         let jobs = Jobs::start(self.jobs());
         listener.serve(self.router(), Patience::default(), stop).await;
+        self.note(Kind::ServerStopped).await;
         jobs.stop().await;
+        // What the last requests recorded is sealed too.
+        if let Err(reason) = self.clone().seal_audit().await {
+            tracing::warn!(%reason, "the audit was not sealed to its end; the next start does it");
+        }
         self.db.close().await;
         tracing::info!("stopped");
+    }
+
+    async fn note(&self, kind: Kind) {
+        let event = self.trail.event(kind).note(env!("CARGO_PKG_VERSION"));
+        if let Err(error) = store::audit::append(&self.db, &event).await {
+            tracing::warn!(code = error.code(), %error, "an event was not recorded");
+        }
     }
 }

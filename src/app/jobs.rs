@@ -9,10 +9,13 @@ use futures_util::future::BoxFuture;
 use super::App;
 use crate::audit;
 use crate::jobs::{Job, Outcome};
+use crate::oidc::logout::backchannel;
 use crate::store::{self, StoreError};
 
 /// The promise is one second at most.
 const SEAL: Duration = Duration::from_millis(500);
+/// A relying party should hear of a sign-out at once.
+const DELIVER: Duration = Duration::from_secs(1);
 const CLEAN_UP: Duration = Duration::from_secs(60);
 /// How many rows of a kind one command deletes: a short transaction, then others get their turn.
 const BATCH: i64 = 500;
@@ -30,16 +33,26 @@ impl App {
         };
         vec![
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
+            job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
             job("clean-up", CLEAN_UP, |app| app.clean_up().boxed()),
         ]
     }
 
-    async fn seal_audit(self) -> Outcome {
+    pub(super) async fn seal_audit(self) -> Outcome {
         audit::seal(&self.db, self.trail.node(), self.clock.now()).await.map(|_| ()).map_err(said)
+    }
+
+    /// Tells the relying parties of the sessions that ended.
+    async fn deliver_logouts(self) -> Outcome {
+        while backchannel::deliver_due(&self.provider, &self.egress).await.map_err(said)? > 0 {}
+        Ok(())
     }
 
     /// Ends the sessions that ran out, and deletes what nobody will ask for any more.
     async fn clean_up(self) -> Outcome {
+        if let Some(limit) = &self.pages.limit {
+            limit.forget_idle();
+        }
         if !self.alone("clean-up", CLEAN_UP).await? {
             return Ok(());
         }

@@ -16,17 +16,30 @@ pub struct Card {
     /// Whether test cards are accepted. Never on a server with real patients.
     pub accept_test_cards: bool,
     /// What the authentication context (`acr`) says of a card: PSC's own answer is `eidas1` for every means.
-    pub acr: Option<String>,
+    pub acr: Option<CardAcr>,
     /// The oldest workstation program that is served, as `major.minor.patch`.
     pub minimum_agent_version: Option<String>,
     /// How often the directories are read again.
     pub reload: TimeDelta,
 }
 
+/// A level that relying parties are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardAcr {
+    /// Low.
+    Eidas1,
+    /// Substantial.
+    Eidas2,
+    /// High.
+    Eidas3,
+}
+
 impl Card {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let acr = |text: &str| match text {
-            "eidas1" | "eidas2" | "eidas3" => Ok(text.to_owned()),
+            "eidas1" => Ok(CardAcr::Eidas1),
+            "eidas2" => Ok(CardAcr::Eidas2),
+            "eidas3" => Ok(CardAcr::Eidas3),
             _ => Err("must be \"eidas1\", \"eidas2\" or \"eidas3\"".to_owned()),
         };
         let version = |text: &str| {

@@ -26,7 +26,7 @@ mod tls;
 use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
-pub use card::Card;
+pub use card::{Card, CardAcr};
 pub use database::Database;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;

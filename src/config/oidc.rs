@@ -16,6 +16,10 @@ pub struct Oidc {
     pub refresh_token: TimeDelta,
     /// Authorization code.
     pub code: TimeDelta,
+    /// `auth_level` in the ID token of a card, as Pro Santé Connect added it in 2026; absent where it is not set.
+    pub auth_level: Option<String>,
+    /// Whether a redirect address may end with `*`, as in Pro Santé Connect's sandbox. Never in production.
+    pub redirect_wildcards: bool,
 }
 
 impl Oidc {
@@ -27,6 +31,15 @@ impl Oidc {
             access_token: section.span("access_token", second * 30..=minute * 10).unwrap_or(second * 120),
             refresh_token: section.span("refresh_token", minute..=minute * 240).unwrap_or(minute * 30),
             code: section.span("code", second * 10..=second * 60).unwrap_or(second * 60),
+            auth_level: section.text("auth_level", auth_level),
+            redirect_wildcards: section.flag("redirect_wildcards").unwrap_or(false),
         }
     }
+}
+
+fn auth_level(text: &str) -> Result<String, String> {
+    if text.is_empty() || text.len() > 16 || !text.chars().all(|c| c.is_ascii_alphanumeric()) {
+        return Err("must be a short value such as \"1\"".into());
+    }
+    Ok(text.to_owned())
 }

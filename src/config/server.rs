@@ -1,12 +1,16 @@
 //! `[server]`: how the provider is reached, and where it keeps what is its own.
 
 use std::net::{Ipv4Addr, SocketAddr};
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::reader::Section;
+
+/// A sign-in takes some fifteen requests; a ward behind one address signs in together at the change of shifts.
+const REQUESTS_PER_MINUTE: NonZeroU32 = NonZeroU32::MIN.saturating_add(2_999);
 
 /// Addresses, state directory, proxies.
 #[derive(Debug, Clone)]
@@ -21,6 +25,8 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// The database of one node, and the seal key.
     pub state_dir: PathBuf,
+    /// Requests of one client's network, evenly spread over a minute; a fifth of them may come at once.
+    pub requests_per_minute: NonZeroU32,
     /// The name of this node in the audit: each node has a chain of its own.
     pub node: String,
 }
@@ -48,6 +54,11 @@ impl Server {
             .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let trusted_proxies = section.list("trusted_proxies", network).unwrap_or_default();
         let state_dir = section.path_of("state_dir").unwrap_or_else(|| PathBuf::from("/var/lib/sceau"));
+        let requests_per_minute = section
+            .number("requests_per_minute", 60..=1_000_000)
+            .and_then(|number| u32::try_from(number).ok())
+            .and_then(NonZeroU32::new)
+            .unwrap_or(REQUESTS_PER_MINUTE);
         let node = section.text("node", node).unwrap_or_else(|| "main".into());
         let issuer = issuer?;
         let front_url = front_url.unwrap_or_else(|| {
@@ -55,7 +66,7 @@ impl Server {
             origin.set_path("/");
             origin
         });
-        Some(Self { issuer, front_url, listen, trusted_proxies, state_dir, node })
+        Some(Self { issuer, front_url, listen, trusted_proxies, state_dir, requests_per_minute, node })
     }
 }
 
