@@ -136,10 +136,9 @@ impl Anchors {
             .subject_name()
             .try_cmp(certificate.issuer_name())
             .is_ok_and(std::cmp::Ordering::is_eq);
-        if is_self_issued && !certificate.verify(&key).unwrap_or(false) {
-            return Err(format!("{} is not signed by itself as it claims", common_name(&certificate)));
-        }
-        let list = if is_self_issued { &mut self.roots } else { &mut self.intermediates };
+        // Self-issued but not self-signed is what an authority makes when it changes its key: a link, not a root.
+        let is_root = is_self_issued && certificate.verify(&key).unwrap_or(false);
+        let list = if is_root { &mut self.roots } else { &mut self.intermediates };
         if !list.iter().any(|known| same(known, &certificate)) {
             list.push(certificate);
         }
@@ -148,7 +147,7 @@ impl Anchors {
 }
 
 /// The extensions of RFC 5280 §4.2.1.9 and §4.2.1.3, read with x509-parser because OpenSSL's binding gives only parts.
-fn is_authority(certificate: &X509) -> bool {
+pub(super) fn is_authority(certificate: &X509) -> bool {
     use x509_parser::prelude::{FromDer, X509Certificate};
     let Ok(der) = certificate.to_der() else { return false };
     let Ok((_, parsed)) = X509Certificate::from_der(&der) else { return false };
@@ -259,9 +258,9 @@ mod tests {
         assert!(matches!(error, AnchorsError::NoRoot { .. }));
     }
 
-    /// A "root" that is called as its issuer but was signed by another key.
+    /// A "root" that is called as its issuer but was signed by another key: nobody vouches for it.
     #[test]
-    fn a_root_that_did_not_sign_itself_is_refused() {
+    fn what_did_not_sign_itself_is_no_root() {
         let name = sceau_certs::name::Name::authority("TEST AC RACINE IGC-SANTE FORT");
         let key = card("nurse").authentication.key.clone();
         let signed_by_root =

@@ -10,10 +10,10 @@ use chrono::{DateTime, Utc};
 use openssl::error::ErrorStack;
 use openssl::stack::Stack;
 use openssl::x509::store::X509StoreBuilder;
-use openssl::x509::verify::X509VerifyParam;
+use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
-use super::anchors::{Anchors, common_name};
+use super::anchors::{Anchors, common_name, is_authority};
 use super::signature::{WeakKey, accepted_hash, check_key};
 
 /// Authorities between card and root, root included: IGC-Santé has two, one more is left for a successor.
@@ -104,7 +104,7 @@ pub fn verify(
         return Err(refusal(result, depth));
     }
     let authorities: Vec<X509> = chain.into_iter().skip(1).collect();
-    if authorities.is_empty() {
+    if authorities.is_empty() || is_authority(&leaf) {
         return Err(ChainError::Untrusted { reason: "an authority is no card".to_owned(), depth: 0 });
     }
     // The root's own signature is not what it is trusted for; every other one is. The authorities' keys have been
@@ -127,6 +127,8 @@ fn build_path(
     param.set_depth(MAX_DEPTH);
     param.set_auth_level(AUTH_LEVEL);
     param.set_purpose(X509PurposeId::SSL_CLIENT)?;
+    // Policy constraints that an authority puts into its own certificate count; none are asked for here.
+    param.set_flags(X509VerifyFlags::POLICY_CHECK)?;
     let mut store = X509StoreBuilder::new()?;
     store.set_param(&param)?;
     for root in &anchors.roots {
@@ -166,7 +168,8 @@ mod tests {
     use openssl::pkey::PKey;
     use sceau_certs::certificate::{Hash, years};
     use sceau_certs::extension::{
-        AUTHORITY_KEY_IDENTIFIER, EMAIL_PROTECTION, EXTENDED_KEY_USAGE, Extension, KEY_USAGE, Usage,
+        AUTHORITY_KEY_IDENTIFIER, BASIC_CONSTRAINTS, EMAIL_PROTECTION, EXTENDED_KEY_USAGE, Extension,
+        KEY_USAGE, Usage,
     };
     use sceau_certs::name::Name;
     use sceau_certs::{Authority, Template};
@@ -287,8 +290,15 @@ mod tests {
         assert_eq!(code(&client), "CERT-004");
     }
 
+    /// An authority that the genuine one did issue, with all that a card has.
     #[test]
     fn authorities_themselves_are_no_cards() {
+        let with_all = good()
+            .without(BASIC_CONSTRAINTS)
+            .without(KEY_USAGE)
+            .with(Extension::authority(None))
+            .with(Extension::key_usage(&[Usage::DigitalSignature, Usage::KeyCertSign]));
+        assert_eq!(code(&issue(&with_all)), "CERT-004");
         assert_ne!(code(&pki().root.certificate.to_der().unwrap()), "good");
         assert_ne!(code(&pki().persons.certificate.to_der().unwrap()), "good");
     }

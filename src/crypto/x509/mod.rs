@@ -15,5 +15,7 @@ pub mod crl;
 pub mod profile;
 pub mod signature;
 
-#[cfg(test)]
+#[cfg(all(test, feature = "server"))]
+mod pkits_tests;
+#[cfg(all(test, feature = "server"))]
 pub(crate) mod test_pki;

@@ -1,7 +1,7 @@
 //! One revocation list, read in one pass (RFC 5280 §5).
 //!
 //! A list of a whole profession has hundreds of thousands of entries. OpenSSL's object of one takes some 400 bytes an
-//! entry; here the bytes stream through the hash and only the serials stay, 20 bytes each, sorted. OpenSSL still
+//! entry; here the bytes stream through the hash and only the serials stay, 21 bytes each, sorted. OpenSSL still
 //! verifies the signature, over the digest of what was read. Nothing of a list is used before that.
 
 use std::io::{ErrorKind, Read};
@@ -15,15 +15,16 @@ use openssl::pkey::{Id, PKeyRef, Public};
 use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::x509::{X509, X509Name};
-use x509_parser::asn1_rs::{Any, Boolean, FromDer, Oid, Tag, oid};
-use x509_parser::extensions::{DistributionPointName, GeneralName, ParsedExtension, X509Extension};
+use x509_parser::asn1_rs::{Any, Boolean, Class, FromDer, Oid, Tag, oid};
+use x509_parser::extensions::{GeneralName, X509Extension};
 use x509_parser::time::ASN1Time;
 
 use super::super::signature::{WeakKey, accepted_hash, check_key};
 use crate::crypto::digest::sha256;
 
-/// A serial number, big-endian, padded on the left (RFC 5280 §4.1.2.2 allows 20 bytes).
-pub(super) type Serial = [u8; 20];
+/// A serial number, big-endian, its sign carried on to the left. RFC 5280 §4.1.2.2 allows positive numbers of 20 bytes,
+/// which take 21 if the first bit is set; negative ones exist, and are others than the positive ones of the same bytes.
+pub(super) type Serial = [u8; 21];
 
 /// Limits for single elements, far above what RFC 5280 makes of them.
 const MAX_ALGORITHM: u64 = 256;
@@ -246,7 +247,7 @@ fn extensions(element: &Element, position: u64) -> Result<Scope, ListFault> {
             return Err(ListFault::Delta);
         }
         if extension.oid == ISSUING_DISTRIBUTION_POINT {
-            scope = distribution_scope(&extension).ok_or_else(malformed)??;
+            scope = distribution_scope(extension.value, position)?;
         } else if extension.critical {
             return Err(ListFault::Critical(extension.oid.to_id_string()));
         }
@@ -254,34 +255,65 @@ fn extensions(element: &Element, position: u64) -> Result<Scope, ListFault> {
     Ok(scope)
 }
 
-/// `None`: malformed.
-fn distribution_scope(extension: &X509Extension<'_>) -> Option<Result<Scope, ListFault>> {
-    let ParsedExtension::IssuingDistributionPoint(point) = extension.parsed_extension() else { return None };
-    if point.indirect_crl {
-        return Some(Err(ListFault::Partial("indirect list")));
-    }
-    if point.only_some_reasons.is_some() {
-        return Some(Err(ListFault::Partial("some reasons only")));
-    }
-    if point.only_contains_attribute_certs {
-        return Some(Err(ListFault::Partial("attribute certificates only")));
-    }
-    let points = match &point.distribution_point {
-        None => Vec::new(),
-        Some(DistributionPointName::FullName(names)) => {
-            let addresses: Vec<String> = names.iter().filter_map(address).collect();
-            if addresses.is_empty() {
-                return Some(Err(ListFault::Partial("a distribution point without address")));
-            }
-            addresses
-        }
-        Some(_) => return Some(Err(ListFault::Partial("a distribution point relative to its issuer"))),
+/// `issuingDistributionPoint` (§5.2.5), read here member by member: what is not understood has to refuse the list, while
+/// x509-parser leaves a distribution point out that is given relative to its issuer.
+fn distribution_scope(value: &[u8], position: u64) -> Result<Scope, ListFault> {
+    let malformed = || ListFault::Malformed("issuing distribution point", position);
+    let is_true = |member: &Any<'_>| match member.data {
+        [0x00] => Ok(false),
+        [_] => Ok(true),
+        _ => Err(malformed()),
     };
-    Some(Ok(Scope {
-        only_people: point.only_contains_user_certs,
-        only_authorities: point.only_contains_ca_certs,
-        points,
-    }))
+    let mut scope = Scope::default();
+    for member in members(value).ok_or_else(malformed)? {
+        if member.class() != Class::ContextSpecific {
+            return Err(malformed());
+        }
+        match member.tag().0 {
+            0 => scope.points = addresses(&member)?,
+            1 => scope.only_people = is_true(&member)?,
+            2 => scope.only_authorities = is_true(&member)?,
+            3 => return Err(ListFault::Partial("some reasons only")),
+            4 if is_true(&member)? => return Err(ListFault::Partial("indirect list")),
+            5 if is_true(&member)? => return Err(ListFault::Partial("attribute certificates only")),
+            4 | 5 => {}
+            _ => return Err(malformed()),
+        }
+    }
+    Ok(scope)
+}
+
+/// The addresses of a `DistributionPointName`, of which there has to be one.
+fn addresses(point: &Any<'_>) -> Result<Vec<String>, ListFault> {
+    let partial = || ListFault::Partial("a distribution point without address");
+    let (_, name) = Any::from_der(point.data).map_err(|_| partial())?;
+    if name.tag().0 != 0 {
+        return Err(ListFault::Partial("a distribution point relative to its issuer"));
+    }
+    let mut addresses = Vec::new();
+    let mut rest = name.data;
+    while !rest.is_empty() {
+        let (behind, name) = GeneralName::from_der(rest).map_err(|_| partial())?;
+        addresses.extend(address(&name));
+        rest = behind;
+    }
+    if addresses.is_empty() { Err(partial()) } else { Ok(addresses) }
+}
+
+/// The members of the one SEQUENCE that these bytes are.
+fn members(value: &[u8]) -> Option<Vec<Any<'_>>> {
+    let ([], sequence) = Any::from_der(value).ok()? else { return None };
+    if sequence.tag() != Tag::Sequence {
+        return None;
+    }
+    let mut members = Vec::new();
+    let mut rest = sequence.data;
+    while !rest.is_empty() {
+        let (behind, member) = Any::from_der(rest).ok()?;
+        members.push(member);
+        rest = behind;
+    }
+    Some(members)
 }
 
 pub(super) fn address(name: &GeneralName<'_>) -> Option<String> {
@@ -291,11 +323,10 @@ pub(super) fn address(name: &GeneralName<'_>) -> Option<String> {
     }
 }
 
-/// `None` for a number longer than 20 bytes.
+/// From the content of an INTEGER; `None` if it is empty or too long.
 pub(super) fn serial(bytes: &[u8]) -> Option<Serial> {
-    let zeros = bytes.iter().take_while(|byte| **byte == 0).count();
-    let bytes = bytes.get(zeros..)?;
-    let mut serial = Serial::default();
+    let sign = if bytes.first()? & 0x80 == 0 { 0x00 } else { 0xFF };
+    let mut serial = [sign; 21];
     let start = serial.len().checked_sub(bytes.len())?;
     serial.get_mut(start..)?.copy_from_slice(bytes);
     Some(serial)

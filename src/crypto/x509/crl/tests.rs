@@ -180,6 +180,15 @@ fn lists_that_cannot_be_trusted_are_reported_and_not_used() {
         ("twice", with(Extension::new(CRL_NUMBER, der::integer(2))), "extension twice"),
         ("indirect", point(der::context_primitive(4, &[0xFF])), "indirect"),
         ("some reasons", point(der::context_primitive(3, &[6, 0x40])), "some reasons"),
+        ("relative", point(der::context(0, &der::context(1, &der::null()))), "relative to its issuer"),
+        (
+            "no address",
+            point(der::context(0, &der::context(0, &der::context(4, &der::sequence(&[]))))),
+            "without address",
+        ),
+        ("no point", point(der::context(0, &[])), "without address"),
+        ("unknown member", point(der::context_primitive(6, &[0xFF])), "issuing distribution point"),
+        ("foreign member", point(der::boolean(true)), "issuing distribution point"),
         ("attributes", point(der::context_primitive(5, &[0xFF])), "attribute certificates"),
         ("tail", tail, "length does not match"),
         ("cut", persons()[..persons().len() - 1].to_vec(), "not a revocation list"),
@@ -205,7 +214,7 @@ fn an_entry_with_a_critical_extension_forbids_the_list() {
     let critical = Extension::critical(&[2, 5, 29, 29], der::sequence(&[]));
     let plain = Extension::new(&[2, 5, 29, 29], der::sequence(&[]));
     assert!(matches!(list::entry_serial(&content(entry(critical)), 0), Err(ListFault::Critical(_))));
-    assert_eq!(list::entry_serial(&content(entry(plain)), 0).unwrap()[17..], [1, 2, 3]);
+    assert_eq!(list::entry_serial(&content(entry(plain)), 0).unwrap()[18..], [1, 2, 3]);
 }
 
 /// A list that covers certificates of other distribution points only would let a revoked card pass.
@@ -300,8 +309,11 @@ fn lists_signed_on_a_curve_are_read() {
 fn serials_are_compared_as_numbers() {
     assert_eq!(serial(&[0, 0, 1]), serial(&[1]));
     assert_ne!(serial(&[1, 0]), serial(&[1]));
-    assert!(serial(&[1; 20]).is_some());
-    assert!(serial(&[1; 21]).is_none());
+    assert_ne!(serial(&[0xFF]), serial(&[0, 0xFF]), "-1 is not 255");
+    assert_eq!(serial(&[0xFF, 0xFF]), serial(&[0xFF]));
+    assert!(serial(&[1; 21]).is_some());
+    assert!(serial(&[1; 22]).is_none());
+    assert!(serial(&[]).is_none());
 }
 
 proptest! {
