@@ -44,6 +44,11 @@ impl OwnOrigin {
         Self(front_url.origin().ascii_serialization())
     }
 
+    /// Of an origin as browsers write it.
+    pub fn named(origin: &str) -> Self {
+        Self(origin.to_owned())
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -106,14 +106,16 @@ fn check_version(v: u64) -> Result<(), ProtocolError> {
 /// Refuses text that could make a page say something else than what was meant: control characters, line ends and the
 /// characters that turn the direction of writing (Unicode Technical Report 36 §3).
 fn check_text(name: &'static str, text: &str, max_chars: usize) -> Result<(), ProtocolError> {
-    let disguises = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
-    };
-    if text.trim().is_empty() || text.chars().count() > max_chars || text.chars().any(disguises) {
+    if text.trim().is_empty() || text.chars().count() > max_chars || !text.chars().all(is_plain) {
         return Err(ProtocolError::Text(name));
     }
     Ok(())
+}
+
+/// Whether a character shows as what it is. See [`check_text`].
+pub(super) fn is_plain(c: char) -> bool {
+    !c.is_control()
+        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 fn time_from_seconds(name: &'static str, seconds: i64) -> Result<Time, ProtocolError> {

@@ -1,0 +1,303 @@
+//! Invitations and enrolments of workstations, and the request keys that their agents follow (agent protocol,
+//! section 9).
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use chrono::{DurationRound as _, TimeDelta};
+use http::{HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::login::CardLogin;
+use super::protocol::{
+    CANCEL_PATH, EnrolmentGrant, EnrolmentRequest, INVITATION_LIFETIME, Invitation, ProtocolError,
+    RETURN_PATH, RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WorkstationState,
+};
+use crate::audit::{Caller, Event, Kind};
+use crate::clock::Time;
+use crate::crypto::constant_time_eq;
+use crate::crypto::jose::{self, Expected, JwsError, SignError, base64url};
+use crate::crypto::keys::{Algorithm, VerifyingKey};
+use crate::crypto::sealed::{SealError, SealKey};
+use crate::ids::{Random, WorkstationId};
+use crate::keyring::Keys;
+use crate::store;
+use crate::store::audit::NewRow;
+use crate::store::workstation::{Invite, Workstation, invite_place};
+use crate::store::{Db, StoreError};
+
+/// The longest enrolment that is read.
+const MAX_LEN: usize = 8 * 1024;
+
+/// Why a workstation is not invited or not enrolled.
+#[derive(Debug, thiserror::Error)]
+pub enum EnrolmentRefusal {
+    /// Not a request to enrol, or not signed by the key it brings.
+    #[error("the request to enrol is malformed: {0}")]
+    Malformed(ProtocolError),
+    /// Not signed by the key it brings.
+    #[error("the request to enrol is not signed by the workstation's key: {0}")]
+    Signature(JwsError),
+    /// Meant for another server: the workstation was given another address.
+    #[error("the request to enrol is meant for {0}")]
+    Audience(String),
+    /// There is no such invitation.
+    #[error("the enrolment code is not known")]
+    Unknown,
+    /// It is older than fifteen minutes.
+    #[error("the enrolment code has expired")]
+    Expired,
+    /// A workstation has enrolled with it.
+    #[error("the enrolment code was used")]
+    Used,
+    /// The proof was not made with the code's secret, for this key and server.
+    #[error("the request to enrol does not prove the code's secret")]
+    Proof,
+    /// There is no request key, or it has no successor.
+    #[error("the request keys are not complete")]
+    Keys,
+    /// The answer could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
+    /// The secret of the invitation does not open.
+    #[error(transparent)]
+    Seal(#[from] SealError),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EnrolmentRefusal {
+    /// The stable code of `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Malformed(_) => "WS-001",
+            Self::Signature(_) => "WS-002",
+            Self::Audience(_) => "WS-003",
+            Self::Unknown => "WS-004",
+            Self::Expired => "WS-005",
+            Self::Used => "WS-006",
+            Self::Proof => "WS-007",
+            Self::Keys | Self::Sign(_) => "WS-008",
+            Self::Seal(error) => error.code(),
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Malformed(_) | Self::Signature(_) | Self::Audience(_) => StatusCode::BAD_REQUEST,
+            Self::Unknown | Self::Proof => StatusCode::FORBIDDEN,
+            Self::Expired | Self::Used => StatusCode::GONE,
+            Self::Keys | Self::Sign(_) | Self::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+/// For which workstation an invitation is.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The site, in the establishment's own words.
+    pub site: String,
+    /// The network zone, in the words of the configuration.
+    pub zone: String,
+    /// Whether an administrator has to approve the workstation afterwards.
+    pub needs_approval: bool,
+}
+
+/// Makes an invitation: single use, fifteen minutes. Yields the code for the person at the workstation. `event` says
+/// who made it.
+///
+/// # Errors
+/// [`EnrolmentRefusal::Keys`], [`EnrolmentRefusal::Seal`] or [`EnrolmentRefusal::Store`].
+pub async fn invite(
+    db: &Db,
+    seal: &SealKey,
+    keys: &Keys,
+    place: &Place,
+    event: Event,
+    now: Time,
+    random: &dyn Random,
+) -> Result<Zeroizing<String>, EnrolmentRefusal> {
+    let server_key = thumbprint(keys.current()).ok_or(EnrolmentRefusal::Keys)?;
+    let invitation = Invitation::new(server_key, random);
+    let code = invitation.to_code();
+    let hash = lookup_hash(&invitation.lookup()).ok_or(EnrolmentRefusal::Unknown)?;
+    let new = Invite {
+        sealed: seal.seal(&invite_place(&hash), code.as_bytes(), random)?,
+        secret_hash: hash,
+        site: place.site.clone(),
+        zone: place.zone.clone(),
+        needs_approval: place.needs_approval,
+        expires_at: now + INVITATION_LIFETIME,
+        consumed_at: None,
+    };
+    let event = event.zone(&place.zone).note(&place.site);
+    store::workstation::invite(db, &new, &NewRow::from(&event), now).await?;
+    Ok(code)
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    jws: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Refused {
+    code: &'static str,
+    message: String,
+}
+
+/// `POST /agent/enrol`
+pub(super) async fn answer(State(login): State<Arc<CardLogin>>, caller: Caller, body: Bytes) -> Response {
+    match login.enrol(&body, &caller).await {
+        Ok(jws) => unstored(Json(Envelope { jws }).into_response()),
+        Err(refusal) => {
+            let code = refusal.code();
+            tracing::warn!(code, "an enrolment was refused: {refusal}");
+            let event = login.parts.trail.event(Kind::WorkstationEnrolled).caller(&caller).denied(code);
+            if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
+                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+            }
+            let refused = Refused { code, message: refusal.to_string() };
+            unstored((refusal.status(), Json(refused)).into_response())
+        }
+    }
+}
+
+/// `GET /agent/keys`
+pub(super) async fn keys(State(login): State<Arc<CardLogin>>) -> Response {
+    let keys = login.parts.keys.keys().await;
+    let listed = login
+        .request_keys(&keys)
+        .and_then(|listed| Ok(jose::sign(keys.current(), TYP_REQUEST_KEYS, &listed.to_payload())?));
+    match listed {
+        Ok(jws) => unstored(Json(Envelope { jws }).into_response()),
+        Err(refusal) => {
+            tracing::error!(code = refusal.code(), "the request keys are not published: {refusal}");
+            refusal.status().into_response()
+        }
+    }
+}
+
+impl CardLogin {
+    async fn enrol(&self, body: &[u8], caller: &Caller) -> Result<String, EnrolmentRefusal> {
+        let malformed = |what: &str| EnrolmentRefusal::Malformed(ProtocolError::Malformed(what.to_owned()));
+        if body.len() > MAX_LEN {
+            return Err(malformed("too long"));
+        }
+        let Envelope { jws } = serde_json::from_slice(body).map_err(|_| malformed("not JSON with a JWS"))?;
+        let payload = jose::unverified_payload(&jws).ok_or_else(|| malformed("not a JWS"))?;
+        let request = EnrolmentRequest::from_payload(&payload).map_err(EnrolmentRefusal::Malformed)?;
+        let expected =
+            Expected { typ: Some(TYP_ENROLMENT), algorithms: &[Algorithm::Es256], max_len: MAX_LEN };
+        jose::verify_payload(&jws, expected, |kid| (kid == Some(request.key.kid())).then_some(&request.key))
+            .map_err(EnrolmentRefusal::Signature)?;
+        if request.audience != self.parts.front {
+            return Err(EnrolmentRefusal::Audience(request.audience.to_string()));
+        }
+        let invite = self.invitation(&request).await?;
+
+        let now = self.now();
+        let workstation = Workstation {
+            id: WorkstationId::new(now, &*self.parts.random),
+            name: request.host_name.clone(),
+            kid: request.key.kid().to_owned(),
+            public_jwk: request.key.to_jwk(),
+            site: invite.site,
+            zone: invite.zone,
+            agent_version: request.agent_version.to_string(),
+            created_at: now,
+            approved_at: (!invite.needs_approval).then_some(now),
+            last_seen_at: None,
+            revoked_at: None,
+        };
+        let keys = self.parts.keys.keys().await;
+        let grant = EnrolmentGrant {
+            keys: self.request_keys(&keys)?,
+            display_name: self.parts.display_name.clone(),
+            return_path: RETURN_PATH.to_owned(),
+            cancel_path: CANCEL_PATH.to_owned(),
+            workstation: workstation.id,
+            workstation_key: workstation.kid.clone(),
+            site: workstation.site.clone(),
+            zone: workstation.zone.clone(),
+            state: match workstation.approved_at {
+                Some(_) => WorkstationState::Active,
+                None => WorkstationState::Pending,
+            },
+        };
+        let answer = jose::sign(keys.current(), TYP_ENROLLED, &grant.to_payload())?;
+        let event =
+            self.parts.trail.event(Kind::WorkstationEnrolled).caller(caller).workstation(workstation.id);
+        let event = event.zone(&workstation.zone).note(&workstation.name);
+        let event = event.reader("", &workstation.agent_version);
+        let enrolled = store::workstation::enrol(
+            &self.parts.db,
+            &invite.secret_hash,
+            &workstation,
+            &NewRow::from(&event),
+            now,
+        )
+        .await?;
+        if enrolled { Ok(answer) } else { Err(EnrolmentRefusal::Used) }
+    }
+
+    /// The invitation that the request names, if it is still good and the request proves its secret.
+    async fn invitation(&self, request: &EnrolmentRequest) -> Result<Invite, EnrolmentRefusal> {
+        let hash = lookup_hash(&request.invitation).ok_or(EnrolmentRefusal::Unknown)?;
+        let found = store::workstation::invite_by_hash(&self.parts.db, &hash).await?;
+        let invite = found.ok_or(EnrolmentRefusal::Unknown)?;
+        if invite.consumed_at.is_some() {
+            return Err(EnrolmentRefusal::Used);
+        }
+        if invite.expires_at <= self.now() {
+            return Err(EnrolmentRefusal::Expired);
+        }
+        let code = self.parts.seal.open(&invite_place(&hash), &invite.sealed)?;
+        let invitation = std::str::from_utf8(&code).ok().and_then(|code| Invitation::parse(code).ok());
+        let invitation = invitation.ok_or(EnrolmentRefusal::Unknown)?;
+        let key = thumbprint_of(request.key.kid()).ok_or(EnrolmentRefusal::Proof)?;
+        let proof = invitation.prove(&self.parts.front, &key);
+        if constant_time_eq(&proof, &request.secret_proof) {
+            Ok(invite)
+        } else {
+            Err(EnrolmentRefusal::Proof)
+        }
+    }
+
+    fn request_keys(&self, keys: &Keys) -> Result<RequestKeys, EnrolmentRefusal> {
+        let now = self.now();
+        Ok(RequestKeys {
+            issuer: self.parts.front.clone(),
+            current: keys.current().public().clone(),
+            next: keys.next().cloned().ok_or(EnrolmentRefusal::Keys)?,
+            issued_at: now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now),
+        })
+    }
+}
+
+fn thumbprint(key: &crate::crypto::keys::SigningKey) -> Option<[u8; 32]> {
+    thumbprint_of(VerifyingKey::kid(key.public()))
+}
+
+fn thumbprint_of(kid: &str) -> Option<[u8; 32]> {
+    base64url::decode(kid)?.try_into().ok()
+}
+
+/// The bytes that an invitation is found by, from its name in a request.
+fn lookup_hash(name: &str) -> Option<Vec<u8>> {
+    hex::decode(name).ok().filter(|hash| hash.len() == 32)
+}
+
+fn unstored(mut response: Response) -> Response {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,104 @@
+//! What the server's side of a card sign-in is made of, and where it answers.
+//!
+//! A hospital gets from it that a professional who holds a card, its PIN, a workstation of the establishment and the
+//! browser that began the sign-in is let in, and nobody who lacks one of the four (agent protocol, sections 1, 7 and 8).
+
+use std::fmt::{self, Debug};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::protocol::{
+    AgentVersion, CANCEL_PATH, ENROL_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH, WebOrigin,
+};
+use super::verify::CardVerifier;
+use super::{enrolment, finish, return_path, waiting};
+use crate::audit::Trail;
+use crate::clock::{SharedClock, Time};
+use crate::crypto::sealed::SealKey;
+use crate::ids::{SharedRandom, TransactionId};
+use crate::keyring::Keyring;
+use crate::session::SessionPolicy;
+use crate::store::Db;
+use crate::web::csrf::OwnOrigin;
+use crate::web::page::Site;
+use crate::web::pages::sign_in::{EVENTS_PATH, REQUEST_PATH, STATUS_PATH};
+
+/// The path that the return path's page posts to.
+pub const FINISH_PATH: &str = "/card/finish";
+
+/// What only the browser's purpose is served with, here.
+pub(super) const PURPOSE: Purpose = Purpose::Browser;
+
+/// What a [`CardLogin`] is made of.
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: SharedRandom,
+    /// What makes audit events.
+    pub trail: Trail,
+    /// The keys that sign card requests, and nothing else.
+    pub keys: Arc<Keyring>,
+    /// Opens the secrets of invitations.
+    pub seal: SealKey,
+    /// The origin of the pages, which workstations enrol.
+    pub front: WebOrigin,
+    /// How workstations name this installation to people.
+    pub display_name: String,
+    /// The port of the agent on workstations.
+    pub agent_port: u16,
+    /// The oldest agent that is served.
+    pub minimum_agent: Option<AgentVersion>,
+    /// Judges cards; none where no authority is installed.
+    pub verifier: Option<Arc<CardVerifier>>,
+    /// How long a session is good for.
+    pub session: SessionPolicy,
+    /// What stands around the pages.
+    pub site: Site,
+    /// Where a sign-in goes on, and where its page is: a path of the front origin.
+    pub next: fn(TransactionId) -> String,
+}
+
+/// The server's side of a card sign-in.
+pub struct CardLogin {
+    pub(super) parts: Parts,
+    pub(super) own: OwnOrigin,
+    pub(super) waiting: waiting::Waiting,
+}
+
+impl CardLogin {
+    /// From its parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let own = OwnOrigin::named(parts.front.as_str());
+        Arc::new(Self { parts, own, waiting: waiting::Waiting::default() })
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.parts.clock.now()
+    }
+}
+
+impl Debug for CardLogin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("CardLogin").field("front", &self.parts.front).finish_non_exhaustive()
+    }
+}
+
+/// Every address, on the front origin.
+pub fn routes(login: &Arc<CardLogin>) -> Router {
+    Router::new()
+        .route(RETURN_PATH, post(return_path::answer))
+        .route(FINISH_PATH, post(finish::answer))
+        .route(CANCEL_PATH, get(waiting::cancel))
+        .route(REQUEST_PATH, get(waiting::renew))
+        .route(STATUS_PATH, get(waiting::status))
+        .route(EVENTS_PATH, get(waiting::events))
+        .route(ENROL_PATH, post(enrolment::answer))
+        .route(REQUEST_KEYS_PATH, get(enrolment::keys))
+        .with_state(Arc::clone(login))
+}
