@@ -1,4 +1,12 @@
 //! Sign-in with a CPS card: request, proof, answer and what the certificate says.
+//!
+//! A hospital gets from it that a professional who holds a card and its PIN, at a workstation of the establishment, in
+//! the browser that began the sign-in, is let in, and nobody who lacks one of the four. The agent protocol is in
+//! [`protocol`]; the server's side of it in [`login`] and beside it, one file per step; the one place where a card is
+//! believed is [`verify`]; what speaks to a card is [`driver`].
+//!
+//! Never here: who may come in (that is the directory's), and what a relying party is told (that is `oidc`).
+
 #[cfg(feature = "server")]
 mod challenge;
 #[cfg(feature = "agent")]

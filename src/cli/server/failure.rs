@@ -43,7 +43,9 @@ macro_rules! coded {
 
 coded! {
     crate::app::StartError,
+    crate::card::enrolment::EnrolmentRefusal,
     crate::crypto::sealed::SealError,
+    crate::keyring::KeyringError,
     crate::store::StoreError,
 }
 

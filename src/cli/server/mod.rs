@@ -9,6 +9,7 @@ mod demo;
 mod failure;
 mod init;
 mod serve;
+mod workstation;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -41,6 +42,9 @@ enum ServerCommand {
     Demo(demo::Demo),
     /// Check the configuration and what it names, and say every fault with its line.
     Check(check::Check),
+    /// Workstations: invite, list, approve, revoke.
+    #[command(subcommand)]
+    Workstation(workstation::WorkstationCommand),
 }
 
 impl ServerCli {
@@ -53,6 +57,7 @@ impl ServerCli {
             ServerCommand::Serve(command) => command.run(config).await,
             ServerCommand::Demo(command) => command.run().await,
             ServerCommand::Check(command) => command.run(config).await,
+            ServerCommand::Workstation(command) => command.run(config).await,
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
