@@ -15,7 +15,8 @@ pub mod crl;
 pub mod profile;
 pub mod signature;
 
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
+#[cfg(feature = "server")]
 mod pkits_tests;
-#[cfg(all(test, feature = "server"))]
+#[cfg(test)]
 pub(crate) mod test_pki;

@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use chrono::{DateTime, Utc};
 use sceau_certs::{Card, Options, Pki, Template};
 
+#[cfg(feature = "server")]
 use super::anchors::Anchors;
 use crate::clock::{Clock, MockClock};
 
@@ -34,6 +35,7 @@ pub(crate) fn issue(template: &Template) -> Vec<u8> {
 }
 
 /// The anchors that a server of these cards has.
+#[cfg(feature = "server")]
 pub(crate) fn anchors() -> Anchors {
     let place = tempfile::tempdir().unwrap();
     for (name, authority) in [("root.pem", &pki().root), ("persons.pem", &pki().persons)] {

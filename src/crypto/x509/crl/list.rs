@@ -4,11 +4,11 @@
 //! entry; here the bytes stream through the hash and only the serials stay, 21 bytes each, sorted. OpenSSL still
 //! verifies the signature, over the digest of what was read. Nothing of a list is used before that.
 
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 
 use chrono::{DateTime, Utc};
 use openssl::error::ErrorStack;
-use openssl::hash::{Hasher, MessageDigest};
+use openssl::hash::MessageDigest;
 use openssl::md::Md;
 use openssl::nid::Nid;
 use openssl::pkey::{Id, PKeyRef, Public};
@@ -17,9 +17,9 @@ use openssl::rsa::Padding;
 use openssl::x509::{X509, X509Name};
 use x509_parser::asn1_rs::{Any, Boolean, Class, FromDer, Oid, Tag, oid};
 use x509_parser::extensions::{GeneralName, X509Extension};
-use x509_parser::time::ASN1Time;
 
 use super::super::signature::{WeakKey, accepted_hash, check_key};
+use super::stream::{Element, Stream};
 use crate::crypto::digest::sha256;
 
 /// A serial number, big-endian, its sign carried on to the left. RFC 5280 §4.1.2.2 allows positive numbers of 20 bytes,
@@ -114,7 +114,7 @@ impl RevocationList {
         if outer != length {
             return Err(stream.malformed("length does not match the file"));
         }
-        stream.sink = Sink::Kept(Vec::new());
+        stream.begin_digest();
         let end = stream.header(0x30, outer, "no list")?;
 
         let mut next = stream.element(end, MAX_ALGORITHM)?;
@@ -125,7 +125,7 @@ impl RevocationList {
             next = stream.element(end, MAX_ALGORITHM)?;
         }
         let algorithm = next;
-        let (kind, hash) = algorithm.signature_algorithm(stream.position)?;
+        let (kind, hash) = signature_algorithm(&algorithm, stream.position)?;
         stream.hash_with(hash)?;
 
         let issuer = stream.element(end, MAX_NAME)?.expect(0x30, "issuer", stream.position)?;
@@ -148,7 +148,7 @@ impl RevocationList {
             }
             stage = reached;
             match tag {
-                0x30 => serials = stream.serials(stream.position + size)?,
+                0x30 => serials = entries(&mut stream, size)?,
                 0xA0 => scope = extensions(&stream.rest(tag, size, MAX_EXTENSIONS)?, stream.position)?,
                 _ => next_update = Some(stream.rest(tag, size, MAX_TIME)?.time(stream.position)?),
             }
@@ -178,6 +178,40 @@ impl RevocationList {
             serials,
         })
     }
+}
+
+/// The serials of `revokedCertificates`, whose header has been read.
+fn entries(stream: &mut Stream<impl Read>, size: u64) -> Result<Vec<Serial>, ListFault> {
+    let end = stream.position + size;
+    let mut serials = Vec::new();
+    let mut entry = Vec::new();
+    while stream.position < end {
+        let (tag, size) = stream.open(end)?;
+        if tag != 0x30 || size > MAX_ENTRY {
+            return Err(stream.malformed("entry"));
+        }
+        entry.resize(usize::try_from(size).unwrap_or(0), 0);
+        stream.fill(&mut entry)?;
+        serials.push(entry_serial(&entry, stream.position)?);
+    }
+    Ok(serials)
+}
+
+/// The kind of key that a signature algorithm asks for, and its hash.
+fn signature_algorithm(element: &Element, position: u64) -> Result<(Id, MessageDigest), ListFault> {
+    let malformed = || ListFault::Malformed("signature algorithm", position);
+    if element.tag != 0x30 {
+        return Err(malformed());
+    }
+    let (_, kind) = Oid::from_der(element.content()).map_err(|_| malformed())?;
+    let dotted = kind.to_id_string();
+    let known = openssl::asn1::Asn1Object::from_str(&dotted).map_or(Nid::UNDEF, |object| object.nid());
+    if known == Nid::UNDEF {
+        return Err(ListFault::Weak(WeakKey::Algorithm(dotted)));
+    }
+    let hash = accepted_hash(known)?;
+    let is_ecdsa = matches!(known, Nid::ECDSA_WITH_SHA256 | Nid::ECDSA_WITH_SHA384 | Nid::ECDSA_WITH_SHA512);
+    Ok((if is_ecdsa { Id::EC } else { Id::RSA }, hash))
 }
 
 /// The authority of that name whose key made the signature.
@@ -358,174 +392,4 @@ pub(super) fn entry_serial(entry: &[u8], position: u64) -> Result<Serial, ListFa
         }
     }
     serial(number.data).ok_or(ListFault::Malformed("serial longer than 20 bytes", position))
-}
-
-/// One whole DER element.
-#[derive(Debug, PartialEq, Eq)]
-struct Element {
-    tag: u8,
-    bytes: Vec<u8>,
-    content_at: usize,
-}
-
-impl Element {
-    fn content(&self) -> &[u8] {
-        self.bytes.get(self.content_at..).unwrap_or_default()
-    }
-
-    fn expect(self, tag: u8, what: &'static str, position: u64) -> Result<Self, ListFault> {
-        if self.tag == tag { Ok(self) } else { Err(ListFault::Malformed(what, position)) }
-    }
-
-    fn time(&self, position: u64) -> Result<DateTime<Utc>, ListFault> {
-        let malformed = ListFault::Malformed("date", position);
-        match ASN1Time::from_der(&self.bytes) {
-            Ok(([], time)) => DateTime::from_timestamp(time.timestamp(), 0).ok_or(malformed),
-            _ => Err(malformed),
-        }
-    }
-
-    /// The kind of key that a signature algorithm asks for, and its hash.
-    fn signature_algorithm(&self, position: u64) -> Result<(Id, MessageDigest), ListFault> {
-        let malformed = || ListFault::Malformed("signature algorithm", position);
-        if self.tag != 0x30 {
-            return Err(malformed());
-        }
-        let (_, kind) = Oid::from_der(self.content()).map_err(|_| malformed())?;
-        let dotted = kind.to_id_string();
-        let known = openssl::asn1::Asn1Object::from_str(&dotted).map_or(Nid::UNDEF, |object| object.nid());
-        if known == Nid::UNDEF {
-            return Err(ListFault::Weak(WeakKey::Algorithm(dotted)));
-        }
-        let hash = accepted_hash(known)?;
-        let is_ecdsa =
-            matches!(known, Nid::ECDSA_WITH_SHA256 | Nid::ECDSA_WITH_SHA384 | Nid::ECDSA_WITH_SHA512);
-        Ok((if is_ecdsa { Id::EC } else { Id::RSA }, hash))
-    }
-}
-
-/// Where the bytes of the to-be-signed part go.
-enum Sink {
-    Nowhere,
-    /// Until the algorithm is known.
-    Kept(Vec<u8>),
-    Hashed(Box<Hasher>),
-}
-
-/// A reader that knows where it is and hashes what passes.
-struct Stream<R> {
-    source: R,
-    position: u64,
-    sink: Sink,
-}
-
-impl<R: Read> Stream<R> {
-    fn new(source: R) -> Self {
-        Self { source, position: 0, sink: Sink::Nowhere }
-    }
-
-    fn malformed(&self, what: &'static str) -> ListFault {
-        ListFault::Malformed(what, self.position)
-    }
-
-    fn fill(&mut self, buffer: &mut [u8]) -> Result<(), ListFault> {
-        self.source.read_exact(buffer).map_err(|error| match error.kind() {
-            ErrorKind::UnexpectedEof => ListFault::Malformed("cut off", self.position),
-            _ => ListFault::Io(error),
-        })?;
-        self.position += buffer.len() as u64;
-        match &mut self.sink {
-            Sink::Nowhere => {}
-            Sink::Kept(kept) => kept.extend_from_slice(buffer),
-            Sink::Hashed(hasher) => hasher.update(buffer)?,
-        }
-        Ok(())
-    }
-
-    /// Tag and length of the element that begins here and ends at `end` at the latest; its content is next.
-    fn open(&mut self, end: u64) -> Result<(u8, u64), ListFault> {
-        let mut head = [0; 2];
-        self.fill(&mut head)?;
-        let [tag, first] = head;
-        let size = match first {
-            0x00..=0x7F => u64::from(first),
-            0x81..=0x84 => {
-                let mut bytes = [0; 8];
-                let count = usize::from(first & 0x0F);
-                let start = bytes.len() - count;
-                if let Some(tail) = bytes.get_mut(start..) {
-                    self.fill(tail)?;
-                }
-                u64::from_be_bytes(bytes)
-            }
-            _ => return Err(self.malformed("length")),
-        };
-        if self.position + size > end {
-            return Err(self.malformed("element longer than what holds it"));
-        }
-        Ok((tag, size))
-    }
-
-    /// As [`Stream::open`], for a tag that has to be there; returns where the element ends.
-    fn header(&mut self, tag: u8, end: u64, what: &'static str) -> Result<u64, ListFault> {
-        match self.open(end)? {
-            (found, size) if found == tag => Ok(self.position + size),
-            _ => Err(self.malformed(what)),
-        }
-    }
-
-    fn element(&mut self, end: u64, limit: u64) -> Result<Element, ListFault> {
-        let (tag, size) = self.open(end)?;
-        self.rest(tag, size, limit)
-    }
-
-    /// The content of an element whose header has been read, put together with a header again.
-    fn rest(&mut self, tag: u8, size: u64, limit: u64) -> Result<Element, ListFault> {
-        if size > limit {
-            return Err(self.malformed("element too long"));
-        }
-        let mut bytes = vec![tag];
-        match size {
-            0..=0x7F => bytes.push(size.to_be_bytes()[7]),
-            _ => bytes.extend([&[0x84], &size.to_be_bytes()[4..]].concat()),
-        }
-        let content_at = bytes.len();
-        bytes.resize(content_at + usize::try_from(size).unwrap_or(0), 0);
-        if let Some(content) = bytes.get_mut(content_at..) {
-            self.fill(content)?;
-        }
-        Ok(Element { tag, bytes, content_at })
-    }
-
-    fn serials(&mut self, end: u64) -> Result<Vec<Serial>, ListFault> {
-        let mut serials = Vec::new();
-        let mut entry = Vec::new();
-        while self.position < end {
-            let (tag, size) = self.open(end)?;
-            if tag != 0x30 || size > MAX_ENTRY {
-                return Err(self.malformed("entry"));
-            }
-            entry.resize(usize::try_from(size).unwrap_or(0), 0);
-            self.fill(&mut entry)?;
-            serials.push(entry_serial(&entry, self.position)?);
-        }
-        Ok(serials)
-    }
-
-    fn hash_with(&mut self, hash: MessageDigest) -> Result<(), ListFault> {
-        let mut hasher = Hasher::new(hash)?;
-        if let Sink::Kept(kept) = &self.sink {
-            hasher.update(kept)?;
-        }
-        self.sink = Sink::Hashed(Box::new(hasher));
-        Ok(())
-    }
-
-    /// Digest of what has passed; hashing ends.
-    fn digest(&mut self) -> Result<Vec<u8>, ListFault> {
-        match std::mem::replace(&mut self.sink, Sink::Nowhere) {
-            Sink::Hashed(mut hasher) => Ok(hasher.finish()?.to_vec()),
-            _ => Err(self.malformed("no signature algorithm")),
-        }
-    }
 }

@@ -7,6 +7,7 @@
 //! stays: whoever can disturb a download can at most make the list grow old, and that is an error of its own.
 
 mod list;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::fs;
