@@ -2,6 +2,7 @@
 //!
 //! Read [`App::router`] for what answers where, [`jobs`] for what runs beside the requests.
 
+mod card;
 mod init;
 mod jobs;
 
@@ -15,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
 use crate::audit::{Kind, Trail};
+use crate::card::login::{self, CardLogin};
 use crate::clock::SharedClock;
 use crate::config::{self, Config, Database};
 use crate::crypto::egress::{Egress, EgressError};
@@ -60,6 +62,11 @@ pub enum StartError {
     /// The seal key.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The pages would be at an address that workstations cannot enrol with.
+    #[error(
+        "front_url {0} must be https, or plain http on this machine: workstations enrol with nothing else"
+    )]
+    FrontUrl(String),
     /// The signing keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -83,6 +90,7 @@ impl StartError {
         match self {
             Self::NotInitialised => "CONF-020",
             Self::StateDir { .. } => "CONF-021",
+            Self::FrontUrl(_) => "CONF-024",
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
             Self::Keyring(error) => error.code(),
@@ -140,7 +148,7 @@ pub struct App {
     clock: SharedClock,
     random: SharedRandom,
     trail: Trail,
-    card_keys: Arc<Keyring>,
+    card: Arc<CardLogin>,
     provider: Arc<Provider>,
     egress: Arc<Egress>,
     pages: Pages,
@@ -173,6 +181,19 @@ impl App {
             establishment: config.establishment.name.as_str().into(),
             https: config.server.front_url.scheme() == "https",
         };
+        let card = card::open(card::Made {
+            config: &config,
+            db: &db,
+            clock: &clock,
+            random: &random,
+            trail: &trail,
+            keys: card_keys,
+            seal: &seal,
+            site: &site,
+        })?;
+        // A tab that can only fail is not shown.
+        let card_tab =
+            config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);
         let provider = Provider::open(oidc::Parts {
             settings: oidc_settings(&config, namespace),
             db: db.clone(),
@@ -181,7 +202,7 @@ impl App {
             random: random.clone(),
             trail: trail.clone(),
             site: site.clone(),
-            means: Means::default(),
+            means: Means { card: card_tab },
         })
         .await?;
         let egress = Arc::new(Egress::new(&config.egress)?);
@@ -202,7 +223,7 @@ impl App {
             }])
         });
         let tls = tls.transpose()?.map(Arc::new);
-        Ok(Self { config, db, clock, random, trail, card_keys, provider, egress, pages, tls })
+        Ok(Self { config, db, clock, random, trail, card, provider, egress, pages, tls })
     }
 
     /// The database.
@@ -229,7 +250,7 @@ impl App {
     pub fn router(&self) -> Router {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
         let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
-        let routes = Router::new().merge(oidc::routes(&self.provider));
+        let routes = Router::new().merge(oidc::routes(&self.provider)).merge(login::routes(&self.card));
         self.pages
             .around(routes)
             .layer(middleware::from_fn_with_state(proxies, proxy::name_client))

@@ -34,6 +34,7 @@ impl App {
         vec![
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
+            job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
             job("clean-up", CLEAN_UP, |app| app.clean_up().boxed()),
         ]
     }
@@ -48,6 +49,17 @@ impl App {
         Ok(())
     }
 
+    fn reload_cards_every(&self) -> Duration {
+        self.config.card.reload.to_std().unwrap_or(CLEAN_UP)
+    }
+
+    /// Looks at the authorities and revocation lists again.
+    async fn reload_cards(self) -> Outcome {
+        let (card, now) = (self.card, self.clock.now());
+        let reloaded = tokio::task::spawn_blocking(move || card.reload(now)).await;
+        reloaded.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
     /// Ends the sessions that ran out, and deletes what nobody will ask for any more.
     async fn clean_up(self) -> Outcome {
         if let Some(limit) = &self.pages.limit {
@@ -59,6 +71,7 @@ impl App {
         let (db, now, full) = (&self.db, self.clock.now(), usize::try_from(BATCH).unwrap_or(usize::MAX));
         let idle = self.config.session.idle;
         while store::session::end_expired(db, idle, BATCH, now, &*self.random).await.map_err(said)? == full {}
+        store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -17,6 +17,7 @@ use super::{enrolment, finish, return_path, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
+use crate::crypto::x509::anchors::AnchorsError;
 use crate::ids::{SharedRandom, TransactionId};
 use crate::keyring::Keyring;
 use crate::session::SessionPolicy;
@@ -76,6 +77,14 @@ impl CardLogin {
     pub fn new(parts: Parts) -> Arc<Self> {
         let own = OwnOrigin::named(parts.front.as_str());
         Arc::new(Self { parts, own, waiting: waiting::Waiting::default() })
+    }
+
+    /// Looks at the authorities and revocation lists again. Blocking.
+    ///
+    /// # Errors
+    /// [`AnchorsError`]; what was in use stays in use then.
+    pub fn reload(&self, now: Time) -> Result<(), AnchorsError> {
+        self.parts.verifier.as_ref().map_or(Ok(()), |verifier| verifier.reload(now))
     }
 
     pub(super) fn now(&self) -> Time {

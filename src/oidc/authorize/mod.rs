@@ -10,7 +10,7 @@ pub(super) mod checks;
 pub mod error;
 pub mod means;
 pub mod request;
-pub(super) mod resume;
+pub mod resume;
 
 use std::sync::Arc;
 

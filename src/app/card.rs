@@ -1,0 +1,93 @@
+//! The card: authorities, request keys and addresses become the card tab of the sign-in page and what stands behind it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt as _;
+
+use super::StartError;
+use crate::audit::Trail;
+use crate::card::login::{CardLogin, Parts};
+use crate::card::protocol::{AGENT_PORT, AgentVersion, WebOrigin};
+use crate::card::verify::{CardPolicy, CardVerifier};
+use crate::clock::SharedClock;
+use crate::config::Config;
+use crate::crypto::sealed::SealKey;
+use crate::ids::SharedRandom;
+use crate::keyring::Keyring;
+use crate::oidc::authorize;
+use crate::oidc::authorize::means::{CardMeans, Later};
+use crate::session::SessionPolicy;
+use crate::store::Db;
+use crate::store::login_transaction::LoginTransaction;
+use crate::web::page::Site;
+use crate::web::pages::RelyingParty;
+use crate::web::pages::sign_in::CardPanel;
+
+/// What the rest of the application has already made.
+pub(super) struct Made<'a> {
+    pub(super) config: &'a Config,
+    pub(super) db: &'a Db,
+    pub(super) clock: &'a SharedClock,
+    pub(super) random: &'a SharedRandom,
+    pub(super) trail: &'a Trail,
+    pub(super) keys: Arc<Keyring>,
+    pub(super) seal: &'a SealKey,
+    pub(super) site: &'a Site,
+}
+
+/// The server's side of a card sign-in. Without installed authorities it exists all the same, so that workstations can
+/// enrol and a person reads why no card is accepted.
+pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
+    let Made { config, db, clock, random, trail, keys, seal, site } = made;
+    let origin = config.server.front_url.origin().ascii_serialization();
+    let front = WebOrigin::parse(&origin).map_err(|_| StartError::FrontUrl(origin))?;
+    let verifier = match &config.card.anchors_dir {
+        Some(anchors) => {
+            let policy =
+                CardPolicy { accept_test_cards: config.card.accept_test_cards, ..CardPolicy::default() };
+            let crls = config.card.crl_dir.as_deref();
+            Some(Arc::new(CardVerifier::open(anchors, crls, policy, clock.now())?))
+        }
+        None => None,
+    };
+    let minimum_agent = config.card.minimum_agent_version.as_deref();
+    let display_name = match config.establishment.name.as_str() {
+        "" => front.as_str().to_owned(),
+        name => name.to_owned(),
+    };
+    Ok(CardLogin::new(Parts {
+        db: db.clone(),
+        clock: clock.clone(),
+        random: random.clone(),
+        trail: trail.clone(),
+        keys,
+        seal: seal.clone(),
+        front,
+        display_name,
+        agent_port: AGENT_PORT,
+        // The configuration has looked at its form.
+        minimum_agent: minimum_agent.and_then(|version| AgentVersion::parse(version).ok()),
+        verifier,
+        session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
+        site: site.clone(),
+        next: authorize::resume::path,
+    }))
+}
+
+/// The card tab of the sign-in page.
+#[derive(Debug)]
+pub(super) struct CardTab(pub(super) Arc<CardLogin>);
+
+impl CardMeans for CardTab {
+    fn panel<'a>(
+        &'a self,
+        transaction: &'a LoginTransaction,
+        relying_party: &'a RelyingParty,
+        next: String,
+    ) -> Later<'a, CardPanel> {
+        async move {
+            self.0.panel(transaction, relying_party, next).await.map_err(|refusal| refusal.to_string())
+        }
+        .boxed()
+    }
+}
