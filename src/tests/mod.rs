@@ -1,1 +1,3 @@
 //! Tests that look at more than one module.
+
+mod spec;

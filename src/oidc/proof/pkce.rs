@@ -26,7 +26,7 @@ mod tests {
     #[test]
     fn the_example_of_rfc_7636_appendix_b() {
         let challenge = challenge_of("dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk").unwrap();
-        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCMaoeK1t8URWbuGJSstw-cM");
+        assert_eq!(challenge, "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM");
         assert!(is_challenge(&challenge));
     }
 

@@ -1,0 +1,4 @@
+//! The shapes of Pro Santé Connect, member for member.
+
+mod shapes;
+mod userinfo;

@@ -1,0 +1,88 @@
+//! RFC 6749 §6 and RFC 9700 §4.14: refresh with rotation and reuse detection.
+
+use super::stand::{Stand, claims};
+
+#[tokio::test]
+async fn a_refresh_gives_new_tokens_of_the_same_shape_in_the_same_session() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let first = stand.tokens(&browser).await;
+    stand.advance(121);
+    let answer = stand.refresh("rp", first["refresh_token"].as_str().unwrap()).await;
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let second = answer.json();
+    let names = |value: &serde_json::Value| value.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&first), names(&second));
+    for token in ["access_token", "id_token", "refresh_token"] {
+        assert_ne!(first[token], second[token]);
+        let (before, after) = (claims(&first[token]), claims(&second[token]));
+        assert_eq!(names(&before), names(&after));
+        for same in ["sid", "sub", "nonce", "azp", "typ", "iss"] {
+            assert_eq!(before[same], after[same], "{token} {same}");
+        }
+        assert_ne!(before["jti"], after["jti"]);
+        assert_eq!(before["auth_time"], after["auth_time"]);
+    }
+    assert_eq!(stand.userinfo(second["access_token"].as_str().unwrap()).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_stolen_refresh_token_ends_the_grant_for_both() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let first = stand.tokens(&browser).await;
+    let stolen = first["refresh_token"].as_str().unwrap();
+    let second = stand.refresh("rp", stolen).await.json();
+    assert_eq!(stand.refresh("rp", stolen).await.error(), "invalid_grant");
+    assert_eq!(stand.events().await.last().unwrap(), "token.reuse OIDC-062");
+    let next = second["refresh_token"].as_str().unwrap();
+    assert_eq!(stand.refresh("rp", next).await.error(), "invalid_grant", "the thief's too");
+    assert_eq!(stand.userinfo(second["access_token"].as_str().unwrap()).await.status, 401);
+    stand.code(&[("prompt", "none")], &browser).await;
+}
+
+#[tokio::test]
+async fn a_refresh_token_is_good_for_its_client_and_its_time_only() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let tokens = stand.tokens(&browser).await;
+    let token = tokens["refresh_token"].as_str().unwrap();
+    assert_eq!(stand.refresh("other", token).await.error(), "invalid_grant");
+    for not_a_refresh_token in ["access_token", "id_token"] {
+        let answer = stand.refresh("rp", tokens[not_a_refresh_token].as_str().unwrap()).await;
+        assert_eq!(answer.error(), "invalid_grant");
+    }
+    let changed = format!("{}x", &token[..token.len() - 1]);
+    assert_eq!(stand.refresh("rp", &changed).await.error(), "invalid_grant");
+    stand.advance(1800);
+    assert_eq!(stand.refresh("rp", token).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
+async fn a_refresh_counts_as_activity_but_not_beyond_four_hours() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let mut token = stand.tokens(&browser).await["refresh_token"].clone();
+    for _ in 0..9 {
+        stand.advance(25 * 60);
+        let answer = stand.refresh("rp", token.as_str().unwrap()).await;
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        token = answer.json()["refresh_token"].clone();
+    }
+    stand.advance(16 * 60);
+    assert_eq!(stand.refresh("rp", token.as_str().unwrap()).await.error(), "invalid_grant");
+}
+
+#[tokio::test]
+async fn no_scope_is_gained_by_refreshing() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let code = stand.code(&[("scope", "openid")], &browser).await;
+    let tokens = stand.redeem(&code).await.json();
+    let token = tokens["refresh_token"].as_str().unwrap();
+    let form = |scope: &'static str| {
+        vec![("grant_type", "refresh_token"), ("refresh_token", token), ("scope", scope)]
+    };
+    assert_eq!(stand.token("rp", &form("openid scope_all")).await.error(), "invalid_scope");
+    assert_eq!(stand.token("rp", &form("openid")).await.status, 200);
+}
