@@ -111,6 +111,7 @@ pub(super) fn check_key<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), WeakKey> {
 }
 
 /// The hash of an accepted signature algorithm of certificates and revocation lists.
+#[cfg(feature = "server")]
 pub(super) fn accepted_hash(algorithm: Nid) -> Result<MessageDigest, WeakKey> {
     match algorithm {
         Nid::SHA256WITHRSAENCRYPTION | Nid::ECDSA_WITH_SHA256 => Ok(MessageDigest::sha256()),

@@ -3,7 +3,7 @@
 //! A hospital gets from this that a card reported lost stops working here as soon as the list that ANS publishes says
 //! so, with no call to the Internet at sign-in. Lists are files in a directory (RFC 5280 §5, full lists only), fetched
 //! by whatever the hospital fetches files with; [`CrlSet::refresh`] notices a changed file. Each is read once and
-//! indexed ([`list`]). A file that is broken, forged, or older than the list in use is reported and the list in use
+//! indexed. A file that is broken, forged, or older than the list in use is reported and the list in use
 //! stays: whoever can disturb a download can at most make the list grow old, and that is an error of its own.
 
 mod list;
