@@ -1,3 +1,5 @@
 //! Tests that look at more than one module.
 
+mod directions;
+mod sources;
 mod spec;
