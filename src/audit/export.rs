@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 
 use super::chain::covered_text;
 use crate::clock::Time;
+use crate::store::audit::Row;
 use crate::store::{self, Db, StoreError};
 
 const PAGE: i64 = 1_000;
@@ -48,12 +49,24 @@ pub async fn export(
         let Some(last) = rows.last() else { return Ok(count) };
         after = Some((last.at, last.id));
         for row in &rows {
-            let text = covered_text(row)?;
-            let event: &RawValue = serde_json::from_str(&text).map_err(std::io::Error::from)?;
-            let line = Line { hash: row.hash.as_deref().map(hex::encode), event };
-            serde_json::to_writer(&mut *out, &line).map_err(std::io::Error::from)?;
-            out.write_all(b"\n")?;
+            writeln!(out, "{}", line(row)?)?;
         }
         count += rows.len();
     }
+}
+
+/// One event as a line of an export, without its end.
+///
+/// # Errors
+/// [`StoreError::Inconsistent`] where the row holds what cannot be written.
+pub fn line(row: &Row) -> Result<String, StoreError> {
+    let inconsistent = |_| StoreError::Inconsistent {
+        table: "audit_event",
+        id: row.id.to_string(),
+        what: "it cannot be written as JSON",
+    };
+    let text = covered_text(row)?;
+    let event: &RawValue = serde_json::from_str(&text).map_err(inconsistent)?;
+    let hash = row.hash.as_deref().map(hex::encode);
+    serde_json::to_string(&Line { hash, event }).map_err(inconsistent)
 }

@@ -19,4 +19,4 @@ mod export;
 pub(crate) use chain::covered_text;
 pub use chain::{Break, BreakKind, NodeReport, seal, verify};
 pub use event::{Caller, Event, Kind, Outcome, Trail};
-pub use export::{ExportError, export};
+pub use export::{ExportError, export, line};

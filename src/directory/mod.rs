@@ -15,6 +15,7 @@ pub mod claims;
 pub mod identifier;
 pub mod import;
 pub mod model;
+pub mod staff;
 pub mod synthetic;
 
 pub use admission::{Admission, Audience, Refusal, Subject, Who, admission, sign_in, subject};

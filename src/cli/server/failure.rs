@@ -46,6 +46,7 @@ coded! {
     crate::card::enrolment::EnrolmentRefusal,
     crate::crypto::sealed::SealError,
     crate::keyring::KeyringError,
+    crate::directory::import::ImportError,
     crate::store::StoreError,
 }
 

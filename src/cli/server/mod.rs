@@ -3,11 +3,15 @@
 //! What a hospital gets: an installation that can be set up and looked after from a shell. Commands open the database
 //! directly; a running server follows what they change within five seconds.
 
+mod arguments;
+mod audit;
 mod check;
 mod context;
 mod demo;
+mod directory;
 mod failure;
 mod init;
+mod person;
 mod serve;
 mod workstation;
 
@@ -45,6 +49,12 @@ enum ServerCommand {
     /// Workstations: invite, list, approve, revoke.
     #[command(subcommand)]
     Workstation(workstation::WorkstationCommand),
+    /// Import the national directory, and look into it.
+    Directory(directory::Directory),
+    /// People: link, show, disable.
+    Person(person::PersonArguments),
+    /// The audit trail: read, verify, export.
+    Audit(audit::Audit),
 }
 
 impl ServerCli {
@@ -58,6 +68,9 @@ impl ServerCli {
             ServerCommand::Demo(command) => command.run().await,
             ServerCommand::Check(command) => command.run(config).await,
             ServerCommand::Workstation(command) => command.run(config).await,
+            ServerCommand::Directory(command) => command.run(config).await,
+            ServerCommand::Person(command) => command.run(config).await,
+            ServerCommand::Audit(command) => command.run(config).await,
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,

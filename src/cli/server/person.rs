@@ -1,0 +1,456 @@
+//! `sceau person`: the people of this establishment, above all those who are not in the national directory.
+
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+
+use super::arguments::{Moment, actor, cell, written};
+use super::{Context, Failure};
+use crate::app::trail;
+use crate::audit::{Event, Kind};
+use crate::clock::Time;
+use crate::directory::identifier::{is_finess, is_siret};
+use crate::directory::model::{Activity, Professional};
+use crate::directory::staff::Staff;
+use crate::directory::{NationalId, subject};
+use crate::ids::PersonId;
+use crate::store;
+use crate::store::person::{NewAffiliation, NewPerson, Person, Source};
+
+/// Arguments of `sceau person`.
+#[derive(Debug, Args)]
+pub(super) struct PersonArguments {
+    #[command(subcommand)]
+    command: PersonCommand,
+}
+
+#[derive(Debug, Subcommand)]
+enum PersonCommand {
+    /// Link somebody with this establishment, and enter them if the directory does not know them.
+    Add(Box<Add>),
+    /// Show everything that is known of somebody.
+    Show {
+        /// National identifier, or our own key.
+        person: String,
+        /// As JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List people by name.
+    List {
+        /// Part of a name or identifier.
+        #[arg(default_value = "")]
+        text: String,
+        /// At most so many.
+        #[arg(long, default_value_t = 100)]
+        limit: u32,
+    },
+    /// Give somebody another national identifier.
+    Identify {
+        /// National identifier, or our own key.
+        person: String,
+        /// The identifier to add.
+        id: NationalId,
+    },
+    /// End the links that were made by hand, and with the last link the sessions.
+    Unlink {
+        /// National identifier, or our own key.
+        person: String,
+        /// Why, for the audit.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Refuse sign-in to somebody at once, and end their sessions.
+    Disable {
+        /// National identifier, or our own key.
+        person: String,
+        /// Why, for the audit.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let somebody sign in again who was disabled.
+    Enable {
+        /// National identifier, or our own key.
+        person: String,
+    },
+}
+
+#[derive(Debug, Args)]
+struct Add {
+    /// National identifier: 3<FINESS>/<register> or 5<SIRET>/<register> for staff, 8<RPPS> for professionals.
+    id: NationalId,
+    /// Family name; needed where the directory does not know the person.
+    #[arg(long)]
+    family_name: Option<String>,
+    /// Given name; needed where the directory does not know the person.
+    #[arg(long)]
+    given_name: Option<String>,
+    /// M or MME.
+    #[arg(long, default_value = "", value_parser = code)]
+    civility: String,
+    /// DR, PR, …
+    #[arg(long, default_value = "", value_parser = code)]
+    practice_civility: String,
+    /// Code of the profession (TRE_G15), such as 60; most employees have none.
+    #[arg(long, default_value = "", value_parser = code)]
+    profession: String,
+    /// Category: C civil, M military, E student; C where there is a profession.
+    #[arg(long, default_value = "", value_parser = code)]
+    category: String,
+    /// Code of the role (TRE_R21, TRE_R85).
+    #[arg(long, default_value = "", value_parser = code)]
+    role: String,
+    /// Code of the kind of activity (TRE_R22), such as GENR01.
+    #[arg(long, default_value = "", value_parser = code)]
+    activity_kind: String,
+    /// Sector of the structure (TRE_R02), such as SA01; known after an import.
+    #[arg(long, default_value = "", value_parser = code)]
+    sector: String,
+    /// Name of the structure; known after an import.
+    #[arg(long, default_value = "")]
+    structure_name: String,
+    /// FINESS number of the structure, where the identifier does not hold it.
+    #[arg(long, value_name = "NUMBER", conflicts_with = "siret")]
+    finess: Option<String>,
+    /// SIRET number of the structure, where the identifier does not hold it.
+    #[arg(long, value_name = "NUMBER")]
+    siret: Option<String>,
+    /// First day of the link; else from now on.
+    #[arg(long)]
+    from: Option<Moment>,
+    /// When the link ends, for an internship or a replacement.
+    #[arg(long)]
+    until: Option<Moment>,
+}
+
+impl PersonArguments {
+    pub(super) async fn run(self, path: &Path) -> Result<(), Failure> {
+        let context = Context::open(path).await?;
+        let done = match self.command {
+            PersonCommand::Add(command) => command.run(&context).await,
+            PersonCommand::Show { person, json } => show(&context, &person, json).await,
+            PersonCommand::List { text, limit } => list(&context, &text, limit).await,
+            PersonCommand::Identify { person, id } => identify(&context, &person, &id).await,
+            PersonCommand::Unlink { person, reason } => unlink(&context, &person, &reason).await,
+            PersonCommand::Disable { person, reason } => disable(&context, &person, &reason).await,
+            PersonCommand::Enable { person } => enable(&context, &person).await,
+        };
+        context.db.close().await;
+        done
+    }
+}
+
+/// The person with that national identifier or key.
+pub(super) async fn find(context: &Context, text: &str) -> Result<Person, Failure> {
+    let by_identifier = store::person::by_identifier(&context.db, text).await?;
+    let found = match (by_identifier, text.parse::<PersonId>()) {
+        (None, Ok(id)) => store::person::by_id(&context.db, id).await?,
+        (found, _) => found,
+    };
+    found.ok_or_else(|| Failure::new("PERSON-012", format!("nobody here has the identifier {text:?}")))
+}
+
+fn event(context: &Context, kind: Kind, person: PersonId, note: &str) -> Event {
+    let event = trail(&context.config, &context.clock, &context.random).event(kind);
+    let event = event.person(person).actor(&actor());
+    if note.is_empty() { event } else { event.note(note) }
+}
+
+fn wrong(sentence: impl Into<String>) -> Failure {
+    Failure::new("PERSON-013", sentence)
+}
+
+/// A code of a nomenclature. Which codes exist is not checked: ANS adds some every month.
+fn code(text: &str) -> Result<String, String> {
+    let good = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'-' || b == b'_';
+    if text.len() <= 16 && text.bytes().all(good) {
+        return Ok(text.to_owned());
+    }
+    Err("a code has at most 16 capital letters and digits".to_owned())
+}
+
+impl Add {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let now = context.clock.now();
+        for warning in self.id.warnings() {
+            eprintln!("sceau: warning: {warning}");
+        }
+        let link = self.link(now)?;
+        if let Some(person) = store::person::by_identifier(&context.db, self.id.as_str()).await? {
+            return relink(context, &person, &link, now).await;
+        }
+        let entry = store::directory::entry(&context.db, self.id.as_str()).await?;
+        let (from_directory, known) = match &entry {
+            Some(entry) => (true, (entry.family_name.as_str(), entry.given_name.as_str())),
+            None => (false, ("", "")),
+        };
+        let family_name = name(self.family_name.as_deref(), known.0, "--family-name")?;
+        let given_name = name(self.given_name.as_deref(), known.1, "--given-name")?;
+        let id = self.id.clone();
+        let professional = if from_directory {
+            None
+        } else {
+            Some(self.professional(context, &family_name, &given_name, &link.structure).await?.to_text())
+        };
+        let person = NewPerson {
+            id: PersonId::new(now, &*context.random),
+            family_name,
+            given_name,
+            professional,
+            identifiers: vec![id.clone()],
+            affiliations: vec![link],
+        };
+        let event = event(context, Kind::PersonAdded, person.id, "").id_nat(id.as_str());
+        store::person::add(&context.db, &person, now, &*context.random, &event).await?;
+        let source = if from_directory { "known to the directory" } else { "not in the directory" };
+        println!("{}  {} {} ({source})", person.id, cell(&person.given_name), cell(&person.family_name));
+        Ok(())
+    }
+
+    fn link(&self, now: Time) -> Result<NewAffiliation, Failure> {
+        let structure = match (&self.finess, &self.siret) {
+            (Some(number), _) if is_finess(number) => format!("1{number}"),
+            (Some(number), _) => {
+                return Err(wrong(format!("{number:?} is not a FINESS number: it has 9 characters")));
+            }
+            (_, Some(number)) if is_siret(number) => format!("3{number}"),
+            (_, Some(number)) => {
+                return Err(wrong(format!("{number:?} is not a SIRET number: it has 14 digits")));
+            }
+            (None, None) => self.id.employer().unwrap_or_default(),
+        };
+        let started_at = self.from.map_or(now, |moment| moment.at(now));
+        let ended_at = self.until.map(|moment| moment.at(now));
+        if ended_at.is_some_and(|end| end <= started_at || end <= now) {
+            return Err(wrong("the link would be over before it begins: look at --from and --until"));
+        }
+        Ok(NewAffiliation { source: Source::Desk, structure, started_at, ended_at })
+    }
+
+    async fn professional(
+        self,
+        context: &Context,
+        family_name: &str,
+        given_name: &str,
+        structure: &str,
+    ) -> Result<Professional, Failure> {
+        let structures = store::directory::structures(&context.db).await?;
+        let known = match (structure, structures.as_slice()) {
+            // An establishment with one structure has no choice.
+            ("", [only]) => Some(only),
+            _ => structures.iter().find(|(known, _)| known == structure),
+        };
+        let activity =
+            known.filter(|(_, text)| !text.is_empty()).map(|(_, text)| Activity::from(text.clone()));
+        let staff = Staff {
+            family_name: family_name.to_owned(),
+            given_name: given_name.to_owned(),
+            civility: self.civility,
+            practice_civility: self.practice_civility,
+            profession: self.profession,
+            category: self.category,
+            role: self.role,
+            kind: self.activity_kind,
+            sector: self.sector,
+            structure: known.map_or(structure, |(known, _)| known).to_owned(),
+            structure_name: self.structure_name,
+        };
+        staff.professional(activity.as_ref()).map_err(|error| wrong(error.to_string()))
+    }
+}
+
+fn name(given: Option<&str>, known: &str, option: &str) -> Result<String, Failure> {
+    let name = given.unwrap_or(known).trim();
+    if name.is_empty() {
+        return Err(wrong(format!("the directory does not know this person: add {option}")));
+    }
+    if name.chars().count() > 100 || name.chars().any(char::is_control) {
+        return Err(wrong(format!("{option} has more than 100 characters, or some that no name has")));
+    }
+    Ok(name.to_owned())
+}
+
+/// Somebody we know already: a new link, unless there is one by hand.
+async fn relink(context: &Context, person: &Person, link: &NewAffiliation, now: Time) -> Result<(), Failure> {
+    let links = store::person::affiliations(&context.db, person.id).await?;
+    let runs = |end: Option<Time>| end.is_none_or(|end| end > now);
+    if links.iter().any(|link| link.source == Source::Desk && runs(link.ended_at)) {
+        let name = format!("{} {}", cell(&person.given_name), cell(&person.family_name));
+        return Err(Failure::new(
+            "PERSON-011",
+            format!("{name} ({}) has this identifier already", person.id),
+        ));
+    }
+    let event = event(context, Kind::AffiliationStarted, person.id, "desk");
+    store::person::affiliate(&context.db, person.id, link, now, &*context.random, &event).await?;
+    println!("{}  was known, and is linked with this establishment now", person.id);
+    if person.disabled_at.is_some() {
+        eprintln!("sceau: warning: the person is disabled: sceau person enable");
+    }
+    Ok(())
+}
+
+async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> {
+    let person = find(context, text).await?;
+    let links = store::person::affiliations(&context.db, person.id).await?;
+    let identifiers = store::person::identifiers(&context.db, person.id).await?;
+    let sessions = store::session::running_of(&context.db, person.id).await?.len();
+    let professional = subject(&context.db, person.id).await?.map(|subject| subject.professional);
+    let professional = professional.unwrap_or_default();
+    let time = |time: Time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    if json {
+        let links = links.iter().map(|link| {
+            serde_json::json!({
+                "source": link.source.as_str(), "structure": link.structure, "started_at": link.started_at,
+                "ended_at": link.ended_at, "end_reason": link.end_reason,
+            })
+        });
+        let object = serde_json::json!({
+            "id": person.id,
+            "family_name": person.family_name,
+            "given_name": person.given_name,
+            "identifiers": identifiers.iter().map(NationalId::as_str).collect::<Vec<_>>(),
+            "disabled_at": person.disabled_at,
+            "disabled_reason": person.disabled_reason,
+            "links": links.collect::<Vec<_>>(),
+            "running_sessions": sessions,
+            "professional": professional,
+        });
+        return written(writeln!(io::stdout(), "{object:#}"));
+    }
+    let mut out = format!("{}  {} {}\n", person.id, cell(&person.given_name), cell(&person.family_name));
+    for id in &identifiers {
+        let _ = writeln!(out, "  identifier  {id} ({})", id.origin());
+    }
+    if let Some(disabled) = person.disabled_at {
+        let reason = person.disabled_reason.as_deref().map(cell).unwrap_or_default();
+        let _ = writeln!(out, "  DISABLED    since {} {reason}", time(disabled));
+    }
+    for link in &links {
+        let end = match link.ended_at {
+            Some(end) => {
+                format!(" until {} {}", time(end), link.end_reason.as_deref().map(cell).unwrap_or_default())
+            }
+            None => String::new(),
+        };
+        let source = link.source.as_str();
+        let _ = writeln!(
+            out,
+            "  link        {source} {} from {}{end}",
+            cell(&link.structure),
+            time(link.started_at)
+        );
+    }
+    let _ = writeln!(out, "  sessions    {sessions} running");
+    out.push_str(&practices(&professional));
+    written(io::stdout().write_all(out.as_bytes()))
+}
+
+/// Practices and activities, one line each.
+pub(super) fn practices(professional: &Professional) -> String {
+    let mut out = String::new();
+    for practice in &professional.practices {
+        let skills: Vec<_> = practice.skills.iter().map(|skill| format!("{}/{}", skill.0, skill.1)).collect();
+        let profession = if practice.profession.is_empty() { "none" } else { &practice.profession };
+        let _ = writeln!(
+            out,
+            "  profession  {} {} {} {}",
+            cell(profession),
+            cell(&practice.category),
+            cell(&practice.civility),
+            cell(&skills.join(" "))
+        );
+        for activity in &practice.activities {
+            let _ = writeln!(
+                out,
+                "    {} {} {} {}",
+                cell(&activity.mode),
+                cell(&activity.sector),
+                cell(&activity.structure_id),
+                cell(&activity.structure_name)
+            );
+        }
+    }
+    out
+}
+
+async fn list(context: &Context, text: &str, limit: u32) -> Result<(), Failure> {
+    let people = store::person::list(&context.db, text, i64::from(limit), context.clock.now()).await?;
+    let mut out = String::new();
+    for person in &people {
+        let state = match (person.disabled, person.affiliated) {
+            (true, _) => "disabled",
+            (false, true) => "linked",
+            (false, false) => "no link",
+        };
+        let name = format!("{} {}", cell(&person.family_name), cell(&person.given_name));
+        let _ = writeln!(out, "{:<28} {state:<9} {name}", cell(&person.id_nat));
+    }
+    if people.len() == usize::try_from(limit).unwrap_or(usize::MAX) {
+        let _ = writeln!(out, "… and perhaps more: --limit");
+    }
+    written(io::stdout().write_all(out.as_bytes()))
+}
+
+async fn identify(context: &Context, text: &str, id: &NationalId) -> Result<(), Failure> {
+    let person = find(context, text).await?;
+    for warning in id.warnings() {
+        eprintln!("sceau: warning: {warning}");
+    }
+    let event = event(context, Kind::PersonIdentified, person.id, "").id_nat(id.as_str());
+    match store::person::identify(&context.db, person.id, id, context.clock.now(), &event).await {
+        Err(error) if error.is_duplicate() => {
+            Err(Failure::new("PERSON-011", format!("somebody has the identifier {id} already")))
+        }
+        result => Ok(result?),
+    }
+}
+
+async fn unlink(context: &Context, text: &str, reason: &str) -> Result<(), Failure> {
+    let person = find(context, text).await?;
+    let now = context.clock.now();
+    let (mut ended, mut left) = (0, 0);
+    for link in store::person::affiliations(&context.db, person.id).await? {
+        if link.ended_at.is_some_and(|end| end <= now) {
+            continue;
+        }
+        if link.source != Source::Desk {
+            left += 1;
+            continue;
+        }
+        let event = event(context, Kind::AffiliationEnded, person.id, reason);
+        let random = &*context.random;
+        let done =
+            store::person::end_affiliation(&context.db, person.id, link.id, reason, now, random, &event);
+        ended += usize::from(done.await?);
+    }
+    println!("{ended} links ended");
+    if left > 0 {
+        println!(
+            "{left} more come from the directory or the list, and end with the next import that does not name the person; \
+             sceau person disable refuses sign-in at once"
+        );
+    }
+    Ok(())
+}
+
+async fn disable(context: &Context, text: &str, reason: &str) -> Result<(), Failure> {
+    let person = find(context, text).await?;
+    let event = event(context, Kind::PersonDisabled, person.id, reason);
+    let now = context.clock.now();
+    match store::person::disable(&context.db, person.id, reason, now, &*context.random, &event).await? {
+        Some(sessions) => println!("disabled; {} sessions ended", sessions.len()),
+        None => println!("was disabled already"),
+    }
+    Ok(())
+}
+
+async fn enable(context: &Context, text: &str) -> Result<(), Failure> {
+    let person = find(context, text).await?;
+    let event = event(context, Kind::PersonEnabled, person.id, "");
+    let changed = store::person::enable(&context.db, person.id, &event).await?;
+    println!("{}", if changed { "enabled" } else { "was not disabled" });
+    Ok(())
+}
