@@ -55,13 +55,15 @@ struct Import {
     /// The file; several are read as one.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// FINESS number of this establishment, of a site or of the legal entity; may be repeated. Remembered.
+    /// FINESS number of this establishment, of a site or of the legal entity; may be repeated. Without --finess and
+    /// --siret: those of the configuration, else those of the last import.
     #[arg(long, value_name = "NUMBER")]
     finess: Vec<String>,
-    /// SIRET number of this establishment; may be repeated. Remembered.
+    /// SIRET number of this establishment; may be repeated.
     #[arg(long, value_name = "NUMBER")]
     siret: Vec<String>,
-    /// File with one RPPS number or national identifier per line: people to admit besides. Remembered.
+    /// File with one RPPS number or national identifier per line: people to admit besides. Remembered
+    /// for the next import.
     #[arg(long, value_name = "FILE")]
     rpps_list: Option<PathBuf>,
     /// Import even if many people or links are gone.
@@ -97,10 +99,12 @@ impl Import {
             random: &*context.random,
             actor: &actor(),
         };
+        let here = &context.config.establishment;
+        let given = !(self.finess.is_empty() && self.siret.is_empty());
         let options = Options {
             files: self.files,
-            finess: self.finess,
-            siret: self.siret,
+            finess: if given { self.finess } else { here.finess.clone() },
+            siret: if given { self.siret } else { here.siret.clone() },
             list: self.rpps_list,
             accept_change: self.accept_change,
         };

@@ -11,7 +11,7 @@ use super::{Context, Failure};
 use crate::app::trail;
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
-use crate::directory::identifier::{is_finess, is_siret};
+use crate::directory::identifier::{IdError, is_finess, is_siret};
 use crate::directory::model::{Activity, Professional};
 use crate::directory::staff::Staff;
 use crate::directory::{NationalId, subject};
@@ -52,6 +52,7 @@ enum PersonCommand {
         /// National identifier, or our own key.
         person: String,
         /// The identifier to add.
+        #[arg(value_parser = identifier)]
         id: NationalId,
     },
     /// End the links that were made by hand, and with the last link the sessions.
@@ -80,6 +81,7 @@ enum PersonCommand {
 #[derive(Debug, Args)]
 struct Add {
     /// National identifier: 3<FINESS>/<register> or 5<SIRET>/<register> for staff, 8<RPPS> for professionals.
+    #[arg(value_parser = identifier)]
     id: NationalId,
     /// Family name; needed where the directory does not know the person.
     #[arg(long)]
@@ -160,6 +162,10 @@ fn event(context: &Context, kind: Kind, person: PersonId, note: &str) -> Event {
 
 fn wrong(sentence: impl Into<String>) -> Failure {
     Failure::new("PERSON-013", sentence)
+}
+
+fn identifier(text: &str) -> Result<NationalId, String> {
+    text.parse().map_err(|error: IdError| format!("{error} ({})", error.code()))
 }
 
 /// A code of a nomenclature. Which codes exist is not checked: ANS adds some every month.
@@ -453,4 +459,105 @@ async fn enable(context: &Context, text: &str) -> Result<(), Failure> {
     let changed = store::person::enable(&context.db, person.id, &event).await?;
     println!("{}", if changed { "enabled" } else { "was not disabled" });
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use clap::Parser as _;
+
+    use crate::cli::server::{Context, ServerCli};
+    use crate::directory::synthetic;
+    use crate::store;
+
+    /// The day of an administrator: import, add, disable, unlink, look at the trail; and mistakes that are refused.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn people_are_looked_after_from_the_command_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let issuer = "http://localhost:8080/auth/realms/esante-wallet";
+        let config = format!(
+            "config_version = 1\n[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n",
+            path("state")
+        );
+        std::fs::write(path("sceau.toml"), config).unwrap();
+        let sceau = async |arguments: &[&str]| {
+            let config = path("sceau.toml");
+            let line = ["sceau", "--config", &config].into_iter().chain(arguments.iter().copied());
+            ServerCli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().run().await
+        };
+        let (sample, hospital) = (path("sample.txt"), synthetic::finess(1));
+        let employee = format!("3{hospital}/CPET00001");
+        let good: &[&[&str]] = &[
+            &["init"],
+            &["directory", "status"],
+            &["directory", "sample", &sample, "--people", "5000"],
+            &["directory", "import", &sample, "--finess", &hospital],
+            &["directory", "status"],
+            &["directory", "show", &synthetic::id_nat(4)],
+            &[
+                "person",
+                "add",
+                &employee,
+                "--family-name",
+                "CPET",
+                "--given-name",
+                "AGENT",
+                "--civility",
+                "MME",
+            ],
+            &["person", "add", &synthetic::id_nat(4), "--until", "2099-01-01"],
+            &["person", "identify", &employee, "ANS20210107161422"],
+            &["person", "show", "ANS20210107161422"],
+            &["person", "show", &employee, "--json"],
+            &["person", "list", "cpet"],
+            &["person", "disable", &employee, "--reason", "left"],
+            &["person", "disable", &employee],
+            &["person", "enable", &employee],
+            &["person", "unlink", &employee],
+            &["audit", "list", "--person", &employee, "--kind", "person.added", "--since", "1h"],
+            &["audit", "list", "--json", "--outcome", "success", "--limit", "3"],
+            &["audit", "export", "--output", &path("audit.jsonl")],
+            &["audit", "verify"],
+            &["audit", "verify", "--json"],
+        ];
+        for arguments in good {
+            assert_eq!(sceau(arguments).await, ExitCode::SUCCESS, "{arguments:?}");
+        }
+        let refused: &[&[&str]] = &[
+            &["directory", "sample", &sample],
+            &["directory", "import", &path("nowhere.txt")],
+            &["directory", "import", &path("sceau.toml")],
+            &["directory", "show", "899700000000"],
+            &["person", "show", "899700000000"],
+            &["person", "add", &synthetic::id_nat(4)],
+            &["person", "add", "30B9999999/1", "--family-name", "A", "--given-name", "B"],
+            &["person", "add", "30B0000001/1", "--family-name", "A"],
+            &[
+                "person",
+                "add",
+                "30B0000001/1",
+                "--family-name",
+                "A",
+                "--given-name",
+                "B",
+                "--until",
+                "2020-01-01",
+            ],
+            &["person", "add", "30B0000001/1", "--family-name", "A\u{7}", "--given-name", "B"],
+            &["person", "identify", &employee, &synthetic::id_nat(4)],
+            &["audit", "export", "--output", &path("audit.jsonl")],
+        ];
+        for arguments in refused {
+            assert_eq!(sceau(arguments).await, ExitCode::FAILURE, "{arguments:?}");
+        }
+        let context = Context::open(path("sceau.toml").as_ref()).await.unwrap();
+        let person = store::person::by_identifier(&context.db, &employee).await.unwrap().unwrap();
+        let links = store::person::affiliations(&context.db, person.id).await.unwrap();
+        assert!(links.iter().all(|link| link.ended_at.is_some()), "{links:?}");
+        let exported = std::fs::read_to_string(path("audit.jsonl")).unwrap();
+        assert!(exported.lines().any(|line| line.contains("person.disabled") && line.contains("left")));
+        context.db.close().await;
+    }
 }
