@@ -337,28 +337,8 @@ error-CARD-019 = Something went wrong on our side.
 error-CARD-020 = You cancelled.
     .action = Nothing was sent. You can start again whenever you want.
 
-## Errors of services and of the server
+## Errors of the database
 
-error-OIDC-001 = The service that sends you is not known here.
-    .action = Tell your IT department: it is nothing you did.
-error-OIDC-002 = Access to this service is suspended.
-    .action = Your IT department can say why.
-error-OIDC-003 = The service sent a request that is not right.
-    .action = Tell your IT department: it is nothing you did.
-error-OIDC-004 = The service did not say where to send you back.
-    .action = Tell your IT department: it is nothing you did.
-error-OIDC-005 = The service asks to send you back to an unknown address.
-    .action = If a link brought you here, do not follow it again. Otherwise, tell your IT department.
-error-OIDC-017 = Your session has just ended.
-    .action = Go back to the service you wanted to use and sign in again.
-error-OIDC-018 = This sign-in is over already.
-    .action = Go back to the service you wanted to use. If nothing shows there, start signing in again.
-error-OIDC-019 = This server has just been updated.
-    .action = Go back to the service you wanted to use and start signing in again.
-error-OIDC-030 = The service could not say which session to close.
-    .action = Close your browser to end your session, and tell your IT department.
-error-OIDC-031 = The service asks to send you back to an unknown address.
-    .action = Close your browser to end your session, and tell your IT department.
 error-STORE-001 = The server is very busy.
     .action = Try again in a moment.
 error-STORE-002 = The server cannot record anything any more.

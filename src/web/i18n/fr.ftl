@@ -337,28 +337,8 @@ error-CARD-019 = Une erreur s’est produite de notre côté.
 error-CARD-020 = Vous avez annulé.
     .action = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
 
-## Erreurs des services et du serveur
+## Erreurs de la base de données
 
-error-OIDC-001 = Le service qui vous envoie n’est pas connu ici.
-    .action = Prévenez votre service informatique : ce n’est pas de votre fait.
-error-OIDC-002 = L’accès à ce service est suspendu.
-    .action = Votre service informatique peut vous dire pourquoi.
-error-OIDC-003 = Le service a envoyé une demande incorrecte.
-    .action = Prévenez votre service informatique : ce n’est pas de votre fait.
-error-OIDC-004 = Le service n’a pas dit où vous renvoyer.
-    .action = Prévenez votre service informatique : ce n’est pas de votre fait.
-error-OIDC-005 = Le service demande à vous renvoyer à une adresse inconnue.
-    .action = Si vous êtes arrivé ici par un lien, ne le suivez plus. Sinon, prévenez votre service informatique.
-error-OIDC-017 = Votre connexion vient de se terminer.
-    .action = Revenez au service que vous vouliez utiliser et connectez-vous à nouveau.
-error-OIDC-018 = Cette connexion est déjà terminée.
-    .action = Revenez au service que vous vouliez utiliser. Si rien ne s’y affiche, recommencez la connexion.
-error-OIDC-019 = Ce serveur vient d’être mis à jour.
-    .action = Revenez au service que vous vouliez utiliser et recommencez la connexion.
-error-OIDC-030 = Le service n’a pas pu dire quelle connexion fermer.
-    .action = Fermez votre navigateur pour terminer votre connexion, et prévenez votre service informatique.
-error-OIDC-031 = Le service demande à vous renvoyer à une adresse inconnue.
-    .action = Fermez votre navigateur pour terminer votre connexion, et prévenez votre service informatique.
 error-STORE-001 = Le serveur est très occupé.
     .action = Réessayez dans un instant.
 error-STORE-002 = Le serveur ne peut plus rien enregistrer.
