@@ -226,6 +226,11 @@ impl App {
         Ok(Self { config, db, clock, random, trail, card, provider, egress, pages, tls })
     }
 
+    /// The configuration.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
     /// The database.
     pub fn db(&self) -> &Db {
         &self.db
@@ -244,6 +249,11 @@ impl App {
     /// What makes audit events.
     pub fn trail(&self) -> &Trail {
         &self.trail
+    }
+
+    /// The server's side of a card sign-in.
+    pub fn card(&self) -> &Arc<CardLogin> {
+        &self.card
     }
 
     /// What answers where.

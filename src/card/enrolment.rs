@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 use super::login::CardLogin;
 use super::protocol::{
     CANCEL_PATH, EnrolmentGrant, EnrolmentRequest, INVITATION_LIFETIME, Invitation, ProtocolError,
-    RETURN_PATH, RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WorkstationState,
+    RETURN_PATH, RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use crate::audit::{Caller, Event, Kind};
 use crate::clock::Time;
@@ -188,6 +188,22 @@ pub(super) async fn keys(State(login): State<Arc<CardLogin>>) -> Response {
 }
 
 impl CardLogin {
+    /// Makes an invitation, as [`invite`] does, for the server that runs. `event` says who made it.
+    ///
+    /// # Errors
+    /// As [`invite`].
+    pub async fn invite(&self, place: &Place, event: Event) -> Result<Zeroizing<String>, EnrolmentRefusal> {
+        let parts = &self.parts;
+        let keys = parts.keys.keys().await;
+        invite(&parts.db, &parts.seal, &keys, place, event, self.now(), &*parts.random).await
+    }
+
+    /// The origin that workstations enrol.
+    #[must_use]
+    pub fn front(&self) -> &WebOrigin {
+        &self.parts.front
+    }
+
     async fn enrol(&self, body: &[u8], caller: &Caller) -> Result<String, EnrolmentRefusal> {
         let malformed = |what: &str| EnrolmentRefusal::Malformed(ProtocolError::Malformed(what.to_owned()));
         if body.len() > MAX_LEN {

@@ -16,13 +16,14 @@ use super::relying_party::RelyingParty;
 use super::{SERVICES, Service};
 use crate::app::{self, App, StartError};
 use crate::audit::Kind;
+use crate::card::enrolment::{self, EnrolmentRefusal};
 use crate::card::protocol::AGENT_PORT;
 use crate::clock::SharedClock;
 use crate::config::{Config, ConfigError};
 use crate::crypto::digest::sha256;
 use crate::ids::{Secret, SharedRandom};
 use crate::store::client::{self, Audience, NewClient, ProfileName};
-use crate::store::{Db, StoreError};
+use crate::store::{Db, StoreError, workstation};
 use crate::web::serve::{Listener, Patience, ServeError, Transport};
 
 /// The provider's port.
@@ -67,6 +68,9 @@ pub enum DemoError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// The workstation.
+    #[error(transparent)]
+    Enrolment(#[from] EnrolmentRefusal),
     /// A service.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -150,6 +154,7 @@ impl Demo {
         let card = Some(running);
 
         tell("the agent");
+        enrol(&app, &programs, &place).await?;
         let mut agent = programs.companion("sceau-agent")?;
         agent.args(["run", "--pin-entry", "page", "--log", "warn"]).arg("--state-dir").arg(place.agent());
         agent.arg("--config").arg(place.path("agent.toml")).env("PCSCLITE_CSOCK_NAME", address);
@@ -253,6 +258,23 @@ fn configuration(place: &Place) -> String {
         anchors = quoted(place.pki().join("anchors")),
         crl = quoted(place.pki().join("crl")),
     )
+}
+
+/// Makes the workstation known to the provider, unless it is.
+async fn enrol(app: &App, programs: &Programs, place: &Place) -> Result<(), DemoError> {
+    let known = workstation::all(app.db()).await?;
+    let known = known.iter().any(|workstation| workstation.revoked_at.is_none());
+    if known && place.agent().join("enrolments.json").exists() {
+        return Ok(());
+    }
+    let site = enrolment::Place { site: "Démonstration".into(), zone: "demo".into(), needs_approval: false };
+    let event = app.trail().event(Kind::WorkstationInvited).actor("demo");
+    let code = app.card().invite(&site, event).await?;
+    let mut enrol = programs.command("sceau-agent")?;
+    enrol.arg("enrol").arg(app.card().front().as_str()).arg(code.as_str());
+    enrol.arg("--state-dir").arg(place.agent()).arg("--config").arg(place.path("agent.toml"));
+    programs::finish("sceau-agent", enrol).await?;
+    Ok(())
 }
 
 /// Registers a service, or gives it another secret: nobody has to keep one.

@@ -50,6 +50,11 @@ coded! {
     crate::store::StoreError,
 }
 
+#[cfg(feature = "agent")]
+coded! {
+    crate::agent::AgentError,
+}
+
 impl From<crate::config::ConfigError> for Failure {
     /// Each fault carries its own code already.
     fn from(error: crate::config::ConfigError) -> Self {
