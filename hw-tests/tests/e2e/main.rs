@@ -11,6 +11,7 @@
 mod harness;
 
 mod attacks;
+mod bad_card;
 mod pictures;
 mod sign_in_page;
 mod tools;

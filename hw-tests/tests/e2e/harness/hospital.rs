@@ -56,7 +56,9 @@ impl Default for Setup {
 pub struct Hospital {
     directory: tempfile::TempDir,
     pki: Pki,
-    pub pcscd: Pcscd,
+    pcscd: Option<Pcscd>,
+    /// The card service alone, with no reader in it.
+    without_readers: Option<Program>,
     card: Option<Inserted>,
     server: Option<Program>,
     agent: Option<Program>,
@@ -94,7 +96,8 @@ impl Hospital {
         Self {
             directory,
             pki,
-            pcscd: Pcscd::start("Sceau test").unwrap(),
+            pcscd: Some(Pcscd::start("Sceau test").unwrap()),
+            without_readers: None,
             card: None,
             server: None,
             agent: None,
@@ -162,14 +165,42 @@ impl Hospital {
 
     pub fn insert_card(&mut self, card: SoftCard) {
         self.remove();
-        self.card = Some(self.pcscd.insert(0, card).unwrap());
+        self.card = Some(self.readers().insert(0, card).unwrap());
     }
 
     /// Takes the card out of the reader, if there is one.
     pub fn remove(&mut self) {
         if let Some(card) = self.card.take() {
-            self.pcscd.remove(0, card).unwrap();
+            self.readers().remove(0, card).unwrap();
         }
+    }
+
+    fn readers(&self) -> &Pcscd {
+        self.pcscd.as_ref().expect("there are readers")
+    }
+
+    /// Ends the card service.
+    pub fn stop_readers(&mut self) {
+        self.remove();
+        self.without_readers = None;
+        self.pcscd = None;
+    }
+
+    /// Starts the card service again, with its readers.
+    pub fn start_readers(&mut self) {
+        self.stop_readers();
+        self.pcscd = Some(Pcscd::start("Sceau test").unwrap());
+    }
+
+    /// Starts the card service with no reader in it.
+    pub async fn start_without_readers(&mut self) {
+        self.stop_readers();
+        let nothing = self.directory.path().join("no-readers");
+        std::fs::create_dir_all(&nothing).unwrap();
+        let mut command = Command::new("pcscd");
+        command.args(["--foreground", "--config"]).arg(nothing);
+        self.without_readers = Some(Program::start("pcscd without readers", &mut command));
+        until("the card service", async || Path::new("/run/pcscd/pcscd.comm").exists().then_some(())).await;
     }
 
     pub fn card(&self) -> &Inserted {
