@@ -194,6 +194,11 @@ impl Agent {
     /// The page that asks the person to start. Whatever was agreed on an earlier page no longer counts.
     fn ask(&self, exchange: Exchange, shown: ShownCard, notice: Option<&'static str>) -> Page {
         if shown.tries_left == Some(0) {
+            tracing::warn!(
+                code = BLOCKED,
+                server = exchange.server.origin.as_str(),
+                "the card: its PIN is blocked"
+            );
             return self.trouble(exchange, BLOCKED, false);
         }
         let exchange =
