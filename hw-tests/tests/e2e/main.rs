@@ -13,5 +13,7 @@ mod harness;
 mod attacks;
 mod bad_card;
 mod pictures;
+mod relying_parties;
+mod sign_in;
 mod sign_in_page;
 mod tools;

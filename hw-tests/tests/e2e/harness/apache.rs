@@ -117,7 +117,6 @@ OIDCResponseType code
 OIDCRemoteUserClaim preferred_username
 OIDCPassClaimsAs both
 OIDCPassUserInfoAs claims
-OIDCSessionType client-cookie
 OIDCCryptoPassphrase a-passphrase-for-one-test
 <Location "/protege/">
   AuthType openid-connect

@@ -1,7 +1,19 @@
 //! One hospital with everything: the server with its database, a workstation with reader and agent, relying parties.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::Arc;
+
+use sceau::audit::Kind;
+use sceau::clock::{Clock as _, SharedClock, SystemClock};
+use sceau::config::Config;
+use sceau::crypto::digest::sha256;
+use sceau::crypto::random::SystemRandom;
+use sceau::ids::{Secret, SharedRandom};
+use sceau::sandbox::SERVICES;
+use sceau::sandbox::relying_party::RelyingParty;
+use sceau::store::client::{self, Audience, NewClient, ProfileName};
 
 use sceau_certs::Pki;
 use sceau_hw_tests::identity;
@@ -24,7 +36,8 @@ pub const IMAGES: &str = "http://127.0.0.1:8082";
 
 pub const PORT: u16 = 8080;
 pub const AGENT_PORT: u16 = 47810;
-const FINESS: &str = "750000018";
+/// The hospital of the invented directory.
+pub const FINESS: &str = "0B0172805";
 
 /// Where the PIN is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,6 +81,18 @@ pub struct Hospital {
 }
 
 impl Hospital {
+    /// The usual: the doctors of the invented directory are admitted, one's card is in the reader, the workstation is
+    /// enrolled, both relying parties run.
+    pub async fn open(setup: Setup) -> Self {
+        let mut hospital = Self::empty(&setup).await;
+        hospital.import(&["--finess", FINESS]);
+        hospital.enrol();
+        hospital.start_agent().await;
+        hospital.start_relying_parties().await;
+        hospital.insert("good");
+        hospital
+    }
+
     /// A workstation that is enrolled with another hospital's server only, with the doctor's card in its reader.
     pub async fn workstation(setup: &Setup) -> (Self, OtherServer) {
         let mut hospital = Self::without_server(setup).await;
@@ -145,6 +170,75 @@ impl Hospital {
 
     pub fn server_log(&self) -> String {
         self.server.as_ref().map(Program::log).unwrap_or_default()
+    }
+
+    /// Starts both demonstration relying parties, registered at the server.
+    pub async fn start_relying_parties(&mut self) {
+        for service in SERVICES {
+            let secret = self
+                .register(
+                    service.client_id,
+                    service.name,
+                    &service.redirect_uri(),
+                    &service.post_logout_redirect_uri(),
+                    Some(service.backchannel_logout_uri()),
+                )
+                .await;
+            let party = RelyingParty::new(
+                service,
+                url::Url::parse(ISSUER).unwrap(),
+                Secret::from(secret),
+                Arc::new(SystemClock),
+                Arc::new(SystemRandom),
+            );
+            let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, service.port)).await.unwrap();
+            tokio::spawn(async move { axum::serve(listener, party.router()).await });
+        }
+    }
+
+    /// Registers a relying party; its secret.
+    pub async fn register(
+        &self,
+        client_id: &str,
+        name: &str,
+        redirect_uri: &str,
+        signed_out: &str,
+        backchannel_logout_uri: Option<String>,
+    ) -> String {
+        let config = Config::read(&self.configuration()).unwrap();
+        let db = sceau::app::open_database(&config).await.unwrap();
+        let secret = Secret::of_256_bits(&SystemRandom);
+        let client = NewClient {
+            id: client_id.to_owned(),
+            name: name.to_owned(),
+            profile: ProfileName::Psc,
+            secret_hash: sha256(secret.expose().as_bytes()),
+            redirect_uris: vec![redirect_uri.to_owned()],
+            post_logout_redirect_uris: vec![signed_out.to_owned()],
+            backchannel_logout_uri,
+            audience: Audience::Affiliated,
+            may_introspect: false,
+        };
+        let (clock, random): (SharedClock, SharedRandom) = (Arc::new(SystemClock), Arc::new(SystemRandom));
+        let trail = sceau::app::trail(&config, &clock, &random);
+        let event = (&trail.event(Kind::ClientAdded).client(client_id).actor("test")).into();
+        client::add(&db, &client, clock.now(), &event).await.unwrap();
+        db.close().await;
+        secret.expose().to_owned()
+    }
+
+    /// Imports the invented directory.
+    pub fn import(&self, arguments: &[&str]) {
+        let file = self.directory.path().join("directory.txt");
+        std::fs::write(&file, include_str!("../../../../src/sandbox/directory.txt")).unwrap();
+        self.sceau(&[&["directory", "import", file.to_str().unwrap()], arguments].concat());
+    }
+
+    /// Invites the workstation and enrols it with the code.
+    pub fn enrol(&self) {
+        let said = self.sceau(&["workstation", "invite", "--site", "Site principal", "--zone", "bureaux"]);
+        let code = said.split_whitespace().find(|word| word.starts_with("sceau1.")).expect("a code");
+        self.enrol_with(FRONT, code);
     }
 
     /// Enrols the workstation with the server at `address`, whose administrator handed out `code`.

@@ -1,0 +1,153 @@
+//! The main job: from a relying party through the agent and the card in the reader, and back.
+
+use fantoccini::wd::WindowHandle;
+use sceau_hw_tests::identity::PIN;
+use sceau_hw_tests::isolation::isolated;
+
+use crate::harness::browser::{Browser, ENGLISH, FRENCH, Settings};
+use crate::harness::hospital::{AGENT, FRONT, Hospital, IMAGES, PinEntry, RECORDS, Setup};
+use crate::harness::{run, until};
+
+/// Opens a relying party and goes to its identity provider's page.
+pub async fn to_sign_in_page(browser: &Browser, relying_party: &str) {
+    browser.open(relying_party).await;
+    browser.press("demo-sign-in").await;
+    browser.is_at(FRONT).await;
+    browser.says("card-insert").await;
+}
+
+/// Presses the button of the sign-in page and drives the agent's popup; the window that waits.
+pub async fn to_popup(browser: &Browser) -> WindowHandle {
+    let first = browser.window().await;
+    browser.press("card-start").await;
+    browser.follow_popup(&first).await;
+    browser.is_at(AGENT).await;
+    first
+}
+
+/// Types the PIN into the agent's page.
+pub async fn type_pin(browser: &Browser, pin: &str) {
+    browser.write("#pin", pin).await;
+    browser.press("agent-sign").await;
+}
+
+/// What the relying party shows of the doctor.
+async fn sees_the_doctor(browser: &Browser, relying_party: &str) {
+    browser.is_at(relying_party).await;
+    browser.says("demo-signed-in").await;
+    browser.shows("KIT DOC0036624").await;
+    browser.shows("Médecin").await;
+    browser.shows("HOPITAL DE DEMONSTRATION").await;
+    browser.shows("899700366240").await;
+    browser.shows("CARD").await;
+}
+
+/// Signs in by popup, goes to the second relying party without a new sign-in, and signs out of both.
+async fn the_main_job(hospital: &Hospital, browser: &Browser, name: &str) {
+    to_sign_in_page(browser, RECORDS).await;
+    browser.pictures(&format!("{name}-1-sign-in")).await;
+    let first = to_popup(browser).await;
+    browser.shows("DOC0036624").await;
+    browser.pictures(&format!("{name}-2-agent")).await;
+    type_pin(browser, PIN).await;
+    browser.popup_closed(&first).await;
+    sees_the_doctor(browser, RECORDS).await;
+    browser.pictures(&format!("{name}-3-records")).await;
+
+    browser.open(IMAGES).await;
+    browser.press("demo-sign-in").await;
+    sees_the_doctor(browser, IMAGES).await;
+
+    browser.open(RECORDS).await;
+    browser.press("sign-out").await;
+    browser.is_at(RECORDS).await;
+    browser.says("demo-welcome").await;
+    until("the second relying party to hear of the sign-out", async || {
+        browser.open(IMAGES).await;
+        let welcome = browser.text().await.contains("Pro Santé Connect");
+        welcome.then_some(())
+    })
+    .await;
+    to_sign_in_page(browser, IMAGES).await;
+
+    let events = hospital.audit();
+    println!("{events:#?}");
+    hospital.sceau(&["audit", "verify"]);
+}
+
+#[test]
+fn by_popup_in_french() {
+    isolated(|| {
+        run(async {
+            let hospital = Hospital::open(Setup::default()).await;
+            the_main_job(&hospital, &Browser::start(FRENCH).await, "popup-fr").await;
+        });
+    });
+}
+
+#[test]
+fn by_popup_in_english_on_postgresql() {
+    isolated(|| {
+        run(async {
+            let hospital = Hospital::open(Setup { postgres: true, ..Setup::default() }).await;
+            the_main_job(&hospital, &Browser::start(ENGLISH).await, "popup-en").await;
+        });
+    });
+}
+
+/// In French with a browser that blocks popups, in English with one that runs no scripts at all.
+#[test]
+fn in_the_same_tab() {
+    isolated(|| {
+        run(async {
+            let _hospital = Hospital::open(Setup::default()).await;
+            let browser = Browser::start(Settings { popups: false, ..FRENCH }).await;
+            to_sign_in_page(&browser, RECORDS).await;
+            browser.press("card-start").await;
+            browser.is_at(AGENT).await;
+            type_pin(&browser, PIN).await;
+            sees_the_doctor(&browser, RECORDS).await;
+            assert_eq!(browser.windows().await.len(), 1);
+            drop(browser);
+
+            let browser = Browser::start(Settings { scripts: false, ..ENGLISH }).await;
+            to_sign_in_page(&browser, RECORDS).await;
+            browser.press("card-start").await;
+            browser.is_at(AGENT).await;
+            type_pin(&browser, PIN).await;
+            // Without script, the agent's page and the server's each need a click to go on.
+            for _ in 0..3 {
+                if browser.address().await.starts_with(RECORDS) {
+                    break;
+                }
+                browser.press("go-on").await;
+            }
+            sees_the_doctor(&browser, RECORDS).await;
+        });
+    });
+}
+
+#[test]
+fn with_the_pin_in_a_window_of_the_agent() {
+    isolated(|| {
+        run(async {
+            let setup = Setup { pin: PinEntry::Terminal, ..Setup::default() };
+            let mut hospital = Hospital::open(setup).await;
+            let browser = Browser::start(FRENCH).await;
+            to_sign_in_page(&browser, RECORDS).await;
+            let first = to_popup(&browser).await;
+            browser.press("agent-start").await;
+            let terminal = hospital.terminal.as_mut().unwrap();
+            // The window says who asks for what, with whose card.
+            for text in
+                ["Dossier patient", "Centre hospitalier de Saint-Aubin", FRONT, "DOC0036624", "3 essais"]
+            {
+                terminal.shows(text).await;
+            }
+            terminal.types(PIN);
+            browser.popup_closed(&first).await;
+            sees_the_doctor(&browser, RECORDS).await;
+            assert!(!terminal.text().contains(PIN), "the PIN was shown: {}", terminal.text());
+        });
+    });
+}
