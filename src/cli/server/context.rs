@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::Failure;
 use crate::app;
+use crate::audit::{Event, Kind};
 use crate::clock::{SharedClock, SystemClock};
 use crate::config::Config;
 use crate::crypto::random::SystemRandom;
@@ -33,5 +34,12 @@ impl Context {
         let config = Arc::new(Config::read(path)?);
         let db = app::open_database(&config).await?;
         Ok(Self { config, db, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) })
+    }
+
+    /// An event of this command, with whoever runs it.
+    pub fn event(&self, kind: Kind) -> Event {
+        let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
+        let trail = app::trail(&self.config, &self.clock, &self.random);
+        trail.event(kind).actor(&format!("command line: {user}"))
     }
 }

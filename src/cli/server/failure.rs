@@ -47,6 +47,7 @@ coded! {
     crate::crypto::sealed::SealError,
     crate::keyring::KeyringError,
     crate::directory::import::ImportError,
+    crate::oidc::client::registration::ClientFault,
     crate::store::StoreError,
 }
 

@@ -6,12 +6,14 @@
 mod arguments;
 mod audit;
 mod check;
+mod client;
 mod context;
 mod demo;
 mod directory;
 mod failure;
 mod init;
 mod person;
+mod keys;
 mod serve;
 mod workstation;
 
@@ -46,6 +48,12 @@ enum ServerCommand {
     Demo(demo::Demo),
     /// Check the configuration and what it names, and say every fault with its line.
     Check(check::Check),
+    /// Services that sign their users in here: add, list, show, give a new secret, remove.
+    #[command(subcommand)]
+    Client(client::ClientCommand),
+    /// Signing keys: list, rotate.
+    #[command(subcommand)]
+    Keys(keys::KeysCommand),
     /// Workstations: invite, list, approve, revoke.
     #[command(subcommand)]
     Workstation(workstation::WorkstationCommand),
@@ -67,6 +75,8 @@ impl ServerCli {
             ServerCommand::Serve(command) => command.run(config).await,
             ServerCommand::Demo(command) => command.run().await,
             ServerCommand::Check(command) => command.run(config).await,
+            ServerCommand::Client(command) => command.run(config).await,
+            ServerCommand::Keys(command) => command.run(config).await,
             ServerCommand::Workstation(command) => command.run(config).await,
             ServerCommand::Directory(command) => command.run(config).await,
             ServerCommand::Person(command) => command.run(config).await,

@@ -5,6 +5,7 @@
 //! learns `invalid_client`.
 
 pub mod redirect_uri;
+pub mod registration;
 
 use axum::response::{IntoResponse, Response};
 use base64::Engine as _;

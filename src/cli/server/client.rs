@@ -1,0 +1,260 @@
+//! `sceau client`: the services that sign their users in here.
+
+use std::path::Path;
+
+use chrono::TimeDelta;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::json;
+
+use super::{Context, Failure};
+use crate::audit::Kind;
+use crate::clock::Time;
+use crate::crypto::digest::sha256;
+use crate::ids::Secret;
+use crate::oidc::client::registration::{Registration, register};
+use crate::oidc::{Issuer, psc};
+use crate::store;
+use crate::store::audit::NewRow;
+use crate::store::client::{Audience, Client};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ClientCommand {
+    /// Register a service. Its secret is shown once.
+    Add(Add),
+    /// List the services.
+    List {
+        /// One JSON array instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything about one service, but its secret, which is kept nowhere.
+    Show {
+        /// Its client id.
+        id: String,
+        /// One JSON object instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Give a service a new secret. The one it has stays good for a while, so that it can change without an outage.
+    RotateSecret {
+        /// Its client id.
+        id: String,
+        /// For how many hours the secret it has stays good; 0 where it was lost to a stranger.
+        #[arg(long, value_name = "HOURS", default_value_t = 24, value_parser = clap::value_parser!(u16).range(0..=720))]
+        keep_previous: u16,
+        /// One JSON object instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove a service, with everything it was granted.
+    Remove {
+        /// Its client id.
+        id: String,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Add {
+    /// Its client id: letters, digits and . _ ~ -
+    id: String,
+    /// Its name, as its users know it.
+    #[arg(long)]
+    name: String,
+    /// Where it is answered, character by character. Can be given several times.
+    #[arg(long, value_name = "ADDRESS", required = true)]
+    redirect_uri: Vec<String>,
+    /// Where a user may be sent after signing out. Can be given several times.
+    #[arg(long, value_name = "ADDRESS")]
+    post_logout_redirect_uri: Vec<String>,
+    /// Where it is told that a session ended (back-channel logout).
+    #[arg(long, value_name = "ADDRESS")]
+    backchannel_logout_uri: Option<String>,
+    /// Whom it welcomes.
+    #[arg(long, value_enum, default_value_t = AudienceArgument::Affiliated)]
+    audience: AudienceArgument,
+    /// It may introspect the tokens of other services: for the authorization servers of APIs.
+    #[arg(long)]
+    may_introspect: bool,
+    /// One JSON object instead of lines.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum AudienceArgument {
+    /// People of this establishment.
+    Affiliated,
+    /// Every professional of the national directory.
+    AnyProfessional,
+}
+
+impl ClientCommand {
+    pub(super) async fn run(self, path: &Path) -> Result<(), Failure> {
+        let context = Context::open(path).await?;
+        let done = match self {
+            Self::Add(add) => add.run(&context).await,
+            Self::List { json } => list(&context, json).await,
+            Self::Show { id, json } => show(&context, &id, json).await,
+            Self::RotateSecret { id, keep_previous, json } => {
+                rotate_secret(&context, &id, keep_previous, json).await
+            }
+            Self::Remove { id } => remove(&context, &id).await,
+        };
+        context.db.close().await;
+        done
+    }
+}
+
+impl Add {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let registration = Registration {
+            id: self.id,
+            name: self.name,
+            redirect_uris: self.redirect_uri,
+            post_logout_redirect_uris: self.post_logout_redirect_uri,
+            backchannel_logout_uri: self.backchannel_logout_uri,
+            audience: match self.audience {
+                AudienceArgument::Affiliated => Audience::Affiliated,
+                AudienceArgument::AnyProfessional => Audience::AnyProfessional,
+            },
+            may_introspect: self.may_introspect,
+        };
+        let wildcards = context.config.oidc.redirect_wildcards;
+        let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());
+        let secret = register(&context.db, &registration, wildcards, &event, now, &*context.random).await?;
+        hand_over(context, &registration.id, &secret, self.json);
+        Ok(())
+    }
+}
+
+/// Prints what a service's administrator needs; the secret is seen here and never again.
+fn hand_over(context: &Context, id: &str, secret: &Secret, as_json: bool) {
+    let issuer = Issuer::new(context.config.server.issuer.clone());
+    let discovery = issuer.address(psc::WALLET_DISCOVERY);
+    let secret = secret.expose();
+    if as_json {
+        let document = json!({
+            "client_id": id, "client_secret": secret, "issuer": issuer.as_str(), "discovery": discovery
+        });
+        println!("{document:#}");
+    } else {
+        println!("client id      {id}");
+        println!("client secret  {secret}   (shown this once: keep it now)");
+        println!("issuer         {}", issuer.as_str());
+        println!("discovery      {discovery}");
+    }
+}
+
+async fn list(context: &Context, json: bool) -> Result<(), Failure> {
+    let all = store::client::all(&context.db).await?;
+    if json {
+        let shown: Vec<_> = all.iter().map(Shown::from).collect();
+        return print_json(&shown);
+    }
+    for client in &all {
+        let first = client.redirect_uris.first().map_or("", String::as_str);
+        println!("{:<24}  {:<16}  {:<28}  {first}", client.id, client.audience.as_str(), client.name);
+    }
+    if all.is_empty() {
+        println!("No service is registered yet: sceau client add --help");
+    }
+    Ok(())
+}
+
+async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
+    let client = store::client::by_id(&context.db, id).await?.ok_or_else(|| unknown(id))?;
+    let shown = Shown::from(&client);
+    if json {
+        return print_json(&shown);
+    }
+    println!("client id               {}", shown.client_id);
+    println!("name                    {}", shown.name);
+    println!("profile                 {}", shown.profile);
+    println!("audience                {}", shown.audience);
+    println!(
+        "may introspect          {}",
+        if shown.may_introspect { "every token" } else { "its own tokens" }
+    );
+    for uri in shown.redirect_uris {
+        println!("redirect URI            {uri}");
+    }
+    for uri in shown.post_logout_redirect_uris {
+        println!("post-logout URI         {uri}");
+    }
+    println!("back-channel logout     {}", shown.backchannel_logout_uri.unwrap_or("none"));
+    println!("registered              {}", shown.created_at.format("%Y-%m-%d %H:%M UTC"));
+    if let Some(until) = shown.previous_secret_until {
+        println!("previous secret until   {}", until.format("%Y-%m-%d %H:%M UTC"));
+    }
+    Ok(())
+}
+
+async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool) -> Result<(), Failure> {
+    let secret = Secret::of_256_bits(&*context.random);
+    let now = context.clock.now();
+    let until = now + TimeDelta::hours(i64::from(keep_hours));
+    let event = NewRow::from(&context.event(Kind::ClientSecretRotated).client(id));
+    let hash = sha256(secret.expose().as_bytes());
+    if !store::client::rotate_secret(&context.db, id, hash, until, now, &event).await? {
+        return Err(unknown(id));
+    }
+    hand_over(context, id, &secret, json);
+    if !json && keep_hours > 0 {
+        println!("previous       good until {}", until.format("%Y-%m-%d %H:%M UTC"));
+    }
+    Ok(())
+}
+
+async fn remove(context: &Context, id: &str) -> Result<(), Failure> {
+    let event = NewRow::from(&context.event(Kind::ClientRemoved).client(id));
+    if !store::client::remove(&context.db, id, &event).await? {
+        return Err(unknown(id));
+    }
+    println!("{id} is removed; what it was granted is void.");
+    Ok(())
+}
+
+/// What `list --json` and `show --json` print. The names are part of the program's interface.
+#[derive(Debug, Serialize)]
+struct Shown<'a> {
+    client_id: &'a str,
+    name: &'a str,
+    profile: &'static str,
+    audience: &'static str,
+    may_introspect: bool,
+    redirect_uris: &'a [String],
+    post_logout_redirect_uris: &'a [String],
+    backchannel_logout_uri: Option<&'a str>,
+    created_at: Time,
+    updated_at: Time,
+    previous_secret_until: Option<Time>,
+}
+
+impl<'a> From<&'a Client> for Shown<'a> {
+    fn from(client: &'a Client) -> Self {
+        Self {
+            client_id: &client.id,
+            name: &client.name,
+            profile: client.profile.as_str(),
+            audience: client.audience.as_str(),
+            may_introspect: client.may_introspect,
+            redirect_uris: &client.redirect_uris,
+            post_logout_redirect_uris: &client.post_logout_redirect_uris,
+            backchannel_logout_uri: client.backchannel_logout_uri.as_deref(),
+            created_at: client.created_at,
+            updated_at: client.updated_at,
+            previous_secret_until: client.previous_secret_until,
+        }
+    }
+}
+
+fn print_json(document: &impl Serialize) -> Result<(), Failure> {
+    let text = serde_json::to_string_pretty(document).map_err(|error| Failure::plain(error.to_string()))?;
+    println!("{text}");
+    Ok(())
+}
+
+fn unknown(id: &str) -> Failure {
+    Failure::new("OIDC-086", format!("there is no client {id:?}: see `sceau client list`"))
+}
