@@ -12,8 +12,8 @@ mod demo;
 mod directory;
 mod failure;
 mod init;
-mod person;
 mod keys;
+mod person;
 mod serve;
 mod workstation;
 
