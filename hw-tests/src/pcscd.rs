@@ -78,6 +78,12 @@ impl Pcscd {
         format!("{} 00 {slot:02}", self.name)
     }
 
+    /// The port on which the reader of `slot` takes cards.
+    #[must_use]
+    pub fn port(&self, slot: u16) -> u16 {
+        PORT + slot
+    }
+
     /// Puts `card` into the reader of `slot` and waits until pcscd has seen it.
     ///
     /// # Errors
@@ -91,7 +97,7 @@ impl Pcscd {
     /// # Errors
     /// When pcscd does not see it.
     pub fn insert_again(&self, slot: u16, card: Arc<Mutex<SoftCard>>) -> Result<Inserted, Error> {
-        let inserted = Inserted::insert(card, PORT + slot)?;
+        let inserted = Inserted::insert(card, self.port(slot))?;
         self.wait_for(slot, pcsc::State::PRESENT)?;
         Ok(inserted)
     }

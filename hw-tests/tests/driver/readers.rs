@@ -9,6 +9,7 @@ use pcsc::{Context, Disposition, Protocols, Scope, ShareMode};
 use sceau::card::driver::{LastTry, ReaderError, Readers, Slot};
 use sceau_hw_tests::isolation::isolated;
 use sceau_hw_tests::pcscd::Pcscd;
+use sceau_hw_tests::softcard::vpcd::Inserted;
 use sceau_hw_tests::softcard::{Profile, Reaction, SoftCard};
 
 use crate::fixture::{
@@ -171,7 +172,8 @@ fn a_connection_that_breaks_after_the_pin_is_not_rebuilt() {
         });
         let card = inserted.wait();
         card.lock().unwrap().leave_alone();
-        let again = pcscd.insert_again(0, card).unwrap();
+        // Before pcscd can have noticed, which is why nothing waits for it to see the card.
+        let again = Inserted::insert(card, pcscd.port(0)).unwrap();
         let refused = signing.join().unwrap().unwrap_err();
         assert!(matches!(refused, ReaderError::Removed | ReaderError::Interrupted), "{refused:?}");
         assert_eq!(again.card().count(VERIFY), 1);
@@ -223,6 +225,30 @@ fn works_beside_a_program_that_resets_the_card() {
         transaction.end(Disposition::ResetCard).map_err(|(_, error)| error).unwrap();
         let signed = signing.join().unwrap().unwrap();
         assert!(verifies(&shown, &signed.signature));
+    });
+}
+
+/// Programs that end with a reset, as most do, reset the card even within a transaction of ours: pcscd lets them.
+#[test]
+fn begins_again_where_another_program_resets_the_card_in_the_middle() {
+    isolated(|| {
+        let (pcscd, readers) = (start(), Readers::default());
+        let inserted = pcscd.insert(0, card("good")).unwrap();
+        for instruction in [0xA4, READ_BINARY, 0xCB] {
+            let other = other_program(&pcscd, ShareMode::Shared);
+            let (sender, reached) = mpsc::channel();
+            inserted.card().intervene(move |command| {
+                if command[1] == instruction {
+                    let _test_is_over = sender.send(());
+                }
+                Reaction::Answer
+            });
+            let reader = pcscd.reader(0);
+            let reading = thread::spawn(move || readers.read(&reader));
+            reached.recv().unwrap();
+            other.disconnect(Disposition::ResetCard).map_err(|(_, error)| error).unwrap();
+            assert!(reading.join().unwrap().is_ok());
+        }
     });
 }
 

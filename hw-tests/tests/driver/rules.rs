@@ -211,6 +211,21 @@ fn verify_is_never_repeated() {
     }
 }
 
+/// Another program reset the card after the PIN: it is not presented a second time.
+#[test]
+fn a_card_that_forgot_the_pin_is_not_given_it_again() {
+    for status in [0x6982, 0x6985] {
+        let mut card = Direct::doctor();
+        let shown = card.read().unwrap();
+        card.0.intervene(move |command| match command {
+            [_, INTERNAL_AUTHENTICATE, ..] => Reaction::Status(status),
+            _ => Reaction::Answer,
+        });
+        assert_eq!(card.sign(&shown, "1234", UNCONFIRMED), Err(ReaderError::Interrupted));
+        assert_eq!(card.0.count(VERIFY), 1);
+    }
+}
+
 #[test]
 fn a_card_of_another_kind_is_foreign() {
     let bank =

@@ -149,7 +149,13 @@ fn sign_verified(
     contents: &Contents,
     proof: &Proof,
 ) -> Result<CardSignature, ReaderError> {
-    let signature = card.sign(channel, contents.key, proof)?;
+    const PIN_NOT_PRESENTED: u16 = 0x6982;
+    const NO_KEY_CHOSEN: u16 = 0x6985;
+    let signature = card.sign(channel, contents.key, proof).map_err(|error| match error {
+        // The card took the PIN and has forgotten it: another program has reset it since.
+        ReaderError::Refused { status: PIN_NOT_PRESENTED | NO_KEY_CHOSEN, .. } => ReaderError::Interrupted,
+        other => other,
+    })?;
     signature::verify_rsa_sha256(&contents.certificate, proof.as_bytes(), &signature)
         .map_err(|_| ReaderError::SignatureInvalid)?;
     Ok(CardSignature { signature, interface: card.interface() })

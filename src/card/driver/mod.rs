@@ -14,13 +14,14 @@
 //! | [`ias_ecc`], [`pkcs15`] | commands of the card's operating system, and its directory of keys and certificates |
 //! | [`cps`] | what a card of a generation is and does; a second generation joins there |
 //! | [`card`] | reading a card, and signing in the one order that is safe |
-//! | [`reader`], [`monitor`] | readers, transactions, lost connections; watching for cards |
+//! | [`reader`], [`monitor`], `connection` | readers; watching for cards; transactions and lost connections |
 //!
 //! What it never does: sign or decipher anything but a proof; write to a card; keep, log or trace a PIN, a name or a
 //! number.
 
 pub mod apdu;
 pub mod card;
+mod connection;
 pub mod cps;
 mod error;
 pub mod ias_ecc;

@@ -8,8 +8,9 @@ use std::time::Duration;
 use pcsc::{Context, ReaderState, Scope, State};
 use tokio::sync::watch;
 
+use super::connection::fault;
 use super::error::ReaderError;
-use super::reader::{Reader, fault, look, states};
+use super::reader::{Reader, look, states};
 
 /// The list of readers is made anew this often, since older services miss a reader that comes between two looks.
 const RELIST: Duration = Duration::from_secs(5);

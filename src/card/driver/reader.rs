@@ -10,22 +10,16 @@ use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State};
+use pcsc::{Context, ReaderState, Scope, State};
 
 use super::apdu::Channel;
 use super::card::{self, CardSignature, LastTry, PinState, PresentedCard};
+use super::connection::{Held, fault, rounds};
 use super::cps::Recognised;
 use super::error::ReaderError;
 use super::pin::Pin;
 use super::trace::Trace;
-use super::transport::{Protocol, Transport};
 use crate::card::proof::Proof;
-
-/// How often a lost connection is rebuilt within one operation.
-const ROUNDS: usize = 5;
-
-/// How long the service may take to notice that a card which stopped answering is gone; it looks every 0.4 s.
-const NOTICE: Duration = Duration::from_millis(800);
 
 /// A reader and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,185 +197,6 @@ impl Readers {
     }
 }
 
-/// Rebuilds the connection until `work` is done, or it must not be begun again.
-fn rounds<T, W>(
-    reader: &CString,
-    deadline: Instant,
-    claim: impl FnOnce() -> Option<W>,
-) -> Result<T, ReaderError>
-where
-    W: FnMut(&mut Held) -> Result<T, ReaderError>,
-{
-    let mut claim = Some(claim);
-    let mut work = None;
-    let mut first_count = None;
-    for _ in 0..ROUNDS {
-        let context = Context::establish(Scope::User).map_err(fault)?;
-        let mut card = match connect(&context, reader, deadline) {
-            // Where a round was begun before, there was a card.
-            Err(ReaderError::NoCard) if first_count.is_some() => return Err(ReaderError::Removed),
-            other => other?,
-        };
-        let Some(transaction) = begin(&mut card)? else { continue };
-        if let Some(claim) = claim.take() {
-            work = claim();
-        }
-        let Some(work) = work.as_mut() else { return Err(ReaderError::InUse) };
-        let (outcome, pin, broke) = match Held::new(&context, reader, &transaction) {
-            Ok(mut held) => {
-                let count = held.event_count;
-                let outcome = match first_count.replace(count) {
-                    Some(before) if before != count => Err(ReaderError::Removed),
-                    _ => work(&mut held),
-                };
-                (outcome, held.pin, held.broke)
-            }
-            Err(error) => (Err(error), PinState::NotSent, None),
-        };
-        leave(transaction, pin);
-        release(card, pin);
-        match outcome {
-            Err(ReaderError::ConnectionLost) => {}
-            other => return other,
-        }
-        // Another program's reset is over at once; anything else may be a card on its way out.
-        if broke != Some(pcsc::Error::ResetCard) && is_gone(&context, reader, first_count) {
-            return Err(ReaderError::Removed);
-        }
-        if pin == PinState::Sent {
-            return Err(ReaderError::Interrupted);
-        }
-    }
-    Err(ReaderError::ConnectionLost)
-}
-
-/// Connects, waiting until `deadline` where another program holds the card exclusively.
-fn connect(context: &Context, reader: &CString, deadline: Instant) -> Result<pcsc::Card, ReaderError> {
-    loop {
-        match context.connect(reader, ShareMode::Shared, Protocols::ANY) {
-            Err(pcsc::Error::SharingViolation) => {}
-            other => return other.map_err(fault),
-        }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            return Err(ReaderError::InUse);
-        }
-        let mut states = [ReaderState::new(reader.clone(), State::UNAWARE)];
-        look(context, &mut states)?;
-        let exclusive = states.iter().any(|state| state.event_state().contains(State::EXCLUSIVE));
-        for state in states.iter_mut().filter(|_| exclusive) {
-            state.sync_current_state();
-        }
-        match context.get_status_change(left, &mut states) {
-            Ok(()) | Err(pcsc::Error::Timeout) => {}
-            Err(error) => return Err(fault(error)),
-        }
-    }
-}
-
-/// Begins the transaction; `None` when the connection was lost meanwhile and has to be made again.
-fn begin(card: &mut pcsc::Card) -> Result<Option<pcsc::Transaction<'_>>, ReaderError> {
-    match card.transaction() {
-        Ok(transaction) => Ok(Some(transaction)),
-        Err(error) => match fault(error) {
-            ReaderError::ConnectionLost | ReaderError::Removed => Ok(None),
-            other => Err(other),
-        },
-    }
-}
-
-/// Ends the transaction; once the PIN was sent, with a reset in the same step, so that nobody finds it presented.
-fn leave(transaction: pcsc::Transaction<'_>, pin: PinState) {
-    let disposition = match pin {
-        PinState::NotSent => Disposition::LeaveCard,
-        PinState::Sent => Disposition::ResetCard,
-    };
-    // A card that is gone cannot be reset, and need not be.
-    let _ended = transaction.end(disposition);
-}
-
-fn release(card: pcsc::Card, pin: PinState) {
-    let disposition = match pin {
-        PinState::NotSent => Disposition::LeaveCard,
-        PinState::Sent => Disposition::ResetCard,
-    };
-    let _released = card.disconnect(disposition);
-}
-
-/// Whether the card that answered as `count` is out, once the service had time to notice.
-fn is_gone(context: &Context, reader: &CString, count: Option<u32>) -> bool {
-    let mut states = [ReaderState::new(reader.clone(), State::UNAWARE)];
-    let gone = |states: &[ReaderState]| {
-        states.iter().any(|state| {
-            !state.event_state().contains(State::PRESENT)
-                || count.is_some_and(|count| count != state.event_count())
-        })
-    };
-    let deadline = Instant::now() + NOTICE;
-    loop {
-        if look(context, &mut states).is_err() || gone(&states) {
-            return true;
-        }
-        for state in &mut states {
-            state.sync_current_state();
-        }
-        // Our own leaving changes the state too, so one change is not the end of waiting.
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() || context.get_status_change(left, &mut states).is_err() {
-            return gone(&states);
-        }
-    }
-}
-
-/// A card within a transaction.
-struct Held<'t> {
-    card: &'t pcsc::Card,
-    atr: Vec<u8>,
-    protocol: Protocol,
-    event_count: u32,
-    pin: PinState,
-    /// Why the connection was lost.
-    broke: Option<pcsc::Error>,
-}
-
-impl<'t> Held<'t> {
-    fn new(context: &Context, reader: &CString, card: &'t pcsc::Card) -> Result<Self, ReaderError> {
-        let status = card.status2_owned().map_err(fault)?;
-        let mut states = [ReaderState::new(reader.clone(), State::UNAWARE)];
-        look(context, &mut states)?;
-        let protocol = match status.protocol2() {
-            Some(pcsc::Protocol::T1) => Protocol::T1,
-            _ => Protocol::T0,
-        };
-        let event_count = states.iter().map(ReaderState::event_count).next().unwrap_or_default();
-        Ok(Self {
-            card,
-            atr: status.atr().to_vec(),
-            protocol,
-            event_count,
-            pin: PinState::NotSent,
-            broke: None,
-        })
-    }
-}
-
-impl Transport for Held<'_> {
-    fn protocol(&self) -> Protocol {
-        self.protocol
-    }
-
-    fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, ReaderError> {
-        let mut buffer = [0; pcsc::MAX_BUFFER_SIZE];
-        match self.card.transmit(command, &mut buffer) {
-            Ok(answer) => Ok(answer.to_vec()),
-            Err(error) => {
-                self.broke = Some(error);
-                Err(fault(error))
-            }
-        }
-    }
-}
-
 /// The states of all readers, not looked at yet.
 pub(super) fn states(context: &Context) -> Result<Vec<ReaderState>, ReaderError> {
     let names = match context.list_readers_owned() {
@@ -415,25 +230,4 @@ fn seen(state: &ReaderState) -> Reader {
         },
     };
     Reader { name: state.name().to_string_lossy().into_owned(), slot, event_count: state.event_count() }
-}
-
-/// What an error of PC/SC means here.
-pub(super) fn fault(error: pcsc::Error) -> ReaderError {
-    use pcsc::Error;
-    match error {
-        Error::NoService | Error::ServiceStopped => ReaderError::NoService,
-        Error::NoReadersAvailable => ReaderError::NoReader,
-        Error::UnknownReader | Error::ReaderUnavailable => ReaderError::ReaderGone,
-        Error::NoSmartcard => ReaderError::NoCard,
-        Error::SharingViolation => ReaderError::InUse,
-        Error::UnresponsiveCard | Error::UnsupportedCard | Error::ProtoMismatch => ReaderError::Mute,
-        Error::ResetCard
-        | Error::RemovedCard
-        | Error::UnpoweredCard
-        | Error::NotTransacted
-        | Error::CommError
-        | Error::NotReady
-        | Error::InvalidHandle => ReaderError::ConnectionLost,
-        other => ReaderError::Service(other.to_string()),
-    }
 }
