@@ -8,6 +8,7 @@ use futures_util::future::BoxFuture;
 
 use super::App;
 use crate::audit;
+use crate::directory;
 use crate::jobs::{Job, Outcome};
 use crate::oidc::logout::backchannel;
 use crate::store::{self, StoreError};
@@ -71,6 +72,7 @@ impl App {
         let (db, now, full) = (&self.db, self.clock.now(), usize::try_from(BATCH).unwrap_or(usize::MAX));
         let idle = self.config.session.idle;
         while store::session::end_expired(db, idle, BATCH, now, &*self.random).await.map_err(said)? == full {}
+        while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

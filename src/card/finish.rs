@@ -201,14 +201,11 @@ impl Attempt<'_> {
         let parts = &self.login.parts;
         let client = store::client::by_id(&parts.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
-        let audience = match client.audience {
-            store::client::Audience::Affiliated => directory::Audience::Affiliated,
-            store::client::Audience::AnyProfessional => directory::Audience::AnyProfessional,
-        };
         let id_nat = NationalId::of_source(&card.certificate.id_nat).ok_or(directory::Refusal::Unknown)?;
         let now = self.login.now();
         let person =
-            directory::sign_in(&parts.db, &parts.trail, &id_nat, audience, now, &*parts.random).await??;
+            directory::sign_in(&parts.db, &parts.trail, &id_nat, client.audience, now, &*parts.random)
+                .await??;
         self.learn(|event| event.person(person).application(&client.name));
         Ok(person)
     }

@@ -16,35 +16,7 @@ use crate::store::directory::Entry;
 use crate::store::person::NewPerson;
 use crate::store::{self, Db, StoreError};
 
-/// For whom a relying party is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Audience {
-    /// People with a link to this establishment.
-    Affiliated,
-    /// Every professional of the national directory.
-    AnyProfessional,
-}
-
-impl Audience {
-    /// The value in the client's row.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Affiliated => "affiliated",
-            Self::AnyProfessional => "any-professional",
-        }
-    }
-}
-
-impl std::str::FromStr for Audience {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        [Self::Affiliated, Self::AnyProfessional]
-            .into_iter()
-            .find(|audience| audience.as_str() == text)
-            .ok_or_else(|| format!("the audience is \"affiliated\" or \"any-professional\", not {text:?}"))
-    }
-}
+pub use crate::store::client::Audience;
 
 /// Whom the question is about.
 #[derive(Debug, Clone, Copy)]
@@ -158,6 +130,22 @@ pub async fn sign_in(
             result => return result.map(|()| Ok(person.id)),
         }
     }
+}
+
+/// Ends the links whose term has come (internships, replacements) and the sessions that hang on them. To be called
+/// once a minute. Answers how many.
+///
+/// # Errors
+/// [`StoreError`]. The next call goes on.
+pub async fn end_due_links(
+    db: &Db,
+    trail: &Trail,
+    now: Time,
+    random: &dyn Random,
+) -> Result<usize, StoreError> {
+    const BATCH: i64 = 50;
+    let event = |person| trail.event(Kind::AffiliationEnded).person(person);
+    store::person::end_due_links(db, BATCH, now, random, &event).await
 }
 
 /// A person as relying parties get to see them.

@@ -9,7 +9,7 @@ use crate::directory::{self, Admission, Refusal, Who, claims};
 use crate::ids::PersonId;
 use crate::session::Session;
 use crate::store::StoreError;
-use crate::store::client::{Audience, Client};
+use crate::store::client::Client;
 
 /// A person, as tokens name them.
 #[derive(Debug, Clone)]
@@ -44,11 +44,7 @@ impl Provider {
     /// # Errors
     /// [`SubjectError::Refused`] where the person is disabled, gone, or not admitted for this client.
     pub(super) async fn subject(&self, person: PersonId, client: &Client) -> Result<Subject, SubjectError> {
-        let audience = match client.audience {
-            Audience::Affiliated => directory::Audience::Affiliated,
-            Audience::AnyProfessional => directory::Audience::AnyProfessional,
-        };
-        match directory::admission(&self.db, Who::Person(person), audience, self.now()).await? {
+        match directory::admission(&self.db, Who::Person(person), client.audience, self.now()).await? {
             Admission::Admitted(_) => {}
             Admission::Refused(refusal) => return Err(refusal.into()),
             // Somebody who has signed in has a row of ours.

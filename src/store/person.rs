@@ -379,6 +379,21 @@ pub async fn enable(db: &Db, person: PersonId, event: &Event) -> Result<bool, St
     })
 }
 
+/// How many links of a person run, inside a `write!` body.
+macro_rules! running_links {
+    ($c:expr, $person:expr, $now:expr) => {{
+        let count: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM affiliation WHERE person_id = $1 AND started_at <= $2 \
+             AND (ended_at IS NULL OR ended_at > $2)",
+        )
+        .bind($person)
+        .bind($now)
+        .fetch_one(&mut *$c)
+        .await?;
+        count
+    }};
+}
+
 /// Ends, inside a `write!` body, a link that runs, and the person's sessions where it was the last. Yields whether it
 /// ran, and the sessions.
 macro_rules! end_affiliation {
@@ -394,15 +409,7 @@ macro_rules! end_affiliation {
         .await?
         .rows_affected()
             == 1;
-        let left: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM affiliation WHERE person_id = $1 AND started_at <= $2 \
-             AND (ended_at IS NULL OR ended_at > $2)",
-        )
-        .bind($person)
-        .bind($now)
-        .fetch_one(&mut *$c)
-        .await?;
-        let sessions = if ended && left == 0 {
+        let sessions = if ended && running_links!($c, $person, $now) == 0 {
             end_sessions_of!($c, $person, EndReason::AffiliationEnded, $now, $random)
         } else {
             Vec::new()
@@ -432,6 +439,37 @@ pub async fn end_affiliation(
         Ok(ended)
     })
 }
+
+/// Gives the links whose term has come an end that is recorded, and ends the sessions of those who have no other link:
+/// up to `limit` of them, all in one transaction. Answers how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_due_links(
+    db: &Db,
+    limit: i64,
+    now: Time,
+    random: &dyn Random,
+    event: &(dyn Fn(PersonId) -> Event + Sync),
+) -> Result<usize, StoreError> {
+    write!(db, c => {
+        let due: Vec<(AffiliationId, PersonId)> = sqlx::query_as(
+            "SELECT id, person_id FROM affiliation WHERE ended_at <= $1 AND end_reason IS NULL \
+             ORDER BY person_id, id LIMIT $2",
+        ).bind(now).bind(limit).fetch_all(&mut *c).await?;
+        for (link, person) in &due {
+            sqlx::query("UPDATE affiliation SET end_reason = $2 WHERE id = $1")
+                .bind(*link).bind(TERM).execute(&mut *c).await?;
+            if running_links!(c, *person, now) == 0 {
+                end_sessions_of!(c, *person, EndReason::AffiliationEnded, now, random);
+            }
+            record!(c, event(*person).note(TERM));
+        }
+        Ok(due.len())
+    })
+}
+
+const TERM: &str = "its term";
 
 /// A link that an import may end.
 #[derive(Debug, Clone, sqlx::FromRow)]

@@ -164,7 +164,10 @@ impl Importer<'_> {
         let now = self.clock.now();
         store::job_lease::take(self.db, JOB, &holder, now, now).await?;
         let report = switched?;
-        removed?;
+        if let Err(error) = removed {
+            // The new directory is in use: what is left of the old one goes with the next import.
+            tracing::warn!(code = error.code(), %error, "the directory of before could not be removed");
+        }
         Ok(report)
     }
 

@@ -7,7 +7,9 @@ use chrono::TimeDelta;
 use super::{NewAffiliation, NewPerson, Source, add, affiliations, disable, enable, end_affiliation};
 use crate::audit::{Kind, Trail};
 use crate::clock::{Clock as _, MockClock};
-use crate::directory::{Admission, Audience, NationalId, Refusal, Who, admission, sign_in, subject};
+use crate::directory::{
+    Admission, Audience, NationalId, Refusal, Who, admission, end_due_links, sign_in, subject,
+};
 use crate::ids::{CountingRandom, PersonId};
 use crate::session::{SessionPolicy, Standing};
 use crate::store::testing::on_both;
@@ -197,6 +199,34 @@ async fn the_sessions_end_with_the_last_link() {
         assert_eq!(running, [1, 0]);
         assert_eq!(desk.count(&db, Kind::AffiliationEnded).await, 2);
         assert_eq!(desk.ask(&db, EMPLOYEE, Audience::Affiliated).await, Err(Refusal::NotAdmitted));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_link_whose_term_has_come_ends_with_its_sessions() {
+    on_both(async |db| {
+        let desk = desk();
+        let person = desk.add(&db, EMPLOYEE, false).await;
+        let now = desk.clock.now();
+        let new = NewAffiliation {
+            source: Source::Desk,
+            structure: String::new(),
+            started_at: now,
+            ended_at: Some(now + TimeDelta::hours(1)),
+        };
+        let event = desk.trail.event(Kind::AffiliationStarted);
+        super::affiliate(&db, person, &new, now, &*desk.random, &event).await.unwrap();
+        let session = store::session::tests::card_session(person, 1, now, &*desk.random);
+        store::session::begin(&db, &session, now).await.unwrap();
+        let mut seen = Vec::new();
+        for _ in 0..3 {
+            let ended = end_due_links(&db, &desk.trail, desk.clock.now(), &*desk.random).await.unwrap();
+            seen.push((ended, store::session::running_of(&db, person).await.unwrap().len()));
+            desk.clock.advance(TimeDelta::hours(1));
+        }
+        assert_eq!(seen, [(0, 1), (1, 0), (0, 0)]);
+        assert_eq!(desk.count(&db, Kind::AffiliationEnded).await, 1);
     })
     .await;
 }
