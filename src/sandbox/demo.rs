@@ -21,9 +21,10 @@ use crate::card::protocol::AGENT_PORT;
 use crate::clock::SharedClock;
 use crate::config::{Config, ConfigError};
 use crate::crypto::digest::sha256;
+use crate::directory::import::{self, ImportError, Importer};
 use crate::ids::{Secret, SharedRandom};
 use crate::store::client::{self, Audience, NewClient, ProfileName};
-use crate::store::{Db, StoreError, workstation};
+use crate::store::{self, Db, StoreError, workstation};
 use crate::web::serve::{Listener, Patience, ServeError, Transport};
 
 /// The provider's port.
@@ -71,6 +72,9 @@ pub enum DemoError {
     /// The workstation.
     #[error(transparent)]
     Enrolment(#[from] EnrolmentRefusal),
+    /// The invented directory.
+    #[error(transparent)]
+    Import(#[from] ImportError),
     /// A service.
     #[error(transparent)]
     Serve(#[from] ServeError),
@@ -126,6 +130,7 @@ impl Demo {
         let config = Arc::new(Config::read(&place.config())?);
         app::init(&config, options.clock.clone(), options.random.clone()).await?;
         let app = App::start(config.clone(), options.clock.clone(), options.random.clone()).await?;
+        import(&app, &place.path("directory.txt")).await?;
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         let ends = stop.clone().drop_guard();
         for service in SERVICES {
@@ -274,6 +279,27 @@ async fn enrol(app: &App, programs: &Programs, place: &Place) -> Result<(), Demo
     enrol.arg("enrol").arg(app.card().front().as_str()).arg(code.as_str());
     enrol.arg("--state-dir").arg(place.agent()).arg("--config").arg(place.path("agent.toml"));
     programs::finish("sceau-agent", enrol).await?;
+    Ok(())
+}
+
+/// Imports the invented directory into an installation that has none: a real one that somebody tries is not touched.
+async fn import(app: &App, directory: &Path) -> Result<(), DemoError> {
+    if store::directory::current(app.db()).await?.is_some() {
+        return Ok(());
+    }
+    let options = import::Options {
+        files: vec![directory.to_owned()],
+        finess: vec![FINESS.to_owned()],
+        ..import::Options::default()
+    };
+    let importer = Importer {
+        db: app.db(),
+        trail: app.trail(),
+        clock: &**app.clock(),
+        random: &**app.random(),
+        actor: "demo",
+    };
+    importer.run(&options, &|_| {}).await?;
     Ok(())
 }
 
