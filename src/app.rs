@@ -148,6 +148,7 @@ pub struct App {
     clock: SharedClock,
     random: SharedRandom,
     trail: Trail,
+    seal: SealKey,
     card: Arc<CardLogin>,
     provider: Arc<Provider>,
     egress: Arc<Egress>,
@@ -223,7 +224,7 @@ impl App {
             }])
         });
         let tls = tls.transpose()?.map(Arc::new);
-        Ok(Self { config, db, clock, random, trail, card, provider, egress, pages, tls })
+        Ok(Self { config, db, clock, random, trail, seal, card, provider, egress, pages, tls })
     }
 
     /// The configuration.

@@ -12,6 +12,7 @@ use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::crypto::sealed::SealKey;
+use crate::crypto::x509::crl::RevocationPolicy;
 use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
@@ -43,8 +44,15 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
     let front = WebOrigin::parse(&origin).map_err(|_| StartError::FrontUrl(origin))?;
     let verifier = match &config.card.anchors_dir {
         Some(anchors) => {
-            let policy =
-                CardPolicy { accept_test_cards: config.card.accept_test_cards, ..CardPolicy::default() };
+            let policy = CardPolicy {
+                accept_test_cards: config.card.accept_test_cards,
+                policies: config.card.certificate_policies.clone(),
+                revocation: RevocationPolicy {
+                    required: config.card.revocation_required,
+                    grace: config.card.revocation_grace,
+                },
+                ..CardPolicy::default()
+            };
             let crls = config.card.crl_dir.as_deref();
             Some(Arc::new(CardVerifier::open(anchors, crls, policy, clock.now())?))
         }

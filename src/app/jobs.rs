@@ -7,16 +7,20 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::App;
-use crate::audit;
+use crate::audit::{self, Kind};
 use crate::directory;
 use crate::jobs::{Job, Outcome};
+use crate::keyring;
 use crate::oidc::logout::backchannel;
+use crate::store::signing_key::{Purpose, State};
 use crate::store::{self, StoreError};
 
 /// The promise is one second at most.
 const SEAL: Duration = Duration::from_millis(500);
 /// A relying party should hear of a sign-out at once.
 const DELIVER: Duration = Duration::from_secs(1);
+/// How often the age of the keys is looked at.
+const ROTATION: Duration = Duration::from_secs(3_600);
 const CLEAN_UP: Duration = Duration::from_secs(60);
 /// How many rows of a kind one command deletes: a short transaction, then others get their turn.
 const BATCH: i64 = 500;
@@ -36,6 +40,8 @@ impl App {
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
             job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
+            job("read-tls", CLEAN_UP, |app| app.reload_tls().boxed()),
+            job("rotate-keys", ROTATION, |app| app.rotate_keys().boxed()),
             job("clean-up", CLEAN_UP, |app| app.clean_up().boxed()),
         ]
     }
@@ -59,6 +65,34 @@ impl App {
         let (card, now) = (self.card, self.clock.now());
         let reloaded = tokio::task::spawn_blocking(move || card.reload(now)).await;
         reloaded.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    /// Reads the certificate of the listener again: whoever renews it has nothing to restart.
+    async fn reload_tls(self) -> Outcome {
+        let Some(tls) = self.tls.clone() else { return Ok(()) };
+        let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
+        reloaded.map_err(|error| error.to_string())?.map_err(|error| format!("{error} ({})", error.code()))
+    }
+
+    /// Lets the next key sign where the current one has signed for long enough.
+    async fn rotate_keys(self) -> Outcome {
+        if !self.alone("rotate-keys", ROTATION).await? {
+            return Ok(());
+        }
+        for purpose in [Purpose::Token, Purpose::Refresh, Purpose::CardRequest] {
+            let now = self.clock.now();
+            let stored = store::signing_key::of(&self.db, purpose).await.map_err(said)?;
+            let current = stored.iter().find(|key| key.state == State::Current);
+            let since = current.map(|key| key.current_since.unwrap_or(key.created_at));
+            if since.is_none_or(|since| now - since < self.config.keys.rotation) {
+                continue;
+            }
+            let event = self.trail.event(Kind::KeyRotated).actor("schedule");
+            let kid = keyring::rotate(&self.db, &self.seal, purpose, false, now, &*self.random, event).await;
+            let kid = kid.map_err(|error| format!("{error} ({})", error.code()))?;
+            tracing::info!(purpose = purpose.as_str(), kid, "the next key signs from now on");
+        }
+        Ok(())
     }
 
     /// Ends the sessions that ran out, and deletes what nobody will ask for any more.

@@ -19,6 +19,12 @@ pub struct Card {
     pub acr: Option<CardAcr>,
     /// The oldest workstation program that is served, as `major.minor.patch`.
     pub minimum_agent_version: Option<String>,
+    /// Whether a card is refused when its revocation list is missing or too old.
+    pub revocation_required: bool,
+    /// How long a revocation list counts beyond its own end, for when the network is down.
+    pub revocation_grace: TimeDelta,
+    /// Certificate policies (dotted), one of which a card must have; empty: any.
+    pub certificate_policies: Vec<String>,
     /// How often the directories are read again.
     pub reload: TimeDelta,
 }
@@ -57,7 +63,19 @@ impl Card {
             accept_test_cards: section.flag("accept_test_cards").unwrap_or(false),
             acr: section.text("acr", acr),
             minimum_agent_version: section.text("minimum_agent_version", version),
+            revocation_required: section.flag("revocation_required").unwrap_or(true),
+            revocation_grace: section
+                .span("revocation_grace", TimeDelta::zero()..=TimeDelta::days(7))
+                .unwrap_or(TimeDelta::zero()),
+            certificate_policies: section.list("certificate_policies", oid).unwrap_or_default(),
             reload: section.span("reload", reload).unwrap_or(TimeDelta::minutes(1)),
         }
     }
+}
+
+fn oid(text: &str) -> Result<String, String> {
+    if text.split('.').count() < 2 || !text.split('.').all(|arc| arc.parse::<u64>().is_ok()) {
+        return Err(format!("{text:?} is no object identifier; write numbers with dots, \"1.2.250.1.71.4\""));
+    }
+    Ok(text.to_owned())
 }

@@ -124,7 +124,7 @@ impl Demo {
         tell("certificates of the authorities and cards");
         let mut generate = programs.command("sceau-certs")?;
         generate.arg("generate").arg(place.pki());
-        programs::finish("sceau-certs", generate).await?;
+        programs::finish("sceau-certs", generate, "").await?;
 
         tell("database, keys and people");
         let config = Arc::new(Config::read(&place.config())?);
@@ -276,9 +276,9 @@ async fn enrol(app: &App, programs: &Programs, place: &Place) -> Result<(), Demo
     let event = app.trail().event(Kind::WorkstationInvited).actor("demo");
     let code = app.card().invite(&site, event).await?;
     let mut enrol = programs.command("sceau-agent")?;
-    enrol.arg("enrol").arg(app.card().front().as_str()).arg(code.as_str());
+    enrol.arg("enrol").arg(app.card().front().as_str());
     enrol.arg("--state-dir").arg(place.agent()).arg("--config").arg(place.path("agent.toml"));
-    programs::finish("sceau-agent", enrol).await?;
+    programs::finish("sceau-agent", enrol, &code).await?;
     Ok(())
 }
 

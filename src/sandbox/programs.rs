@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::process::{Child, ChildStdin, Command};
 
 /// How long a program may take until it is ready.
@@ -86,12 +86,19 @@ impl Programs {
     }
 }
 
-/// Runs a program to its end and yields what it printed.
+/// Runs a program to its end, with `input` on its standard input, and yields what it printed.
 ///
 /// # Errors
 /// [`ProgramError::Ended`] with what it said, where it failed.
-pub async fn finish(name: &'static str, mut command: Command) -> Result<String, ProgramError> {
-    let output = command.output().await.map_err(|source| ProgramError::Start { name, source })?;
+pub async fn finish(name: &'static str, mut command: Command, input: &str) -> Result<String, ProgramError> {
+    let failed = |source| ProgramError::Start { name, source };
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().map_err(failed)?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // A program that ends without reading says why by itself.
+        let _ = stdin.write_all(input.as_bytes()).await;
+    }
+    let output = child.wait_with_output().await.map_err(failed)?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
