@@ -12,7 +12,9 @@ mod harness;
 
 mod attacks;
 mod bad_card;
+mod bad_sign_in;
 mod pictures;
+mod relay;
 mod relying_parties;
 mod sign_in;
 mod sign_in_page;

@@ -24,9 +24,13 @@ fn apache_protects_a_page() {
     isolated(|| {
         run(async {
             let hospital = Hospital::open(Setup::default()).await;
-            let client_secret = hospital
-                .register("apache", "Page protégée", &apache::redirect_uri(), &apache::signed_out(), None)
-                .await;
+            let client_secret = hospital.register(
+                "apache",
+                "Page protégée",
+                &apache::redirect_uri(),
+                &apache::signed_out(),
+                &[],
+            );
             let registration =
                 Registration { issuer: ISSUER.to_owned(), client_id: "apache".to_owned(), client_secret };
             let _apache = Apache::start(&registration).await;
@@ -69,9 +73,13 @@ fn openid_client_signs_in_refreshes_and_signs_out() {
     isolated(|| {
         run(async {
             let hospital = Hospital::open(Setup::default()).await;
-            let secret = hospital
-                .register("openid-client", "Client npm", &node::redirect_uri(), &node::signed_out(), None)
-                .await;
+            let secret = hospital.register(
+                "openid-client",
+                "Client npm",
+                &node::redirect_uri(),
+                &node::signed_out(),
+                &[],
+            );
             let _party = RelyingParty::start(ISSUER, "openid-client", &secret).await;
             let browser = Browser::start(FRENCH).await;
             browser.open(&node::address()).await;

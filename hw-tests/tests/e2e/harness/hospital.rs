@@ -5,21 +5,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 use std::sync::Arc;
 
-use sceau::audit::Kind;
-use sceau::clock::{Clock as _, SharedClock, SystemClock};
+use sceau::app::App;
+use sceau::clock::{SharedClock, SystemClock};
 use sceau::config::Config;
-use sceau::crypto::digest::sha256;
 use sceau::crypto::random::SystemRandom;
-use sceau::ids::{Secret, SharedRandom};
+use sceau::ids::Secret;
 use sceau::sandbox::SERVICES;
 use sceau::sandbox::relying_party::RelyingParty;
-use sceau::store::client::{self, Audience, NewClient, ProfileName};
 
 use sceau_certs::Pki;
 use sceau_hw_tests::identity;
 use sceau_hw_tests::pcscd::Pcscd;
 use sceau_hw_tests::softcard::{Identity, Profile, SoftCard, vpcd::Inserted};
 use serde_json::Value;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::other_server::OtherServer;
 use super::postgres::Postgres;
@@ -36,8 +35,12 @@ pub const IMAGES: &str = "http://127.0.0.1:8082";
 
 pub const PORT: u16 = 8080;
 pub const AGENT_PORT: u16 = 47810;
+/// The cards of these tests are test cards.
+const ACCEPT: &str = "accept_test_cards = true";
 /// The hospital of the invented directory.
-pub const FINESS: &str = "0B0172805";
+const FINESS: &str = "0B0172805";
+/// Its people, in the format of the national directory.
+const DIRECTORY: &str = include_str!("../../../../src/sandbox/directory.txt");
 
 /// Where the PIN is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,14 +58,18 @@ pub struct Setup {
     pub cards: &'static [&'static str],
     pub pin: PinEntry,
     pub postgres: bool,
-    /// Further lines of the section `[card]`.
-    pub card_settings: &'static str,
 }
 
 impl Default for Setup {
     fn default() -> Self {
-        Self { cards: &["good"], pin: PinEntry::Page, postgres: false, card_settings: "" }
+        Self { cards: &["good"], pin: PinEntry::Page, postgres: false }
     }
+}
+
+/// The server: the program, or the same inside this process for a test that sets the time.
+enum Server {
+    Program(Program),
+    Here(#[expect(dead_code, reason = "dropping it ends the server")] DropGuard),
 }
 
 /// A hospital in operation. Dropping it ends everything in it.
@@ -73,11 +80,11 @@ pub struct Hospital {
     /// The card service alone, with no reader in it.
     without_readers: Option<Program>,
     card: Option<Inserted>,
-    server: Option<Program>,
+    server: Option<Server>,
     agent: Option<Program>,
     relying_parties: Vec<Program>,
     pub terminal: Option<Terminal>,
-    _postgres: Option<Postgres>,
+    postgres: Option<Postgres>,
 }
 
 impl Hospital {
@@ -85,7 +92,20 @@ impl Hospital {
     /// enrolled, both relying parties run.
     pub async fn open(setup: Setup) -> Self {
         let mut hospital = Self::empty(&setup).await;
-        hospital.import(&["--finess", FINESS]);
+        hospital.import();
+        hospital.enrol();
+        hospital.start_agent().await;
+        hospital.start_relying_parties().await;
+        hospital.insert("good");
+        hospital
+    }
+
+    /// As [`Self::open`], with a server in this process whose time is `clock`.
+    pub async fn open_at(setup: Setup, clock: SharedClock) -> Self {
+        let mut hospital = Self::without_server(&setup).await;
+        hospital.sceau(&["init"]);
+        hospital.start_server_at(clock).await;
+        hospital.import();
         hospital.enrol();
         hospital.start_agent().await;
         hospital.start_relying_parties().await;
@@ -116,7 +136,7 @@ impl Hospital {
         let pki = identity::authorities(setup.cards).unwrap();
         pki.write_to(&directory.path().join("pki")).unwrap();
         let postgres = if setup.postgres { Some(Postgres::start().await) } else { None };
-        let configuration = configuration(setup, postgres.as_ref());
+        let configuration = configuration(ACCEPT, postgres.as_ref());
         std::fs::write(directory.path().join("sceau.toml"), configuration).unwrap();
         Self {
             directory,
@@ -128,17 +148,53 @@ impl Hospital {
             agent: None,
             relying_parties: Vec::new(),
             terminal: (setup.pin == PinEntry::Terminal).then(Terminal::open),
-            _postgres: postgres,
+            postgres,
         }
     }
 
     pub async fn start_server(&mut self) {
         let program = Program::start("sceau serve", self.command("sceau").arg("serve"));
-        self.server = Some(program.listening_on(PORT).await);
+        self.server = Some(Server::Program(program.listening_on(PORT).await));
+    }
+
+    async fn start_server_at(&mut self, clock: SharedClock) {
+        let config = Arc::new(Config::read(&self.configuration()).unwrap());
+        let app = App::start(config, clock, Arc::new(SystemRandom)).await.unwrap();
+        let (listener, stop) = (app.bind().await.unwrap(), CancellationToken::new());
+        tokio::spawn(app.serve(listener, stop.clone()));
+        self.server = Some(Server::Here(stop.drop_guard()));
+    }
+
+    /// Starts the server again with `card_settings` in its section `[card]`.
+    pub async fn configure(&mut self, card_settings: &str) {
+        self.stop_server().await;
+        let accept = if card_settings.contains("accept_test_cards") { "" } else { ACCEPT };
+        let text = configuration(&format!("{accept}\n{card_settings}"), self.postgres.as_ref());
+        std::fs::write(self.configuration(), text).unwrap();
+        self.start_server().await;
+    }
+
+    /// A copy of the server's state, which does not run.
+    pub fn keep_state(&self) -> tempfile::TempDir {
+        assert!(self.server.is_none(), "a running server's files are not copied");
+        let kept = tempfile::tempdir().unwrap();
+        copy(&self.directory.path().join("state"), kept.path());
+        kept
+    }
+
+    /// Puts a copy back.
+    pub fn restore_state(&self, kept: &tempfile::TempDir) {
+        assert!(self.server.is_none(), "a running server's files are not replaced");
+        let state = self.directory.path().join("state");
+        for entry in std::fs::read_dir(&state).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        copy(kept.path(), &state);
     }
 
     pub async fn stop_server(&mut self) {
-        let status = self.server.take().unwrap().stop().await;
+        let Some(Server::Program(program)) = self.server.take() else { panic!("the server is no program") };
+        let status = program.stop().await;
         assert!(status.success(), "sceau serve ended with {status}");
     }
 
@@ -168,22 +224,17 @@ impl Hospital {
         self.agent.as_ref().map(Program::log).unwrap_or_default()
     }
 
-    pub fn server_log(&self) -> String {
-        self.server.as_ref().map(Program::log).unwrap_or_default()
-    }
-
     /// Starts both demonstration relying parties, registered at the server.
     pub async fn start_relying_parties(&mut self) {
         for service in SERVICES {
-            let secret = self
-                .register(
-                    service.client_id,
-                    service.name,
-                    &service.redirect_uri(),
-                    &service.post_logout_redirect_uri(),
-                    Some(service.backchannel_logout_uri()),
-                )
-                .await;
+            let logout = service.backchannel_logout_uri();
+            let secret = self.register(
+                service.client_id,
+                service.name,
+                &service.redirect_uri(),
+                &service.post_logout_redirect_uri(),
+                &["--backchannel-logout-uri", &logout],
+            );
             let party = RelyingParty::new(
                 service,
                 url::Url::parse(ISSUER).unwrap(),
@@ -196,47 +247,57 @@ impl Hospital {
         }
     }
 
-    /// Registers a relying party; its secret.
-    pub async fn register(
+    /// Registers a relying party; its secret. `more` are further arguments of `sceau client add`.
+    pub fn register(
         &self,
-        client_id: &str,
+        id: &str,
         name: &str,
         redirect_uri: &str,
         signed_out: &str,
-        backchannel_logout_uri: Option<String>,
+        more: &[&str],
     ) -> String {
-        let config = Config::read(&self.configuration()).unwrap();
-        let db = sceau::app::open_database(&config).await.unwrap();
-        let secret = Secret::of_256_bits(&SystemRandom);
-        let client = NewClient {
-            id: client_id.to_owned(),
-            name: name.to_owned(),
-            profile: ProfileName::Psc,
-            secret_hash: sha256(secret.expose().as_bytes()),
-            redirect_uris: vec![redirect_uri.to_owned()],
-            post_logout_redirect_uris: vec![signed_out.to_owned()],
-            backchannel_logout_uri,
-            audience: Audience::Affiliated,
-            may_introspect: false,
-        };
-        let (clock, random): (SharedClock, SharedRandom) = (Arc::new(SystemClock), Arc::new(SystemRandom));
-        let trail = sceau::app::trail(&config, &clock, &random);
-        let event = (&trail.event(Kind::ClientAdded).client(client_id).actor("test")).into();
-        client::add(&db, &client, clock.now(), &event).await.unwrap();
-        db.close().await;
-        secret.expose().to_owned()
+        let arguments = ["client", "add", id, "--json", "--name", name, "--redirect-uri", redirect_uri];
+        let said = self.sceau(&[&arguments, &["--post-logout-redirect-uri", signed_out][..], more].concat());
+        let registered: Value = serde_json::from_str(&said).unwrap();
+        registered["client_secret"].as_str().unwrap().to_owned()
     }
 
-    /// Imports the invented directory.
-    pub fn import(&self, arguments: &[&str]) {
+    /// Imports the invented directory: who works here is admitted.
+    pub fn import(&self) {
+        self.import_text(DIRECTORY);
+    }
+
+    /// Imports the same people as if they worked in another hospital.
+    pub fn import_as_of_elsewhere(&self) {
+        self.import_text(&DIRECTORY.replace(FINESS, "0B0999999"));
+    }
+
+    fn import_text(&self, text: &str) {
         let file = self.directory.path().join("directory.txt");
-        std::fs::write(&file, include_str!("../../../../src/sandbox/directory.txt")).unwrap();
-        self.sceau(&[&["directory", "import", file.to_str().unwrap()], arguments].concat());
+        std::fs::write(&file, text).unwrap();
+        self.sceau(&["directory", "import", file.to_str().unwrap()]);
     }
 
     /// Invites the workstation and enrols it with the code.
     pub fn enrol(&self) {
-        let said = self.sceau(&["workstation", "invite", "--site", "Site principal", "--zone", "bureaux"]);
+        self.enrol_by(&["workstation", "invite", "--site", "Site principal", "--zone", "bureaux"]);
+    }
+
+    /// As [`Self::enrol`], but an administrator has to approve the workstation.
+    pub fn enrol_after_approval(&self) {
+        self.enrol_by(&["workstation", "invite", "--approval"]);
+    }
+
+    /// The id of the workstation that enrolled last.
+    pub fn workstation_id(&self) -> String {
+        let listed: Vec<Value> =
+            serde_json::from_str(&self.sceau(&["workstation", "list", "--json"])).unwrap();
+        let last = listed.iter().map(|one| one["id"].as_str().unwrap()).max();
+        last.expect("a workstation").to_owned()
+    }
+
+    fn enrol_by(&self, invitation: &[&str]) {
+        let said = self.sceau(invitation);
         let code = said.split_whitespace().find(|word| word.starts_with("sceau1.")).expect("a code");
         self.enrol_with(FRONT, code);
     }
@@ -365,8 +426,7 @@ impl Hospital {
     }
 }
 
-fn configuration(setup: &Setup, postgres: Option<&Postgres>) -> String {
-    let Setup { card_settings, .. } = setup;
+fn configuration(card_settings: &str, postgres: Option<&Postgres>) -> String {
     let database = postgres
         .map(|postgres| format!("[database]\nurl = \"{}\"\n", postgres.address()))
         .unwrap_or_default();
@@ -385,7 +445,6 @@ finess = ["{FINESS}"]
 [card]
 anchors_dir = "pki/anchors"
 crl_dir = "pki/crl"
-accept_test_cards = true
 {card_settings}
 
 [egress]
@@ -393,4 +452,12 @@ allow = ["127.0.0.1"]
 
 {database}"#
     )
+}
+
+/// Copies the files of a directory.
+fn copy(from: &Path, to: &Path) {
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        std::fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+    }
 }
