@@ -1,5 +1,7 @@
 //! OpenSC, the independent judge: it takes the software card for a CPS3, under a real pcscd.
 
+#![cfg(test)]
+
 use std::path::Path;
 use std::process::Command;
 

@@ -1,6 +1,8 @@
 //! The two programs start, and say who they are. Being a test of this package, it also makes cargo build them for the
 //! tests with real parts.
 
+#![cfg(test)]
+
 use std::process::Command;
 
 fn said(program: &str, argument: &str) -> String {

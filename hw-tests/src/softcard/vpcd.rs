@@ -40,8 +40,7 @@ impl Inserted {
         Ok(Self { connection, card, thread: Some(thread) })
     }
 
-    /// The card, for a test that looks at its counters or intervenes.
-    #[must_use]
+    /// The card, for a test that looks at its counters or intervenes. The reader waits while it is held.
     pub fn card(&self) -> MutexGuard<'_, SoftCard> {
         locked(&self.card)
     }

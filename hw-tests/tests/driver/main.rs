@@ -1,6 +1,8 @@
 //! The card driver against the software card: its rules without a reader, then under a real pcscd, then by the commands
 //! of `sceau-agent`.
 
+#![cfg(test)]
+
 mod commands;
 mod fixture;
 mod monitor;

@@ -286,11 +286,10 @@ fn waits_for_a_program_that_holds_the_card_exclusively() {
         let listed = hasty.list().unwrap();
         assert!(matches!(listed[0].slot, Slot::Card { exclusive: true, .. }));
 
-        let (sender, receiver) = mpsc::channel();
         let reader = pcscd.reader(0);
-        thread::spawn(move || sender.send(Readers::default().read(&reader)));
+        let reading = thread::spawn(move || Readers::default().read(&reader));
         other.disconnect(Disposition::LeaveCard).map_err(|(_, error)| error).unwrap();
-        assert!(receiver.recv_timeout(Duration::from_secs(10)).unwrap().is_ok());
+        assert!(reading.join().unwrap().is_ok());
     });
 }
 
