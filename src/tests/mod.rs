@@ -1,8 +1,12 @@
 //! Tests that look at more than one module.
 
+#[cfg(all(feature = "server", feature = "agent"))]
+mod card_login;
 mod directions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod documents;
 mod errors;
+pub(crate) mod http;
+mod platform;
 mod sources;
 mod spec;

@@ -4,6 +4,9 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
 use super::*;
 use crate::agent::AgentError;
 use crate::agent::checks::MAX_FORM_LEN;

@@ -10,8 +10,6 @@ use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
 use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 
 use super::card::{CardFault, Cards, Remedy, ShownCard};
@@ -25,6 +23,7 @@ use crate::clock::{Clock as _, MockClock};
 use crate::crypto::jose;
 use crate::crypto::keys::{Algorithm, SigningKey};
 use crate::ids::{CountingRandom, Random as _, WorkstationId};
+use crate::tests::http::{Answer, Call};
 
 /// A card that knows its PIN, counts tries, and does what the test says.
 pub(super) struct TestCard {
@@ -233,115 +232,5 @@ impl Desk {
 impl Drop for Desk {
     fn drop(&mut self) {
         self.shutdown.cancel();
-    }
-}
-
-/// An HTTP request, written by hand so that a test can say anything.
-#[derive(Clone)]
-pub(super) struct Call {
-    pub(super) method: String,
-    pub(super) target: String,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: Vec<u8>,
-}
-
-impl Call {
-    fn post(path: &str, host: &str, origin: &str, fields: &[(&str, &str)]) -> Self {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
-        Self {
-            method: "POST".into(),
-            target: path.into(),
-            headers: [
-                ("host", host),
-                ("origin", origin),
-                ("content-type", "application/x-www-form-urlencoded"),
-                ("sec-fetch-mode", "navigate"),
-                ("sec-fetch-dest", "document"),
-                ("accept-language", "fr"),
-            ]
-            .map(|(name, value)| (name.to_owned(), value.to_owned()))
-            .to_vec(),
-            body: body.into_bytes(),
-        }
-    }
-
-    fn get(path: &str, host: &str) -> Self {
-        Self { method: "GET".into(), body: Vec::new(), ..Self::post(path, host, "", &[]) }
-            .without("origin")
-            .without("content-type")
-    }
-
-    pub(super) fn without(mut self, name: &str) -> Self {
-        self.headers.retain(|(n, _)| n != name);
-        self
-    }
-
-    pub(super) fn with(mut self, name: &str, value: &str) -> Self {
-        self.headers.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
-    pub(super) fn instead(self, name: &str, value: &str) -> Self {
-        self.without(name).with(name, value)
-    }
-
-    pub(super) async fn send(self, address: SocketAddr) -> Answer {
-        let mut stream = TcpStream::connect(address).await.unwrap();
-        let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
-        for (name, value) in &self.headers {
-            head.push_str(&format!("{name}: {value}\r\n"));
-        }
-        head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()));
-        stream.write_all(head.as_bytes()).await.unwrap();
-        // The agent may have answered and closed before the end of a body that is too large.
-        let _ = stream.write_all(&self.body).await;
-        let mut text = Vec::new();
-        let _ = stream.read_to_end(&mut text).await;
-        Answer::parse(&String::from_utf8(text).unwrap())
-    }
-}
-
-/// An HTTP response.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) headers: Vec<(String, String)>,
-    pub(super) body: String,
-}
-
-impl Answer {
-    fn parse(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or((text, ""));
-        let mut lines = head.lines();
-        let status =
-            lines.next().and_then(|line| line.split(' ').nth(1)).and_then(|s| s.parse().ok()).unwrap();
-        let headers = lines
-            .filter_map(|line| line.split_once(": "))
-            .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
-            .collect();
-        Self { status, headers, body: body.to_owned() }
-    }
-
-    pub(super) fn header(&self, name: &str) -> &str {
-        self.headers.iter().find(|(n, _)| n == name).map_or("", |(_, value)| value)
-    }
-
-    /// The value of an attribute that follows `before` in the page.
-    pub(super) fn after(&self, before: &str) -> String {
-        let (_, rest) = self.body.split_once(before).unwrap_or_else(|| panic!("no {before} in {self:?}"));
-        rest.split('"').next().unwrap().replace("&#38;", "&").replace("&amp;", "&")
-    }
-
-    pub(super) fn token(&self) -> String {
-        self.after("name=\"token\" value=\"")
-    }
-
-    /// The code that the page shows, if it is one of an error.
-    pub(super) fn code(&self) -> Option<&str> {
-        let (_, rest) = self.body.split_once("<dd>AGENT-").or_else(|| self.body.split_once("<dd>READER-"))?;
-        let end = rest.find('<')?;
-        let start = self.body.len() - rest.len();
-        let from = self.body[..start].rfind('>')? + 1;
-        Some(&self.body[from..start + end])
     }
 }
