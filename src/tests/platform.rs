@@ -11,7 +11,7 @@ fn only_the_platform_file_names_unix() {
         .flat_map(|source| {
             let file = source.file.display().to_string();
             let found = |line: &str| {
-                ["os::unix", "signal::unix", "net::unix", "libc", "nix::", "rustix"]
+                ["os::unix", "signal::unix", "net::unix", "libc::", "use libc", "use nix", " nix::", "rustix"]
                     .iter()
                     .any(|word| line.contains(word))
             };
