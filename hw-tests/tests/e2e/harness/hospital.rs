@@ -82,7 +82,6 @@ pub struct Hospital {
     card: Option<Inserted>,
     server: Option<Server>,
     agent: Option<Program>,
-    relying_parties: Vec<Program>,
     pub terminal: Option<Terminal>,
     postgres: Option<Postgres>,
 }
@@ -146,7 +145,6 @@ impl Hospital {
             card: None,
             server: None,
             agent: None,
-            relying_parties: Vec::new(),
             terminal: (setup.pin == PinEntry::Terminal).then(Terminal::open),
             postgres,
         }
@@ -388,11 +386,8 @@ impl Hospital {
     /// The audit trail, oldest first.
     pub fn audit(&self) -> Vec<Value> {
         let listed = self.sceau(&["audit", "list", "--json"]);
-        listed.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
-    }
-
-    pub fn directory(&self) -> &Path {
-        self.directory.path()
+        let event = |line| serde_json::from_str::<Value>(line).unwrap()["event"].take();
+        listed.lines().map(event).collect()
     }
 
     fn command(&self, program: &str) -> Command {

@@ -64,9 +64,4 @@ impl Terminal {
         self.keyboard.write_all(text.as_bytes()).unwrap();
         self.keyboard.write_all(b"\r").unwrap();
     }
-
-    /// Whether anything was echoed of what must not be.
-    pub fn forget(&self) {
-        self.shown.lock().unwrap().clear();
-    }
 }
