@@ -6,13 +6,14 @@
 use axum::extract::{FromRequest, Request};
 use axum::response::{IntoResponse, Response};
 use http::{Method, StatusCode, header};
+use zeroize::Zeroize as _;
 
 /// More bytes than any request needs.
 const LONGEST_FORM: usize = 64 * 1024;
 /// More parameters than any request needs.
 const MOST: usize = 100;
 
-/// The parameters of one request, in their order.
+/// The parameters of one request, in their order. Wiped when dropped: they may be codes, tokens and secrets.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Parameters(Vec<(String, String)>);
 
@@ -76,6 +77,12 @@ impl Parameters {
 impl<'a> FromIterator<(&'a str, &'a str)> for Parameters {
     fn from_iter<I: IntoIterator<Item = (&'a str, &'a str)>>(pairs: I) -> Self {
         Self(pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect())
+    }
+}
+
+impl Drop for Parameters {
+    fn drop(&mut self) {
+        self.0.iter_mut().for_each(|(_, value)| value.zeroize());
     }
 }
 

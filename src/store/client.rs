@@ -96,6 +96,17 @@ impl Audience {
     }
 }
 
+impl std::str::FromStr for Audience {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        [Self::Affiliated, Self::AnyProfessional]
+            .into_iter()
+            .find(|audience| audience.as_str() == text)
+            .ok_or_else(|| format!("the audience is \"affiliated\" or \"any-professional\", not {text:?}"))
+    }
+}
+
 /// A relying party to register.
 #[derive(Clone)]
 pub struct NewClient {

@@ -409,6 +409,7 @@ mod tests {
         self,
         tests::{event, new_client},
     };
+    use crate::store::login_transaction::{self, NewTransaction, State};
     use crate::store::session;
     use crate::store::session::tests::{card_session, somebody};
     use crate::store::testing::on_both;
@@ -437,6 +438,15 @@ mod tests {
         }
 
         async fn issue(&self, code: u8, challenge: Option<&str>) -> bool {
+            self.issue_for(code, challenge, None).await
+        }
+
+        async fn issue_for(
+            &self,
+            code: u8,
+            challenge: Option<&str>,
+            transaction: Option<TransactionId>,
+        ) -> bool {
             let new = NewGrant {
                 id: GrantId::new(self.clock.now(), &self.random),
                 session_id: self.session,
@@ -448,7 +458,7 @@ mod tests {
                 redirect_uri: "https://rp.example/cb".into(),
                 code_challenge: challenge.map(str::to_owned),
                 code_expires_at: self.clock.now() + TimeDelta::seconds(60),
-                transaction: None,
+                transaction,
             };
             issue(&self.db, &new, self.clock.now(), &self.event(Kind::CodeIssued)).await.unwrap()
         }
@@ -528,10 +538,36 @@ mod tests {
             assert!(scene.issue(2, None).await);
             assert_eq!(scene.redeem(&scene.redemption(2, 11)).await, Redeemed::Refused, "PKCE downgrade");
             let now = scene.clock.now();
-            session::end(&scene.db, scene.session, EndReason::SignedOut, now, &scene.random).await.unwrap();
+            let ended = scene.event(Kind::SessionEnded);
+            session::end(&scene.db, scene.session, EndReason::SignedOut, &ended, now, &scene.random)
+                .await
+                .unwrap();
             assert_eq!(scene.redeem(&none(scene.redemption(2, 12))).await, Redeemed::Refused);
             assert!(!scene.issue(3, None).await, "no grant in a session that ended");
             assert!(code(&scene.db, [3; 32]).await.unwrap().is_none());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_sign_in_is_answered_once() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            let now = scene.clock.now();
+            let transaction = TransactionId::new(now, &scene.random);
+            let sign_in = NewTransaction {
+                id: transaction,
+                browser_hash: [7; 32],
+                client_id: "rp".into(),
+                request: serde_json::json!({}),
+                expires_at: now + TimeDelta::minutes(10),
+            };
+            login_transaction::begin(&scene.db, &sign_in, now).await.unwrap();
+            assert!(scene.issue_for(1, None, Some(transaction)).await);
+            assert!(!scene.issue_for(2, None, Some(transaction)).await);
+            assert!(code(&scene.db, [2; 32]).await.unwrap().is_none());
+            let kept = login_transaction::by_id(&scene.db, transaction).await.unwrap().unwrap();
+            assert_eq!((kept.state, kept.session_id), (State::Answered, Some(scene.session)));
         })
         .await;
     }

@@ -158,7 +158,7 @@ mod tests {
                 transaction: None,
             };
             assert!(grant::issue(&db, &grant, clock.now(), &event()).await.unwrap());
-            session::end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap();
+            session::end(&db, new.id, EndReason::SignedOut, &event(), clock.now(), &random).await.unwrap();
 
             let lease = TimeDelta::seconds(30);
             let taken = take_due(&db, 10, lease, clock.now()).await.unwrap();

@@ -5,6 +5,7 @@
 
 use chrono::TimeDelta;
 
+use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{PersonId, Random, SessionId};
@@ -176,7 +177,7 @@ pub async fn touch(db: &Db, session: &Session, now: Time) -> Result<(), StoreErr
     })
 }
 
-/// Ends a session and queues its logouts. Yields whether it was running.
+/// Ends a session and queues its logouts. Yields whether it was running; `event` is recorded if and only if it was.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -184,10 +185,17 @@ pub async fn end(
     db: &Db,
     session: SessionId,
     reason: EndReason,
+    event: &NewRow,
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
-    write!(db, c => { Ok(end_session!(c, session, reason, now, random)) })
+    write!(db, c => {
+        let ended = end_session!(c, session, reason, now, random);
+        if ended {
+            record!(c, *event);
+        }
+        Ok(ended)
+    })
 }
 
 /// Ends every running session of a person and queues their logouts. Yields those that ended.
@@ -234,9 +242,11 @@ pub async fn end_expired(
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::audit::Kind;
     use crate::clock::{Clock, MockClock};
     use crate::ids::{CountingRandom, WorkstationId, uuid_v4};
     use crate::session::{Acr, Amr, AuthMode, Evidence, SessionPolicy, Standing};
+    use crate::store::client::tests::event;
     use crate::store::testing::on_both;
     use crate::store::{read, write};
 
@@ -362,8 +372,8 @@ pub(crate) mod tests {
             begin(&db, &new, clock.now()).await.unwrap();
             grant(&db, "one", Some("https://one.example/logout"), &new, clock.now(), &random).await;
             grant(&db, "two", None, &new, clock.now(), &random).await;
-            assert!(end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap());
-            assert!(!end(&db, new.id, EndReason::SignedOut, clock.now(), &random).await.unwrap(), "ends once");
+            assert!(end(&db, new.id, EndReason::SignedOut, &event(Kind::SessionEnded, &clock), clock.now(), &random).await.unwrap());
+            assert!(!end(&db, new.id, EndReason::SignedOut, &event(Kind::SessionEnded, &clock), clock.now(), &random).await.unwrap(), "ends once");
             let queued: Result<Vec<(String, String)>, StoreError> = async {
                 read!(&db, c => Ok(sqlx::query_as("SELECT client_id, uri FROM logout_delivery").fetch_all(c).await?))
             }

@@ -70,23 +70,15 @@ pub(super) struct Add {
     /// Where it is told that a session ended (back-channel logout).
     #[arg(long, value_name = "ADDRESS")]
     backchannel_logout_uri: Option<String>,
-    /// Whom it welcomes.
-    #[arg(long, value_enum, default_value_t = AudienceArgument::Affiliated)]
-    audience: AudienceArgument,
+    /// Whom it welcomes: affiliated (people of this establishment), or any-professional (of the national directory).
+    #[arg(long, default_value = "affiliated")]
+    audience: Audience,
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
     /// One JSON object instead of lines.
     #[arg(long)]
     json: bool,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum AudienceArgument {
-    /// People of this establishment.
-    Affiliated,
-    /// Every professional of the national directory.
-    AnyProfessional,
 }
 
 impl ClientCommand {
@@ -114,10 +106,7 @@ impl Add {
             redirect_uris: self.redirect_uri,
             post_logout_redirect_uris: self.post_logout_redirect_uri,
             backchannel_logout_uri: self.backchannel_logout_uri,
-            audience: match self.audience {
-                AudienceArgument::Affiliated => Audience::Affiliated,
-                AudienceArgument::AnyProfessional => Audience::AnyProfessional,
-            },
+            audience: self.audience,
             may_introspect: self.may_introspect,
         };
         let wildcards = context.config.oidc.redirect_wildcards;

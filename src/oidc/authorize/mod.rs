@@ -18,11 +18,12 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
 
+use super::id_token_hint::Hint;
 use super::parameters::{Parameters, UnreadableForm};
 use super::{Provider, psc};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
-use crate::ids::{Secret, TransactionId};
+use crate::ids::{PersonId, Secret, TransactionId};
 use crate::session::{Session, Standing};
 use crate::store::client::Client;
 use crate::store::login_transaction::NewTransaction;
@@ -81,7 +82,8 @@ impl Visit<'_> {
             Some(id) => store::client::by_id(&provider.db, id).await?,
             None => None,
         };
-        let request = checks::run(parameters, client.as_ref(), &provider.settings)?;
+        let mut request = checks::run(parameters, client.as_ref(), &provider.settings)?;
+        request.expected_person = self.expected_person(parameters).await?;
         let Some(client) = client else { return Err(AuthorizationError::ClientUnknown.into()) };
         let asked = Asked { request, client };
         // A POST from another site comes without the session's cookie (SameSite): the transaction's address, fetched by
@@ -103,6 +105,16 @@ impl Visit<'_> {
             }
             None => self.begin_transaction(&asked).await.map_err(|error| error.of(&asked)),
         }
+    }
+
+    /// Whom an `id_token_hint` names. One that is not ours says nothing, and is ignored as Keycloak does.
+    async fn expected_person(&self, parameters: &Parameters) -> Result<Option<PersonId>, StoreError> {
+        let Some(token) = parameters.first("id_token_hint") else { return Ok(None) };
+        let keys = self.provider.token_keys.keys().await;
+        let issuer = self.provider.settings.issuer.as_str();
+        let Some(hint) = Hint::read(token, issuer, |kid| keys.verifying(kid)) else { return Ok(None) };
+        let session = store::session::by_id(&self.provider.db, hint.session).await?;
+        Ok(session.map(|session| session.person_id))
     }
 
     /// Begins a login transaction, bound to this browser, and sends it to the sign-in page.
@@ -141,6 +153,9 @@ impl Visit<'_> {
         let (code, provider) = (error.code(), self.provider);
         if error.is_ours() {
             tracing::error!(code, %error, "an authorization request could not be served");
+        } else if matches!(error, AuthorizationError::LoginRequired) {
+            // The answer to a question that relying parties ask all the time, and no refusal.
+            tracing::debug!(code, "nobody is signed in as asked");
         } else {
             tracing::warn!(code, %error, "an authorization request was refused");
             let mut event = provider.trail.event(Kind::AuthorizationRefused).denied(code).caller(self.caller);

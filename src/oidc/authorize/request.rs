@@ -4,6 +4,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
+use crate::ids::PersonId;
 use crate::session::Session;
 use crate::store::login_transaction::{LoginTransaction, State};
 
@@ -30,8 +31,10 @@ pub struct AuthorizationRequest {
     pub acr_values: Vec<String>,
     /// Languages, by preference.
     pub ui_locales: Option<String>,
-    /// Whom the relying party expects.
+    /// Whom the relying party expects, in its own words.
     pub login_hint: Option<String>,
+    /// Whom the relying party expects, by an ID token of ours (`id_token_hint`): somebody else's session does not do.
+    pub expected_person: Option<PersonId>,
 }
 
 /// Whether the person may, or must, be asked.
@@ -77,6 +80,8 @@ impl AuthorizationRequest {
             return true;
         }
         let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
-        self.prompt != Prompt::Login && self.max_age.is_none_or(is_fresh)
+        self.prompt != Prompt::Login
+            && self.max_age.is_none_or(is_fresh)
+            && self.expected_person.is_none_or(|expected| expected == session.person_id)
     }
 }

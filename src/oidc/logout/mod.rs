@@ -6,7 +6,6 @@
 //! any page could sign people out. [`backchannel`] tells the other relying parties.
 
 pub mod backchannel;
-mod hint;
 
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use url::Url;
 
 use super::Provider;
 use super::authorize::answer::{see_other, with_parameters};
+use super::id_token_hint::Hint;
 use super::parameters::{Duplicate, Parameters, UnreadableForm};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
@@ -31,7 +31,6 @@ use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::session::{SignOut, SignedOut};
-use hint::Hint;
 
 /// On the front host: the same endpoint, where the issuer's own host has no pages.
 pub const FRONT: &str = "/logout";
@@ -239,12 +238,10 @@ impl<'a> Visit<'a> {
         let provider = self.provider;
         let now = provider.now();
         let Some(found) = store::session::by_id(&provider.db, session).await? else { return Ok(()) };
-        if store::session::end(&provider.db, session, reason, now, &*provider.random).await? {
-            let event = provider.trail.event(Kind::SessionEnded).person(found.person_id).session(session);
-            let event = event.note(reason.as_str()).caller(self.caller);
-            let event = client.map_or_else(|| event.clone(), |client| event.clone().client(&client.id));
-            store::audit::append(&provider.db, &event).await?;
-        }
+        let event = provider.trail.event(Kind::SessionEnded).person(found.person_id).session(session);
+        let event = event.note(reason.as_str()).caller(self.caller);
+        let event = client.map_or_else(|| event.clone(), |client| event.clone().client(&client.id));
+        store::session::end(&provider.db, session, reason, &(&event).into(), now, &*provider.random).await?;
         Ok(())
     }
 

@@ -3,7 +3,7 @@
 use super::{AuthorizationError, Draft};
 
 /// The parameters that some check reads. Others are ignored, however often they come.
-pub const KNOWN: [&str; 18] = [
+pub const KNOWN: [&str; 19] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -17,6 +17,7 @@ pub const KNOWN: [&str; 18] = [
     "acr",
     "ui_locales",
     "login_hint",
+    "id_token_hint",
     "code_challenge",
     "code_challenge_method",
     "request",

@@ -33,6 +33,7 @@ CREATE TABLE authorization_grant (
   revoke_reason TEXT
 ) STRICT;
 CREATE INDEX authorization_grant_session ON authorization_grant (session_id);
+CREATE INDEX authorization_grant_client ON authorization_grant (client_id);
 
 CREATE TABLE authorization_code (
   code_hash BLOB NOT NULL PRIMARY KEY,
@@ -42,7 +43,7 @@ CREATE TABLE authorization_code (
   expires_at TEXT NOT NULL,
   consumed_at TEXT
 ) STRICT;
-CREATE INDEX authorization_code_expiry ON authorization_code (expires_at);
+CREATE INDEX authorization_code_grant ON authorization_code (grant_id);
 
 CREATE TABLE refresh_token (
   token_hash BLOB NOT NULL PRIMARY KEY,
@@ -51,6 +52,7 @@ CREATE TABLE refresh_token (
   expires_at TEXT NOT NULL,
   consumed_at TEXT
 ) STRICT;
+CREATE INDEX refresh_token_grant ON refresh_token (grant_id);
 CREATE INDEX refresh_token_expiry ON refresh_token (expires_at);
 
 -- The jti of an access token finds its grant.
@@ -59,4 +61,5 @@ CREATE TABLE access_token (
   grant_id BLOB NOT NULL REFERENCES authorization_grant (id) ON DELETE CASCADE,
   expires_at TEXT NOT NULL
 ) STRICT;
+CREATE INDEX access_token_grant ON access_token (grant_id);
 CREATE INDEX access_token_expiry ON access_token (expires_at);

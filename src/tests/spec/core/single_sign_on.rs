@@ -42,7 +42,8 @@ async fn a_session_that_is_over_answers_nothing() {
     let ended = stand.sign_in().await;
     let end = async |session: SessionId| {
         let random = crate::crypto::random::SystemRandom;
-        store::session::end(&stand.db, session, EndReason::SignedOut, stand.clock.now(), &random)
+        let event = stand.event(Kind::SessionEnded);
+        store::session::end(&stand.db, session, EndReason::SignedOut, &event, stand.clock.now(), &random)
             .await
             .unwrap();
     };
@@ -100,4 +101,22 @@ async fn the_use_of_a_session_is_in_the_audit_and_keeps_it_alive() {
     assert_eq!(stand.events().await.last().unwrap(), "session.used");
     stand.clock.advance(TimeDelta::minutes(20));
     stand.code(&[], &browser).await;
+}
+
+#[tokio::test]
+async fn a_session_of_somebody_else_than_the_hint_names_does_not_do() {
+    let stand = Stand::new().await;
+    let open = NewClient { audience: Audience::AnyProfessional, ..new_client("open") };
+    stand.add_client(&open).await;
+    let (doctor, stranger) = (stand.sign_in().await, stand.sign_in_as(STRANGER).await);
+    let hint = stand.tokens(&doctor).await["id_token"].as_str().unwrap().to_owned();
+    let asked = |hint| {
+        let redirect_uri = ("redirect_uri", "https://open.example/cb");
+        vec![("client_id", "open"), redirect_uri, ("prompt", "none"), ("id_token_hint", hint)]
+    };
+    assert!(stand.authorize(&asked(&hint), &doctor.cookie).await.parameter("code").is_some());
+    let answer = stand.authorize(&asked(&hint), &stranger.cookie).await;
+    assert_eq!(answer.parameter("error").as_deref(), Some("login_required"), "{}", answer.body);
+    let ignored = stand.authorize(&asked("nonsense"), &doctor.cookie).await;
+    assert!(ignored.parameter("code").is_some());
 }

@@ -161,7 +161,10 @@ async fn session_person_and_client_are_looked_at_again() {
     let browser = stand.sign_in().await;
     let code = stand.code(&[], &browser).await;
     let now = stand.clock.now();
-    store::session::end(&stand.db, browser.session, EndReason::SignedOut, now, &SystemRandom).await.unwrap();
+    let event = stand.event(Kind::SessionEnded);
+    store::session::end(&stand.db, browser.session, EndReason::SignedOut, &event, now, &SystemRandom)
+        .await
+        .unwrap();
     assert_eq!(stand.redeem(&code).await.json()["error_description"], "Session not active");
 
     let browser = stand.sign_in().await;
