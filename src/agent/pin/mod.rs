@@ -12,7 +12,7 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-pub use window::{PinWindow, WindowError, WindowText};
+pub use window::{PinWindow, REACTION, WindowError, WindowText};
 
 /// The longest PIN that is taken from anywhere, in bytes.
 pub const MAX_PIN_LEN: usize = 32;

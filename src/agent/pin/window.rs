@@ -6,7 +6,7 @@
 
 use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
@@ -20,6 +20,10 @@ const FULLY_CANCELED: u32 = 198;
 
 /// How long a window stays open: a card request lives two minutes.
 const PATIENCE: Duration = Duration::from_secs(100);
+
+/// The shortest time in which a person can press Cancel. `pinentry-tty` reports a terminal that it cannot open as if
+/// somebody had pressed it: nobody can have done so yet.
+pub const REACTION: Duration = Duration::from_millis(150);
 
 /// Why no PIN came.
 #[derive(Debug, thiserror::Error)]
@@ -79,6 +83,8 @@ pub struct PinWindow {
     pub tty: Option<String>,
     /// The kind of that terminal (`xterm`).
     pub tty_type: Option<String>,
+    /// A Cancel that comes sooner is a window that did not open: [`REACTION`].
+    pub reaction: Duration,
     /// The locale whose character set the texts are shown in.
     pub locale: String,
 }
@@ -93,6 +99,7 @@ impl PinWindow {
             arguments: Vec::new(),
             tty: variable("GPG_TTY"),
             tty_type: variable("TERM"),
+            reaction: REACTION,
             locale: variable("LC_ALL")
                 .or_else(|| variable("LC_CTYPE"))
                 .or_else(|| variable("LANG"))
@@ -106,11 +113,15 @@ impl PinWindow {
     /// [`WindowError`], one case per cause.
     pub async fn ask(&self, text: &WindowText) -> Result<TypedPin, WindowError> {
         let mut child = self.start()?;
+        let started = Instant::now();
         let asked =
             tokio::time::timeout(PATIENCE + Duration::from_secs(10), self.converse(&mut child, text)).await;
         let outcome = match asked {
             Ok(Ok(data)) => TypedPin::new(data).ok_or(WindowError::NotAPin),
             Ok(Err(error)) => Err(match error.cause() {
+                Some(CANCELED | FULLY_CANCELED) if started.elapsed() < self.reaction => {
+                    self.failed("it gave up at once, so it found neither desktop nor terminal".to_owned())
+                }
                 Some(CANCELED | FULLY_CANCELED) => WindowError::Cancelled,
                 Some(TIMEOUT) => WindowError::TimedOut,
                 _ => self.failed(error.to_string()),
@@ -227,6 +238,7 @@ mod tests {
             arguments: vec![path.display().to_string()],
             tty: Some("/dev/pts/7".into()),
             tty_type: None,
+            reaction: Duration::ZERO,
             locale: "C.UTF-8".into(),
         }
     }
@@ -240,6 +252,14 @@ mod tests {
             ok: "Continuer".into(),
             cancel: "Annuler".into(),
         }
+    }
+
+    #[tokio::test]
+    async fn a_cancel_that_nobody_can_have_pressed_is_a_window_that_did_not_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let window =
+            PinWindow { reaction: Duration::from_secs(60), ..program(&dir, "echo 'ERR 83886179 cancelled'") };
+        assert!(matches!(window.ask(&text()).await, Err(WindowError::Failed { .. })));
     }
 
     async fn ask(answer: &str) -> (Result<TypedPin, WindowError>, String) {

@@ -151,6 +151,7 @@ impl Desk {
                 arguments: vec![script.display().to_string()],
                 tty: None,
                 tty_type: None,
+                reaction: std::time::Duration::ZERO,
                 locale: "C.UTF-8".into(),
             },
             patience: std::time::Duration::from_millis(500),
