@@ -1,9 +1,11 @@
 //! `sceau-agent card …` as a technician runs it.
 
+use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
-use sceau_hw_tests::isolation::isolated;
+use sceau_hw_tests::identity;
+use sceau_hw_tests::isolation::{SOCKET_VARIABLE, isolated};
 use sceau_hw_tests::pcscd::Pcscd;
 
 use crate::fixture::card;
@@ -17,7 +19,11 @@ fn agent() -> PathBuf {
 }
 
 fn run(arguments: &[&str]) -> (bool, String, String) {
-    let output = Command::new(agent()).arg("card").args(arguments).output().unwrap();
+    said(Command::new(agent()).arg("card").args(arguments))
+}
+
+fn said(command: &mut Command) -> (bool, String, String) {
+    let output = command.output().unwrap();
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     (output.status.success(), text(output.stdout), text(output.stderr))
 }
@@ -87,4 +93,42 @@ fn report_can_be_sent_to_anybody() {
         }
         assert_eq!(inserted.card().count(0x20), 0, "no PIN is asked");
     });
+}
+
+/// What the demonstration does: no pcscd of the machine, no namespace around the programs that use the card.
+#[test]
+fn a_software_card_brings_its_own_reader() {
+    let place = tempfile::tempdir().unwrap();
+    let certificates = place.path().join("certificates");
+    identity::authorities(&["good", "nurse"]).unwrap().write_to(&certificates).unwrap();
+    let mut softcard = Command::new(env!("CARGO_BIN_EXE_sceau-softcard"))
+        .args(["--reader", "A desk", "--card", "good", "--certs-dir"])
+        .arg(&certificates)
+        .arg("--socket-dir")
+        .arg(place.path().join("socket"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut orders = softcard.stdin.take().unwrap();
+    let mut answers = BufReader::new(softcard.stdout.take().unwrap()).lines().map(Result::unwrap);
+    let ready = answers.next().unwrap();
+    let socket = ready.strip_prefix("ready ").unwrap().to_owned();
+    let read = || said(Command::new(agent()).args(["card", "read"]).env(SOCKET_VARIABLE, &socket));
+
+    let (_, card, error) = read();
+    assert!(card.contains("899700366240"), "{error}");
+    for (order, expected) in [("remove", "READER-003"), ("insert nurse", "899700300017")] {
+        writeln!(orders, "{order}").unwrap();
+        assert_eq!(answers.next().unwrap(), "done");
+        let (_, card, error) = read();
+        assert!(card.contains(expected) || error.contains(expected), "{order}: {card}{error}");
+    }
+    writeln!(orders, "insert good").unwrap();
+    assert!(answers.next().unwrap().starts_with("failed: "), "there is a card in the reader");
+
+    drop(orders);
+    assert!(softcard.wait().unwrap().success());
+    let (success, _, error) = read();
+    assert!(!success && error.contains("READER-001"), "{error}");
 }

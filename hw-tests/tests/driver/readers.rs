@@ -293,15 +293,30 @@ fn waits_for_a_program_that_holds_the_card_exclusively() {
     });
 }
 
+fn foreign_card() -> SoftCard {
+    let profile =
+        Profile { atr: vec![0x3B, 0x65, 0, 0, 1, 2, 3, 4, 5], application: false, ..Profile::default() };
+    SoftCard::new(identity("good"), profile)
+}
+
 #[test]
-fn a_foreign_card_and_a_card_that_does_not_answer() {
+fn a_foreign_card_is_said_to_be_one() {
     isolated(|| {
         let (pcscd, readers) = (start(), Readers::default());
-        let bank =
-            Profile { atr: vec![0x3B, 0x65, 0, 0, 1, 2, 3, 4, 5], application: false, ..Profile::default() };
-        let inserted = pcscd.insert(0, SoftCard::new(identity("good"), bank)).unwrap();
+        let _inserted = pcscd.insert(0, foreign_card()).unwrap();
+        assert_eq!(readers.only_card(), Ok(pcscd.reader(0)));
         assert_eq!(readers.read(&pcscd.reader(0)), Err(ReaderError::ForeignCard));
-        pcscd.remove(0, inserted).unwrap();
+    });
+}
+
+/// A reader with two slots, the patient's card in the other.
+#[test]
+fn a_card_of_another_kind_does_not_stand_in_the_way() {
+    isolated(|| {
+        let (pcscd, readers) = (start(), Readers::default());
+        let _patient = pcscd.insert(0, foreign_card()).unwrap();
+        let _doctor = pcscd.insert(1, card("good")).unwrap();
+        assert_eq!(readers.only_card(), Ok(pcscd.reader(1)));
     });
 }
 

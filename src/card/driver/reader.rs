@@ -15,7 +15,7 @@ use pcsc::{Context, ReaderState, Scope, State};
 use super::apdu::Channel;
 use super::card::{self, CardSignature, LastTry, PinState, PresentedCard};
 use super::connection::{Held, fault, rounds};
-use super::cps::Recognised;
+use super::cps::{Interface, Recognised};
 use super::error::ReaderError;
 use super::pin::Pin;
 use super::trace::Trace;
@@ -43,6 +43,29 @@ pub enum Slot {
         /// Another program holds it exclusively.
         exclusive: bool,
     },
+}
+
+/// How likely it is that a slot holds the card that is looked for, from least to most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+enum Promise {
+    /// Nothing in it.
+    #[default]
+    None,
+    /// A card of another kind, or one that does not answer; to look at it closely says more.
+    Little,
+    Contactless,
+    Contact,
+}
+
+impl Slot {
+    fn promise(&self) -> Promise {
+        match self {
+            Self::Empty => Promise::None,
+            Self::Card { recognised: Recognised::As(_, Interface::Contact), .. } => Promise::Contact,
+            Self::Card { recognised: Recognised::As(_, Interface::Contactless), .. } => Promise::Contactless,
+            Self::Mute | Self::Card { .. } => Promise::Little,
+        }
+    }
 }
 
 /// The readers of this workstation.
@@ -75,16 +98,22 @@ impl Readers {
         look(&context, &mut states)
     }
 
-    /// The reader that has the one card there is.
+    /// The reader that has the one health professional's card there is.
+    ///
+    /// Readers of practices often take two cards, and the other is the patient's: where one card is recognised, cards of
+    /// other kinds do not count. A card that lies on an antenna does not count either where one stands in a slot.
     ///
     /// # Errors
     /// [`ReaderError::NoReader`], [`ReaderError::NoCard`], [`ReaderError::SeveralCards`].
     pub fn only_card(&self) -> Result<String, ReaderError> {
         let readers = self.list()?;
-        let mut with_card = readers.iter().filter(|reader| reader.slot != Slot::Empty);
-        match (readers.len(), with_card.next(), with_card.next()) {
-            (0, ..) => Err(ReaderError::NoReader),
-            (_, None, _) => Err(ReaderError::NoCard),
+        if readers.is_empty() {
+            return Err(ReaderError::NoReader);
+        }
+        let best = readers.iter().map(|reader| reader.slot.promise()).max().unwrap_or_default();
+        let mut candidates = readers.iter().filter(|reader| reader.slot.promise() == best);
+        match (best, candidates.next(), candidates.next()) {
+            (Promise::None, ..) | (_, None, _) => Err(ReaderError::NoCard),
             (_, Some(only), None) => Ok(only.name.clone()),
             (_, Some(_), Some(_)) => Err(ReaderError::SeveralCards),
         }
