@@ -12,6 +12,7 @@ pub mod authorize;
 pub mod client;
 mod discovery;
 mod error;
+mod host;
 mod id_token_hint;
 mod introspect;
 mod jwks;

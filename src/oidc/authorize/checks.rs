@@ -80,7 +80,7 @@ pub fn run(
     parameters: &Parameters,
     client: Option<&Client>,
     settings: &Settings,
-) -> Result<AuthorizationRequest, Refused> {
+) -> Result<AuthorizationRequest, Box<Refused>> {
     let request = AuthorizationRequest::default();
     let mut draft = Draft { parameters, client, settings, request };
     for (name, check, endpoints) in CHECKS {
@@ -90,7 +90,7 @@ pub fn run(
         if let Err(error) = check(&mut draft) {
             tracing::debug!(check = name, %error, "refused");
             let address = (!draft.request.redirect_uri.is_empty()).then(|| Address::from(&draft.request));
-            return Err(Refused { error, address });
+            return Err(Box::new(Refused { error, address }));
         }
     }
     Ok(draft.request)

@@ -18,6 +18,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
 
+use super::host::AskedHost;
 use super::id_token_hint::Hint;
 use super::parameters::{Parameters, UnreadableForm};
 use super::{Provider, psc};
@@ -45,6 +46,7 @@ pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     method: Method,
     caller: Caller,
+    host: AskedHost,
     headers: HeaderMap,
     parameters: Result<Parameters, UnreadableForm>,
 ) -> Response {
@@ -52,7 +54,7 @@ pub(super) async fn answer(
         Ok(parameters) => parameters,
         Err(unreadable) => return unreadable.into_response(),
     };
-    if provider.is_issuer_apart(&headers) {
+    if host.is_issuer_apart(&provider) {
         // Pages and cookies live on the front host only. 303 makes a GET of a POST.
         let [front, _] = psc::FRONT_AUTHORIZATION;
         let address = format!("{}?{}", provider.settings().front_address(front), parameters.encode());
@@ -206,8 +208,8 @@ impl<E: Into<AuthorizationError>> From<E> for Failed {
     }
 }
 
-impl From<checks::Refused> for Failed {
-    fn from(refused: checks::Refused) -> Self {
+impl From<Box<checks::Refused>> for Failed {
+    fn from(refused: Box<checks::Refused>) -> Self {
         Self { error: refused.error, asked: refused.address }
     }
 }

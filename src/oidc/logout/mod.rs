@@ -16,6 +16,7 @@ use url::Url;
 
 use super::Provider;
 use super::authorize::answer::{see_other, with_parameters};
+use super::host::AskedHost;
 use super::id_token_hint::Hint;
 use super::parameters::{Duplicate, Parameters, UnreadableForm};
 use crate::audit::{Caller, Kind};
@@ -112,6 +113,8 @@ struct Visit<'a> {
     headers: &'a HeaderMap,
     language: Language,
     method: Method,
+    /// The request came to the issuer's own host, which has no pages and no cookies.
+    is_apart: bool,
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/logout`, and the same on the front host.
@@ -119,6 +122,7 @@ pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     method: Method,
     caller: Caller,
+    host: AskedHost,
     headers: HeaderMap,
     parameters: Result<Parameters, UnreadableForm>,
 ) -> Response {
@@ -126,7 +130,8 @@ pub(super) async fn answer(
         Ok(parameters) => parameters,
         Err(unreadable) => return unreadable.into_response(),
     };
-    let visit = Visit::new(&provider, &caller, &headers, &parameters, method);
+    let is_apart = host.is_issuer_apart(&provider);
+    let visit = Visit::new(&provider, &caller, &headers, &parameters, method, is_apart);
     visit.answer(&parameters).await.unwrap_or_else(|error| visit.fail(&error))
 }
 
@@ -135,6 +140,7 @@ pub(super) async fn confirmed(
     State(provider): State<Arc<Provider>>,
     method: Method,
     caller: Caller,
+    host: AskedHost,
     headers: HeaderMap,
     parameters: Result<Parameters, UnreadableForm>,
 ) -> Response {
@@ -142,7 +148,8 @@ pub(super) async fn confirmed(
         Ok(parameters) => parameters,
         Err(unreadable) => return unreadable.into_response(),
     };
-    let visit = Visit::new(&provider, &caller, &headers, &parameters, method);
+    let is_apart = host.is_issuer_apart(&provider);
+    let visit = Visit::new(&provider, &caller, &headers, &parameters, method, is_apart);
     visit.confirmed(&parameters).await.unwrap_or_else(|error| visit.fail(&error))
 }
 
@@ -153,20 +160,27 @@ impl<'a> Visit<'a> {
         headers: &'a HeaderMap,
         parameters: &Parameters,
         method: Method,
+        is_apart: bool,
     ) -> Self {
         let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
         let language = Language::choose(parameters.first("ui_locales"), accepted);
-        Self { provider, caller, headers, language, method }
+        Self { provider, caller, headers, language, method, is_apart }
     }
 
     async fn answer(&self, parameters: &Parameters) -> Result<Response, LogoutError> {
         let asked = self.check(parameters).await?;
         if let Some(hint) = &asked.hint {
-            self.end(hint.session, EndReason::RelyingParty, asked.client.as_ref()).await?;
-            return self.signed_out(&asked, hint.session).await;
+            let ended = self.end(hint.session, EndReason::RelyingParty, asked.client.as_ref()).await?;
+            // A server that posts a hint is done, and so is a browser whose session this was. Where the session had
+            // ended before (a new sign-in took its place, say), the browser may have another.
+            if ended || self.method == Method::POST {
+                return self.signed_out(&asked, hint.session).await;
+            }
         }
-        if self.provider.is_issuer_apart(self.headers) {
-            // The cookie and the question live on the front host.
+        // The cookie and the question live on the front host; and a POST of another site comes without the cookie
+        // (SameSite), while the GET that follows a redirect brings it.
+        let cookie = cookies::session().read(self.headers);
+        if self.is_apart || (self.method == Method::POST && cookie.is_none()) {
             let front = self.provider.settings.front_address(FRONT);
             return Ok(see_other(&format!("{front}?{}", parameters.encode()), Method::POST));
         }
@@ -228,21 +242,21 @@ impl<'a> Visit<'a> {
         Ok(Asked { hint, client, back })
     }
 
-    /// Ends the session and queues the logouts of its relying parties. One that ended before is no error.
+    /// Ends the session and queues the logouts of its relying parties. Yields whether it was running.
     async fn end(
         &self,
         session: SessionId,
         reason: EndReason,
         client: Option<&Client>,
-    ) -> Result<(), LogoutError> {
+    ) -> Result<bool, LogoutError> {
         let provider = self.provider;
         let now = provider.now();
-        let Some(found) = store::session::by_id(&provider.db, session).await? else { return Ok(()) };
+        let Some(found) = store::session::by_id(&provider.db, session).await? else { return Ok(false) };
         let event = provider.trail.event(Kind::SessionEnded).person(found.person_id).session(session);
         let event = event.note(reason.as_str()).caller(self.caller);
         let event = client.map_or_else(|| event.clone(), |client| event.clone().client(&client.id));
-        store::session::end(&provider.db, session, reason, &(&event).into(), now, &*provider.random).await?;
-        Ok(())
+        let event = (&event).into();
+        Ok(store::session::end(&provider.db, session, reason, &event, now, &*provider.random).await?)
     }
 
     /// The browser's session, if it runs, with its cookie.
@@ -258,7 +272,8 @@ impl<'a> Visit<'a> {
     fn ask(&self, asked: &Asked, parameters: &Parameters, cookie: &Secret) -> Response {
         let target = asked.back.as_deref().and_then(|back| Url::parse(back).ok());
         let host = target.as_ref().and_then(Url::host_str).unwrap_or_default();
-        let carried = ["client_id", "post_logout_redirect_uri", "state", "ui_locales"];
+        let client = asked.client.as_ref().map(|client| ("client_id".to_owned(), client.id.clone()));
+        let carried = ["post_logout_redirect_uri", "state", "ui_locales"];
         let field = |name: &str| parameters.first(name).map(|value| (name.to_owned(), value.to_owned()));
         let page = SignOut {
             relying_party: asked
@@ -266,7 +281,7 @@ impl<'a> Visit<'a> {
                 .as_ref()
                 .map(|client| RelyingParty { name: client.name.clone(), host: host.to_owned() }),
             action: CONFIRMED.to_owned(),
-            fields: carried.iter().filter_map(|name| field(name)).collect(),
+            fields: client.into_iter().chain(carried.iter().filter_map(|name| field(name))).collect(),
             csrf: csrf::token(cookie),
             stay: asked.back.clone(),
             form_targets: target.as_ref().and_then(form_target).into_iter().collect(),
@@ -304,14 +319,6 @@ impl<'a> Visit<'a> {
         }
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
         ErrorPage::new(status, error.code(), operation).render(&self.provider.site.frame(self.language))
-    }
-}
-
-impl Provider {
-    /// Whether the request came to the issuer's host, where that shows no page.
-    pub(super) fn is_issuer_apart(&self, headers: &HeaderMap) -> bool {
-        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        self.settings.issuer_stands_apart() && host == Some(self.settings.issuer.authority())
     }
 }
 

@@ -144,6 +144,40 @@ async fn a_hint_ends_its_own_session_and_no_other() {
     assert!(!is_signed_in(&stand, &first).await && is_signed_in(&stand, &second).await);
 }
 
+/// A new sign-in took the place of the session that the relying party knows: going back without a word would leave the
+/// person signed in who has just asked for the opposite.
+#[tokio::test]
+async fn where_the_hinted_session_was_replaced_the_person_is_asked() {
+    let stand = Stand::new().await;
+    let before = stand.sign_in().await;
+    let hint = id_token(&stand, &before).await;
+    let path = format!("{LOGOUT}?{}", with(&[("id_token_hint", &hint), ("post_logout_redirect_uri", BYE)]));
+    assert_eq!(stand.get(&path, &[]).await.location(), BYE);
+    let after = stand.sign_in().await;
+    let asked = stand.get(&path, &[("cookie", &after.cookie)]).await;
+    assert_eq!(asked.status, 200);
+    assert!(asked.body.contains("name=\"client_id\" value=\"rp\""), "{}", asked.body);
+    assert!(is_signed_in(&stand, &after).await);
+    let posted = stand.post(LOGOUT, &with(&[("id_token_hint", &hint)]), &[]).await;
+    assert_eq!(posted.status, 200, "a server gets its 2xx a second time too");
+}
+
+/// The browser keeps the session's cookie back from a form of another site.
+#[tokio::test]
+async fn a_post_without_a_hint_goes_on_as_a_get_that_brings_the_cookie() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let form = with(&[("client_id", "rp"), ("post_logout_redirect_uri", BYE), ("state", "s1")]);
+    let posted = stand.post(LOGOUT, &form, &[]).await;
+    assert_eq!(
+        (posted.status.as_u16(), posted.location()),
+        (303, format!("http://localhost:8080/logout?{form}"))
+    );
+    let path = posted.location().replace("http://localhost:8080", "");
+    let asked = stand.get(&path, &[("cookie", &browser.cookie)]).await;
+    assert!(asked.status == 200 && asked.body.contains("Service rp"));
+}
+
 #[tokio::test]
 async fn where_the_issuer_stands_apart_a_hint_works_in_place_and_the_question_on_the_front_host() {
     let stand = Stand::with(|settings| settings.front_url = "https://front.example/".parse().unwrap()).await;
