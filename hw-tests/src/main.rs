@@ -14,10 +14,10 @@
 
 use std::io::{self, BufRead, Write};
 use std::os::unix::fs::DirBuilderExt;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
+use std::thread;
 
 use clap::Parser;
 use sceau_hw_tests::isolation;
@@ -99,24 +99,40 @@ fn run_card(options: &Options, port: u16) -> Outcome {
     Ok(())
 }
 
-/// Becomes the same program in namespaces of its own. What a run before left in the directory would keep pcscd from
-/// starting.
+/// Runs the same program in namespaces of its own, and passes standard input on to it. The end of that input is the end
+/// of all of it, and it comes when this process ends in whatever way: `unshare` itself ignores a polite signal.
 fn enter_namespaces(directory: &Path) -> Outcome {
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let directory = directory.canonicalize()?;
     if socket(&directory).as_os_str().len() > MAX_SOCKET_PATH {
         return Err(format!("{} is too long a path for a socket", directory.display()).into());
     }
+    // What a run before left would keep pcscd from starting.
     for left in ["pcscd.comm", "pcscd.pid"] {
         match std::fs::remove_file(directory.join(left)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
             _ => {}
         }
     }
-    let arguments = std::env::args_os().skip(1);
-    let failed =
-        isolation::command(&std::env::current_exe()?, &directory).args(arguments).arg("--inside").exec();
-    Err(format!("unshare (package util-linux) cannot be started: {failed}").into())
+    let mut inside = isolation::command(&std::env::current_exe()?, &directory)
+        .args(std::env::args_os().skip(1))
+        .arg("--inside")
+        .stdin(Stdio::piped())
+        .spawn()
+        .map_err(|error| format!("unshare (package util-linux) cannot be started: {error}"))?;
+    if let Some(mut orders) = inside.stdin.take() {
+        thread::spawn(move || {
+            for line in io::stdin().lock().lines().map_while(Result::ok) {
+                if writeln!(orders, "{line}").is_err() {
+                    break;
+                }
+            }
+        });
+    }
+    match inside.wait()?.code() {
+        Some(0) => Ok(()),
+        _ => Err("the card in its namespaces has ended".into()),
+    }
 }
 
 /// The card, its reader and its pcscd: until standard input ends.

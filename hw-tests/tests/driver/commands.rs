@@ -1,7 +1,7 @@
 //! `sceau-agent card …` as a technician runs it.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use sceau_hw_tests::identity;
@@ -95,21 +95,20 @@ fn report_can_be_sent_to_anybody() {
     });
 }
 
+fn softcard(place: &Path) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sceau-softcard"));
+    command.args(["--reader", "A desk", "--card", "good", "--certs-dir"]).arg(place.join("certificates"));
+    command.arg("--socket-dir").arg(place.join("socket")).stdin(Stdio::piped()).stdout(Stdio::piped());
+    command
+}
+
 /// What the demonstration does: no pcscd of the machine, no namespace around the programs that use the card.
 #[test]
 fn a_software_card_brings_its_own_reader() {
     let place = tempfile::tempdir().unwrap();
     let certificates = place.path().join("certificates");
     identity::authorities(&["good", "nurse"]).unwrap().write_to(&certificates).unwrap();
-    let mut softcard = Command::new(env!("CARGO_BIN_EXE_sceau-softcard"))
-        .args(["--reader", "A desk", "--card", "good", "--certs-dir"])
-        .arg(&certificates)
-        .arg("--socket-dir")
-        .arg(place.path().join("socket"))
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut softcard = softcard(place.path()).spawn().unwrap();
     let mut orders = softcard.stdin.take().unwrap();
     let mut answers = BufReader::new(softcard.stdout.take().unwrap()).lines().map(Result::unwrap);
     let ready = answers.next().unwrap();
@@ -131,4 +130,18 @@ fn a_software_card_brings_its_own_reader() {
     assert!(softcard.wait().unwrap().success());
     let (success, _, error) = read();
     assert!(!success && error.contains("READER-001"), "{error}");
+}
+
+/// Nothing of it outlives the program, even where it had no time to clean up: its output ends when the last part ends.
+#[test]
+fn a_software_card_that_is_killed_takes_its_reader_along() {
+    let place = tempfile::tempdir().unwrap();
+    let certificates = place.path().join("certificates");
+    identity::authorities(&["good"]).unwrap().write_to(&certificates).unwrap();
+    let mut softcard = softcard(place.path()).spawn().unwrap();
+    let mut answers = BufReader::new(softcard.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(answers.next().unwrap().starts_with("ready "));
+    softcard.kill().unwrap();
+    softcard.wait().unwrap();
+    assert_eq!(answers.next(), None);
 }
