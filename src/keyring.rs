@@ -20,8 +20,12 @@ use crate::store::{Db, StoreError};
 const FRESH: TimeDelta = TimeDelta::seconds(5);
 /// How long a retired key stays published: longer than any cache of a relying party holds a key set.
 const PUBLISHED_AFTER_RETIREMENT: TimeDelta = TimeDelta::hours(24);
-/// How long the next key must have been published before it may sign.
-pub const PUBLISHED_BEFORE_USE: TimeDelta = TimeDelta::hours(1);
+/// How long the next key must have been published before it may sign: for relying parties, which fetch the key set anew
+/// where they meet an unknown key.
+const PUBLISHED_BEFORE_USE: TimeDelta = TimeDelta::hours(1);
+/// The same for workstations. They ask every few hours while they run, and take a list of keys only from a key that they
+/// know: one that slept through two rotations has to be enrolled again.
+const PUBLISHED_BEFORE_USE_TO_WORKSTATIONS: TimeDelta = TimeDelta::days(30);
 
 /// Why the keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -170,8 +174,16 @@ impl Keyring {
     }
 }
 
+/// How long the next key of `purpose` must have been published before it may sign.
+pub fn published_before_use(purpose: Purpose) -> TimeDelta {
+    match purpose {
+        Purpose::Token | Purpose::Refresh => PUBLISHED_BEFORE_USE,
+        Purpose::CardRequest => PUBLISHED_BEFORE_USE_TO_WORKSTATIONS,
+    }
+}
+
 /// Lets the next key sign and makes the one after it. Refuses where the next key was published less than
-/// [`PUBLISHED_BEFORE_USE`] ago, unless `at_once`. Yields the `kid` that signs now. `event` says who did it.
+/// [`published_before_use`] ago, unless `at_once`. Yields the `kid` that signs now. `event` says who did it.
 ///
 /// # Errors
 /// [`KeyringError::TooEarly`], [`KeyringError::RotatedMeanwhile`], …
@@ -189,7 +201,7 @@ pub async fn rotate(
     let (Some(current), Some(next)) = (in_state(State::Current), in_state(State::Next)) else {
         return Err(KeyringError::NoCurrentKey(purpose.as_str()));
     };
-    let usable = next.created_at + PUBLISHED_BEFORE_USE;
+    let usable = next.created_at + published_before_use(purpose);
     if !at_once && now < usable {
         return Err(KeyringError::TooEarly { published: next.created_at, usable });
     }
@@ -286,7 +298,7 @@ mod tests {
                 rotate(&db, &seal, Purpose::Token, at_once, clock.now(), &SystemRandom, event).await
             };
             assert_eq!(rotate(false).await.unwrap_err().code(), "OIDC-091");
-            clock.advance(PUBLISHED_BEFORE_USE);
+            clock.advance(published_before_use(Purpose::Token));
             assert_eq!(rotate(false).await.unwrap(), second);
             let after = ring.keys().await;
             assert_eq!(after.current().kid(), second);
@@ -299,6 +311,31 @@ mod tests {
             assert!(later.verifying(Some(&first)).is_some(), "hints signed by it are still understood");
             rotate(true).await.unwrap();
             rotate(true).await.unwrap();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn the_next_key_waits_until_workstations_know_it() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let seal = SealKey::generate(&SystemRandom);
+            let (shared, random): (SharedClock, SharedRandom) =
+                (Arc::new(clock.clone()), Arc::new(SystemRandom));
+            let purpose = Purpose::CardRequest;
+            Keyring::open(db.clone(), seal.clone(), purpose, shared, random, &trail).await.unwrap();
+            clock.advance(TimeDelta::days(29));
+            let event = trail.event(Kind::KeyRotated);
+            let early = rotate(&db, &seal, purpose, false, clock.now(), &SystemRandom, event).await;
+            assert_eq!(
+                early.unwrap_err().code(),
+                "OIDC-091",
+                "a laptop that was away would have to enrol again"
+            );
+            clock.advance(TimeDelta::days(1));
+            let event = trail.event(Kind::KeyRotated);
+            rotate(&db, &seal, purpose, false, clock.now(), &SystemRandom, event).await.unwrap();
         })
         .await;
     }

@@ -10,8 +10,10 @@ use super::App;
 use crate::audit::{self, Kind};
 use crate::directory;
 use crate::jobs::{Job, Outcome};
-use crate::keyring;
+use crate::keyring::{self, KeyringError};
 use crate::oidc::logout::backchannel;
+use crate::session::EndReason;
+use crate::store::audit::NewRow;
 use crate::store::signing_key::{Purpose, State};
 use crate::store::{self, StoreError};
 
@@ -89,7 +91,12 @@ impl App {
             }
             let event = self.trail.event(Kind::KeyRotated).actor("schedule");
             let kid = keyring::rotate(&self.db, &self.seal, purpose, false, now, &*self.random, event).await;
-            let kid = kid.map_err(|error| format!("{error} ({})", error.code()))?;
+            let kid = match kid {
+                Ok(kid) => kid,
+                // The next key is not known everywhere yet, or an administrator was faster: the next turn looks again.
+                Err(KeyringError::TooEarly { .. } | KeyringError::RotatedMeanwhile) => continue,
+                Err(error) => return Err(format!("{error} ({})", error.code())),
+            };
             tracing::info!(purpose = purpose.as_str(), kid, "the next key signs from now on");
         }
         Ok(())
@@ -105,12 +112,21 @@ impl App {
         }
         let (db, now, full) = (&self.db, self.clock.now(), usize::try_from(BATCH).unwrap_or(usize::MAX));
         let idle = self.config.session.idle;
-        while store::session::end_expired(db, idle, BATCH, now, &*self.random).await.map_err(said)? == full {}
+        let expired = |session, person| {
+            let event = self.trail.event(Kind::SessionEnded).person(person).session(session);
+            NewRow::from(&event.note(EndReason::Expired.as_str()))
+        };
+        while store::session::end_expired(db, idle, BATCH, &expired, now, &*self.random)
+            .await
+            .map_err(said)?
+            == full
+        {}
         while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::session::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::logout_delivery::delete_old(db, now - DELIVERIES_KEPT, BATCH).await.map_err(said)?
             >= full
         {}

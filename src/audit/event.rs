@@ -52,6 +52,8 @@ kinds! {
     TokenReuse "token.reuse";
     /// A grant was revoked.
     TokenRevoked "token.revoked";
+    /// A relying party asked for tokens and got none.
+    TokenRefused "token.refused";
     /// A relying party failed to authenticate.
     ClientRefused "client.refused";
     /// A relying party was told that a session ended, or could not be told.

@@ -20,10 +20,10 @@ use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::directory::{self, NationalId};
 use crate::ids::{PersonId, Secret, SessionId};
-use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence};
+use crate::session::{Acr, Amr, AuthMode, Authentication, EndReason, Evidence};
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::login_transaction::{LoginTransaction, State as Stage};
+use crate::store::login_transaction::{LoginTransaction, Replaced, State as Stage};
 use crate::store::session::NewSession;
 use crate::store::workstation::Workstation;
 use crate::web::cookies;
@@ -43,7 +43,7 @@ pub(super) async fn answer(
     body: Bytes,
 ) -> Response {
     let event = login.parts.trail.event(Kind::SignIn).caller(&caller).means("card", None);
-    let mut attempt = Attempt { login: &login, headers: &headers, event, transaction: None };
+    let mut attempt = Attempt { login: &login, headers: &headers, caller: &caller, event, transaction: None };
     let frame = login.parts.site.frame(language);
     match attempt.run(&body).await {
         Ok((transaction, cookie)) => {
@@ -74,6 +74,7 @@ pub(super) async fn answer(
 struct Attempt<'a> {
     login: &'a CardLogin,
     headers: &'a HeaderMap,
+    caller: &'a Caller,
     event: Event,
     /// The sign-in, once it is certain that this browser began it.
     transaction: Option<LoginTransaction>,
@@ -236,7 +237,12 @@ impl Attempt<'_> {
             Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
             None => None,
         };
-        let replaced = replaced.filter(|session| session.ended_at.is_none()).map(|session| session.id);
+        let replaced = replaced.filter(|session| session.ended_at.is_none()).map(|session| {
+            let event = parts.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
+            let event =
+                event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
+            Replaced { session: session.id, event: NewRow::from(&event) }
+        });
         let txn = request.challenge.to_text();
         let event = NewRow::from(&self.event);
         let done = store::login_transaction::complete(
@@ -244,7 +250,7 @@ impl Attempt<'_> {
             transaction.id,
             &txn,
             &new,
-            replaced,
+            replaced.as_ref(),
             &event,
             now,
             random,

@@ -31,7 +31,9 @@ pub enum EgressError {
     #[error("{0} is plain http: use https, or list the host in [egress] allow")]
     Unprotected(String),
     /// A private address that is not allowed.
-    #[error("{0} is not reachable for outbound calls: it is private, list it in [egress] allow")]
+    #[error(
+        "{0} is not reachable for outbound calls: it is private, or called by plain http; list it in [egress] allow"
+    )]
     Forbidden(String),
     /// The other side does not answer, or not in time.
     #[error("the call failed: {0}")]
@@ -70,7 +72,10 @@ pub struct Answer {
 /// The client. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct Egress {
+    /// For https: what is listed, and public addresses.
     client: reqwest::Client,
+    /// For plain http: what is listed, and nothing else.
+    plain: reqwest::Client,
     rules: Arc<Rules>,
 }
 
@@ -85,17 +90,23 @@ impl Egress {
     #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
     pub fn new(config: &config::Egress) -> Result<Self, EgressError> {
         let rules = Arc::new(Rules(config.allow.clone()));
-        let client = reqwest::Client::builder()
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy()
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .pool_max_idle_per_host(2)
-            .user_agent(concat!("sceau/", env!("CARGO_PKG_VERSION")))
-            .dns_resolver(Arc::new(Resolver(Arc::clone(&rules))))
-            .build()
-            .map_err(|error| EgressError::Client(chain(&error)))?;
-        Ok(Self { client, rules })
+        let client = |public: bool| {
+            reqwest::Client::builder()
+                .redirect(reqwest::redirect::Policy::none())
+                .no_proxy()
+                .connect_timeout(CONNECT)
+                .timeout(WHOLE)
+                .pool_max_idle_per_host(2)
+                .user_agent(concat!("sceau/", env!("CARGO_PKG_VERSION")))
+                .dns_resolver(Arc::new(Resolver { rules: Arc::clone(&rules), public }))
+                .build()
+                .map_err(|error| EgressError::Client(chain(&error)))
+        };
+        Ok(Self { client: client(true)?, plain: client(false)?, rules })
+    }
+
+    fn client(&self, url: &Url) -> &reqwest::Client {
+        if url.scheme() == "https" { &self.client } else { &self.plain }
     }
 
     /// Posts a form.
@@ -104,7 +115,7 @@ impl Egress {
     /// [`EgressError`]; a status that is no success is not an error here.
     pub async fn post_form(&self, address: &str, fields: &[(&str, &str)]) -> Result<Answer, EgressError> {
         let url = self.rules.check(address)?;
-        let answer = self.client.post(url).form(fields).send().await;
+        let answer = self.client(&url).post(url).form(fields).send().await;
         self.read(answer).await
     }
 
@@ -114,7 +125,7 @@ impl Egress {
     /// [`EgressError`]; a status that is no success is not an error here.
     pub async fn fetch(&self, address: &str) -> Result<Answer, EgressError> {
         let url = self.rules.check(address)?;
-        let answer = self.client.get(url).send().await;
+        let answer = self.client(&url).get(url).send().await;
         self.read(answer).await
     }
 
@@ -176,16 +187,20 @@ impl Rules {
 
 /// Resolves names by the system, and hands on the addresses that may be connected to.
 #[derive(Debug)]
-struct Resolver(Arc<Rules>);
+struct Resolver {
+    rules: Arc<Rules>,
+    /// Public addresses that are not listed are among them.
+    public: bool,
+}
 
 impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
-        let rules = Arc::clone(&self.0);
+        let (rules, public) = (Arc::clone(&self.rules), self.public);
         Box::pin(async move {
             let name = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
             let by_name = rules.allows_name(name);
-            let good = |ip: IpAddr| by_name || rules.allows_address(ip) || is_public(ip);
+            let good = |ip: IpAddr| by_name || rules.allows_address(ip) || (public && is_public(ip));
             let good: Vec<SocketAddr> = found.into_iter().filter(|address| good(address.ip())).collect();
             if good.is_empty() {
                 let refused: Box<dyn std::error::Error + Send + Sync> =
@@ -327,6 +342,18 @@ mod tests {
         let egress = Egress::new(&config::Egress::default()).unwrap();
         let error = egress.post_form("https://localhost:1/x", &[]).await.unwrap_err();
         assert_eq!(error.code(), "OIDC-035", "{error}");
+    }
+
+    #[tokio::test]
+    async fn plain_http_reaches_what_is_listed_and_no_public_address() {
+        let reached = async |public, address: &str| {
+            let resolver = Resolver { rules: Arc::new(rules(&["10.0.0.0/8"])), public };
+            resolver.resolve(address.parse().unwrap()).await.is_ok()
+        };
+        assert!(reached(true, "9.9.9.9").await && reached(true, "10.1.2.3").await);
+        assert!(reached(false, "10.1.2.3").await);
+        assert!(!reached(false, "9.9.9.9").await, "a name that leads to a public address");
+        assert!(!reached(true, "192.168.1.1").await);
     }
 
     #[tokio::test]

@@ -134,20 +134,6 @@ macro_rules! grant_columns {
 /// [`StoreError`].
 pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result<bool, StoreError> {
     write!(db, c => {
-        if let Some(transaction) = new.transaction {
-            let answered = sqlx::query(
-                "UPDATE login_transaction SET state = 'answered', session_id = $2, ended_at = $3
-                 WHERE id = $1 AND state IN ('open', 'done') AND expires_at > $3",
-            )
-            .bind(transaction)
-            .bind(new.session_id)
-            .bind(now)
-            .execute(&mut *c)
-            .await?;
-            if answered.rows_affected() != 1 {
-                return Ok(false);
-            }
-        }
         let granted = sqlx::query(
             "INSERT INTO authorization_grant (id, session_id, person_id, client_id, scope, nonce, created_at)
              SELECT $1, s.id, s.person_id, $3, $4, $5, $6 FROM session s
@@ -164,6 +150,21 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         .await?;
         if granted.rows_affected() != 1 {
             return Ok(false);
+        }
+        if let Some(transaction) = new.transaction {
+            let answered = sqlx::query(
+                "UPDATE login_transaction SET state = 'answered', session_id = $2, ended_at = $3
+                 WHERE id = $1 AND state IN ('open', 'done') AND expires_at > $3",
+            )
+            .bind(transaction)
+            .bind(new.session_id)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            if answered.rows_affected() != 1 {
+                sqlx::query("DELETE FROM authorization_grant WHERE id = $1").bind(new.id).execute(&mut *c).await?;
+                return Ok(false);
+            }
         }
         sqlx::query(
             "INSERT INTO authorization_code (code_hash, grant_id, redirect_uri, code_challenge, expires_at)
@@ -528,6 +529,37 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_sign_in_is_answered_once_and_stays_as_it_was_where_nothing_is_granted() {
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            let now = scene.clock.now();
+            let begun = async || {
+                let id = TransactionId::new(now, &scene.random);
+                let new = NewTransaction {
+                    id,
+                    browser_hash: [7; 32],
+                    client_id: "rp".into(),
+                    request: serde_json::json!({}),
+                    expires_at: now + TimeDelta::minutes(10),
+                };
+                login_transaction::begin(&scene.db, &new, now).await.unwrap();
+                id
+            };
+            let state = async |id| login_transaction::by_id(&scene.db, id).await.unwrap().unwrap().state;
+            let (first, second) = (begun().await, begun().await);
+            assert!(scene.issue_for(1, None, Some(first)).await);
+            assert_eq!(state(first).await, State::Answered);
+            assert!(!scene.issue_for(2, None, Some(first)).await, "answered before");
+            assert!(code(&scene.db, [2; 32]).await.unwrap().is_none());
+            let (over, reason) = (scene.event(Kind::SessionEnded), EndReason::SignedOut);
+            session::end(&scene.db, scene.session, reason, &over, now, &scene.random).await.unwrap();
+            assert!(!scene.issue_for(3, None, Some(second)).await, "the session ended");
+            assert_eq!(state(second).await, State::Open, "the person can sign in again");
+        })
+        .await;
+    }
+
+    #[tokio::test]
     async fn a_code_expires_and_ends_with_its_session() {
         on_both(async |db| {
             let scene = Scene::new(db).await;
@@ -545,29 +577,6 @@ mod tests {
             assert_eq!(scene.redeem(&none(scene.redemption(2, 12))).await, Redeemed::Refused);
             assert!(!scene.issue(3, None).await, "no grant in a session that ended");
             assert!(code(&scene.db, [3; 32]).await.unwrap().is_none());
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_sign_in_is_answered_once() {
-        on_both(async |db| {
-            let scene = Scene::new(db).await;
-            let now = scene.clock.now();
-            let transaction = TransactionId::new(now, &scene.random);
-            let sign_in = NewTransaction {
-                id: transaction,
-                browser_hash: [7; 32],
-                client_id: "rp".into(),
-                request: serde_json::json!({}),
-                expires_at: now + TimeDelta::minutes(10),
-            };
-            login_transaction::begin(&scene.db, &sign_in, now).await.unwrap();
-            assert!(scene.issue_for(1, None, Some(transaction)).await);
-            assert!(!scene.issue_for(2, None, Some(transaction)).await);
-            assert!(code(&scene.db, [2; 32]).await.unwrap().is_none());
-            let kept = login_transaction::by_id(&scene.db, transaction).await.unwrap().unwrap();
-            assert_eq!((kept.state, kept.session_id), (State::Answered, Some(scene.session)));
         })
         .await;
     }

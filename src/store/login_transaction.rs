@@ -182,6 +182,15 @@ pub async fn cancel(db: &Db, id: TransactionId, now: Time) -> Result<bool, Store
     })
 }
 
+/// The session that a browser had when somebody signed in there anew.
+#[derive(Clone)]
+pub struct Replaced {
+    /// Its key.
+    pub session: SessionId,
+    /// What is recorded of its end.
+    pub event: NewRow,
+}
+
 /// Consumes the sign-in and begins the session that came of it; ends the session `replaced` that this browser had.
 /// Yields whether the sign-in was still open: of two answers only one can win. `card_txn` must be that of the request
 /// that was issued last. `event` is recorded if and only if the session begins.
@@ -193,7 +202,7 @@ pub async fn complete(
     id: TransactionId,
     card_txn: &str,
     new: &NewSession,
-    replaced: Option<SessionId>,
+    replaced: Option<&Replaced>,
     event: &NewRow,
     now: Time,
     random: &dyn Random,
@@ -218,8 +227,10 @@ pub async fn complete(
             sqlx::query("DELETE FROM session WHERE id = $1").bind(new.id).execute(&mut *c).await?;
             return Ok(false);
         }
-        if let Some(replaced) = replaced {
-            end_session!(c, replaced, EndReason::Replaced, now, random);
+        if let Some(replaced) = replaced
+            && end_session!(c, replaced.session, EndReason::Replaced, now, random)
+        {
+            record!(c, replaced.event);
         }
         record!(c, *event);
         Ok(true)
@@ -284,7 +295,11 @@ mod tests {
                 .event(Kind::SignIn);
             let event = NewRow::from(&event);
             let first = card_session(person, 1, now, &random);
-            let replaced = Some(before.id);
+            let before_ends = Replaced {
+                session: before.id,
+                event: crate::store::client::tests::event(Kind::SessionEnded, &clock),
+            };
+            let replaced = Some(&before_ends);
             assert!(
                 !complete(&db, id, "t1", &first, replaced, &event, now, &random).await.unwrap(),
                 "an older request"
@@ -303,7 +318,11 @@ mod tests {
             let done = by_id(&db, id).await.unwrap().unwrap();
             assert_eq!((done.state, done.session_id), (State::Done, Some(first.id)));
             let recorded = audit::unsealed(&db, "main", 10).await.unwrap();
-            assert_eq!(recorded.len(), 1, "recorded with the session, and only then");
+            assert_eq!(
+                recorded.len(),
+                2,
+                "recorded with the session and the end of the other, and only then"
+            );
             assert!(!issue_card_request(&db, id, "t3", "jws3", soon, now).await.unwrap());
             assert!(!cancel(&db, id, now).await.unwrap());
             assert_eq!(delete_expired(&db, now + TimeDelta::minutes(10), 10).await.unwrap(), 1);

@@ -28,6 +28,7 @@ migrations! {
     6 "0006_audit";
     7 "0007_directory";
     8 "0008_jobs";
+    9 "0009_login_transaction_session";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -1,7 +1,7 @@
 //! Sessions: beginning, use, end.
 //!
-//! The end of a session writes, in the same transaction, one row per relying party that has to be told
-//! (`logout_delivery`): a crash between the two cannot leave a relying party signed in.
+//! The end of a session writes, in the same transaction, its audit event and one row per relying party that has to be
+//! told (`logout_delivery`): a crash between them cannot leave a relying party signed in, nor an end without a trace.
 
 use chrono::TimeDelta;
 
@@ -198,21 +198,8 @@ pub async fn end(
     })
 }
 
-/// Ends every running session of a person and queues their logouts. Yields those that ended.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn end_all_of(
-    db: &Db,
-    person: PersonId,
-    reason: EndReason,
-    now: Time,
-    random: &dyn Random,
-) -> Result<Vec<SessionId>, StoreError> {
-    write!(db, c => { Ok(end_sessions_of!(c, person, reason, now, random)) })
-}
-
-/// Ends the sessions whose time has run out (`idle` counts back from `now`), `limit` at a time. Yields how many.
+/// Ends the sessions whose time has run out (`idle` counts back from `now`), `limit` at a time. Yields how many; `event`
+/// makes what is recorded of each.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -220,22 +207,48 @@ pub async fn end_expired(
     db: &Db,
     idle: TimeDelta,
     limit: i64,
+    event: &(dyn Fn(SessionId, PersonId) -> NewRow + Sync),
     now: Time,
     random: &dyn Random,
 ) -> Result<usize, StoreError> {
     write!(db, c => {
-        let due: Vec<SessionId> = sqlx::query_scalar(
-            "SELECT id FROM session WHERE ended_at IS NULL AND (expires_at <= $1 OR last_seen_at <= $2) LIMIT $3",
+        let due: Vec<(SessionId, PersonId)> = sqlx::query_as(
+            "SELECT id, person_id FROM session
+             WHERE ended_at IS NULL AND (expires_at <= $1 OR last_seen_at <= $2) LIMIT $3",
         )
         .bind(now)
         .bind(now - idle)
         .bind(limit)
         .fetch_all(&mut *c)
         .await?;
-        for session in &due {
-            end_session!(c, *session, EndReason::Expired, now, random);
+        for (session, person) in &due {
+            if end_session!(c, *session, EndReason::Expired, now, random) {
+                record!(c, event(*session, *person));
+            }
         }
         Ok(due.len())
+    })
+}
+
+/// Deletes the sessions that ended and whose time was over before `before`, `limit` at a time, once neither a grant nor
+/// a sign-in names them any more. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_old(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM session WHERE id IN
+               (SELECT s.id FROM session s WHERE s.expires_at <= $1 AND s.ended_at IS NOT NULL
+                  AND NOT EXISTS (SELECT 1 FROM authorization_grant g WHERE g.session_id = s.id)
+                  AND NOT EXISTS (SELECT 1 FROM login_transaction t WHERE t.session_id = s.id)
+                LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
     })
 }
 
@@ -248,7 +261,7 @@ pub(crate) mod tests {
     use crate::session::{Acr, Amr, AuthMode, Evidence, SessionPolicy, Standing};
     use crate::store::client::tests::event;
     use crate::store::testing::on_both;
-    use crate::store::{read, write};
+    use crate::store::{audit, read, write};
 
     /// A person to hang sessions on.
     pub(crate) async fn somebody(db: &Db, now: Time, random: &dyn Random) -> PersonId {
@@ -320,7 +333,8 @@ pub(crate) mod tests {
                 assert_eq!(session.standing(policy, clock.now()), Standing::Alive);
                 touch(&db, &session, clock.now()).await.unwrap();
             }
-            assert_eq!(end_expired(&db, policy.idle, 100, clock.now(), &random).await.unwrap(), 0);
+            let over = |_, _| event(Kind::SessionEnded, &clock);
+            assert_eq!(end_expired(&db, policy.idle, 100, &over, clock.now(), &random).await.unwrap(), 0);
             clock.advance(TimeDelta::minutes(20));
             let session = by_id(&db, new.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
@@ -330,9 +344,15 @@ pub(crate) mod tests {
             clock.advance(TimeDelta::minutes(30));
             let session = by_id(&db, idle.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
-            assert_eq!(end_expired(&db, policy.idle, 100, clock.now(), &random).await.unwrap(), 2);
+            assert_eq!(end_expired(&db, policy.idle, 100, &over, clock.now(), &random).await.unwrap(), 2);
             let session = by_id(&db, idle.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Ended);
+            assert_eq!(audit::unsealed(&db, "main", 10).await.unwrap().len(), 2, "each end is recorded");
+
+            assert_eq!(delete_old(&db, clock.now(), 100).await.unwrap(), 1, "the other's four hours run");
+            assert!(by_id(&db, new.id).await.unwrap().is_none());
+            clock.advance(policy.lifetime);
+            assert_eq!(delete_old(&db, clock.now(), 100).await.unwrap(), 1);
         })
         .await;
     }
@@ -372,8 +392,13 @@ pub(crate) mod tests {
             begin(&db, &new, clock.now()).await.unwrap();
             grant(&db, "one", Some("https://one.example/logout"), &new, clock.now(), &random).await;
             grant(&db, "two", None, &new, clock.now(), &random).await;
-            assert!(end(&db, new.id, EndReason::SignedOut, &event(Kind::SessionEnded, &clock), clock.now(), &random).await.unwrap());
-            assert!(!end(&db, new.id, EndReason::SignedOut, &event(Kind::SessionEnded, &clock), clock.now(), &random).await.unwrap(), "ends once");
+            let over = event(Kind::SessionEnded, &clock);
+            assert!(end(&db, new.id, EndReason::SignedOut, &over, clock.now(), &random).await.unwrap());
+            let again = end(&db, new.id, EndReason::SignedOut, &over, clock.now(), &random).await.unwrap();
+            assert!(!again, "ends once");
+            assert_eq!(audit::unsealed(&db, "main", 10).await.unwrap().len(), 1, "and is recorded once");
+            let later = clock.now() + TimeDelta::days(1);
+            assert_eq!(delete_old(&db, later, 10).await.unwrap(), 0, "a grant still names it");
             let queued: Result<Vec<(String, String)>, StoreError> = async {
                 read!(&db, c => Ok(sqlx::query_as("SELECT client_id, uri FROM logout_delivery").fetch_all(c).await?))
             }

@@ -82,11 +82,17 @@ pub fn form_target(address: &Url) -> Option<String> {
         // The grammar of CSP has no IPv6 address, so only its scheme can be named.
         scheme @ ("http" | "https") => match address.host()? {
             url::Host::Ipv6(_) => Some(format!("{scheme}:")),
+            // URLs allow characters in a host name that end a source or a directive: `;`, `,`, `'`, …
+            url::Host::Domain(name) if !name.bytes().all(is_of_host_name) => None,
             _ => Some(address.origin().ascii_serialization()),
         },
         "javascript" | "data" | "blob" | "file" | "about" | "filesystem" => None,
         scheme => Some(format!("{scheme}:")),
     }
+}
+
+fn is_of_host_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
 }
 
 #[cfg(test)]
@@ -136,6 +142,7 @@ mod tests {
         assert_eq!(target("fr.example.app:/cb").as_deref(), Some("fr.example.app:"));
         assert_eq!(target("javascript:alert(1)"), None);
         assert_eq!(target("data:text/html,x"), None);
+        assert_eq!(target("https://a;script-src-elem.example/cb"), None);
     }
 
     #[test]

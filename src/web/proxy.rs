@@ -10,9 +10,9 @@ use std::sync::Arc;
 use axum::{
     extract::{Request, State},
     middleware::Next,
-    response::Response,
+    response::{IntoResponse as _, Response},
 };
-use http::HeaderMap;
+use http::{HeaderMap, StatusCode};
 use ipnet::IpNet;
 
 use super::serve::Peer;
@@ -56,14 +56,20 @@ impl TrustedProxies {
     }
 }
 
-/// Middleware: finds the client's address once, for everything behind it.
+/// Middleware: finds the client's address once, for everything behind it. Plain HTTP is answered to the named proxies
+/// and to this machine only: whoever finds a way round the proxy would otherwise speak to us in the clear.
 pub async fn name_client(
     State(proxies): State<TrustedProxies>,
     mut request: Request,
     next: Next,
 ) -> Response {
-    if let Some(peer) = request.extensions().get::<Peer>().map(|peer| peer.address.ip()) {
-        let client = ClientAddress(proxies.client(peer, request.headers()));
+    if let Some(peer) = request.extensions().get::<Peer>() {
+        let (address, is_plain) = (peer.address.ip().to_canonical(), peer.tls.is_none());
+        if is_plain && !address.is_loopback() && !proxies.trusts(address) {
+            tracing::warn!(peer = %address, "plain HTTP from an address that is not in trusted_proxies was refused");
+            return StatusCode::FORBIDDEN.into_response();
+        }
+        let client = ClientAddress(proxies.client(address, request.headers()));
         request.extensions_mut().insert(client);
     }
     next.run(request).await
@@ -91,6 +97,28 @@ mod tests {
             .iter()
             .map(|line| ("x-forwarded-for".parse().expect("a name"), HeaderValue::from_static(line)));
         proxies.client(peer.parse().expect("an address"), &headers.collect()).to_string()
+    }
+
+    #[tokio::test]
+    async fn plain_http_past_the_proxy_is_refused() {
+        use tower::ServiceExt as _;
+
+        let proxies = TrustedProxies::new(&["10.0.0.0/24".parse().expect("a network")]);
+        let router = axum::Router::new()
+            .route("/", axum::routing::get(async || "answered"))
+            .layer(axum::middleware::from_fn_with_state(proxies, name_client));
+        let status = async |peer: &str, tls: bool| {
+            let address = peer.parse().expect("an address");
+            let peer = Peer { address, tls: tls.then(Default::default) };
+            let mut request = Request::new(axum::body::Body::empty());
+            request.extensions_mut().insert(peer);
+            router.clone().oneshot(request).await.expect("an answer").status()
+        };
+        assert_eq!(status("10.0.0.1:1", false).await, StatusCode::OK);
+        assert_eq!(status("[::ffff:10.0.0.1]:1", false).await, StatusCode::OK);
+        assert_eq!(status("127.0.0.1:1", false).await, StatusCode::OK);
+        assert_eq!(status("10.0.1.1:1", false).await, StatusCode::FORBIDDEN);
+        assert_eq!(status("10.0.1.1:1", true).await, StatusCode::OK, "TLS may come from anywhere");
     }
 
     #[test]

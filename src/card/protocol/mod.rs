@@ -96,7 +96,11 @@ pub enum ProtocolError {
 
 /// Reads JSON strictly: the types below refuse unknown and double members.
 fn from_json<T: DeserializeOwned>(payload: &[u8]) -> Result<T, ProtocolError> {
-    serde_json::from_slice(payload).map_err(|error| ProtocolError::Malformed(error.to_string()))
+    serde_json::from_slice(payload).map_err(|error| {
+        // It may repeat the name of a member, which a stranger chose: no line of the log is to be begun by it.
+        let text = error.to_string().chars().filter(|c| !c.is_control()).take(200).collect();
+        ProtocolError::Malformed(text)
+    })
 }
 
 fn check_version(v: u64) -> Result<(), ProtocolError> {

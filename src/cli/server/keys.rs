@@ -25,8 +25,8 @@ pub(super) enum KeysCommand {
         /// What the key signs.
         #[arg(long, value_enum, default_value_t = PurposeArgument::Token)]
         purpose: PurposeArgument,
-        /// Even where the next key was published less than an hour ago, so that some may not know it yet: after a key
-        /// was lost to a stranger.
+        /// Even where the next key was published too recently (an hour ago; for card requests 30 days), so that some may
+        /// not know it yet: after a key was lost to a stranger. Workstations that do not know it must enrol again.
         #[arg(long)]
         at_once: bool,
     },

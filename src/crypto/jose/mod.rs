@@ -102,7 +102,7 @@ pub fn verify_payload<'k>(
     let header = header(token)?;
     const ALLOWED: [&str; 4] = ["alg", "typ", "kid", "cty"];
     if let Some(name) = header.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
-        return Err(JwsError::HeaderRefused(name.chars().take(32).collect()));
+        return Err(JwsError::HeaderRefused(name.chars().filter(|c| !c.is_control()).take(32).collect()));
     }
     let member = |name: &str| header.get(name).and_then(Value::as_str);
     if let Some(typ) = expected.typ

@@ -4,7 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
 
 use super::error::AuthorizationError;
-use super::request::AuthorizationRequest;
+use super::request::{AuthorizationRequest, Prompt};
 use super::{Asked, Failed, Visit};
 use crate::audit::Kind;
 use crate::crypto::digest::sha256;
@@ -24,6 +24,8 @@ pub struct Address {
     pub redirect_uri: String,
     /// Given back untouched.
     pub state: Option<String>,
+    /// The request was made where no page can be shown (`prompt=none`).
+    pub silent: bool,
 }
 
 impl From<&AuthorizationRequest> for Address {
@@ -32,6 +34,7 @@ impl From<&AuthorizationRequest> for Address {
             client_id: request.client_id.clone(),
             redirect_uri: request.redirect_uri.clone(),
             state: request.state.clone(),
+            silent: request.prompt == Prompt::None,
         }
     }
 }

@@ -165,6 +165,16 @@ impl AuthorizationError {
         })
     }
 
+    /// The protocol's name of an error that a person would be told by a page, for a request that must show none
+    /// (`prompt=none`, OpenID Connect Core §3.1.2.1).
+    pub fn for_silent_client(&self) -> Option<&'static str> {
+        match self {
+            Self::Person(_) => Some("access_denied"),
+            Self::SessionEnded => Some("login_required"),
+            _ => self.for_client(),
+        }
+    }
+
     /// The status of the page.
     pub fn status(&self) -> StatusCode {
         if matches!(self, Self::Person(_)) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }

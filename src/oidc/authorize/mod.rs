@@ -171,7 +171,9 @@ impl Visit<'_> {
                 tracing::error!(code = error.code(), %error, "an event could not be recorded");
             }
         }
-        match (error.for_client(), asked) {
+        let silent = asked.as_ref().is_some_and(|asked| asked.silent);
+        let name = if silent { error.for_silent_client() } else { error.for_client() };
+        match (name, asked) {
             (Some(name), Some(asked)) => {
                 let description = error.to_string();
                 let issuer = provider.settings.issuer.as_str();

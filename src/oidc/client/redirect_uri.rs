@@ -52,6 +52,8 @@ fn matches_wildcard(known: &str, asked: &str) -> bool {
         && asked.starts_with(prefix)
         && !asked.contains(['#', '\\', '@'])
         && !asked.contains("..")
+        // Browsers take `%2e` for a dot.
+        && !asked.to_ascii_lowercase().contains("%2e")
         && asked.bytes().all(|b| b.is_ascii_graphic())
 }
 
@@ -126,6 +128,7 @@ mod tests {
             "https://rp.example.evil.example/",
             "https://rp.example@evil.example/",
             "http://localhost:4200/../evil",
+            "http://localhost:4200/%2E%2e/evil",
             "http://localhost:4200/cb#x",
             "http://localhost:4200/\\evil",
             "http://localhost:42000/cb",

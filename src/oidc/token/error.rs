@@ -94,6 +94,19 @@ impl TokenError {
             Self::Sign(_) => "OIDC-094",
         }
     }
+
+    /// Whether the audit learns of it here: not what is a fault of ours, nor what was recorded where it was found.
+    pub(super) fn is_to_be_recorded(&self) -> bool {
+        !matches!(
+            self,
+            Self::Store(_)
+                | Self::Sign(_)
+                | Self::Client(_)
+                | Self::Person(SubjectError::Store(_))
+                | Self::ReplayedCode
+                | Self::ReusedRefreshToken
+        )
+    }
 }
 
 impl From<SubjectError> for TokenError {

@@ -14,7 +14,8 @@ use http::{HeaderMap, HeaderValue, header};
 
 use super::parameters::{Parameters, UnreadableForm};
 use super::{Provider, client, psc};
-use crate::audit::Caller;
+use crate::audit::{Caller, Kind};
+use crate::store;
 use error::TokenError;
 
 /// The parameters that this endpoint reads.
@@ -58,10 +59,17 @@ async fn exchange(
 ) -> Result<psc::TokenResponse, TokenError> {
     form.each_once(&KNOWN)?;
     let client = client::authenticate(provider, headers, form, caller).await?;
-    match form.first("grant_type") {
+    let exchanged = match form.first("grant_type") {
         Some("authorization_code") => code::redeem(provider, &client, form, caller).await,
         Some("refresh_token") => refresh::redeem(provider, &client, form, caller).await,
         Some(_) => Err(TokenError::UnsupportedGrant),
         None => Err(TokenError::Missing("grant_type")),
+    };
+    if let Err(error) = &exchanged
+        && error.is_to_be_recorded()
+    {
+        let event = provider.trail.event(Kind::TokenRefused).denied(error.code());
+        store::audit::append(&provider.db, &event.client(&client.id).caller(caller)).await?;
     }
+    exchanged
 }

@@ -79,6 +79,8 @@ async fn known_is_not_admitted_unless_the_client_welcomes_everybody() {
     assert_eq!(answer.status, 403, "{}", answer.body);
     assert!(answer.body.contains("PERSON-002") && !answer.headers.contains_key("location"));
     assert_eq!(stand.events().await.last().unwrap(), "authorization.refused PERSON-002");
+    let silent = stand.authorize(&[("prompt", "none")], &stranger.cookie).await;
+    assert_eq!(silent.parameter("error").unwrap(), "access_denied", "no page where none can be shown");
 }
 
 #[tokio::test]

@@ -153,6 +153,7 @@ async fn a_code_of_another_client_or_address_or_time_is_refused() {
     stand.advance(60);
     let expired = stand.token("rp", &form(REDIRECT)).await;
     assert_eq!(expired.json()["error_description"], "Code is expired");
+    assert_eq!(stand.events().await.last().unwrap(), "token.refused OIDC-053");
 }
 
 #[tokio::test]
