@@ -116,7 +116,7 @@ impl Browser {
     pub async fn click(&self, css: &str) {
         let element = self.element(css).await;
         if let Err(error) = element.click().await {
-            self.fail(&format!("{css} cannot be clicked: {error}")).await
+            self.fail(&format!("{css} cannot be clicked: {error}")).await;
         }
     }
 
@@ -133,7 +133,7 @@ impl Browser {
         })
         .await;
         if found.is_none() {
-            self.fail(&format!("nothing says “{text}”")).await
+            self.fail(&format!("nothing says “{text}”")).await;
         }
     }
 
@@ -145,7 +145,7 @@ impl Browser {
     pub async fn shows(&self, text: &str) {
         let shown = within(super::PATIENCE, async || self.text().await.contains(text).then_some(())).await;
         if shown.is_none() {
-            self.fail(&format!("the page does not show “{text}”")).await
+            self.fail(&format!("the page does not show “{text}”")).await;
         }
     }
 
@@ -156,7 +156,7 @@ impl Browser {
         })
         .await;
         if there.is_none() {
-            self.fail(&format!("the browser is not at {beginning}")).await
+            self.fail(&format!("the browser is not at {beginning}")).await;
         }
     }
 
