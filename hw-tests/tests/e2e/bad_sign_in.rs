@@ -12,8 +12,8 @@ use sceau_hw_tests::isolation::isolated;
 
 use crate::harness::browser::{Browser, ENGLISH, FRENCH, NOTICED, Settings};
 use crate::harness::hospital::{AGENT, AGENT_PORT, FRONT, Hospital, RECORDS, Setup};
+use crate::harness::run;
 use crate::harness::site::Site;
-use crate::harness::{run, within};
 use crate::sign_in::{to_popup, to_sign_in_page, type_pin};
 
 /// Sends the answer of the card in the reader, and sees it refused with `code` everywhere.
@@ -51,10 +51,9 @@ fn no_agent_in_the_popup() {
             to_sign_in_page(&browser, RECORDS).await;
             let first = browser.window().await;
             browser.press("card-start").await;
-            let noticed =
-                within(NOTICED, async || browser.text().await.contains("WEB-010").then_some(())).await;
-            assert!(noticed.is_some(), "not noticed within 3 s: {}", browser.text().await);
             browser.shows_error("WEB-010").await;
+            let took = browser.took_to_show("no-agent").await;
+            assert!(took < NOTICED, "after {took:?}");
             browser.popup_closed(&first).await;
             browser.pictures("no-agent-fr").await;
 
@@ -64,10 +63,10 @@ fn no_agent_in_the_popup() {
             assert!(!refused.status.success());
             assert!(String::from_utf8_lossy(&refused.stderr).contains("AGENT-030"), "{refused:?}");
             browser.press("card-start").await;
-            browser.shows("Ouverture").await;
-            let noticed =
-                within(NOTICED, async || browser.text().await.contains("WEB-010").then_some(())).await;
-            assert!(noticed.is_some(), "not noticed within 3 s: {}", browser.text().await);
+            browser.says("card-opening").await;
+            browser.shows_error("WEB-010").await;
+            let took = browser.took_to_show("no-agent").await;
+            assert!(took < NOTICED, "after {took:?}");
             other.close().await;
 
             // The transaction is still good.

@@ -69,6 +69,7 @@ impl Browser {
             // What a popup blocker does, seen from a page.
             browser.on_every_page("window.open = () => null;").await;
         }
+        browser.on_every_page(WATCH).await;
         browser.size(DESK).await;
         browser
     }
@@ -179,6 +180,13 @@ impl Browser {
         self.click_text(&self.language.texts().text(id)).await;
     }
 
+    /// How long after the last click the sign-in page came to `state`, by the page's own clock: the driver's would also
+    /// measure how busy this machine is.
+    pub async fn took_to_show(&self, state: &str) -> Duration {
+        let took = self.script(&format!("return shownAt['{state}'] - clickedAt")).await;
+        Duration::from_secs_f64(took.as_f64().unwrap_or_else(|| panic!("{state} was not shown")) / 1000.0)
+    }
+
     pub async fn script(&self, script: &str) -> Value {
         self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
     }
@@ -280,6 +288,15 @@ impl Browser {
         panic!("{why}\n--- at {address}\n{}\n---", self.text().await);
     }
 }
+
+/// Notes when somebody clicked, and when the sign-in page came to which state since.
+const WATCH: &str = "
+    addEventListener('click', ({ timeStamp }) => { window.clickedAt = timeStamp; window.shownAt = {}; }, true);
+    new MutationObserver((changes) => {
+        window.shownAt ??= {};
+        for (const { target } of changes) window.shownAt[target.dataset.shown] ??= performance.now();
+    }).observe(document, { subtree: true, attributeFilter: ['data-shown'] });
+";
 
 /// Without the spaces that must not break, and without those of the layout.
 fn plain(text: &str) -> String {

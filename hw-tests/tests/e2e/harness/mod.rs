@@ -16,7 +16,7 @@ pub mod terminal;
 use std::time::{Duration, Instant};
 
 /// How long anything may take before the test fails.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Runs the steps of a test inside its namespaces, on a runtime of its own.
 pub fn run(steps: impl Future<Output = ()>) {
