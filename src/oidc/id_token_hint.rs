@@ -17,12 +17,15 @@ pub(super) struct Hint {
     pub session: SessionId,
     /// The client it was issued to.
     pub client_id: String,
+    /// The national identifier in its `sub`.
+    pub id_nat: String,
 }
 
 #[derive(Deserialize)]
 struct Claims {
     iss: String,
     aud: String,
+    sub: String,
     typ: String,
     sid: SessionId,
 }
@@ -36,6 +39,7 @@ impl Hint {
     ) -> Option<Self> {
         let claims: Claims = jose::verify(token, EXPECTED, key_of).ok()?;
         let is_ours = claims.iss == issuer && claims.typ == psc::ID_TOKEN_TYPE;
-        is_ours.then_some(Self { session: claims.sid, client_id: claims.aud })
+        let id_nat = claims.sub.rsplit(':').next().unwrap_or_default().to_owned();
+        is_ours.then_some(Self { session: claims.sid, client_id: claims.aud, id_nat })
     }
 }
