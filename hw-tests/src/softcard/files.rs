@@ -208,7 +208,9 @@ fn card_info(identity: &Identity) -> Vec<u8> {
 fn aodf(profile: &Profile) -> Vec<u8> {
     // Eight unused bits of nothing: illegal DER, and what the real card holds.
     let flags = tlv(0x03, &[0x08]);
-    let rule = |mode: u8, condition: Vec<u8>| sequence(&[tlv(0x03, &[0x05, mode]), condition]);
+    let rule = |mode: u8, condition: Vec<u8>| {
+        sequence(&[tlv(0x03, &[mode.trailing_zeros() as u8, mode]), condition])
+    };
     let always = || tlv(0x05, &[]);
     let porteur = sequence(&[
         sequence(&[
