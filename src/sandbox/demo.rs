@@ -114,7 +114,7 @@ impl Demo {
             (SERVICES[1].port, "a service"),
             (AGENT_PORT, "the agent"),
         ] {
-            if programs::answers(port).await {
+            if programs::listens(port) {
                 return Err(DemoError::PortTaken { port, what });
             }
         }
@@ -163,8 +163,7 @@ impl Demo {
         let mut agent = programs.companion("sceau-agent")?;
         agent.args(["run", "--pin-entry", "page", "--log", "warn"]).arg("--state-dir").arg(place.agent());
         agent.arg("--config").arg(place.path("agent.toml")).env("PCSCLITE_CSOCK_NAME", address);
-        let agent =
-            Running::start_until("sceau-agent", agent, async || programs::answers(AGENT_PORT).await).await?;
+        let agent = Running::start_until("sceau-agent", agent, || programs::listens(AGENT_PORT)).await?;
         let stop = ends.disarm();
         Ok(Self { agent, card, servers, stop })
     }

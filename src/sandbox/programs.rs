@@ -152,11 +152,11 @@ impl Running {
     pub async fn start_until(
         name: &'static str,
         command: Command,
-        ready: impl AsyncFn() -> bool,
+        ready: impl Fn() -> bool,
     ) -> Result<Self, ProgramError> {
         let mut running = Self::start(name, command)?;
         let asking = async {
-            while !ready().await {
+            while !ready() {
                 tokio::time::sleep(Duration::from_millis(50)).await;
             }
         };
@@ -196,12 +196,65 @@ impl Running {
     }
 }
 
-/// Whether something answers on `port` of this machine.
-pub async fn answers(port: u16) -> bool {
-    tokio::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).await.is_ok()
+/// Whether a program listens on `port` of this machine. Asked of the kernel: a connection that says nothing would be
+/// reported as an oddity by whoever listens.
+pub fn listens(port: u16) -> bool {
+    // `sl local_address rem_address st …`, the port in hexadecimal, 0A for LISTEN (proc(5)).
+    let in_table = |table: &str| {
+        table.lines().any(|row| {
+            let mut fields = row.split_ascii_whitespace().skip(1);
+            let (local, state) = (fields.next().unwrap_or_default(), fields.nth(1).unwrap_or_default());
+            state == "0A" && local.ends_with(&format!(":{port:04X}"))
+        })
+    };
+    let read = |name: &str| std::fs::read_to_string(name).is_ok_and(|table| in_table(&table));
+    read("/proc/net/tcp") || read("/proc/net/tcp6")
 }
 
 /// `path` as an argument of a program that runs elsewhere.
 pub fn absolute(path: &Path) -> PathBuf {
     std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_port_is_known_to_be_taken() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        assert!(listens(port));
+        drop(listener);
+        assert!(!listens(port));
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_says_why() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "cat; echo reason >&2; exit 3"]);
+        let error = finish("sh", command, "input").await.unwrap_err().to_string();
+        assert!(error.contains("reason") && error.contains('3'), "{error}");
+        let mut command = Command::new("sh");
+        command.args(["-c", "cat"]);
+        assert_eq!(finish("sh", command, "input").await.unwrap(), "input");
+    }
+
+    #[tokio::test]
+    async fn a_companion_is_waited_for_and_ends_with_its_input() {
+        let mut command = Command::new("sh");
+        command.args(["-c", "echo starting; echo ready here; cat >/dev/null"]);
+        let (running, said) = Running::start_and_listen("sh", command).await.unwrap();
+        assert_eq!(said, "here");
+        running.stop().await;
+
+        let mut command = Command::new("sh");
+        command.args(["-c", "exit 1"]);
+        let error = Running::start_and_listen("sh", command).await.unwrap_err();
+        assert!(matches!(error, ProgramError::Ended { .. }), "{error}");
+        let mut command = Command::new("sh");
+        command.args(["-c", "exit 1"]);
+        let error = Running::start_until("sh", command, || false).await.unwrap_err();
+        assert!(matches!(error, ProgramError::Ended { .. }), "{error}");
+    }
 }
