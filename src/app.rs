@@ -114,6 +114,22 @@ pub async fn open_database(config: &Config) -> Result<Db, StoreError> {
     Db::open(&url).await
 }
 
+/// The certificates of our own listener; none behind a proxy and on loopback.
+///
+/// # Errors
+/// [`TlsError`], where they cannot be used.
+pub fn listener_hosts(config: &Config) -> Result<Option<TlsHosts>, TlsError> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let names = config.server.front_url.host_str().map(str::to_owned).into_iter().collect();
+    let host = Host {
+        names,
+        certificate_file: tls.certificate_file.clone(),
+        key_file: tls.key_file.clone(),
+        asks_certificate: false,
+    };
+    TlsHosts::read(vec![host]).map(Some)
+}
+
 /// The settings of the OpenID Provider.
 fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
     let mut choices = oidc::psc::Choices { auth_level: config.oidc.auth_level.clone(), ..Default::default() };
@@ -214,16 +230,7 @@ impl App {
             origin: OwnOrigin::of(&config.server.front_url),
             limit: Some(Arc::new(Limit::new(burst, per_minute, clock.clone()))),
         };
-        let tls = config.tls.as_ref().map(|tls| {
-            let names = config.server.front_url.host_str().map(str::to_owned).into_iter().collect();
-            TlsHosts::read(vec![Host {
-                names,
-                certificate_file: tls.certificate_file.clone(),
-                key_file: tls.key_file.clone(),
-                asks_certificate: false,
-            }])
-        });
-        let tls = tls.transpose()?.map(Arc::new);
+        let tls = listener_hosts(&config)?.map(Arc::new);
         Ok(Self { config, db, clock, random, trail, seal, card, provider, egress, pages, tls })
     }
 

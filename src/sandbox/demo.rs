@@ -33,6 +33,10 @@ const PORT: u16 = 8080;
 pub const PIN: &str = "1234";
 /// The establishment of the invented directory.
 pub const FINESS: &str = "0B0172805";
+/// Somebody who works there and has no number of the directory.
+const EMPLOYEE: &str = "30B0168811/CPET00001";
+/// How the names of the throw-away authorities begin, where they stand beside real ones.
+const OURS: &str = "demonstration-";
 /// Its professionals, in the format of the national directory.
 const DIRECTORY: &str = include_str!("directory.txt");
 
@@ -125,12 +129,13 @@ impl Demo {
         let mut generate = programs.command("sceau-certs")?;
         generate.arg("generate").arg(place.pki());
         programs::finish("sceau-certs", generate, "").await?;
+        place.install_authorities()?;
 
         tell("database, keys and people");
         let config = Arc::new(Config::read(&place.config())?);
         app::init(&config, options.clock.clone(), options.random.clone()).await?;
         let app = App::start(config.clone(), options.clock.clone(), options.random.clone()).await?;
-        import(&app, &place.path("directory.txt")).await?;
+        import(&app, &programs, &place).await?;
         let (stop, servers) = (CancellationToken::new(), TaskTracker::new());
         let ends = stop.clone().drop_guard();
         for service in SERVICES {
@@ -150,22 +155,46 @@ impl Demo {
         servers.spawn(app.clone().serve(listener, stop.clone()));
         servers.close();
 
-        let socket = place.path("pcscd");
-        tell("a card in a virtual reader");
-        let mut reader = programs.command("sceau-softcard")?;
-        reader.arg("--certs-dir").arg(place.pki()).args(["--card", &options.card, "--pin", PIN]);
-        reader.arg("--socket-dir").arg(&socket);
-        let (running, address) = Running::start_and_listen("sceau-softcard", reader).await?;
-        let card = Some(running);
+        let own_card = match real_card(&programs).await? {
+            Some(reader) if place.has_real_authorities()? => {
+                tell(&format!("your card, in {reader}"));
+                true
+            }
+            Some(reader) => {
+                tell(&format!(
+                    "there is a card in {reader}; to use it, put its authorities into {} and its revocation list into {} \
+                     (certs/README.md), add its holder with `sceau person add`, and start again",
+                    place.authorities().display(),
+                    place.lists().display()
+                ));
+                false
+            }
+            None => false,
+        };
+        let mut card = None;
+        let mut agent = programs.companion("sceau-agent")?;
+        if !own_card {
+            tell("a card in a virtual reader");
+            let mut reader = programs.command("sceau-softcard")?;
+            reader.arg("--certs-dir").arg(place.pki()).args(["--card", &options.card, "--pin", PIN]);
+            reader.arg("--socket-dir").arg(place.path("pcscd"));
+            let (running, address) = Running::start_and_listen("sceau-softcard", reader).await?;
+            agent.env("PCSCLITE_CSOCK_NAME", address);
+            card = Some(running);
+        }
 
         tell("the agent");
         enrol(&app, &programs, &place).await?;
-        let mut agent = programs.companion("sceau-agent")?;
         agent.args(["run", "--pin-entry", "page", "--log", "warn"]).arg("--state-dir").arg(place.agent());
-        agent.arg("--config").arg(place.path("agent.toml")).env("PCSCLITE_CSOCK_NAME", address);
+        agent.arg("--config").arg(place.path("agent.toml"));
         let agent = Running::start_until("sceau-agent", agent, || programs::listens(AGENT_PORT)).await?;
         let stop = ends.disarm();
         Ok(Self { agent, card, servers, stop })
+    }
+
+    /// The PIN to type; none where the card is the visitor's own.
+    pub fn pin(&self) -> Option<&'static str> {
+        self.card.as_ref().map(|_| PIN)
     }
 
     /// Waits until `stop` is cancelled, or a part ends by itself; then ends everything.
@@ -232,9 +261,40 @@ impl Place {
         self.path("pki")
     }
 
+    fn authorities(&self) -> PathBuf {
+        self.path("authorities")
+    }
+
+    fn lists(&self) -> PathBuf {
+        self.path("lists")
+    }
+
+    /// Copies the throw-away authorities and their lists to where a visitor may put real ones beside them.
+    fn install_authorities(&self) -> Result<(), DemoError> {
+        for (from, to) in [("anchors", self.authorities()), ("crl", self.lists())] {
+            let from = self.pki().join(from);
+            std::fs::create_dir_all(&to).map_err(|source| DemoError::File { path: to.clone(), source })?;
+            for name in names(&from)? {
+                let path = to.join(format!("{OURS}{name}"));
+                std::fs::copy(from.join(&name), &path).map_err(|source| DemoError::File { path, source })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn has_real_authorities(&self) -> Result<bool, DemoError> {
+        Ok(names(&self.authorities())?.iter().any(|name| !name.starts_with(OURS)))
+    }
+
     fn agent(&self) -> PathBuf {
         self.path("agent")
     }
+}
+
+fn names(dir: &Path) -> Result<Vec<String>, DemoError> {
+    let failed = |source| DemoError::File { path: dir.to_owned(), source };
+    let entries = std::fs::read_dir(dir).map_err(failed)?;
+    entries.map(|entry| Ok(entry.map_err(failed)?.file_name().to_string_lossy().into_owned())).collect()
 }
 
 fn configuration(place: &Place) -> String {
@@ -259,8 +319,8 @@ fn configuration(place: &Place) -> String {
          format = \"human\"\n\
          filter = \"warn\"\n",
         state = quoted(place.path("state")),
-        anchors = quoted(place.pki().join("anchors")),
-        crl = quoted(place.pki().join("crl")),
+        anchors = quoted(place.authorities()),
+        crl = quoted(place.lists()),
     )
 }
 
@@ -282,12 +342,12 @@ async fn enrol(app: &App, programs: &Programs, place: &Place) -> Result<(), Demo
 }
 
 /// Imports the invented directory into an installation that has none: a real one that somebody tries is not touched.
-async fn import(app: &App, directory: &Path) -> Result<(), DemoError> {
+async fn import(app: &App, programs: &Programs, place: &Place) -> Result<(), DemoError> {
     if store::directory::current(app.db()).await?.is_some() {
         return Ok(());
     }
     let options = import::Options {
-        files: vec![directory.to_owned()],
+        files: vec![place.path("directory.txt")],
         finess: vec![FINESS.to_owned()],
         ..import::Options::default()
     };
@@ -299,7 +359,23 @@ async fn import(app: &App, directory: &Path) -> Result<(), DemoError> {
         actor: "demo",
     };
     importer.run(&options, &|_| {}).await?;
+    // Staff without a number of the directory are added by hand, as a hospital does.
+    let mut add = programs.command("sceau")?;
+    add.arg("--config").arg(place.config()).args(["person", "add", EMPLOYEE]);
+    add.args(["--family-name", "EMP0000001", "--given-name", "KIT", "--sector", "SA01"]);
+    add.args(["--structure-name", "HOPITAL DE DEMONSTRATION"]);
+    programs::finish("sceau", add, "").await?;
     Ok(())
+}
+
+/// The reader of this machine that holds a card of health professionals, if there is one.
+async fn real_card(programs: &Programs) -> Result<Option<String>, DemoError> {
+    let mut list = programs.command("sceau-agent")?;
+    list.args(["card", "list"]);
+    // It fails where there is no reader, or no service for readers.
+    let readers = programs::finish("sceau-agent", list, "").await.unwrap_or_default();
+    let with_card = |line: &str| line.rsplit_once(": CPS").map(|(reader, _)| reader.to_owned());
+    Ok(readers.lines().find_map(with_card))
 }
 
 /// Registers a service, or gives it another secret: nobody has to keep one.

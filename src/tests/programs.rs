@@ -1,56 +1,56 @@
-//! The two programs start, and say who they are. Being a test of this package, it also makes cargo build them for the
-//! tests with real parts.
+//! The programs as a person runs them: what they print, how they end, what they leave. Being a test of this package, it
+//! also makes cargo build them for the tests with real parts.
 
 #![cfg(test)]
+#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
-use std::process::Command;
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-fn said(program: &str, argument: &str) -> String {
-    let output = Command::new(program).arg(argument).output().unwrap();
-    assert!(output.status.success(), "{program} {argument}: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8(output.stdout).unwrap()
-}
-
-#[test]
-fn both_programs_name_themselves_and_their_commands() {
-    for (program, name, command) in [
-        (env!("CARGO_BIN_EXE_sceau"), "sceau", "serve"),
-        (env!("CARGO_BIN_EXE_sceau-agent"), "sceau-agent", "card"),
-    ] {
-        let version = said(program, "--version");
-        assert_eq!(version.trim(), format!("{name} {}", env!("CARGO_PKG_VERSION")));
-        assert!(said(program, "--help").contains(command));
-    }
-}
+const SCEAU: &str = env!("CARGO_BIN_EXE_sceau");
+const AGENT: &str = env!("CARGO_BIN_EXE_sceau-agent");
 
 /// An installation in a directory of its own.
-struct Installation(tempfile::TempDir);
+struct Installation {
+    dir: tempfile::TempDir,
+}
 
 impl Installation {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let state = dir.path().join("state");
-        let text = format!(
-            "config_version = 1\n[server]\nissuer = \"http://localhost:8080/auth/realms/esante-wallet\"\n\
-             state_dir = \"{}\"\n",
-            state.display()
-        );
-        std::fs::write(dir.path().join("sceau.toml"), text).unwrap();
-        let installation = Self(dir);
+        let installation = Self { dir: tempfile::tempdir().unwrap() };
+        installation.configure("");
+        installation
+    }
+
+    /// After `sceau init`.
+    fn initialised() -> Self {
+        let installation = Self::new();
         installation.done(&["init"]);
         installation
     }
 
-    fn run(&self, arguments: &[&str]) -> std::process::Output {
-        let config = self.0.path().join("sceau.toml");
-        Command::new(env!("CARGO_BIN_EXE_sceau"))
-            .arg("--config")
-            .arg(config)
-            .args(arguments)
-            .output()
-            .unwrap()
+    fn configure(&self, more: &str) {
+        let text = format!(
+            "config_version = 1\n[server]\nissuer = \"http://localhost:8080/auth/realms/esante-wallet\"\n\
+             listen = \"127.0.0.1:0\"\nstate_dir = \"state\"\n{more}"
+        );
+        std::fs::write(self.path("sceau.toml"), text).unwrap();
     }
 
+    fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    fn run(&self, arguments: &[&str]) -> Output {
+        let mut command = Command::new(SCEAU);
+        command.arg("--config").arg(self.path("sceau.toml")).args(arguments).output().unwrap()
+    }
+
+    /// What a command that succeeds prints.
     fn done(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
         assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
@@ -61,17 +61,229 @@ impl Installation {
         serde_json::from_str(&self.done(arguments)).unwrap()
     }
 
-    /// What a refused command says.
+    /// What a command says that fails.
     fn refused(&self, arguments: &[&str]) -> String {
         let output = self.run(arguments);
-        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        assert_eq!(
+            output.status.code(),
+            Some(1),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stdout)
+        );
         String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn serve(&self) -> Serving {
+        let mut command = Command::new(SCEAU);
+        command.arg("--config").arg(self.path("sceau.toml")).arg("serve").stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let mut log = BufReader::new(child.stderr.take().unwrap());
+        let mut said = String::new();
+        let address = loop {
+            let before = said.len();
+            assert!(log.read_line(&mut said).unwrap() > 0, "the server ended: {said}");
+            let line: serde_json::Value = serde_json::from_str(&said[before..]).unwrap();
+            if line["message"] == "serving" {
+                break line["address"].as_str().unwrap().to_owned();
+            }
+        };
+        // Read all along: a full pipe would hold the server up.
+        let log = std::thread::spawn(move || {
+            log.read_to_string(&mut said).unwrap();
+            said
+        });
+        Serving { child, log: Some(log), address }
+    }
+}
+
+/// A running `sceau serve`.
+struct Serving {
+    child: Child,
+    log: Option<JoinHandle<String>>,
+    address: String,
+}
+
+impl Serving {
+    /// The answer to a GET: status line, headers and body.
+    fn get(&self, path: &str) -> String {
+        let mut connection = TcpStream::connect(&self.address).unwrap();
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n");
+        connection.write_all(request.as_bytes()).unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        answer
+    }
+
+    /// Sends `signal`, waits for the end, and yields the whole log.
+    fn stop(mut self, signal: &str) -> String {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+        assert!(self.child.wait().unwrap().success(), "it did not end in good order");
+        self.log.take().unwrap().join().unwrap()
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let _ended = self.child.kill();
+        let _reaped = self.child.wait();
+    }
+}
+
+const REALM: &str = "/auth/realms/esante-wallet";
+
+fn eventually(what: &str, within: Duration, condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + within;
+    while !condition() {
+        assert!(Instant::now() < deadline, "{what}: not within {within:?}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
 #[test]
+fn both_programs_name_themselves_and_their_commands() {
+    for (program, name, command) in [(SCEAU, "sceau", "serve"), (AGENT, "sceau-agent", "card")] {
+        let said = |argument| {
+            String::from_utf8(Command::new(program).arg(argument).output().unwrap().stdout).unwrap()
+        };
+        assert_eq!(said("--version").trim(), format!("{name} {}", env!("CARGO_PKG_VERSION")));
+        assert!(said("--help").contains(command));
+    }
+}
+
+#[test]
+fn an_installation_is_made_once_serves_and_stops_at_either_signal() {
+    let installation = Installation::new();
+    let first = installation.done(&["init"]);
+    assert_eq!(installation.done(&["init"]), first, "a second time changes nothing");
+    assert!(installation.done(&["check"]).contains("in order"));
+    let key = installation.path("state/seal.key");
+    #[cfg(unix)]
+    assert_eq!(
+        std::os::unix::fs::PermissionsExt::mode(&key.metadata().unwrap().permissions()) & 0o777,
+        0o600
+    );
+    for signal in ["-TERM", "-INT"] {
+        let serving = installation.serve();
+        assert!(serving.get("/health/live").starts_with("HTTP/1.1 200"));
+        assert!(serving.get("/health/ready").contains(r#""missing":[]"#));
+        assert!(serving.get(&format!("{REALM}/.well-known/openid-configuration")).contains("esante-wallet"));
+        let log = serving.stop(signal);
+        assert!(log.contains("\"stopped\""), "{log}");
+        let secret = std::fs::read_to_string(&key).unwrap();
+        assert!(!log.contains(secret.trim()));
+    }
+    let events = installation.done(&["audit", "list"]);
+    assert!(events.contains("server.started") && events.contains("server.stopped"), "{events}");
+    assert!(installation.done(&["audit", "verify"]).contains("all sealed"));
+}
+
+#[test]
+fn what_is_asked_in_an_address_is_not_logged() {
+    let installation = Installation::new();
+    installation.done(&["init"]);
+    let serving = installation.serve();
+    serving.get(&format!("{REALM}/protocol/openid-connect/logout?id_token_hint=very-secret-hint"));
+    let log = serving.stop("-TERM");
+    assert!(log.contains("openid-connect/logout") && !log.contains("very-secret-hint"), "{log}");
+}
+
+#[test]
+fn nothing_is_served_before_init_or_without_the_seal_key() {
+    let installation = Installation::new();
+    assert!(installation.refused(&["serve"]).contains("CONF-020"));
+    assert!(installation.refused(&["check"]).contains("sceau init"));
+    installation.done(&["init"]);
+    let key = installation.path("state/seal.key");
+    std::fs::rename(&key, installation.path("elsewhere")).unwrap();
+    for command in ["serve", "init", "check"] {
+        let said = installation.refused(&[command]);
+        assert!(
+            said.contains("STORE-010") && said.contains("restore it from the backup"),
+            "{command}: {said}"
+        );
+        assert!(!key.exists(), "{command} made another key: what is sealed could never be read again");
+    }
+    std::fs::rename(installation.path("elsewhere"), &key).unwrap();
+    installation.done(&["check"]);
+}
+
+#[test]
+fn check_says_every_fault_with_its_line() {
+    let installation = Installation::new();
+    installation.configure("lisen = 1\n\n[session]\nidle = \"2 h\"\n");
+    let said = installation.refused(&["check"]);
+    assert!(said.contains("line 6: server.lisen is unknown; did you mean \"listen\"?"), "{said}");
+    assert!(said.contains("line 9: session.idle must be between 1 min and 30 min"), "{said}");
+    assert_eq!(installation.refused(&["serve"]), said, "the server says the same");
+}
+
+#[test]
+fn check_looks_at_what_the_configuration_names() {
+    let installation = Installation::new();
+    installation.done(&["init"]);
+    std::fs::write(installation.path("server.pem"), "no certificate").unwrap();
+    std::fs::create_dir(installation.path("anchors")).unwrap();
+    installation.configure(
+        "[tls]\ncertificate_file = \"server.pem\"\nkey_file = \"absent.key\"\n[card]\nanchors_dir = \"anchors\"\n\
+         crl_dir = \"nowhere\"\n",
+    );
+    let said = installation.refused(&["check"]);
+    for code in ["CERT-013", "WEB-03", "card.crl_dir"] {
+        assert!(said.contains(code), "{code} is missing in: {said}");
+    }
+    installation.configure("");
+    let open =
+        std::fs::read_to_string(installation.path("sceau.toml")).unwrap().replace("127.0.0.1:0", "0.0.0.0:0");
+    std::fs::write(installation.path("sceau.toml"), open).unwrap();
+    assert!(installation.refused(&["check"]).contains("[tls]"));
+    assert!(installation.refused(&["serve"]).contains("WEB-021"));
+}
+
+#[test]
+fn a_running_server_follows_what_commands_change() {
+    let installation = Installation::new();
+    installation.done(&["init"]);
+    let serving = installation.serve();
+    let redirect = "https://dpi.hopital.example/callback";
+    let ask = || {
+        serving.get(&format!(
+            "{REALM}/protocol/openid-connect/auth?client_id=dpi&response_type=code&scope=openid%20scope_all&state=s&\
+             nonce=n&acr_values=eidas1&redirect_uri={redirect}"
+        ))
+    };
+    assert!(ask().starts_with("HTTP/1.1 400"), "{}", ask());
+    installation.done(&["client", "add", "dpi", "--name", "DPI", "--redirect-uri", redirect]);
+    eventually("a new client", Duration::from_secs(5), || ask().starts_with("HTTP/1.1 303"));
+
+    let keys = || serving.get(&format!("{REALM}/protocol/openid-connect/certs"));
+    let before = keys();
+    installation.done(&["keys", "rotate", "--at-once"]);
+    let body = |answer: &str| answer.split("\r\n\r\n").nth(1).unwrap().to_owned();
+    eventually("a rotated key", Duration::from_secs(6), || body(&keys()) != body(&before));
+
+    installation.done(&["client", "remove", "dpi"]);
+    eventually("a removed client", Duration::from_secs(5), || ask().starts_with("HTTP/1.1 400"));
+    serving.stop("-TERM");
+}
+
+#[test]
+fn an_address_that_is_taken_is_named() {
+    let installation = Installation::new();
+    installation.done(&["init"]);
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr();
+    let holder = std::net::TcpListener::bind(taken.unwrap()).unwrap();
+    let address = holder.local_addr().unwrap().to_string();
+    let path: &Path = &installation.path("sceau.toml");
+    let text = std::fs::read_to_string(path).unwrap().replace("127.0.0.1:0", &address);
+    std::fs::write(path, text).unwrap();
+    let said = installation.refused(&["serve"]);
+    assert!(said.contains("WEB-020") && said.contains(&address), "{said}");
+}
+
+#[test]
 fn services_are_looked_after_from_a_shell() {
-    let here = Installation::new();
+    let here = Installation::initialised();
     let add = |id: &'static str, uri: &'static str| {
         ["client", "add", id, "--name", "Dossier", "--redirect-uri", uri]
     };
@@ -101,7 +313,7 @@ fn services_are_looked_after_from_a_shell() {
 
 #[test]
 fn keys_are_rotated_from_a_shell_and_not_too_early() {
-    let here = Installation::new();
+    let here = Installation::initialised();
     let keys = || {
         let all = here.json(&["keys", "list", "--json"]);
         let is = |key: &&serde_json::Value, state: &str| key["purpose"] == "token" && key["state"] == state;
@@ -115,6 +327,6 @@ fn keys_are_rotated_from_a_shell_and_not_too_early() {
     here.done(&["keys", "rotate", "--at-once"]);
     let after = keys();
     assert_eq!((after.0, after.2), (next, Some(current)));
-    std::fs::remove_file(here.0.path().join("state/seal.key")).unwrap();
+    std::fs::remove_file(here.path("state/seal.key")).unwrap();
     assert!(here.refused(&["keys", "rotate", "--at-once"]).contains("STORE-010"));
 }

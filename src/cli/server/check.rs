@@ -3,8 +3,12 @@
 use std::path::Path;
 
 use super::Failure;
+use crate::app;
+use crate::card::verify::{CardPolicy, CardVerifier};
+use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Database};
 use crate::crypto::sealed::SealKey;
+use crate::crypto::x509::crl::CrlStatus;
 
 /// Arguments of `sceau check`.
 #[derive(Debug, clap::Args)]
@@ -20,7 +24,7 @@ impl Check {
         {
             faults.push(format!("{} is not there yet: run `sceau init`", database.display()));
         } else {
-            match crate::app::open_database(&config).await {
+            match app::open_database(&config).await {
                 Ok(db) => db.close().await,
                 Err(error) => faults.push(format!("{error} ({})", error.code())),
             }
@@ -28,28 +32,14 @@ impl Check {
         if let Err(error) = SealKey::read(&server.seal_key_path()) {
             faults.push(format!("{error} ({})", error.code()));
         }
-        for (key, dir) in
-            [("card.anchors_dir", &config.card.anchors_dir), ("card.crl_dir", &config.card.crl_dir)]
-        {
-            match dir {
-                Some(dir) if !dir.is_dir() => {
-                    faults.push(format!("{key} names {}, which is no directory", dir.display()));
-                }
-                _ => {}
-            }
+        faults.extend(cards(&config));
+        if let Err(error) = app::listener_hosts(&config) {
+            faults.push(format!("{error} ({})", error.code()));
         }
-        if let Some(tls) = &config.tls {
-            for (key, file) in
-                [("tls.certificate_file", &tls.certificate_file), ("tls.key_file", &tls.key_file)]
-            {
-                if let Err(error) = std::fs::File::open(file) {
-                    faults.push(format!("{key} names {}, which cannot be read: {error}", file.display()));
-                }
-            }
-        } else if !server.listen.ip().is_loopback() {
+        if config.tls.is_none() && server.trusted_proxies.is_empty() && !server.listen.ip().is_loopback() {
             faults.push(format!(
                 "server.listen is {}, reachable from other machines, and there is no [tls] section: add one, or listen \
-                 on 127.0.0.1 behind a proxy",
+                 on 127.0.0.1 behind a proxy (WEB-021)",
                 server.listen
             ));
         }
@@ -60,4 +50,33 @@ impl Check {
         let list: String = faults.iter().flat_map(|fault| ["\n  ", fault]).collect();
         Err(Failure::plain(format!("{} is readable, but:{list}", path.display())))
     }
+}
+
+/// What is wrong with the authorities of cards and their revocation lists.
+fn cards(config: &Config) -> Vec<String> {
+    let mut faults = Vec::new();
+    let card = &config.card;
+    match &card.crl_dir {
+        Some(dir) if !dir.is_dir() => {
+            faults.push(format!("card.crl_dir names {}, which is no directory", dir.display()));
+        }
+        None if card.anchors_dir.is_some() && card.revocation_required => faults.push(
+            "card.crl_dir is not set: without revocation lists every card is refused (CERT-010)".to_owned(),
+        ),
+        _ => {}
+    }
+    let Some(anchors) = &card.anchors_dir else { return faults };
+    let (lists, policy) = (card.crl_dir.as_deref(), CardPolicy::default());
+    match CardVerifier::open(anchors, lists, policy, SystemClock.now()) {
+        Ok(verifier) => {
+            faults.extend(verifier.authorities().1.iter().map(|fault| format!("{fault} (CERT-013)")));
+            let lists = verifier.revocation_lists();
+            let fault = |list: &CrlStatus| {
+                list.fault.as_ref().map(|fault| format!("{}: {fault} (CERT-012)", list.path.display()))
+            };
+            faults.extend(lists.iter().filter_map(fault));
+        }
+        Err(error) => faults.push(format!("{error} ({})", error.code())),
+    }
+    faults
 }

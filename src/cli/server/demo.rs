@@ -49,7 +49,7 @@ impl Demo {
         println!(
             "\nOpen   {}\nPIN    {}\n\nEverything is kept in {}. Ctrl-C stops all of it.\n",
             demo::address(),
-            demo::PIN,
+            running.pin().unwrap_or("that of your card"),
             state_dir.display()
         );
         running.run(stop).await.map_err(|error| Failure::plain(error.to_string()))
