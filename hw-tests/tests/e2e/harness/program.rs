@@ -4,6 +4,8 @@ use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 
+use rustix::process::{Pid, Signal};
+
 use super::{listens, until};
 
 /// A running program. Dropping it ends it at once.
@@ -56,9 +58,17 @@ impl Program {
     }
 
     /// Asks it to end, as a system does, and waits until it has.
-    pub async fn stop(mut self) -> ExitStatus {
-        let id = rustix::process::Pid::from_child(&self.child);
-        rustix::process::kill_process(id, rustix::process::Signal::TERM).unwrap();
+    pub async fn stop(self) -> ExitStatus {
+        self.signal(Signal::TERM).await
+    }
+
+    /// Asks it to end, as Ctrl-C does, and waits until it has.
+    pub async fn interrupt(self) -> ExitStatus {
+        self.signal(Signal::INT).await
+    }
+
+    async fn signal(mut self, signal: Signal) -> ExitStatus {
+        rustix::process::kill_process(Pid::from_child(&self.child), signal).unwrap();
         until(&format!("{} to end", self.name), async || self.child.try_wait().unwrap()).await
     }
 
