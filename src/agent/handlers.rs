@@ -59,7 +59,7 @@ pub(super) struct Agent {
 /// A refusal, with the server it concerns where that is known.
 struct Refused {
     refusal: Refusal,
-    server: Option<Enrolment>,
+    server: Option<Box<Enrolment>>,
 }
 
 impl From<Refusal> for Refused {
@@ -107,7 +107,8 @@ impl Agent {
                     server = server.as_ref().map(|server| server.origin.as_str()),
                     "refused: {refusal}"
                 );
-                let page = Page::Refused { code: refusal.code(), status: refusal.status(), server };
+                let (code, status) = (refusal.code(), refusal.status());
+                let page = Page::Refused { code, status, server: server.map(|server| *server) };
                 pages::respond(page, language)
             }
         }
@@ -146,11 +147,11 @@ impl Agent {
         checks::navigation(&parts.headers)?;
         let origin = checks::origin(&parts.headers)?;
         let server = self.enrolment(&origin).ok_or_else(|| Refusal::UnknownOrigin(origin.to_string()))?;
-        let refused = |refusal| Refused { refusal, server: Some(server.clone()) };
+        let refused = |refusal| Refused { refusal, server: Some(Box::new(server.clone())) };
         let (request, server) =
             self.check_request(form.value("request"), server.clone()).await.map_err(refused)?;
         if self.exchanges.is_done(request.challenge, self.options.clock.now()) {
-            return Err(Refused { refusal: Refusal::Answered, server: Some(server) });
+            return Err(Refused { refusal: Refusal::Answered, server: Some(Box::new(server)) });
         }
         let exchange = Exchange {
             request_jws: form.value("request").to_owned(),

@@ -75,7 +75,7 @@ impl EnrolmentRequest {
             key: self.key.to_jwk(),
             host_name: self.host_name.clone(),
             agent_version: self.agent_version,
-            secret_proof: base64url::encode(&self.secret_proof),
+            secret_proof: base64url::encode(self.secret_proof),
             iat: self.issued_at.timestamp(),
         })
     }

@@ -35,7 +35,7 @@ impl Invitation {
         let bytes = code
             .trim()
             .strip_prefix(PREFIX)
-            .and_then(|rest| base64url::decode(rest))
+            .and_then(base64url::decode)
             .map(Zeroizing::new)
             .ok_or(ProtocolError::Invitation)?;
         let (server_key, secret) = bytes.split_first_chunk::<32>().ok_or(ProtocolError::Invitation)?;

@@ -29,7 +29,7 @@ impl Challenge {
     /// Its text in messages and rows: 22 characters of base64url.
     #[must_use]
     pub fn to_text(self) -> String {
-        base64url::encode(&self.0)
+        base64url::encode(self.0)
     }
 
     /// Reads that text.
@@ -132,12 +132,12 @@ impl CardRequest {
             aud: AGENT_AUDIENCE.to_owned(),
             purpose: self.purpose.as_str().to_owned(),
             txn: self.challenge.to_text(),
-            nonce: base64url::encode(&self.nonce),
+            nonce: base64url::encode(self.nonce),
             iat: self.issued_at.timestamp(),
             exp: self.expires_at.timestamp(),
             rp_name: self.rp_name.clone(),
             rp_host: self.rp_host.clone(),
-            cnf: self.confirmation.map(|hash| Confirmation { s256: base64url::encode(&hash) }),
+            cnf: self.confirmation.map(|hash| Confirmation { s256: base64url::encode(hash) }),
         })
     }
 
