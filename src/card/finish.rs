@@ -23,7 +23,7 @@ use crate::ids::{PersonId, Secret, SessionId};
 use crate::session::{Acr, Amr, AuthMode, Authentication, EndReason, Evidence};
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::login_transaction::{LoginTransaction, Replaced, State as Stage};
+use crate::store::login_transaction::{Completion, LoginTransaction, Replaced, State as Stage};
 use crate::store::session::NewSession;
 use crate::store::workstation::Workstation;
 use crate::web::cookies;
@@ -243,19 +243,14 @@ impl Attempt<'_> {
                 event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
             Replaced { session: session.id, event: NewRow::from(&event) }
         });
-        let txn = request.challenge.to_text();
-        let event = NewRow::from(&self.event);
-        let done = store::login_transaction::complete(
-            &parts.db,
-            transaction.id,
-            &txn,
-            &new,
-            replaced.as_ref(),
-            &event,
-            now,
-            random,
-        )
-        .await?;
+        let completion = Completion {
+            card_txn: &request.challenge.to_text(),
+            session: &new,
+            replaced: replaced.as_ref(),
+            event: &NewRow::from(&self.event),
+        };
+        let done =
+            store::login_transaction::complete(&parts.db, transaction.id, completion, now, random).await?;
         if !done {
             // Another answer to the same request was faster.
             return Err(Refusal::AlreadyEnded);

@@ -191,22 +191,32 @@ pub struct Replaced {
     pub event: NewRow,
 }
 
-/// Consumes the sign-in and begins the session that came of it; ends the session `replaced` that this browser had.
-/// Yields whether the sign-in was still open: of two answers only one can win. `card_txn` must be that of the request
-/// that was issued last. `event` is recorded if and only if the session begins.
+/// How a sign-in is completed.
+#[derive(Clone, Copy)]
+pub struct Completion<'a> {
+    /// The `txn` of the request that was answered: that of the one that was issued last, or nothing happens.
+    pub card_txn: &'a str,
+    /// The session that begins.
+    pub session: &'a NewSession,
+    /// The session that this browser had; it ends first.
+    pub replaced: Option<&'a Replaced>,
+    /// What is recorded if and only if the session begins.
+    pub event: &'a NewRow,
+}
+
+/// Consumes the sign-in and begins the session that came of it. Yields whether the sign-in was still open: of two
+/// answers only one can win.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn complete(
     db: &Db,
     id: TransactionId,
-    card_txn: &str,
-    new: &NewSession,
-    replaced: Option<&Replaced>,
-    event: &NewRow,
+    completion: Completion<'_>,
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
+    let Completion { card_txn, session: new, replaced, event } = completion;
     let card_txn = card_txn.to_owned();
     write!(db, c => {
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
@@ -300,20 +310,22 @@ mod tests {
                 event: crate::store::client::tests::event(Kind::SessionEnded, &clock),
             };
             let replaced = Some(&before_ends);
+            let with =
+                |card_txn, session, replaced| Completion { card_txn, session, replaced, event: &event };
             assert!(
-                !complete(&db, id, "t1", &first, replaced, &event, now, &random).await.unwrap(),
+                !complete(&db, id, with("t1", &first, replaced), now, &random).await.unwrap(),
                 "an older request"
             );
             assert!(
-                !complete(&db, id, "t2", &first, replaced, &event, soon, &random).await.unwrap(),
+                !complete(&db, id, with("t2", &first, replaced), soon, &random).await.unwrap(),
                 "too late"
             );
             assert!(session::by_id(&db, first.id).await.unwrap().is_none());
             assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_none());
-            assert!(complete(&db, id, "t2", &first, replaced, &event, now, &random).await.unwrap());
+            assert!(complete(&db, id, with("t2", &first, replaced), now, &random).await.unwrap());
             assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_some());
             let second = card_session(person, 2, now, &random);
-            assert!(!complete(&db, id, "t2", &second, None, &event, now, &random).await.unwrap(), "replayed");
+            assert!(!complete(&db, id, with("t2", &second, None), now, &random).await.unwrap(), "replayed");
             assert!(session::by_id(&db, second.id).await.unwrap().is_none());
             let done = by_id(&db, id).await.unwrap().unwrap();
             assert_eq!((done.state, done.session_id), (State::Done, Some(first.id)));
