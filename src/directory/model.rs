@@ -15,8 +15,8 @@ pub const MOST_ACTIVITIES: usize = 1_000;
 macro_rules! activity {
     ($($(#[$doc:meta])* $field:ident $claim:literal $column:literal;)*) => {
         /// One activity: where and how a professional practises. All values are as in the directory; absent is empty.
-        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-        #[serde(into = "String", from = "String")]
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize)]
+        #[serde(from = "String")]
         pub struct Activity { $($(#[$doc])* pub $field: String,)* }
 
         /// An activity as PSC shows it: member names and order of the userinfo.
@@ -133,16 +133,9 @@ impl ActivityClaims<'_> {
     }
 }
 
-impl From<Activity> for String {
-    fn from(activity: Activity) -> Self {
-        let mut text = Self::with_capacity(160);
-        for (n, value) in activity.values().enumerate() {
-            if n > 0 {
-                text.push('|');
-            }
-            text.extend(value.chars().filter(|c| *c != '|'));
-        }
-        text
+impl Serialize for Activity {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.to_text())
     }
 }
 
@@ -153,6 +146,23 @@ impl From<String> for Activity {
 }
 
 impl Activity {
+    /// The thirty values, joined by `|`.
+    pub fn to_text(&self) -> String {
+        let mut text = String::with_capacity(256);
+        for (n, value) in self.values().enumerate() {
+            if n > 0 {
+                text.push('|');
+            }
+            // Only what was typed here can hold the separator: it would shift the values after it.
+            if value.contains('|') {
+                text.extend(value.chars().filter(|c| *c != '|'));
+            } else {
+                text.push_str(value);
+            }
+        }
+        text
+    }
+
     /// Whether this is the same activity, seen again in a row that differs in the skill. Where the structure has no
     /// technical identifier, everything must be equal.
     fn is_same(&self, other: &Self) -> bool {
@@ -165,14 +175,6 @@ impl Activity {
             && self.pharmacist_section == other.pharmacist_section
             && self.role == other.role
             && self.kind == other.kind
-    }
-
-    /// The structures of this activity, `1` + FINESS (site and legal entity) and `3` + SIRET.
-    pub fn structures(&self) -> impl Iterator<Item = String> {
-        [("1", &self.finess), ("1", &self.finess_legal), ("3", &self.siret)]
-            .into_iter()
-            .filter(|(_, number)| !number.is_empty())
-            .map(|(kind, number)| format!("{kind}{number}"))
     }
 }
 

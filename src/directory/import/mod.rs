@@ -26,7 +26,7 @@ pub use file::Reason;
 pub use reading::{Establishment, Member, Rejected};
 
 use super::identifier::{IdError, NationalId, is_finess, is_siret};
-use super::model::Professional;
+use super::model::{Activity, Professional};
 use crate::audit::{Kind, Trail};
 use crate::clock::Clock;
 use crate::ids::{Random, uuid_v4};
@@ -269,7 +269,7 @@ impl Importer<'_> {
         plan.check(options.accept_change)?;
 
         let structures = establishment.structures.iter().map(|structure| {
-            let activity = harvest.structures.get(structure).cloned().map(String::from).unwrap_or_default();
+            let activity = harvest.structures.get(structure).map(Activity::to_text).unwrap_or_default();
             (structure.clone(), activity)
         });
         let wanted = Wanted { structures: structures.collect(), list };

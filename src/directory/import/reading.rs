@@ -89,6 +89,11 @@ pub(super) fn read(
 ) -> Result<Harvest, ImportError> {
     let mut reader = Reader {
         establishment,
+        numbers: establishment
+            .structures
+            .iter()
+            .filter_map(|structure| structure.split_at_checked(1))
+            .collect(),
         hasher: RandomState::new(),
         seen: HashSet::new(),
         places: HashMap::new(),
@@ -128,6 +133,8 @@ pub(super) fn read(
 
 struct Reader<'a> {
     establishment: &'a Establishment,
+    /// Its structures, kind and number apart.
+    numbers: HashSet<(&'a str, &'a str)>,
     hasher: RandomState,
     /// Hashes of everybody in earlier chunks. Two people with one hash only cost a look into the database.
     seen: HashSet<u64>,
@@ -140,14 +147,20 @@ struct Reader<'a> {
 impl Reader<'_> {
     fn add(&mut self, id_nat: NationalId, row: Row) -> Result<(), Reason> {
         self.note_member(&id_nat, &row);
-        let place = match self.places.entry(id_nat.as_str().to_owned()) {
-            MapEntry::Occupied(place) => *place.get(),
-            MapEntry::Vacant(vacant) => {
-                let seen_before = self.seen.contains(&self.hasher.hash_one(id_nat.as_str()));
-                vacant.insert(self.chunk.people.len());
-                self.chunk.people.push(Found { id_nat, professional: Professional::default(), seen_before });
-                self.chunk.people.len() - 1
-            }
+        let last = self.chunk.people.len();
+        let place = match self.chunk.people.last() {
+            // The rows of a person are usually neighbours.
+            Some(found) if found.id_nat == id_nat => last - 1,
+            _ => match self.places.entry(id_nat.as_str().to_owned()) {
+                MapEntry::Occupied(place) => *place.get(),
+                MapEntry::Vacant(vacant) => {
+                    vacant.insert(last);
+                    let seen_before = self.seen.contains(&self.hasher.hash_one(id_nat.as_str()));
+                    let professional = Professional::default();
+                    self.chunk.people.push(Found { id_nat, professional, seen_before });
+                    last
+                }
+            },
         };
         let added = self.chunk.people.get_mut(place).is_some_and(|found| found.professional.add(row));
         if added { Ok(()) } else { Err(Reason::TooManyActivities) }
@@ -155,11 +168,14 @@ impl Reader<'_> {
 
     fn note_member(&mut self, id_nat: &NationalId, row: &Row) {
         let listed = self.establishment.list.contains(id_nat.as_str());
-        let here: Vec<String> = if self.establishment.structures.is_empty() {
-            Vec::new()
-        } else {
-            row.activity.structures().filter(|it| self.establishment.structures.contains(it)).collect()
-        };
+        // Nearly everybody works elsewhere: nothing is allocated to find that out.
+        let activity = &row.activity;
+        let numbers = [("1", &activity.finess), ("1", &activity.finess_legal), ("3", &activity.siret)];
+        let here: Vec<String> = numbers
+            .into_iter()
+            .filter(|(kind, number)| self.numbers.contains(&(*kind, number.as_str())))
+            .map(|(kind, number)| format!("{kind}{number}"))
+            .collect();
         if !listed && here.is_empty() {
             return;
         }
