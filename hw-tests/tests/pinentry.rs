@@ -1,5 +1,12 @@
 //! The agent's PIN window with a real `pinentry-tty` on a terminal of the test's own.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a step that cannot be taken ends the test, and its place in the source says which"
+)]
+
 use std::fs::File;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
