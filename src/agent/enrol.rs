@@ -13,8 +13,9 @@ use super::AgentError;
 use super::enrolments::Enrolment;
 use super::platform;
 use crate::card::protocol::{
-    AgentVersion, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, ProtocolError, REQUEST_KEYS_PATH,
-    RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    AgentNotice, AgentVersion, Alert, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, NOTICE_PATH,
+    ProtocolError, REQUEST_KEYS_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT,
+    TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use crate::clock::Clock;
 use crate::crypto::jose::{self, Expected, base64url};
@@ -118,6 +119,25 @@ pub async fn newer_keys(enrolment: &Enrolment) -> Result<Option<RequestKeys>, Ag
     Ok((keys.issued_at > enrolment.keys.issued_at).then_some(keys))
 }
 
+/// Tells the server that something is wrong at this workstation.
+///
+/// # Errors
+/// [`AgentError::Unreachable`], [`AgentError::Refused`] or [`AgentError::Key`].
+pub async fn report(enrolment: &Enrolment, alert: Alert, clock: &dyn Clock) -> Result<(), AgentError> {
+    let notice = AgentNotice {
+        audience: enrolment.origin.clone(),
+        workstation: enrolment.workstation,
+        alert,
+        agent_version: AgentVersion::this(),
+        issued_at: clock.now(),
+    };
+    let jws = jose::sign(&enrolment.key, TYP_AGENT_NOTICE, &notice.to_payload())
+        .map_err(|error| AgentError::Key(error.to_string()))?;
+    let client = client(&enrolment.origin)?;
+    let request = client.post(enrolment.origin.join(NOTICE_PATH)).json(&json!({ "jws": jws }));
+    send(&enrolment.origin, request).await.map(|_| ())
+}
+
 fn expected(typ: &'static str) -> Expected<'static> {
     Expected { typ: Some(typ), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN }
 }
@@ -143,8 +163,16 @@ fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
     builder.build().map_err(|error| unreachable_server(server, &error))
 }
 
-/// Sends a request and reads the signed message of the answer, within the limits of size and time.
+/// Sends a request and reads the signed message of the answer.
 async fn exchange(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<String, AgentError> {
+    let body = send(server, request).await?;
+    serde_json::from_slice::<Envelope>(&body)
+        .map(|envelope| envelope.jws)
+        .map_err(|error| AgentError::ServerAnswer(error.to_string()))
+}
+
+/// Sends a request and reads the answer, within the limits of size and time.
+async fn send(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<Vec<u8>, AgentError> {
     let mut response = request.send().await.map_err(|error| unreachable_server(server, &error))?;
     let status = response.status();
     let mut body = Vec::new();
@@ -168,9 +196,7 @@ async fn exchange(server: &WebOrigin, request: reqwest::RequestBuilder) -> Resul
             Err(_) => AgentError::ServerAnswer(format!("status {status}")),
         });
     }
-    serde_json::from_slice::<Envelope>(&body)
-        .map(|envelope| envelope.jws)
-        .map_err(|error| AgentError::ServerAnswer(error.to_string()))
+    Ok(body)
 }
 
 fn unreachable_server(server: &WebOrigin, error: &reqwest::Error) -> AgentError {

@@ -31,7 +31,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::card::protocol::{AGENT_PORT, WebOrigin};
+use crate::card::protocol::{AGENT_PORT, Alert, WebOrigin};
 use crate::clock::{SharedClock, SystemClock};
 use crate::crypto::random::SystemRandom;
 use crate::ids::SharedRandom;
@@ -111,6 +111,17 @@ pub fn default_state_dir() -> PathBuf {
 pub async fn serve(options: AgentOptions, shutdown: CancellationToken) -> Result<(), AgentError> {
     Bound::bind(options).await?.serve(shutdown).await;
     Ok(())
+}
+
+/// Tells every server of this workstation that another program holds the agent's port: it could pose as the agent. What
+/// does not reach a server stands in the log.
+pub async fn report_port_held(options: &AgentOptions) {
+    let known = enrolments::EnrolmentStore::open(&options.state_dir).and_then(|store| store.read());
+    for enrolment in known.unwrap_or_default().iter().filter(|known| options.managed.allows(&known.origin)) {
+        if let Err(error) = enrol::report(enrolment, Alert::PortHeld, options.clock.as_ref()).await {
+            tracing::warn!(code = error.code(), server = enrolment.origin.as_str(), "not reported: {error}");
+        }
+    }
 }
 
 /// Why the agent cannot begin, or cannot enrol.

@@ -88,6 +88,8 @@ kinds! {
     WorkstationApproved "workstation.approved";
     /// A workstation was revoked.
     WorkstationRevoked "workstation.revoked";
+    /// A workstation reported that something is wrong with it, such as another program on the agent's port.
+    WorkstationAlert "workstation.alert";
     /// A signing key was made.
     KeyCreated "key.created";
     /// A signing key took over from the one before.

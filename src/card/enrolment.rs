@@ -14,8 +14,9 @@ use zeroize::Zeroizing;
 
 use super::login::CardLogin;
 use super::protocol::{
-    CANCEL_PATH, EnrolmentGrant, EnrolmentRequest, INVITATION_LIFETIME, Invitation, ProtocolError,
-    RETURN_PATH, RequestKeys, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    AgentNotice, CANCEL_PATH, CLOCK_TOLERANCE, EnrolmentGrant, EnrolmentRequest, INVITATION_LIFETIME,
+    Invitation, ProtocolError, RETURN_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT,
+    TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use crate::audit::{Caller, Event, Kind};
 use crate::clock::Time;
@@ -187,7 +188,49 @@ pub(super) async fn keys(State(login): State<Arc<CardLogin>>) -> Response {
     }
 }
 
+/// `POST /agent/notice`
+pub(super) async fn notice(State(login): State<Arc<CardLogin>>, caller: Caller, body: Bytes) -> Response {
+    match login.take_notice(&body, &caller).await {
+        Ok(()) => unstored(StatusCode::NO_CONTENT.into_response()),
+        Err(refusal) => {
+            tracing::warn!(code = refusal.code(), "an agent's notice was refused: {refusal}");
+            let refused = Refused { code: refusal.code(), message: refusal.to_string() };
+            unstored((refusal.status(), Json(refused)).into_response())
+        }
+    }
+}
+
 impl CardLogin {
+    /// Writes what a workstation reports into the audit trail, if it is one of ours that says so, now.
+    async fn take_notice(&self, body: &[u8], caller: &Caller) -> Result<(), EnrolmentRefusal> {
+        let malformed = |what: &str| EnrolmentRefusal::Malformed(ProtocolError::Malformed(what.to_owned()));
+        if body.len() > MAX_LEN {
+            return Err(malformed("too long"));
+        }
+        let Envelope { jws } = serde_json::from_slice(body).map_err(|_| malformed("not JSON with a JWS"))?;
+        let payload = jose::unverified_payload(&jws).ok_or_else(|| malformed("not a JWS"))?;
+        let notice = AgentNotice::from_payload(&payload).map_err(EnrolmentRefusal::Malformed)?;
+        let known = store::workstation::by_id(&self.parts.db, notice.workstation).await?;
+        let known = known.filter(|known| known.revoked_at.is_none()).ok_or(EnrolmentRefusal::Unknown)?;
+        let key = VerifyingKey::from_jwk(&known.public_jwk).ok();
+        let expected =
+            Expected { typ: Some(TYP_AGENT_NOTICE), algorithms: &[Algorithm::Es256], max_len: MAX_LEN };
+        jose::verify_payload(&jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
+            .map_err(EnrolmentRefusal::Signature)?;
+        if notice.audience != self.parts.front {
+            return Err(EnrolmentRefusal::Audience(notice.audience.to_string()));
+        }
+        // A notice that somebody kept says nothing of today.
+        if (self.now() - notice.issued_at).abs() > CLOCK_TOLERANCE {
+            return Err(EnrolmentRefusal::Expired);
+        }
+        let event = self.parts.trail.event(Kind::WorkstationAlert).caller(caller).workstation(known.id);
+        let event = event.zone(&known.zone).note(&known.name).failure(notice.alert.code());
+        tracing::warn!(code = notice.alert.code(), workstation = %known.id, name = known.name, "a workstation reports");
+        store::audit::append(&self.parts.db, NewRow::from(&event)).await?;
+        Ok(())
+    }
+
     /// Makes an invitation, as [`invite`] does, for the server that runs. `event` says who made it.
     ///
     /// # Errors

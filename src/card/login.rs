@@ -10,7 +10,7 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::protocol::{
-    AgentVersion, CANCEL_PATH, ENROL_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH, WebOrigin,
+    AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH, WebOrigin,
 };
 use super::verify::CardVerifier;
 use super::{enrolment, finish, return_path, waiting};
@@ -109,5 +109,6 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(EVENTS_PATH, get(waiting::events))
         .route(ENROL_PATH, post(enrolment::answer))
         .route(REQUEST_KEYS_PATH, get(enrolment::keys))
+        .route(NOTICE_PATH, post(enrolment::notice))
         .with_state(Arc::clone(login))
 }

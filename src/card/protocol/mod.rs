@@ -10,6 +10,7 @@
 mod answer;
 mod enrolment;
 mod invitation;
+mod notice;
 mod origin;
 mod request;
 
@@ -23,6 +24,7 @@ use crate::crypto::jose::base64url;
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
 pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState};
 pub use invitation::Invitation;
+pub use notice::{AgentNotice, Alert};
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
 
@@ -43,6 +45,8 @@ pub const TYP_CARD_ANSWER: &str = "sceau-card-answer+jwt";
 pub const TYP_ENROLMENT: &str = "sceau-enrolment+jwt";
 /// `typ` of what the server answers to an enrolment.
 pub const TYP_ENROLLED: &str = "sceau-enrolled+jwt";
+/// `typ` of what an agent tells by itself.
+pub const TYP_AGENT_NOTICE: &str = "sceau-agent-notice+jwt";
 /// `typ` of the list of request keys that a server publishes to its agents.
 pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
@@ -61,6 +65,9 @@ pub const CANCEL_PATH: &str = "/card/cancel";
 pub const ENROL_PATH: &str = "/agent/enrol";
 /// The path of the server where its agents find its request keys.
 pub const REQUEST_KEYS_PATH: &str = "/agent/keys";
+
+/// The path of the server that takes alerts of agents.
+pub const NOTICE_PATH: &str = "/agent/notice";
 
 /// Why a message was not understood.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -12,7 +12,7 @@ use super::{Failure, runtime};
 use crate::agent::card::DriverCards;
 use crate::agent::pin::{PinSetting, PinWindow};
 use crate::agent::settings::{MANAGED_FILE, ManagedSettings};
-use crate::agent::{AgentError, AgentOptions, platform, serve};
+use crate::agent::{AgentError, AgentOptions, platform, report_port_held, serve};
 use crate::card::protocol::AGENT_PORT;
 use crate::config::{Log, LogFormat};
 use crate::telemetry::logs;
@@ -72,14 +72,14 @@ impl Run {
                 platform::stop_signal().await;
                 stop.cancel();
             });
-            let window = options.window.clone();
-            let ended = serve(options, shutdown).await;
-            if let Err(error @ AgentError::PortHeld { .. }) = &ended
-                && !io::stderr().is_terminal()
-            {
-                // Started with the desktop session: nobody reads standard error there.
-                tracing::error!(code = error.code(), "{error}");
-                window.tell("Sceau", &error.to_string()).await;
+            let ended = serve(options.clone(), shutdown).await;
+            if let Err(error @ AgentError::PortHeld { .. }) = &ended {
+                report_port_held(&options).await;
+                if !io::stderr().is_terminal() {
+                    // Started with the desktop session: nobody reads standard error there.
+                    tracing::error!(code = error.code(), "{error}");
+                    options.window.tell("Sceau", &error.to_string()).await;
+                }
             }
             ended
         })?;

@@ -171,3 +171,44 @@ async fn the_next_key_is_learnt_before_it_is_used() {
     let lost = Enrolment { keys: forgotten, ..workstation.enrolment.clone() };
     assert_eq!(enrol::newer_keys(&lost).await.unwrap_err().code(), "AGENT-045", "signed by nobody it knows");
 }
+
+#[tokio::test]
+async fn a_program_that_took_the_agents_port_is_reported() {
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = EnrolmentStore::open(&dir.path().join("agent")).unwrap();
+    store.add(&workstation.enrolment).unwrap();
+    let mut options = AgentOptions::of_environment(Arc::new(PkiCard("good")), ManagedSettings::default());
+    options.port = holder.local_addr().unwrap().port();
+    options.state_dir = store.dir().to_owned();
+    options.clock = Arc::new(hospital.clock.clone());
+    let Err(error) = Bound::bind(options.clone()).await else { panic!("bound") };
+    assert_eq!(error.code(), "AGENT-030");
+    crate::agent::report_port_held(&options).await;
+
+    let alerts = async || {
+        let filter = Filter { kind: Some("workstation.alert".into()), limit: 10, ..Filter::default() };
+        let rows = store::audit::list(&hospital.db, &filter).await.unwrap();
+        rows.into_iter().map(|row| (row.code.unwrap(), row.detail)).collect::<Vec<_>>()
+    };
+    let [(code, detail)] = &alerts().await[..] else { panic!("one alert") };
+    assert_eq!(code, "AGENT-030");
+    assert!(detail.contains(&workstation.enrolment.workstation.to_string()), "{detail}");
+
+    // Nobody else can raise one: not with another key, not with an old notice, not for a revoked workstation.
+    let stranger = Enrolment {
+        key: Arc::new(SigningKey::generate(Algorithm::Es256).unwrap()),
+        ..workstation.enrolment.clone()
+    };
+    let alert = crate::card::protocol::Alert::PortHeld;
+    assert_eq!(enrol::report(&stranger, alert, &hospital.clock).await.unwrap_err().code(), "AGENT-043");
+    let earlier = MockClock::at(hospital.clock.now() - TimeDelta::minutes(11));
+    assert_eq!(enrol::report(&workstation.enrolment, alert, &earlier).await.unwrap_err().code(), "AGENT-043");
+    let event = NewRow::from(&hospital.trail.event(Kind::WorkstationRevoked));
+    let (id, now) = (workstation.enrolment.workstation, hospital.clock.now());
+    assert!(store::workstation::revoke(&hospital.db, id, &event, now).await.unwrap());
+    assert!(enrol::report(&workstation.enrolment, alert, &hospital.clock).await.is_err());
+    assert_eq!(alerts().await.len(), 1);
+}
