@@ -2,7 +2,6 @@
 //! also makes cargo build them for the tests with real parts.
 
 #![cfg(test)]
-#![expect(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
