@@ -173,7 +173,7 @@ pub struct App {
 }
 
 impl App {
-    /// Opens what [`init`] made.
+    /// Opens what [`init()`] made.
     ///
     /// # Errors
     /// [`StartError`], where a part is missing or cannot be used.

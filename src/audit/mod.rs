@@ -2,7 +2,7 @@
 //!
 //! What a hospital gets: every event is written in the transaction of the change it records, so neither exists without
 //! the other; each node's events form a hash chain, so a record that is changed, removed, moved or slipped in afterwards
-//! shows ([`verify`]); and the trail leaves as JSON lines that anybody can check with SHA-256 ([`export`]).
+//! shows ([`verify`]); and the trail leaves as JSON lines that anybody can check with SHA-256 ([`export()`]).
 //!
 //! Follows the CNIL's recommendation on logging of October 2021 (time-stamped at creation, minimal personal data) and
 //! the traces that eIDAS and the RIE ask for. The means, the level and the place are recorded; a PIN, a token, a cookie

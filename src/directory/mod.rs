@@ -1,7 +1,7 @@
 //! The national directory and the people of this establishment.
 //!
 //! What a hospital gets: its own copy of the Annuaire Santé, read from the free file that the ANS publishes every day,
-//! so that sign-ins need no network; a rule for who may sign in here ([`admission`]); and the claims that services
+//! so that sign-ins need no network; a rule for who may sign in here ([`admission()`]); and the claims that services
 //! written for Pro Santé Connect expect ([`claims`]), for professionals of the directory and for staff who are not in it.
 //!
 //! Known is not admitted: the directory knows every professional of the country, a session needs a link with this

@@ -80,7 +80,7 @@ enum PersonCommand {
 
 #[derive(Debug, Args)]
 struct Add {
-    /// National identifier: 3<FINESS>/<register> or 5<SIRET>/<register> for staff, 8<RPPS> for professionals.
+    /// National identifier: 3FINESS/REGISTER or 5SIRET/REGISTER for staff, 8RPPS for professionals.
     #[arg(value_parser = identifier)]
     id: NationalId,
     /// Family name; needed where the directory does not know the person.
