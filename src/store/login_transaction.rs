@@ -209,7 +209,6 @@ pub struct Completion<'a> {
 ///
 /// # Errors
 /// [`StoreError`].
-#[expect(clippy::too_many_arguments, reason = "one transaction, and each part of it is another thing")]
 pub async fn complete(
     db: &Db,
     id: TransactionId,
