@@ -321,9 +321,9 @@ impl Event {
         self
     }
 
-    /// The reader's name and the agent's version.
+    /// The reader's name, where it is known, and the agent's version.
     pub fn reader(mut self, reader: &str, agent: &str) -> Self {
-        self.detail.reader = Some(cut(reader));
+        self.detail.reader = (!reader.is_empty()).then(|| cut(reader));
         self.detail.agent = Some(cut(agent));
         self
     }
@@ -340,7 +340,7 @@ impl Event {
 
     /// The network zone, where the workstation knows better than the address.
     pub fn zone(mut self, zone: &str) -> Self {
-        self.detail.zone = Some(cut(zone));
+        self.detail.zone = (!zone.is_empty()).then(|| cut(zone));
         self
     }
 
