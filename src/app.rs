@@ -284,7 +284,12 @@ impl App {
             let db = db.clone();
             async move { db.ping().await.map_err(|error| error.to_string()) }
         });
-        vec![database]
+        let (card, clock) = (Arc::clone(&self.card), self.clock.clone());
+        let lists = Check::warning("revocation-lists", move || {
+            let verdict = card.revocation_lists_in_order(clock.now());
+            async move { verdict }
+        });
+        vec![database, lists]
     }
 
     /// Takes the address that the configuration names.

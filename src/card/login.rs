@@ -87,6 +87,24 @@ impl CardLogin {
         self.parts.verifier.as_ref().map_or(Ok(()), |verifier| verifier.reload(now))
     }
 
+    /// Whether the revocation lists in use are in their time, for the health check.
+    ///
+    /// # Errors
+    /// What is wrong with the first that is not, for the log.
+    pub fn revocation_lists_in_order(&self, now: Time) -> Result<(), String> {
+        let lists = self.parts.verifier.iter().flat_map(|verifier| verifier.revocation_lists());
+        for status in lists {
+            let file = status.path.display();
+            if let Some(fault) = status.fault {
+                return Err(format!("{file}: {fault}"));
+            }
+            if let Some(due) = status.list.and_then(|list| list.next_update).filter(|due| *due < now) {
+                return Err(format!("{file} should have been replaced on {due}"));
+            }
+        }
+        Ok(())
+    }
+
     pub(super) fn now(&self) -> Time {
         self.parts.clock.now()
     }

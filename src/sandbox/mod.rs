@@ -9,8 +9,6 @@ pub mod provider;
 pub mod relying_party;
 
 mod professional;
-#[cfg(test)]
-mod tests;
 
 /// A demonstration service: its name, client identifier and port on 127.0.0.1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,8 @@
 //! `/health/live`: the process answers. `/health/ready`: everything that a sign-in needs is there.
 //!
-//! The answer names what is missing in one word each; the reason goes to the log, since anybody may ask.
+//! The answer names what is missing in one word each; the reason goes to the log, since anybody may ask. What needs an
+//! administrator soon, but would not get better by sending people elsewhere (a revocation list that grows old), stands
+//! under `warnings` and leaves the status at 200.
 
 use std::fmt::{self, Debug};
 use std::pin::Pin;
@@ -19,6 +21,7 @@ type Verdict = Pin<Box<dyn Future<Output = Result<(), String>> + Send>>;
 #[derive(Clone)]
 pub struct Check {
     name: &'static str,
+    is_vital: bool,
     run: Arc<dyn Fn() -> Verdict + Send + Sync>,
 }
 
@@ -28,7 +31,15 @@ impl Check {
     where
         F: Future<Output = Result<(), String>> + Send + 'static,
     {
-        Self { name, run: Arc::new(move || Box::pin(run())) }
+        Self { name, is_vital: true, run: Arc::new(move || Box::pin(run())) }
+    }
+
+    /// As [`new`](Self::new), for what is only to be warned of.
+    pub fn warning<F>(name: &'static str, run: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<(), String>> + Send + 'static,
+    {
+        Self { is_vital: false, ..Self::new(name, run) }
     }
 }
 
@@ -41,26 +52,29 @@ impl Debug for Check {
 /// The two endpoints.
 pub fn routes(checks: Vec<Check>) -> Router {
     Router::new()
-        .route("/health/live", get(|| async { answer(StatusCode::OK, &[]) }))
+        .route("/health/live", get(|| async { answer(&[], &[]) }))
         .route("/health/ready", get(ready))
         .with_state(Arc::new(checks))
 }
 
 async fn ready(State(checks): State<Arc<Vec<Check>>>) -> Response {
-    let mut missing = Vec::new();
+    let (mut missing, mut warnings) = (Vec::new(), Vec::new());
     for check in checks.iter() {
         if let Err(reason) = (check.run)().await {
-            tracing::warn!(check = check.name, %reason, "not ready");
-            missing.push(check.name);
+            tracing::warn!(check = check.name, %reason, "not in order");
+            if check.is_vital { &mut missing } else { &mut warnings }.push(check.name);
         }
     }
-    let status = if missing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-    answer(status, &missing)
+    answer(&missing, &warnings)
 }
 
-fn answer(status: StatusCode, missing: &[&str]) -> Response {
-    let word = if status.is_success() { "ok" } else { "not ready" };
-    let body = Json(json!({ "status": word, "missing": missing }));
+fn answer(missing: &[&str], warnings: &[&str]) -> Response {
+    let (status, word) = if missing.is_empty() {
+        (StatusCode::OK, "ok")
+    } else {
+        (StatusCode::SERVICE_UNAVAILABLE, "not ready")
+    };
+    let body = Json(json!({ "status": word, "missing": missing, "warnings": warnings }));
     (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
@@ -88,9 +102,18 @@ mod tests {
         let (status, body) = ask("/health/ready", checks.clone()).await;
         assert_eq!(
             (status, body.as_str()),
-            (StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"not ready","missing":["database"]}"#)
+            (
+                StatusCode::SERVICE_UNAVAILABLE,
+                r#"{"status":"not ready","missing":["database"],"warnings":[]}"#
+            )
         );
         assert_eq!(ask("/health/live", checks).await.0, StatusCode::OK);
         assert_eq!(ask("/health/ready", vec![]).await.0, StatusCode::OK);
+        let old = vec![Check::warning("revocation-lists", || async { Err("since Monday".to_owned()) })];
+        let (status, body) = ask("/health/ready", old).await;
+        assert_eq!(
+            (status, body.as_str()),
+            (StatusCode::OK, r#"{"status":"ok","missing":[],"warnings":["revocation-lists"]}"#)
+        );
     }
 }

@@ -8,5 +8,6 @@ mod documents;
 mod errors;
 pub(crate) mod http;
 mod platform;
+mod services;
 mod sources;
 mod spec;
