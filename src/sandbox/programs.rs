@@ -64,7 +64,8 @@ impl Programs {
     pub fn command(&self, name: &'static str) -> Result<Command, ProgramError> {
         let path = self.path(name)?;
         let mut command = Command::new(path);
-        command.kill_on_drop(true).stdin(Stdio::null());
+        // In a group of its own: Ctrl-C is meant for this program, which then asks the others to end.
+        command.process_group(0).kill_on_drop(true).stdin(Stdio::null());
         Ok(command)
     }
 
@@ -76,7 +77,8 @@ impl Programs {
         let path = self.path(name)?;
         // The signal is tied to the thread that starts the program, so start it from the main one.
         let mut command = Command::new("setpriv");
-        command.args(["--pdeathsig", "TERM", "--"]).arg(path).kill_on_drop(true).stdin(Stdio::null());
+        command.args(["--pdeathsig", "TERM", "--"]).arg(path);
+        command.process_group(0).kill_on_drop(true).stdin(Stdio::null());
         Ok(command)
     }
 

@@ -34,6 +34,7 @@ impl Demo {
             .map_err(|error| Failure::plain(error.to_string()))?;
         let stop = CancellationToken::new();
         tokio::spawn(cancel_on_signal(stop.clone()));
+        tokio::spawn(cancel_on_hangup(stop.clone()));
         let state_dir = self.state_dir.unwrap_or_else(default_state_dir);
         let options = Options {
             state_dir: state_dir.clone(),
@@ -53,6 +54,15 @@ impl Demo {
             state_dir.display()
         );
         running.run(stop).await.map_err(|error| Failure::plain(error.to_string()))
+    }
+}
+
+/// A closed terminal is a Ctrl-C of another kind.
+async fn cancel_on_hangup(stop: CancellationToken) {
+    use tokio::signal::unix::{SignalKind, signal};
+    if let Ok(mut hangup) = signal(SignalKind::hangup()) {
+        hangup.recv().await;
+        stop.cancel();
     }
 }
 
