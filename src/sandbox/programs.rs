@@ -190,7 +190,10 @@ impl Running {
         drop(self.input.take());
         if let Some(id) = self.child.id() {
             // SIGTERM. It may have ended by itself just now: then there is nobody to ask.
-            let _ = Command::new("kill").arg(id.to_string()).stderr(Stdio::null()).status().await;
+            // The shell's own `kill`: the program of that name is not on every machine.
+            let mut kill = Command::new("sh");
+            kill.args(["-c", "kill \"$1\"", "sh", &id.to_string()]).stderr(Stdio::null());
+            let _ = kill.status().await;
         }
         if tokio::time::timeout(FAREWELL, self.child.wait()).await.is_err() {
             let _ = self.child.kill().await;
