@@ -13,9 +13,9 @@ use super::AgentError;
 use super::enrolments::Enrolment;
 use super::platform;
 use crate::card::protocol::{
-    AgentNotice, AgentVersion, Alert, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, NOTICE_PATH,
-    ProtocolError, REQUEST_KEYS_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT,
-    TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    AgentNotice, AgentVersion, Challenge, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation,
+    NOTICE_PATH, NoticeCode, ProtocolError, REQUEST_KEYS_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED,
+    TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use crate::clock::Clock;
 use crate::crypto::jose::{self, Expected, base64url};
@@ -119,15 +119,23 @@ pub async fn newer_keys(enrolment: &Enrolment) -> Result<Option<RequestKeys>, Ag
     Ok((keys.issued_at > enrolment.keys.issued_at).then_some(keys))
 }
 
-/// Tells the server that something is wrong at this workstation.
+/// Tells the server what happened at this workstation, `count` times, during a card request of its or by itself.
 ///
 /// # Errors
 /// [`AgentError::Unreachable`], [`AgentError::Refused`] or [`AgentError::Key`].
-pub async fn report(enrolment: &Enrolment, alert: Alert, clock: &dyn Clock) -> Result<(), AgentError> {
+pub async fn report(
+    enrolment: &Enrolment,
+    code: &NoticeCode,
+    request: Option<Challenge>,
+    count: u32,
+    clock: &dyn Clock,
+) -> Result<(), AgentError> {
     let notice = AgentNotice {
         audience: enrolment.origin.clone(),
         workstation: enrolment.workstation,
-        alert,
+        code: code.clone(),
+        request,
+        count,
         agent_version: AgentVersion::this(),
         issued_at: clock.now(),
     };

@@ -20,6 +20,7 @@ use super::exchange::{Exchange, Exchanges};
 use super::pages::{self, Page};
 use super::pin::{PinSetting, TypedPin, WindowError};
 use super::platform::UserId;
+use super::reports::Reports;
 use super::{AgentOptions, enrol};
 use crate::card::proof::Proof;
 use crate::card::protocol::{AgentVersion, CardAnswer, CardRequest, PinEntry, TYP_CARD_ANSWER, WebOrigin};
@@ -32,6 +33,8 @@ use crate::web::language::Language;
 const BUSY: &str = "AGENT-020";
 /// What was typed cannot be a PIN.
 const NOT_A_PIN: &str = "AGENT-023";
+/// One try of the PIN is left: the person is warned.
+const LAST_TRY: &str = "READER-010";
 /// The PIN is blocked already.
 const BLOCKED: &str = "AGENT-024";
 /// The agent itself failed.
@@ -54,6 +57,7 @@ pub(super) struct Agent {
     /// One person, one card: held while a card is read or a PIN window is open.
     at_the_card: tokio::sync::Mutex<()>,
     keys_asked: Mutex<HashMap<WebOrigin, Time>>,
+    reports: Reports,
 }
 
 /// A refusal, with the server it concerns where that is known.
@@ -86,6 +90,7 @@ impl Agent {
             exchanges: Exchanges::default(),
             at_the_card: tokio::sync::Mutex::new(()),
             keys_asked: Mutex::new(HashMap::new()),
+            reports: Reports::default(),
         }
     }
 
@@ -107,6 +112,7 @@ impl Agent {
                     server = server.as_ref().map(|server| server.origin.as_str()),
                     "refused: {refusal}"
                 );
+                self.report_refusal(refusal.code(), server.as_deref());
                 let (code, status) = (refusal.code(), refusal.status());
                 let page = Page::Refused { code, status, server: server.map(|server| *server) };
                 pages::respond(page, language)
@@ -182,7 +188,7 @@ impl Agent {
     /// Reads the card and shows who asks and who would answer.
     async fn look(&self, exchange: Exchange, notice: Option<&'static str>) -> Page {
         let looked = {
-            let Ok(_card) = self.at_the_card.try_lock() else { return self.trouble(exchange, BUSY, true) };
+            let Ok(_card) = self.at_the_card.try_lock() else { return self.busy(exchange) };
             let cards = Arc::clone(&self.options.cards);
             blocking(move || cards.look()).await
         };
@@ -195,12 +201,11 @@ impl Agent {
     /// The page that asks the person to start. Whatever was agreed on an earlier page no longer counts.
     fn ask(&self, exchange: Exchange, shown: ShownCard, notice: Option<&'static str>) -> Page {
         if shown.tries_left == Some(0) {
-            tracing::warn!(
-                code = BLOCKED,
-                server = exchange.server.origin.as_str(),
-                "the card: its PIN is blocked"
-            );
+            self.report(&exchange, BLOCKED, "its PIN is blocked");
             return self.trouble(exchange, BLOCKED, false);
+        }
+        if shown.tries_left == Some(1) && notice.is_none() {
+            self.report(&exchange, LAST_TRY, "one try of its PIN is left");
         }
         let exchange =
             Exchange { shown: Some(shown.clone()), started: false, last_try_agreed: false, ..exchange };
@@ -240,11 +245,10 @@ impl Agent {
             }
             PinSetting::Page => {
                 let Some(pin) = TypedPin::new(Zeroizing::new(form.value("pin").as_bytes().to_vec())) else {
+                    self.report(&exchange, NOT_A_PIN, "what was typed is no PIN");
                     return Ok(self.ask(exchange, shown, Some(NOT_A_PIN)));
                 };
-                let Ok(card) = self.at_the_card.try_lock() else {
-                    return Ok(self.trouble(exchange, BUSY, true));
-                };
+                let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.busy(exchange)) };
                 Ok(self.sign(exchange, shown, pin, card).await)
             }
         }
@@ -259,15 +263,18 @@ impl Agent {
         else {
             return Err(Refusal::Token.into());
         };
-        let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.trouble(exchange, BUSY, true)) };
+        let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.busy(exchange)) };
         let text = pages::window_text(&exchange, &shown, language);
         match self.options.window.ask(&text).await {
             Ok(pin) => Ok(self.sign(exchange, shown, pin, card).await),
             Err(error) => {
                 let code = window_code(&error);
-                tracing::warn!(code, server = exchange.server.origin.as_str(), "no PIN: {error}");
+                if matches!(error, WindowError::Cancelled) {
+                    // The server hears of it on the way back.
+                    return Ok(self.cancelled(exchange));
+                }
+                self.report(&exchange, code, &format!("no PIN: {error}"));
                 Ok(match error {
-                    WindowError::Cancelled => self.cancelled(exchange),
                     WindowError::NotAPin => self.ask(exchange, shown, Some(code)),
                     _ => self.trouble(exchange, code, true),
                 })
@@ -296,7 +303,7 @@ impl Agent {
         match signed {
             Ok(signature) => self.send(exchange, shown, signature),
             Err(fault) if fault.remedy == Remedy::AskAgain => {
-                log_fault(&exchange, &fault);
+                self.report(&exchange, fault.code, &fault.detail);
                 // The tries that are left are read from the card again, never counted here.
                 self.look(exchange, Some(fault.code)).await
             }
@@ -325,7 +332,7 @@ impl Agent {
         let answer = match jose::sign(&server.key, TYP_CARD_ANSWER, &answer.to_payload()) {
             Ok(answer) => answer,
             Err(error) => {
-                tracing::error!(code = FAILED, "the answer could not be signed: {error}");
+                self.report(&exchange, FAILED, &format!("the answer could not be signed: {error}"));
                 return self.trouble(exchange, FAILED, true);
             }
         };
@@ -377,8 +384,36 @@ impl Agent {
     }
 
     fn fault(&self, exchange: Exchange, fault: &CardFault) -> Page {
-        log_fault(&exchange, fault);
+        self.report(&exchange, fault.code, &fault.detail);
         self.trouble(exchange, fault.code, fault.remedy != Remedy::GiveUp)
+    }
+
+    fn busy(&self, exchange: Exchange) -> Page {
+        self.report(&exchange, BUSY, "another request is at the card");
+        self.trouble(exchange, BUSY, true)
+    }
+
+    /// Writes what stands in the way of a request to the log, and tells its server.
+    fn report(&self, exchange: &Exchange, code: &'static str, detail: &str) {
+        let server = &exchange.server.origin;
+        tracing::warn!(code, server = server.as_str(), "a card request is not answered yet: {detail}");
+        self.reports.note(server, code, Some(exchange.request.challenge), self.options.clock.now());
+    }
+
+    /// Tells a refusal to the server that it concerns; where that is not known, to each that the workstation has.
+    fn report_refusal(&self, code: &'static str, server: Option<&Enrolment>) {
+        let now = self.options.clock.now();
+        match server {
+            Some(server) => self.reports.note(&server.origin, code, None, now),
+            None => {
+                self.enrolments().iter().for_each(|server| self.reports.note(&server.origin, code, None, now))
+            }
+        }
+    }
+
+    /// Tells the servers what was reported, until `shutdown`.
+    pub(super) async fn deliver_reports(self: Arc<Self>, shutdown: CancellationToken) {
+        self.reports.deliver(|| self.enrolments(), self.options.clock.as_ref(), shutdown).await;
     }
 
     /// A page that says what is wrong and offers the ways on.
@@ -391,16 +426,16 @@ impl Agent {
     /// The enrolment with the server of this origin, if the administrator's list does not exclude it. Read from its file
     /// each time: `enrol` may have run in the meantime.
     fn enrolment(&self, origin: &WebOrigin) -> Option<Enrolment> {
-        if !self.options.managed.allows(origin) {
-            return None;
-        }
-        match self.store.read() {
-            Ok(all) => all.into_iter().find(|enrolment| enrolment.origin == *origin),
-            Err(error) => {
-                tracing::error!(code = error.code(), "{error}");
-                None
-            }
-        }
+        self.enrolments().into_iter().find(|enrolment| enrolment.origin == *origin)
+    }
+
+    /// The servers of this workstation, but those that the administrator's list excludes.
+    fn enrolments(&self) -> Vec<Enrolment> {
+        let all = self.store.read().unwrap_or_else(|error| {
+            tracing::error!(code = error.code(), "{error}");
+            Vec::new()
+        });
+        all.into_iter().filter(|enrolment| self.options.managed.allows(&enrolment.origin)).collect()
     }
 
     fn may_ask_keys(&self, origin: &WebOrigin) -> bool {
@@ -452,10 +487,6 @@ fn window_code(error: &WindowError) -> &'static str {
         WindowError::NotAPin => NOT_A_PIN,
         WindowError::Cancelled => "AGENT-026",
     }
-}
-
-fn log_fault(exchange: &Exchange, fault: &CardFault) {
-    tracing::warn!(code = fault.code, server = exchange.server.origin.as_str(), "the card: {}", fault.detail);
 }
 
 /// Runs what blocks, for seconds at worst, beside the threads that answer.

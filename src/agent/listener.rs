@@ -75,6 +75,7 @@ impl Bound {
         let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&self.agent).keep_keys_fresh(shutdown.clone()));
+        tasks.spawn(Arc::clone(&self.agent).deliver_reports(shutdown.clone()));
         loop {
             let accepted = tokio::select! {
                 () = shutdown.cancelled() => break,

@@ -18,6 +18,7 @@ pub mod listener;
 mod pages;
 pub mod pin;
 pub mod platform;
+mod reports;
 pub mod settings;
 #[cfg(test)]
 mod tests;
@@ -31,7 +32,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::card::protocol::{AGENT_PORT, Alert, WebOrigin};
+use crate::card::protocol::{AGENT_PORT, NoticeCode, WebOrigin};
 use crate::clock::{SharedClock, SystemClock};
 use crate::crypto::random::SystemRandom;
 use crate::ids::SharedRandom;
@@ -118,7 +119,8 @@ pub async fn serve(options: AgentOptions, shutdown: CancellationToken) -> Result
 pub async fn report_port_held(options: &AgentOptions) {
     let known = enrolments::EnrolmentStore::open(&options.state_dir).and_then(|store| store.read());
     for enrolment in known.unwrap_or_default().iter().filter(|known| options.managed.allows(&known.origin)) {
-        if let Err(error) = enrol::report(enrolment, Alert::PortHeld, options.clock.as_ref()).await {
+        let (code, clock) = (NoticeCode::port_held(), options.clock.as_ref());
+        if let Err(error) = enrol::report(enrolment, &code, None, 1, clock).await {
             tracing::warn!(code = error.code(), server = enrolment.origin.as_str(), "not reported: {error}");
         }
     }

@@ -1,5 +1,6 @@
 //! What is recorded of an event, and how it is put together.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -199,7 +200,7 @@ pub struct Event {
     at: Time,
     kind: Kind,
     outcome: Outcome,
-    code: Option<&'static str>,
+    code: Option<Cow<'static, str>>,
     person: Option<PersonId>,
     client: Option<String>,
     operation: Option<OperationId>,
@@ -254,14 +255,14 @@ struct Detail {
 
 impl Event {
     /// It could not be done, for the reason with this code of `docs/errors.md`.
-    pub fn failure(mut self, code: &'static str) -> Self {
-        (self.outcome, self.code) = (Outcome::Failure, Some(code));
+    pub fn failure(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        (self.outcome, self.code) = (Outcome::Failure, Some(code.into()));
         self
     }
 
     /// It was not allowed, for the reason with this code of `docs/errors.md`.
-    pub fn denied(mut self, code: &'static str) -> Self {
-        (self.outcome, self.code) = (Outcome::Denied, Some(code));
+    pub fn denied(mut self, code: impl Into<Cow<'static, str>>) -> Self {
+        (self.outcome, self.code) = (Outcome::Denied, Some(code.into()));
         self
     }
 
@@ -383,7 +384,7 @@ impl From<&Event> for store::audit::NewRow {
             at: event.at,
             kind: event.kind.name(),
             outcome: event.outcome.name(),
-            code: event.code,
+            code: event.code.as_deref().map(str::to_owned),
             person_id: event.person,
             client_id: event.client.clone(),
             operation_id: event.operation,

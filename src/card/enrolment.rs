@@ -224,11 +224,26 @@ impl CardLogin {
         if (self.now() - notice.issued_at).abs() > CLOCK_TOLERANCE {
             return Err(EnrolmentRefusal::Expired);
         }
-        let event = self.parts.trail.event(Kind::WorkstationAlert).caller(caller).workstation(known.id);
-        let event = event.zone(&known.zone).note(&known.name).failure(notice.alert.code());
-        tracing::warn!(code = notice.alert.code(), workstation = %known.id, name = known.name, "a workstation reports");
-        store::audit::append(&self.parts.db, NewRow::from(&event)).await?;
+        let event = self.event_of_notice(&notice).await?.caller(caller).workstation(known.id);
+        let event = event.zone(&known.zone).reader("", &notice.agent_version.to_string());
+        let event = event.note(&format!("{}, {} times", known.name, notice.count));
+        let code = notice.code.as_str();
+        tracing::warn!(code, workstation = %known.id, name = known.name, count = notice.count, "a workstation reports");
+        store::audit::append(&self.parts.db, NewRow::from(&event.failure(code.to_owned()))).await?;
         Ok(())
+    }
+
+    /// What stood in the way of a card request belongs to its sign-in; anything else is an alert.
+    async fn event_of_notice(&self, notice: &AgentNotice) -> Result<Event, StoreError> {
+        let trail = &self.parts.trail;
+        let Some(request) = notice.request else { return Ok(trail.event(Kind::WorkstationAlert)) };
+        let event = trail.event(Kind::SignIn).means("card", None);
+        let found = store::login_transaction::by_card_txn(&self.parts.db, &request.to_text()).await?;
+        Ok(match found {
+            Some(transaction) => event.transaction(transaction.id).client(&transaction.client_id),
+            // The sign-in page has asked anew meanwhile.
+            None => event,
+        })
     }
 
     /// Makes an invitation, as [`invite`] does, for the server that runs. `event` says who made it.

@@ -24,7 +24,7 @@ pub struct NewRow {
     /// success, failure or denied.
     pub outcome: &'static str,
     /// The reason's code.
-    pub code: Option<&'static str>,
+    pub code: Option<String>,
     /// Whom it is about.
     pub person_id: Option<PersonId>,
     /// The relying party.

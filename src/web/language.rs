@@ -72,10 +72,15 @@ impl<S: Sync> FromRequestParts<S> for Language {
 impl Language {
     /// The language of a request: its query's `ui_locales`, else its `Accept-Language`.
     pub fn of(parts: &Parts) -> Self {
-        let query = parts.uri.query().unwrap_or_default().as_bytes();
-        let ui_locales = form_urlencoded::parse(query).find(|(name, _)| name == "ui_locales").map(|(_, v)| v);
         let accept = parts.headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok());
-        Self::choose(ui_locales.as_deref(), accept)
+        Self::of_query(parts.uri.query()).unwrap_or_else(|| Self::choose(None, accept))
+    }
+
+    /// The first known language of the query's `ui_locales`: what the switch at the foot of a page asks for.
+    pub fn of_query(query: Option<&str>) -> Option<Self> {
+        let query = query.unwrap_or_default().as_bytes();
+        let (_, ui_locales) = form_urlencoded::parse(query).find(|(name, _)| name == "ui_locales")?;
+        ui_locales.split_ascii_whitespace().find_map(Self::from_tag)
     }
 }
 
@@ -111,5 +116,7 @@ mod tests {
         };
         assert_eq!(Language::of(&parts("/auth?ui_locales=en%20fr")), Language::English);
         assert_eq!(Language::of(&parts("/auth")), Language::French);
+        assert_eq!(Language::of(&parts("/auth?ui_locales=de")), Language::French);
+        assert_eq!(Language::of_query(None), None);
     }
 }

@@ -41,6 +41,36 @@ async fn is_accepted(browser: &Browser) {
     browser.says("demo-signed-in").await;
 }
 
+/// Wrong PIN, last try and no card end at the workstation: the agent tells the server, and the sign-in goes on.
+#[test]
+fn what_ends_at_the_workstation_is_audited() {
+    isolated(|| {
+        run(async {
+            let mut hospital = Hospital::open(Setup::default()).await;
+            let browser = Browser::start(FRENCH).await;
+            hospital.remove();
+            to_sign_in_page(&browser, RECORDS).await;
+            let first = to_popup(&browser).await;
+            browser.shows_error("READER-003").await;
+            hospital.insert("good");
+            browser.press("try-again").await;
+            type_pin(&browser, "0000").await;
+            browser.shows_error("READER-009").await;
+            for code in ["READER-003", "READER-009"] {
+                let event = hospital.told(code).await;
+                assert_eq!(event["kind"], "sign-in", "{event}");
+                assert_eq!(event["outcome"], "failure", "{event}");
+                for member in ["workstation", "transaction", "agent"] {
+                    assert!(event["detail"][member].is_string(), "{member} in {event}");
+                }
+            }
+            type_pin(&browser, PIN).await;
+            browser.popup_closed(&first).await;
+            browser.is_at(RECORDS).await;
+        });
+    });
+}
+
 #[test]
 fn no_agent_in_the_popup() {
     isolated(|| {

@@ -24,7 +24,7 @@ use crate::crypto::jose::base64url;
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
 pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState};
 pub use invitation::Invitation;
-pub use notice::{AgentNotice, Alert};
+pub use notice::{AgentNotice, NoticeCode};
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
 

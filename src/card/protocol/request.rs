@@ -15,7 +15,7 @@ use crate::ids::Random;
 /// The member `txn`: 128 random bits that name one card request.
 ///
 /// Each request has its own, also when a sign-in asks a second time: an agent answers or cancels a challenge once.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Challenge([u8; 16]);
 
 impl Challenge {

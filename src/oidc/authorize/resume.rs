@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::Response;
 use http::{HeaderMap, Method, header};
 use url::Url;
@@ -41,6 +41,7 @@ pub fn path(id: TransactionId) -> String {
 pub async fn answer(
     State(provider): State<Arc<Provider>>,
     Path(id): Path<String>,
+    RawQuery(query): RawQuery,
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
@@ -51,7 +52,7 @@ pub async fn answer(
         language: Language::choose(None, accept_language(&headers)),
         method: Method::GET,
     };
-    match visit.resume(&id).await {
+    match visit.resume(&id, Language::of_query(query.as_deref())).await {
         Ok(response) => response,
         Err(failed) => visit.fail(failed, id.parse().ok()).await,
     }
@@ -84,15 +85,21 @@ pub async fn cancel(
 }
 
 impl Visit<'_> {
-    async fn resume(&mut self, id: &str) -> Result<Response, Failed> {
+    /// `switched` is the language that the person chose at the foot of the page.
+    async fn resume(&mut self, id: &str, switched: Option<Language>) -> Result<Response, Failed> {
         let transaction = self.transaction(id).await?;
         let asked = self.asked(&transaction).await?;
         let locales = asked.request.ui_locales.as_deref();
-        self.language = Language::choose(locales, accept_language(self.headers));
-        self.go_on(&transaction, &asked).await.map_err(|failed| failed.of(&asked))
+        self.language = switched.unwrap_or_else(|| Language::choose(locales, accept_language(self.headers)));
+        self.go_on(&transaction, &asked, switched).await.map_err(|failed| failed.of(&asked))
     }
 
-    async fn go_on(&self, transaction: &LoginTransaction, asked: &Asked) -> Result<Response, Failed> {
+    async fn go_on(
+        &self,
+        transaction: &LoginTransaction,
+        asked: &Asked,
+        switched: Option<Language>,
+    ) -> Result<Response, Failed> {
         let now = self.provider.now();
         if let Some(session) = self.session().await?
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
@@ -102,7 +109,7 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked).await
+        self.sign_in_page(transaction, asked, switched).await
     }
 
     async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
@@ -148,8 +155,16 @@ impl Visit<'_> {
         Ok(Asked { request, client })
     }
 
-    async fn sign_in_page(&self, transaction: &LoginTransaction, asked: &Asked) -> Result<Response, Failed> {
-        let here = path(transaction.id);
+    async fn sign_in_page(
+        &self,
+        transaction: &LoginTransaction,
+        asked: &Asked,
+        switched: Option<Language>,
+    ) -> Result<Response, Failed> {
+        let page = path(transaction.id);
+        let cancel = format!("{page}/cancel");
+        let in_language = |language: Language| format!("{page}?ui_locales={}", language.tag());
+        let here = switched.map_or_else(|| page.clone(), in_language);
         let target = Url::parse(&asked.request.redirect_uri).ok();
         let host = target.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
         let relying_party = RelyingParty { name: asked.client.name.clone(), host };
@@ -161,14 +176,16 @@ impl Visit<'_> {
             None => None,
         };
         let means = card.iter().map(|_| Means { kind: MeansKind::Card, href: here.clone(), selected: true });
-        let page = SignIn {
+        let sign_in = SignIn {
             means: means.collect(),
             card,
             notice: transaction.error_code.clone(),
-            give_up: Some(format!("{here}/cancel")),
+            give_up: Some(cancel),
             form_targets: target.as_ref().and_then(form_target).into_iter().collect(),
             relying_party: Some(relying_party),
         };
-        Ok(page.render(&self.provider.site.frame(self.language)))
+        let mut frame = self.provider.site.frame(self.language);
+        frame.switch = Some(in_language(frame.other()));
+        Ok(sign_in.render(&frame))
     }
 }

@@ -7,6 +7,7 @@ use axum::extract::State;
 use axum::routing::post;
 
 use super::*;
+use crate::card::protocol::NoticeCode;
 use crate::card::protocol::{
     EnrolmentGrant, EnrolmentRequest, Invitation, RequestKeys, TYP_ENROLLED, TYP_ENROLMENT,
 };
@@ -202,13 +203,16 @@ async fn a_program_that_took_the_agents_port_is_reported() {
         key: Arc::new(SigningKey::generate(Algorithm::Es256).unwrap()),
         ..workstation.enrolment.clone()
     };
-    let alert = crate::card::protocol::Alert::PortHeld;
-    assert_eq!(enrol::report(&stranger, alert, &hospital.clock).await.unwrap_err().code(), "AGENT-043");
+    let code = NoticeCode::port_held();
+    let report = async |by: &Enrolment, clock: &MockClock| {
+        enrol::report(by, &code, None, 1, clock).await.unwrap_err().code()
+    };
+    assert_eq!(report(&stranger, &hospital.clock).await, "AGENT-043");
     let earlier = MockClock::at(hospital.clock.now() - TimeDelta::minutes(11));
-    assert_eq!(enrol::report(&workstation.enrolment, alert, &earlier).await.unwrap_err().code(), "AGENT-043");
+    assert_eq!(report(&workstation.enrolment, &earlier).await, "AGENT-043");
     let event = NewRow::from(&hospital.trail.event(Kind::WorkstationRevoked));
     let (id, now) = (workstation.enrolment.workstation, hospital.clock.now());
     assert!(store::workstation::revoke(&hospital.db, id, &event, now).await.unwrap());
-    assert!(enrol::report(&workstation.enrolment, alert, &hospital.clock).await.is_err());
+    assert_eq!(report(&workstation.enrolment, &hospital.clock).await, "AGENT-043");
     assert_eq!(alerts().await.len(), 1);
 }

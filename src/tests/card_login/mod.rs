@@ -3,6 +3,7 @@
 
 mod attacks;
 mod enrolment;
+mod reports;
 mod sign_in;
 
 use std::collections::BTreeMap;
@@ -242,6 +243,11 @@ struct Workstation {
 impl Workstation {
     /// Enrolled with the hospital, with the card in its reader.
     async fn of(hospital: &Hospital, name: &'static str) -> Self {
+        Self::with(hospital, Arc::new(PkiCard(name))).await
+    }
+
+    /// Enrolled with the hospital, with these cards.
+    async fn with(hospital: &Hospital, cards: Arc<dyn Cards>) -> Self {
         let code = hospital.invite(false).await;
         let dir = tempfile::tempdir().unwrap();
         let store = EnrolmentStore::open(&dir.path().join("agent")).unwrap();
@@ -254,7 +260,7 @@ impl Workstation {
             pin_entry: Some(PinSetting::Page),
             window: PinWindow::of_environment(None),
             patience: std::time::Duration::from_secs(5),
-            cards: Arc::new(PkiCard(name)),
+            cards,
             clock: Arc::new(hospital.clock.clone()),
             random: Arc::new(SystemRandom),
         };

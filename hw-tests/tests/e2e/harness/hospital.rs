@@ -383,6 +383,14 @@ impl Hospital {
         assert!(found, "{code} is not in the audit trail: {events:#?}");
     }
 
+    /// Waits until the agent has told `code`, which ended at the workstation, and yields the event.
+    pub async fn told(&self, code: &str) -> Value {
+        until(&format!("{code} in the audit trail"), async || {
+            self.audit().into_iter().find(|event| event["code"] == code)
+        })
+        .await
+    }
+
     /// The audit trail, oldest first.
     pub fn audit(&self) -> Vec<Value> {
         let listed = self.sceau(&["audit", "list", "--json"]);

@@ -27,6 +27,22 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
 }
 
 #[tokio::test]
+async fn the_person_may_choose_the_other_language() {
+    let stand = Stand::new().await;
+    let begun = stand.authorize(&[("ui_locales", "en")], "").await;
+    let (page, browser) = (begun.location(), begun.cookie());
+    let cookies = [("cookie", browser.as_str())];
+    let english = stand.get(&page, &cookies).await;
+    assert!(english.body.contains("<html lang=\"en\""));
+    assert!(english.body.contains(&format!("href=\"{page}?ui_locales=fr\"")), "{}", english.body);
+    let french = stand.get(&format!("{page}?ui_locales=fr"), &cookies).await;
+    assert!(french.body.contains("<html lang=\"fr\""), "{}", french.body);
+    assert!(french.body.contains(&format!("href=\"{page}?ui_locales=en\"")));
+    let neither = stand.get(&format!("{page}?ui_locales=%3Cscript%3E"), &cookies).await;
+    assert!(neither.body.contains("<html lang=\"en\"") && !neither.body.contains("%3Cscript"));
+}
+
+#[tokio::test]
 async fn without_a_session_the_person_signs_in_and_comes_back_with_a_code() {
     let stand = Stand::new().await;
     let begun = stand.authorize(&[("ui_locales", "en"), ("max_age", "0")], "").await;
