@@ -406,7 +406,9 @@ impl Agent {
         match server {
             Some(server) => self.reports.note(&server.origin, code, None, now),
             None => {
-                self.enrolments().iter().for_each(|server| self.reports.note(&server.origin, code, None, now))
+                for server in self.enrolments() {
+                    self.reports.note(&server.origin, code, None, now);
+                }
             }
         }
     }
