@@ -122,6 +122,8 @@ row_id! {
     GrantId;
     /// A workstation that holds a key of its own.
     WorkstationId;
+    /// What a fleet of workstations enrols with.
+    SiteTokenId;
     /// A person's link with this establishment.
     AffiliationId;
     /// An audit event.

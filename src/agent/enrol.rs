@@ -14,8 +14,9 @@ use super::enrolments::Enrolment;
 use super::platform;
 use crate::card::protocol::{
     AgentNotice, AgentVersion, Challenge, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation,
-    NOTICE_PATH, NoticeCode, ProtocolError, REQUEST_KEYS_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED,
-    TYP_ENROLMENT, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    InvitationKind, NOTICE_PATH, NoticeCode, ProtocolError, REQUEST_KEYS_PATH, RequestKeys, STANDING_PATH,
+    Standing, StandingRequest, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT, TYP_REQUEST_KEYS, TYP_STANDING,
+    TYP_STANDING_REQUEST, WebOrigin, WorkstationState,
 };
 use crate::clock::Clock;
 use crate::crypto::jose::{self, Expected, base64url};
@@ -52,18 +53,31 @@ struct ServerRefusal {
     message: String,
 }
 
-/// Enrols with `server` by the code that its administrator handed out.
+/// Enrols with `server` by the code that its administrator handed out: an invitation or a site token.
 ///
 /// # Errors
 /// From [`AgentError::Code`] to [`AgentError::ServerKey`], one case per cause.
 pub async fn enrol(server: &WebOrigin, code: &str, clock: &dyn Clock) -> Result<Enrolled, AgentError> {
+    enrol_as(&platform::host_name(), server, code, clock).await
+}
+
+/// As [`enrol`], for a computer that calls itself `host_name`.
+///
+/// # Errors
+/// As [`enrol`].
+pub async fn enrol_as(
+    host_name: &str,
+    server: &WebOrigin,
+    code: &str,
+    clock: &dyn Clock,
+) -> Result<Enrolled, AgentError> {
     let invitation = Invitation::parse(code).map_err(|_| AgentError::Code)?;
     let key = SigningKey::generate(Algorithm::Es256).map_err(|error| AgentError::Key(error.to_string()))?;
     let request = EnrolmentRequest {
         audience: server.clone(),
         invitation: invitation.lookup(),
         key: key.public().clone(),
-        host_name: platform::host_name(),
+        host_name: host_name.to_owned(),
         agent_version: AgentVersion::this(),
         secret_proof: invitation.prove(server, &thumbprint(key.kid())),
         issued_at: clock.now(),
@@ -89,15 +103,51 @@ fn read_grant(jws: &str, invitation: &Invitation) -> Result<EnrolmentGrant, Agen
     let payload = jose::unverified_payload(jws)
         .ok_or_else(|| AgentError::ServerAnswer("the answer is no signed message".to_owned()))?;
     let claimed = EnrolmentGrant::from_payload(&payload).map_err(unread)?;
-    let current = &claimed.keys.current;
-    if thumbprint(current.kid()) != *invitation.server_key() {
+    // A site token names its own key, which outlives the request keys; an invitation names the current one of these.
+    let signer = claimed.signer();
+    let own_key = claimed.signer.is_some();
+    if thumbprint(signer.kid()) != *invitation.server_key()
+        || own_key != (invitation.kind() == InvitationKind::Site)
+    {
         return Err(AgentError::ServerKey);
     }
     let verified = jose::verify_payload(jws, expected(TYP_ENROLLED), |kid| {
-        (kid == Some(current.kid())).then_some(current)
+        (kid == Some(signer.kid())).then_some(signer)
     })
     .map_err(|_| AgentError::ServerKey)?;
     EnrolmentGrant::from_payload(&verified).map_err(unread)
+}
+
+/// Asks the server whether this workstation may answer: one that waits for approval sees it given without enrolling
+/// again.
+///
+/// # Errors
+/// From [`AgentError::Key`] to [`AgentError::OtherServer`].
+pub async fn standing(enrolment: &Enrolment, clock: &dyn Clock) -> Result<WorkstationState, AgentError> {
+    let request = StandingRequest {
+        audience: enrolment.origin.clone(),
+        workstation: enrolment.workstation,
+        agent_version: AgentVersion::this(),
+        issued_at: clock.now(),
+    };
+    let jws = jose::sign(&enrolment.key, TYP_STANDING_REQUEST, &request.to_payload())
+        .map_err(|error| AgentError::Key(error.to_string()))?;
+    let client = client(&enrolment.origin)?;
+    let request = client.post(enrolment.origin.join(STANDING_PATH)).json(&json!({ "jws": jws }));
+    let answer = exchange(&enrolment.origin, request).await?;
+    let payload = jose::verify_payload(&answer, expected(TYP_STANDING), |kid| {
+        kid.and_then(|kid| enrolment.keys.find(kid))
+    })
+    .map_err(|_| AgentError::ServerKey)?;
+    let standing =
+        Standing::from_payload(&payload).map_err(|error| AgentError::ServerAnswer(error.to_string()))?;
+    if standing.issuer != enrolment.origin {
+        return Err(AgentError::OtherServer { asked: enrolment.origin.clone(), answered: standing.issuer });
+    }
+    if standing.workstation != enrolment.workstation {
+        return Err(AgentError::ServerAnswer("it speaks of another workstation".to_owned()));
+    }
+    Ok(standing.state)
 }
 
 /// The server's request keys, if a key that this workstation already knows signed them, and the list is newer.

@@ -3,6 +3,10 @@
 //! They stand below `~/.local/state/sceau-agent`, readable by their owner only: `enrolments.json`, and one private key
 //! per server (PKCS#8, mode 0600). A key of its own per server, so that two servers cannot tell that they speak to the
 //! same workstation. (A TPM may hold the key later.)
+//!
+//! A computer that was enrolled as a whole, with the site token of its fleet, keeps the same below
+//! `/var/lib/sceau-agent`: written by the superuser only, read by those who are in the group of that directory. The
+//! token itself is for the superuser alone; who uses the computer never sees it.
 
 use std::fs;
 use std::io;
@@ -13,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::AgentError;
 use super::platform;
-use crate::card::protocol::{EnrolmentGrant, RequestKeys, WebOrigin};
+use crate::card::protocol::{EnrolmentGrant, RequestKeys, WebOrigin, WorkstationState};
 use crate::clock::Time;
 use crate::crypto::files;
 use crate::crypto::keys::{SigningKey, VerifyingKey};
@@ -36,6 +40,10 @@ pub struct Enrolment {
     pub workstation: WorkstationId,
     /// This workstation's key for that server.
     pub key: Arc<SigningKey>,
+    /// Whether it may answer, as far as it knows.
+    pub state: WorkstationState,
+    /// Until when it may, where it came with a site token that says so.
+    pub good_until: Option<Time>,
 }
 
 impl Enrolment {
@@ -50,6 +58,8 @@ impl Enrolment {
             keys: grant.keys,
             workstation: grant.workstation,
             key: Arc::new(key),
+            state: grant.state,
+            good_until: grant.good_until,
         }
     }
 
@@ -84,12 +94,87 @@ struct ServerForm {
     next_key: serde_json::Value,
     keys_issued_at: Time,
     workstation: WorkstationId,
+    #[serde(default)]
+    state: WorkstationState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    good_until: Option<Time>,
 }
 
-/// The place where enrolments are kept.
+/// Where the enrolments of the computer as a whole stand.
+pub const SYSTEM_DIR: &str = "/var/lib/sceau-agent";
+
+/// The enrolments that count for a person at this computer: those of the computer as a whole, and the person's own.
+#[derive(Debug, Clone)]
+pub struct Enrolments {
+    own: EnrolmentStore,
+    system: PathBuf,
+}
+
+impl Enrolments {
+    /// Opens `own`, which is made if it is missing. `system` need not exist.
+    ///
+    /// # Errors
+    /// As [`EnrolmentStore::open`].
+    pub fn open(own: &Path, system: &Path) -> Result<Self, AgentError> {
+        Ok(Self { own: EnrolmentStore::open(own)?, system: system.to_path_buf() })
+    }
+
+    /// All of them. Where the computer is enrolled with a server, the person's own enrolment does not count. What is wrong
+    /// with those of the computer stands in the log, and the others go on.
+    ///
+    /// # Errors
+    /// As [`EnrolmentStore::read`], for the person's own.
+    pub fn read(&self) -> Result<Vec<Enrolment>, AgentError> {
+        let mut all = match EnrolmentStore::system(&self.system).and_then(|store| store.read()) {
+            Ok(all) => all,
+            Err(AgentError::State { source, .. }) if source.kind() == io::ErrorKind::NotFound => Vec::new(),
+            Err(error) => {
+                tracing::error!(
+                    code = error.code(),
+                    "the enrolment of this computer does not count: {error}"
+                );
+                Vec::new()
+            }
+        };
+        for own in self.own.read()? {
+            if all.iter().all(|known| known.origin != own.origin) {
+                all.push(own);
+            }
+        }
+        Ok(all)
+    }
+
+    /// As [`EnrolmentStore::set_state`], where the enrolment is the person's own; that of the computer is looked after by
+    /// the superuser's `sceau-agent enrol`.
+    ///
+    /// # Errors
+    /// As [`EnrolmentStore::set_state`].
+    pub fn set_state(&self, workstation: WorkstationId, state: WorkstationState) -> Result<(), AgentError> {
+        self.own.set_state(workstation, state)
+    }
+
+    /// As [`EnrolmentStore::set_keys`], for the person's own.
+    ///
+    /// # Errors
+    /// As [`EnrolmentStore::set_keys`].
+    pub fn set_keys(&self, keys: &RequestKeys) -> Result<(), AgentError> {
+        self.own.set_keys(keys)
+    }
+}
+
+/// One place where enrolments are kept.
 #[derive(Debug, Clone)]
 pub struct EnrolmentStore {
     dir: PathBuf,
+    whose: Whose,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Whose {
+    /// Of one person, who alone reads and writes it.
+    Own,
+    /// Of the computer: the superuser writes, a group reads.
+    System,
 }
 
 impl EnrolmentStore {
@@ -103,7 +188,20 @@ impl EnrolmentStore {
         if !platform::is_private(dir).map_err(failed)? {
             return Err(AgentError::StateNotPrivate { path: dir.to_path_buf() });
         }
-        Ok(Self { dir: dir.to_path_buf() })
+        Ok(Self { dir: dir.to_path_buf(), whose: Whose::Own })
+    }
+
+    /// The place of the computer as a whole, which its administrator has made. Only what nobody else can write counts:
+    /// otherwise one person could plant a server of their own for all others.
+    ///
+    /// # Errors
+    /// [`AgentError::State`]; [`AgentError::SystemStateNotProtected`].
+    pub fn system(dir: &Path) -> Result<Self, AgentError> {
+        let failed = |source| AgentError::State { path: dir.to_path_buf(), source };
+        if !platform::only_administrators_write(dir).map_err(failed)? {
+            return Err(AgentError::SystemStateNotProtected { path: dir.to_path_buf() });
+        }
+        Ok(Self { dir: dir.to_path_buf(), whose: Whose::System })
     }
 
     /// The directory itself.
@@ -138,8 +236,17 @@ impl EnrolmentStore {
         let path = self.key_file(form.workstation);
         let damaged = |detail: String| AgentError::StateDamaged { path: path.clone(), detail };
         let failed = |source| AgentError::State { path: path.clone(), source };
-        if !platform::is_private(&path).map_err(failed)? {
-            return Err(AgentError::StateNotPrivate { path });
+        match self.whose {
+            Whose::Own if !platform::is_private(&path).map_err(failed)? => {
+                return Err(AgentError::StateNotPrivate { path });
+            }
+            Whose::System
+                if !platform::only_administrators_write(&path).map_err(failed)?
+                    || !platform::closed_to_others(&path).map_err(failed)? =>
+            {
+                return Err(AgentError::SystemStateNotProtected { path });
+            }
+            _ => {}
         }
         let der = zeroize::Zeroizing::new(fs::read(&path).map_err(failed)?);
         let key = SigningKey::from_pkcs8(&der).map_err(|error| damaged(error.to_string()))?;
@@ -157,6 +264,8 @@ impl EnrolmentStore {
             cancel_path: form.cancel_path,
             workstation: form.workstation,
             key: Arc::new(key),
+            state: form.state,
+            good_until: form.good_until,
         })
     }
 
@@ -170,17 +279,30 @@ impl EnrolmentStore {
             .key
             .to_pkcs8()
             .map_err(|error| AgentError::StateDamaged { path: path.clone(), detail: error.to_string() })?;
-        files::write_private(&path, &der).map_err(|source| AgentError::State { path, source })?;
         let mut all = self.read()?;
+        // A workstation that comes again with a site token keeps its name, and so the name of its key's file.
+        self.replace(&path, &der)?;
         let (replaced, mut kept): (Vec<_>, Vec<_>) =
             all.drain(..).partition(|e| e.origin == enrolment.origin);
         kept.push(enrolment.clone());
         self.write(&kept)?;
-        for old in replaced {
+        for old in replaced.iter().filter(|old| old.workstation != enrolment.workstation) {
             // The list no longer names it; a file that stays behind opens nothing.
             let _ = fs::remove_file(self.key_file(old.workstation));
         }
         Ok(())
+    }
+
+    /// Writes what the server says of this workstation.
+    ///
+    /// # Errors
+    /// [`AgentError::State`] or [`AgentError::StateDamaged`].
+    pub fn set_state(&self, workstation: WorkstationId, state: WorkstationState) -> Result<(), AgentError> {
+        let mut all = self.read()?;
+        for enrolment in all.iter_mut().filter(|e| e.workstation == workstation) {
+            enrolment.state = state;
+        }
+        self.write(&all)
     }
 
     /// Writes the server's new request keys.
@@ -212,17 +334,28 @@ impl EnrolmentStore {
                     next_key: e.keys.next.to_jwk(),
                     keys_issued_at: e.keys.issued_at,
                     workstation: e.workstation,
+                    state: e.state,
+                    good_until: e.good_until,
                 })
                 .collect(),
         };
-        let (path, beside) = (self.file(), self.dir.join("enrolments.json.new"));
-        let failed = |source| AgentError::State { path: path.clone(), source };
+        let path = self.file();
         let text = serde_json::to_vec_pretty(&form)
             .map_err(|error| AgentError::StateDamaged { path: path.clone(), detail: error.to_string() })?;
+        self.replace(&path, &text)
+    }
+
+    /// Writes a file in one step, whether it was there or not.
+    fn replace(&self, path: &Path, content: &[u8]) -> Result<(), AgentError> {
+        let failed = |source| AgentError::State { path: path.to_path_buf(), source };
+        let beside = path.with_extension("new");
         // Left over where an earlier run was stopped in the middle.
         let _ = fs::remove_file(&beside);
-        files::write_private(&beside, &text).map_err(failed)?;
-        fs::rename(&beside, &path).map_err(failed)
+        files::write_private(&beside, content).map_err(failed)?;
+        if self.whose == Whose::System {
+            platform::let_group_read(&beside).map_err(failed)?;
+        }
+        fs::rename(&beside, path).map_err(failed)
     }
 
     fn file(&self) -> PathBuf {

@@ -15,7 +15,7 @@ use zeroize::Zeroizing;
 
 use super::card::{CardFault, Remedy, ShownCard};
 use super::checks::{self, Refusal};
-use super::enrolments::{Enrolment, EnrolmentStore};
+use super::enrolments::{Enrolment, Enrolments};
 use super::exchange::{Exchange, Exchanges};
 use super::pages::{self, Page};
 use super::pin::{PinSetting, TypedPin, WindowError};
@@ -23,7 +23,9 @@ use super::platform::UserId;
 use super::reports::Reports;
 use super::{AgentOptions, enrol};
 use crate::card::proof::Proof;
-use crate::card::protocol::{AgentVersion, CardAnswer, CardRequest, PinEntry, TYP_CARD_ANSWER, WebOrigin};
+use crate::card::protocol::{
+    AgentVersion, CardAnswer, CardRequest, PinEntry, TYP_CARD_ANSWER, WebOrigin, WorkstationState,
+};
 use crate::clock::Time;
 use crate::crypto::jose::{self, JwsError};
 use crate::ids::Secret;
@@ -37,6 +39,10 @@ const NOT_A_PIN: &str = "AGENT-023";
 const LAST_TRY: &str = "READER-010";
 /// The PIN is blocked already.
 const BLOCKED: &str = "AGENT-024";
+/// An administrator has to approve this workstation first.
+const PENDING: &str = "AGENT-050";
+/// This workstation waited for approval and was revoked instead.
+const REVOKED: &str = "AGENT-051";
 /// The agent itself failed.
 const FAILED: &str = "AGENT-025";
 
@@ -48,7 +54,7 @@ const KEYS_ASKED_EVERY: Duration = Duration::from_secs(6 * 3600);
 /// The agent, as it answers one connection or another.
 pub(super) struct Agent {
     options: AgentOptions,
-    store: EnrolmentStore,
+    store: Enrolments,
     pin_entry: PinSetting,
     user: UserId,
     own_host: String,
@@ -75,7 +81,7 @@ impl From<Refusal> for Refused {
 impl Agent {
     pub(super) fn new(
         options: AgentOptions,
-        store: EnrolmentStore,
+        store: Enrolments,
         pin_entry: PinSetting,
         user: UserId,
         address: SocketAddr,
@@ -186,7 +192,10 @@ impl Agent {
     }
 
     /// Reads the card and shows who asks and who would answer.
-    async fn look(&self, exchange: Exchange, notice: Option<&'static str>) -> Page {
+    async fn look(&self, mut exchange: Exchange, notice: Option<&'static str>) -> Page {
+        if let Err(code) = self.see_approval(&mut exchange.server).await {
+            return self.trouble(exchange, code, true);
+        }
         let looked = {
             let Ok(_card) = self.at_the_card.try_lock() else { return self.busy(exchange) };
             let cards = Arc::clone(&self.options.cards);
@@ -195,6 +204,30 @@ impl Agent {
         match looked {
             Ok(shown) => self.ask(exchange, shown, notice),
             Err(fault) => self.fault(exchange, &fault),
+        }
+    }
+
+    /// Asks a server that this workstation waits for whether it has been approved, so that nobody types a PIN in vain. Where
+    /// the server cannot be asked, it will judge the answer.
+    async fn see_approval(&self, server: &mut Enrolment) -> Result<(), &'static str> {
+        if server.state == WorkstationState::Active {
+            return Ok(());
+        }
+        match enrol::standing(server, self.options.clock.as_ref()).await {
+            Ok(WorkstationState::Active) => {
+                server.state = WorkstationState::Active;
+                tracing::info!(server = server.origin.as_str(), "this workstation has been approved");
+                if let Err(error) = self.store.set_state(server.workstation, server.state) {
+                    tracing::error!(code = error.code(), "{error}");
+                }
+                Ok(())
+            }
+            Ok(WorkstationState::Pending) => Err(PENDING),
+            Ok(WorkstationState::Revoked) => Err(REVOKED),
+            Err(error) => {
+                tracing::warn!(code = error.code(), server = server.origin.as_str(), "{error}");
+                Ok(())
+            }
         }
     }
 

@@ -41,7 +41,7 @@ impl Bound {
     /// [`AgentError::AlreadyRuns`], [`AgentError::PortHeld`], [`AgentError::Port`], or what is wrong with the state.
     pub async fn bind(options: AgentOptions) -> Result<Self, AgentError> {
         let pin_entry = options.managed.pin_entry(options.pin_entry)?;
-        let store = super::enrolments::EnrolmentStore::open(&options.state_dir)?;
+        let store = super::enrolments::Enrolments::open(&options.state_dir, &options.system_dir)?;
         let lock = lock(&options.state_dir.join("agent.lock"))?;
         let listener = TcpListener::bind(options.address()).await.map_err(|source| {
             if source.kind() == io::ErrorKind::AddrInUse {

@@ -13,6 +13,7 @@ pub mod checks;
 pub mod enrol;
 pub mod enrolments;
 pub mod exchange;
+pub mod fleet;
 mod handlers;
 pub mod listener;
 mod pages;
@@ -44,8 +45,10 @@ pub use listener::Bound;
 pub struct AgentOptions {
     /// The port on 127.0.0.1; [`AGENT_PORT`] but in tests, where 0 takes a free one.
     pub port: u16,
-    /// Where enrolments and workstation keys stand.
+    /// Where this person's enrolments and workstation keys stand.
     pub state_dir: PathBuf,
+    /// Where those of the computer as a whole stand, if there are any.
+    pub system_dir: PathBuf,
     /// The administrator's word.
     pub managed: settings::ManagedSettings,
     /// Where the PIN is typed, if the administrator does not say.
@@ -69,6 +72,7 @@ impl AgentOptions {
         Self {
             port: AGENT_PORT,
             state_dir: default_state_dir(),
+            system_dir: PathBuf::from(enrolments::SYSTEM_DIR),
             window: pin::PinWindow::of_environment(managed.pinentry.clone()),
             managed,
             pin_entry: None,
@@ -117,7 +121,8 @@ pub async fn serve(options: AgentOptions, shutdown: CancellationToken) -> Result
 /// Tells every server of this workstation that another program holds the agent's port: it could pose as the agent. What
 /// does not reach a server stands in the log.
 pub async fn report_port_held(options: &AgentOptions) {
-    let known = enrolments::EnrolmentStore::open(&options.state_dir).and_then(|store| store.read());
+    let known = enrolments::Enrolments::open(&options.state_dir, &options.system_dir);
+    let known = known.and_then(|store| store.read());
     for enrolment in known.unwrap_or_default().iter().filter(|known| options.managed.allows(&known.origin)) {
         let (code, clock) = (NoticeCode::port_held(), options.clock.as_ref());
         if let Err(error) = enrol::report(enrolment, &code, None, 1, clock).await {
@@ -176,6 +181,25 @@ pub enum AgentError {
     StateNotPrivate {
         /// The file or folder.
         path: PathBuf,
+    },
+    /// The enrolment of the computer as a whole could have been written by somebody else than its administrator, or can be
+    /// read by everybody.
+    #[error(
+        "{} has to belong to root, be written by nobody else, and be closed to those outside its group (chown root, \
+         chmod 2750 for the folder, 640 for its files)",
+        path.display()
+    )]
+    SystemStateNotProtected {
+        /// The file or folder.
+        path: PathBuf,
+    },
+    /// The site token can be read by everybody, or cannot be read.
+    #[error("the site token {}: {detail}", path.display())]
+    TokenFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        detail: String,
     },
     /// The administrator's file is faulty.
     #[error("{}: {detail}", path.display())]
@@ -249,6 +273,8 @@ impl AgentError {
             Self::State { .. } => "AGENT-033",
             Self::StateDamaged { .. } => "AGENT-034",
             Self::StateNotPrivate { .. } => "AGENT-035",
+            Self::SystemStateNotProtected { .. } => "AGENT-052",
+            Self::TokenFile { .. } => "AGENT-053",
             Self::Settings { .. } => "AGENT-036",
             Self::SettingsNotProtected { .. } => "AGENT-037",
             Self::PageWithSeveralUsers => "AGENT-038",

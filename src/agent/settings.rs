@@ -31,6 +31,8 @@ pub struct ManagedSettings {
     /// Several people use this computer at the same time (a terminal server).
     #[serde(default)]
     pub several_users: bool,
+    /// The file of the site token by which this computer enrols itself with the one server of `servers`.
+    pub token_file: Option<PathBuf>,
 }
 
 impl ManagedSettings {
@@ -60,6 +62,9 @@ impl ManagedSettings {
 
     fn parse(text: &str) -> Result<Self, Fault> {
         let settings: Self = toml::from_str(text).map_err(|error| Fault::Toml(error.to_string()))?;
+        if settings.token_file.is_some() && settings.servers.len() != 1 {
+            return Err(Fault::Toml("token_file is for the one server that `servers` lists".to_owned()));
+        }
         if settings.several_users && settings.pin_entry == Some(PinSetting::Page) {
             return Err(Fault::PageWithSeveralUsers);
         }
@@ -127,6 +132,13 @@ mod tests {
         let managed = ManagedSettings::parse("pin_entry = \"window\"").unwrap();
         assert_eq!(managed.pin_entry(Some(PinSetting::Page)).unwrap(), PinSetting::Window);
         assert_eq!(ManagedSettings::default().pin_entry(Some(PinSetting::Page)).unwrap(), PinSetting::Page);
+    }
+
+    #[test]
+    fn a_site_token_belongs_to_one_server() {
+        assert!(ManagedSettings::parse("token_file = \"/etc/sceau/site-token\"").is_err());
+        let one = "servers = [\"https://sceau.chu.example\"]\ntoken_file = \"/etc/sceau/site-token\"";
+        assert!(ManagedSettings::parse(one).unwrap().token_file.is_some());
     }
 
     #[test]

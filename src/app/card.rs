@@ -58,7 +58,9 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         }
         None => None,
     };
+    // The configuration has looked at its form.
     let minimum_agent = config.card.minimum_agent_version.as_deref();
+    let minimum_agent = minimum_agent.and_then(|version| AgentVersion::parse(version).ok());
     let display_name = match config.establishment.name.as_str() {
         "" => front.as_str().to_owned(),
         name => name.to_owned(),
@@ -73,8 +75,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         front,
         display_name,
         agent_port: AGENT_PORT,
-        // The configuration has looked at its form.
-        minimum_agent: minimum_agent.and_then(|version| AgentVersion::parse(version).ok()),
+        minimum_agent: Some(minimum_agent.unwrap_or(AgentVersion::this().one_behind())),
         verifier,
         session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
         site: site.clone(),

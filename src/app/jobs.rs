@@ -28,6 +28,8 @@ const CLEAN_UP: Duration = Duration::from_secs(60);
 const BATCH: i64 = 500;
 /// Expired rows stay this long, so that a replay is recognised as one and a help desk still finds it.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// Workstations of a site token whose time is over stay this long, so that a list still names them.
+const WORKSTATIONS_KEPT: TimeDelta = TimeDelta::days(7);
 /// Deliveries that were made or given up stay this long.
 const DELIVERIES_KEPT: TimeDelta = TimeDelta::days(30);
 
@@ -124,6 +126,10 @@ impl App {
         while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
+        let long_gone = now - WORKSTATIONS_KEPT;
+        while store::site_token::delete_expired_workstations(db, long_gone, BATCH).await.map_err(said)?
+            >= full
+        {}
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::session::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -85,6 +85,12 @@ kinds! {
     WorkstationInvited "workstation.invited";
     /// A workstation was enrolled, or its enrolment was refused.
     WorkstationEnrolled "workstation.enrolled";
+    /// An administrator gave a workstation another name.
+    WorkstationRenamed "workstation.renamed";
+    /// A site token was made: a fleet can enrol with it.
+    SiteTokenCreated "site-token.created";
+    /// A site token was revoked.
+    SiteTokenRevoked "site-token.revoked";
     /// An administrator approved a workstation.
     WorkstationApproved "workstation.approved";
     /// A workstation was revoked.

@@ -12,6 +12,7 @@ use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
+use super::fleet::SiteTokenRefusal;
 use super::login::CardLogin;
 use super::protocol::{
     AgentNotice, CANCEL_PATH, CLOCK_TOLERANCE, EnrolmentGrant, EnrolmentRequest, INVITATION_LIFETIME,
@@ -32,7 +33,7 @@ use crate::store::workstation::{Invite, Workstation, invite_place};
 use crate::store::{Db, StoreError};
 
 /// The longest enrolment that is read.
-const MAX_LEN: usize = 8 * 1024;
+pub(super) const MAX_LEN: usize = 8 * 1024;
 
 /// Why a workstation is not invited or not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -61,6 +62,12 @@ pub enum EnrolmentRefusal {
     /// There is no request key, or it has no successor.
     #[error("the request keys are not complete")]
     Keys,
+    /// A message that was kept: the workstation's clock says another time than ours.
+    #[error("the request to enrol was made at another time than now: set the workstation's clock")]
+    Clock,
+    /// What a site token allows does not include it.
+    #[error(transparent)]
+    Site(#[from] SiteTokenRefusal),
     /// The answer could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -85,6 +92,8 @@ impl EnrolmentRefusal {
             Self::Used => "WS-006",
             Self::Proof => "WS-007",
             Self::Keys | Self::Sign(_) => "WS-008",
+            Self::Clock => "WS-009",
+            Self::Site(refusal) => refusal.code(),
             Self::Seal(error) => error.code(),
             Self::Store(error) => error.code(),
         }
@@ -92,8 +101,10 @@ impl EnrolmentRefusal {
 
     fn status(&self) -> StatusCode {
         match self {
-            Self::Malformed(_) | Self::Signature(_) | Self::Audience(_) => StatusCode::BAD_REQUEST,
-            Self::Unknown | Self::Proof => StatusCode::FORBIDDEN,
+            Self::Malformed(_) | Self::Signature(_) | Self::Audience(_) | Self::Clock => {
+                StatusCode::BAD_REQUEST
+            }
+            Self::Unknown | Self::Proof | Self::Site(_) => StatusCode::FORBIDDEN,
             Self::Expired | Self::Used => StatusCode::GONE,
             Self::Keys | Self::Sign(_) | Self::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -146,14 +157,20 @@ pub async fn invite(
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Envelope {
-    jws: String,
+pub(super) struct Envelope {
+    pub(super) jws: String,
 }
 
 #[derive(Debug, Serialize)]
 struct Refused {
     code: &'static str,
     message: String,
+}
+
+/// The answer to an agent whose message was refused.
+pub(super) fn refused(refusal: &EnrolmentRefusal) -> Response {
+    let refused = Refused { code: refusal.code(), message: refusal.to_string() };
+    unstored((refusal.status(), Json(refused)).into_response())
 }
 
 /// `POST /agent/enrol`
@@ -164,11 +181,14 @@ pub(super) async fn answer(State(login): State<Arc<CardLogin>>, caller: Caller, 
             let code = refusal.code();
             tracing::warn!(code, "an enrolment was refused: {refusal}");
             let event = login.parts.trail.event(Kind::WorkstationEnrolled).caller(&caller).denied(code);
+            let event = match &refusal {
+                EnrolmentRefusal::Site(refusal) => refusal.describe(event),
+                _ => event,
+            };
             if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
                 tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
             }
-            let refused = Refused { code, message: refusal.to_string() };
-            unstored((refusal.status(), Json(refused)).into_response())
+            refused(&refusal)
         }
     }
 }
@@ -194,8 +214,7 @@ pub(super) async fn notice(State(login): State<Arc<CardLogin>>, caller: Caller, 
         Ok(()) => unstored(StatusCode::NO_CONTENT.into_response()),
         Err(refusal) => {
             tracing::warn!(code = refusal.code(), "an agent's notice was refused: {refusal}");
-            let refused = Refused { code: refusal.code(), message: refusal.to_string() };
-            unstored((refusal.status(), Json(refused)).into_response())
+            refused(&refusal)
         }
     }
 }
@@ -210,13 +229,10 @@ impl CardLogin {
         let Envelope { jws } = serde_json::from_slice(body).map_err(|_| malformed("not JSON with a JWS"))?;
         let payload = jose::unverified_payload(&jws).ok_or_else(|| malformed("not a JWS"))?;
         let notice = AgentNotice::from_payload(&payload).map_err(EnrolmentRefusal::Malformed)?;
-        let known = store::workstation::by_id(&self.parts.db, notice.workstation).await?;
-        let known = known.filter(|known| known.revoked_at.is_none()).ok_or(EnrolmentRefusal::Unknown)?;
-        let key = VerifyingKey::from_jwk(&known.public_jwk).ok();
-        let expected =
-            Expected { typ: Some(TYP_AGENT_NOTICE), algorithms: &[Algorithm::Es256], max_len: MAX_LEN };
-        jose::verify_payload(&jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
-            .map_err(EnrolmentRefusal::Signature)?;
+        let known = self.signed_by(notice.workstation, &jws, TYP_AGENT_NOTICE).await?;
+        if known.revoked_at.is_some() {
+            return Err(EnrolmentRefusal::Unknown);
+        }
         if notice.audience != self.parts.front {
             return Err(EnrolmentRefusal::Audience(notice.audience.to_string()));
         }
@@ -277,12 +293,16 @@ impl CardLogin {
         if request.audience != self.parts.front {
             return Err(EnrolmentRefusal::Audience(request.audience.to_string()));
         }
+        if let Some(token) = self.site_token(&request).await? {
+            return self.admit(&token, &request, caller).await;
+        }
         let invite = self.invitation(&request).await?;
 
         let now = self.now();
         let workstation = Workstation {
             id: WorkstationId::new(now, &*self.parts.random),
             name: request.host_name.clone(),
+            host_name: request.host_name.to_lowercase(),
             kid: request.key.kid().to_owned(),
             public_jwk: request.key.to_jwk(),
             site: invite.site,
@@ -292,10 +312,34 @@ impl CardLogin {
             approved_at: (!invite.needs_approval).then_some(now),
             last_seen_at: None,
             revoked_at: None,
+            site_token_id: None,
+            asked_at: None,
+            good_until: None,
         };
         let keys = self.parts.keys.keys().await;
-        let grant = EnrolmentGrant {
-            keys: self.request_keys(&keys)?,
+        let grant = self.grant(&keys, &workstation, None)?;
+        let answer = jose::sign(keys.current(), TYP_ENROLLED, &grant.to_payload())?;
+        let event = self.enrolled(&workstation, caller);
+        let enrolled = store::workstation::enrol(
+            &self.parts.db,
+            &invite.secret_hash,
+            &workstation,
+            &NewRow::from(&event),
+            now,
+        )
+        .await?;
+        if enrolled { Ok(answer) } else { Err(EnrolmentRefusal::Used) }
+    }
+
+    /// What a workstation is told that is now known. `signer` signs it where the current request key does not.
+    pub(super) fn grant(
+        &self,
+        keys: &Keys,
+        workstation: &Workstation,
+        signer: Option<VerifyingKey>,
+    ) -> Result<EnrolmentGrant, EnrolmentRefusal> {
+        Ok(EnrolmentGrant {
+            keys: self.request_keys(keys)?,
             display_name: self.parts.display_name.clone(),
             return_path: RETURN_PATH.to_owned(),
             cancel_path: CANCEL_PATH.to_owned(),
@@ -307,21 +351,16 @@ impl CardLogin {
                 Some(_) => WorkstationState::Active,
                 None => WorkstationState::Pending,
             },
-        };
-        let answer = jose::sign(keys.current(), TYP_ENROLLED, &grant.to_payload())?;
-        let event =
-            self.parts.trail.event(Kind::WorkstationEnrolled).caller(caller).workstation(workstation.id);
-        let event = event.zone(&workstation.zone).note(&workstation.name);
-        let event = event.reader("", &workstation.agent_version);
-        let enrolled = store::workstation::enrol(
-            &self.parts.db,
-            &invite.secret_hash,
-            &workstation,
-            &NewRow::from(&event),
-            now,
-        )
-        .await?;
-        if enrolled { Ok(answer) } else { Err(EnrolmentRefusal::Used) }
+            good_until: workstation.good_until,
+            signer,
+        })
+    }
+
+    /// The event of an enrolment.
+    pub(super) fn enrolled(&self, workstation: &Workstation, caller: &Caller) -> Event {
+        let event = self.parts.trail.event(Kind::WorkstationEnrolled).caller(caller);
+        let event = event.workstation(workstation.id).zone(&workstation.zone).note(&workstation.name);
+        event.reader("", &workstation.agent_version)
     }
 
     /// The invitation that the request names, if it is still good and the request proves its secret.
@@ -337,14 +376,19 @@ impl CardLogin {
         }
         let code = self.parts.seal.open(&invite_place(&hash), &invite.sealed)?;
         let invitation = std::str::from_utf8(&code).ok().and_then(|code| Invitation::parse(code).ok());
-        let invitation = invitation.ok_or(EnrolmentRefusal::Unknown)?;
+        self.check_proof(&invitation.ok_or(EnrolmentRefusal::Unknown)?, request)?;
+        Ok(invite)
+    }
+
+    /// The proof that whoever asks holds the secret of the code, for the key that is to be enrolled.
+    pub(super) fn check_proof(
+        &self,
+        invitation: &Invitation,
+        request: &EnrolmentRequest,
+    ) -> Result<(), EnrolmentRefusal> {
         let key = thumbprint_of(request.key.kid()).ok_or(EnrolmentRefusal::Proof)?;
         let proof = invitation.prove(&self.parts.front, &key);
-        if constant_time_eq(&proof, &request.secret_proof) {
-            Ok(invite)
-        } else {
-            Err(EnrolmentRefusal::Proof)
-        }
+        if constant_time_eq(&proof, &request.secret_proof) { Ok(()) } else { Err(EnrolmentRefusal::Proof) }
     }
 
     fn request_keys(&self, keys: &Keys) -> Result<RequestKeys, EnrolmentRefusal> {
@@ -358,20 +402,20 @@ impl CardLogin {
     }
 }
 
-fn thumbprint(key: &crate::crypto::keys::SigningKey) -> Option<[u8; 32]> {
+pub(super) fn thumbprint(key: &crate::crypto::keys::SigningKey) -> Option<[u8; 32]> {
     thumbprint_of(VerifyingKey::kid(key.public()))
 }
 
-fn thumbprint_of(kid: &str) -> Option<[u8; 32]> {
+pub(super) fn thumbprint_of(kid: &str) -> Option<[u8; 32]> {
     base64url::decode(kid)?.try_into().ok()
 }
 
 /// The bytes that an invitation is found by, from its name in a request.
-fn lookup_hash(name: &str) -> Option<Vec<u8>> {
+pub(super) fn lookup_hash(name: &str) -> Option<Vec<u8>> {
     hex::decode(name).ok().filter(|hash| hash.len() == 32)
 }
 
-fn unstored(mut response: Response) -> Response {
+pub(super) fn unstored(mut response: Response) -> Response {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -25,7 +25,7 @@ use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::login_transaction::{Completion, LoginTransaction, Replaced, State as Stage};
 use crate::store::session::NewSession;
-use crate::store::workstation::Workstation;
+use crate::store::workstation::{self, Workstation};
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
@@ -150,11 +150,11 @@ impl Attempt<'_> {
     async fn workstation(&mut self, jws: &str, answer: &CardAnswer) -> Result<Workstation, Refusal> {
         let found = store::workstation::by_id(&self.login.parts.db, answer.workstation).await?;
         let workstation = found.ok_or(Refusal::WorkstationUnknown)?;
-        if workstation.revoked_at.is_some() {
-            return Err(Refusal::WorkstationRevoked);
-        }
-        if workstation.approved_at.is_none() {
-            return Err(Refusal::WorkstationPending);
+        match workstation.state(self.login.now()) {
+            workstation::State::Active => {}
+            workstation::State::Pending => return Err(Refusal::WorkstationPending),
+            workstation::State::Expired => return Err(Refusal::WorkstationExpired),
+            workstation::State::Revoked => return Err(Refusal::WorkstationRevoked),
         }
         let key = VerifyingKey::from_jwk(&workstation.public_jwk).ok();
         let expected =

@@ -10,10 +10,11 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::protocol::{
-    AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH, WebOrigin,
+    AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH,
+    STANDING_PATH, WebOrigin,
 };
 use super::verify::CardVerifier;
-use super::{enrolment, finish, return_path, waiting};
+use super::{enrolment, finish, return_path, standing, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
@@ -128,5 +129,6 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(ENROL_PATH, post(enrolment::answer))
         .route(REQUEST_KEYS_PATH, get(enrolment::keys))
         .route(NOTICE_PATH, post(enrolment::notice))
+        .route(STANDING_PATH, post(standing::answer))
         .with_state(Arc::clone(login))
 }

@@ -16,6 +16,8 @@ pub mod enrolment;
 #[cfg(feature = "server")]
 mod finish;
 #[cfg(feature = "server")]
+pub mod fleet;
+#[cfg(feature = "server")]
 pub mod identity;
 #[cfg(feature = "server")]
 pub mod login;
@@ -25,6 +27,8 @@ pub mod protocol;
 pub mod refusal;
 #[cfg(feature = "server")]
 mod return_path;
+#[cfg(feature = "server")]
+mod standing;
 #[cfg(feature = "server")]
 pub mod verify;
 #[cfg(feature = "server")]

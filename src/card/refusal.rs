@@ -46,6 +46,9 @@ pub enum Refusal {
     /// Somebody revoked it.
     #[error("the workstation was revoked")]
     WorkstationRevoked,
+    /// The time that its site token gave it is over.
+    #[error("the workstation has to enrol anew")]
+    WorkstationExpired,
     /// Nobody has approved it yet.
     #[error("the workstation waits for an administrator's approval")]
     WorkstationPending,
@@ -109,6 +112,7 @@ impl Refusal {
             Self::WorkstationUnknown => "CARD-010",
             Self::WorkstationRevoked => "CARD-011",
             Self::WorkstationPending => "CARD-012",
+            Self::WorkstationExpired => "CARD-030",
             Self::AnswerSignature(_) => "CARD-013",
             Self::AgentTooOld { .. } => "CARD-014",
             Self::WithoutPin => "CARD-015",

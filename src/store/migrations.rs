@@ -29,6 +29,7 @@ migrations! {
     7 "0007_directory";
     8 "0008_jobs";
     9 "0009_login_transaction_session";
+    15 "0015_site_tokens";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

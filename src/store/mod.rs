@@ -20,6 +20,7 @@ pub mod person;
 pub mod session;
 mod setting;
 pub mod signing_key;
+pub mod site_token;
 mod sqlite_writer;
 pub mod workstation;
 

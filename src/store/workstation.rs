@@ -6,15 +6,17 @@
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::WorkstationId;
+use crate::ids::{SiteTokenId, WorkstationId};
 
 /// A workstation.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Workstation {
     /// Its key, and its name in card answers.
     pub id: WorkstationId,
-    /// Its host name when it enrolled.
+    /// How people know it: its host name, unless an administrator has renamed it.
     pub name: String,
+    /// The host name that it gave when it enrolled, in small letters.
+    pub host_name: String,
     /// The RFC 7638 thumbprint of its key.
     pub kid: String,
     /// The public half of its key, as a JWK.
@@ -34,13 +36,87 @@ pub struct Workstation {
     pub last_seen_at: Option<Time>,
     /// When it was revoked.
     pub revoked_at: Option<Time>,
+    /// The site token that it came with; none for an invitation.
+    pub site_token_id: Option<SiteTokenId>,
+    /// When its request to enrol was made, by its own clock; known where it came with a site token.
+    pub asked_at: Option<Time>,
+    /// Until when it is good; none: until it is revoked.
+    pub good_until: Option<Time>,
+}
+
+impl Workstation {
+    /// Whether it may answer at `now`: approved, not revoked, and its time not over.
+    #[must_use]
+    pub fn state(&self, now: Time) -> State {
+        match self {
+            Self { revoked_at: Some(_), .. } => State::Revoked,
+            Self { good_until: Some(until), .. } if *until <= now => State::Expired,
+            Self { approved_at: None, .. } => State::Pending,
+            _ => State::Active,
+        }
+    }
+}
+
+/// Whether a workstation may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum State {
+    /// It may.
+    Active,
+    /// An administrator has not approved it yet.
+    Pending,
+    /// Its time is over; it can enrol anew.
+    Expired,
+    /// An administrator revoked it.
+    Revoked,
+}
+
+impl State {
+    /// Its name in lists.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Pending => "pending",
+            Self::Expired => "expired",
+            Self::Revoked => "revoked",
+        }
+    }
 }
 
 macro_rules! columns {
     () => {
-        "id, name, kid, public_jwk, site, zone, agent_version, created_at, approved_at, last_seen_at, revoked_at"
+        "id, name, host_name, kid, public_jwk, site, zone, agent_version, created_at, approved_at, last_seen_at, \
+         revoked_at, site_token_id, asked_at, good_until"
     };
 }
+
+/// Keeps a workstation, inside a `write!` body.
+macro_rules! insert_workstation {
+    ($c:expr, $new:expr, $now:expr) => {{
+        let new: &$crate::store::workstation::Workstation = $new;
+        sqlx::query(
+            "INSERT INTO workstation (id, name, host_name, kid, public_jwk, site, zone, agent_version, created_at,
+               approved_at, site_token_id, asked_at, good_until)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+        )
+        .bind(new.id)
+        .bind(new.name.clone())
+        .bind(new.host_name.clone())
+        .bind(new.kid.clone())
+        .bind(sqlx::types::Json(new.public_jwk.clone()))
+        .bind(new.site.clone())
+        .bind(new.zone.clone())
+        .bind(new.agent_version.clone())
+        .bind($now)
+        .bind(new.approved_at)
+        .bind(new.site_token_id)
+        .bind(new.asked_at)
+        .bind(new.good_until)
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+pub(crate) use insert_workstation;
 
 /// An invitation.
 #[derive(Clone, sqlx::FromRow)]
@@ -134,21 +210,7 @@ pub async fn enrol(
         if consumed.rows_affected() != 1 {
             return Ok(false);
         }
-        sqlx::query(
-            "INSERT INTO workstation (id, name, kid, public_jwk, site, zone, agent_version, created_at, approved_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
-        )
-        .bind(new.id)
-        .bind(new.name.clone())
-        .bind(new.kid.clone())
-        .bind(sqlx::types::Json(new.public_jwk.clone()))
-        .bind(new.site.clone())
-        .bind(new.zone.clone())
-        .bind(new.agent_version.clone())
-        .bind(now)
-        .bind(new.approved_at)
-        .execute(&mut *c)
-        .await?;
+        insert_workstation!(c, new, now);
         sqlx::query("UPDATE workstation_invite SET workstation_id = $2 WHERE secret_hash = $1")
             .bind(secret_hash.to_vec())
             .bind(new.id)
@@ -191,6 +253,27 @@ pub async fn approve(db: &Db, id: WorkstationId, event: &NewRow, now: Time) -> R
         .execute(&mut *c)
         .await?
         .rows_affected()
+            == 1;
+        if changed {
+            record!(c, *event);
+        }
+        Ok(changed)
+    })
+}
+
+/// Gives a workstation another name, for people. Yields false where there is none. `event` is recorded where it was done.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn rename(db: &Db, id: WorkstationId, name: &str, event: &NewRow) -> Result<bool, StoreError> {
+    let name = name.to_owned();
+    write!(db, c => {
+        let changed = sqlx::query("UPDATE workstation SET name = $2 WHERE id = $1")
+            .bind(id)
+            .bind(name)
+            .execute(&mut *c)
+            .await?
+            .rows_affected()
             == 1;
         if changed {
             record!(c, *event);
@@ -277,6 +360,7 @@ mod tests {
         Workstation {
             id: WorkstationId::new(clock.now(), random),
             name: "poste-12".into(),
+            host_name: "poste-12".into(),
             kid: kid.into(),
             public_jwk: serde_json::json!({ "kty": "EC" }),
             site: "Site principal".into(),
@@ -286,6 +370,9 @@ mod tests {
             approved_at: None,
             last_seen_at: None,
             revoked_at: None,
+            site_token_id: None,
+            asked_at: None,
+            good_until: None,
         }
     }
 
@@ -357,6 +444,14 @@ mod tests {
                 by_id(&db, new.id).await.unwrap().unwrap().last_seen_at < Some(clock.now()),
                 "not each time"
             );
+            let renamed = event(&clock, Kind::WorkstationRenamed);
+            assert!(rename(&db, new.id, "Accueil des urgences", &renamed).await.unwrap());
+            let known = by_id(&db, new.id).await.unwrap().unwrap();
+            assert_eq!((known.name.as_str(), known.host_name.as_str()), ("Accueil des urgences", "poste-12"));
+            let nobody = WorkstationId::new(clock.now(), &random);
+            let renamed = event(&clock, Kind::WorkstationRenamed);
+            assert!(!rename(&db, nobody, "x", &renamed).await.unwrap());
+            assert_eq!(known.state(clock.now()), State::Active);
             assert!(
                 revoke(&db, new.id, &event(&clock, Kind::WorkstationRevoked), clock.now()).await.unwrap()
             );

@@ -11,8 +11,8 @@ mod unix;
 
 #[cfg(unix)]
 pub use unix::{
-    Peer, host_name, is_private, listener_user, only_administrators_write, peer_of, private_dir, stop_signal,
-    this_user,
+    Peer, closed_to_others, host_name, is_private, let_group_read, listener_user, only_administrators_write,
+    peer_of, private_dir, stop_signal, this_user,
 };
 
 /// A user of this computer, as the operating system numbers them.

@@ -144,6 +144,22 @@ pub fn only_administrators_write(path: &Path) -> io::Result<bool> {
     Ok(protected(path)? && path.parent().map_or(Ok(true), protected)?)
 }
 
+/// Whether whoever is neither the owner nor in the group of `path` can do nothing with it.
+///
+/// # Errors
+/// What the system says.
+pub fn closed_to_others(path: &Path) -> io::Result<bool> {
+    Ok(fs::metadata(path)?.permissions().mode() & 0o007 == 0)
+}
+
+/// Lets the group of a private file read it.
+///
+/// # Errors
+/// What the system says.
+pub fn let_group_read(path: &Path) -> io::Result<()> {
+    fs::set_permissions(path, fs::Permissions::from_mode(0o640))
+}
+
 /// Waits until the system (SIGTERM) or the person at the terminal (SIGINT) wants the program to end.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};

@@ -291,6 +291,16 @@ async fn a_server_that_the_administrator_did_not_list() {
     refused(&desk, desk.arrival(&desk.request()), "AGENT-009").await;
 }
 
+/// Where the enrolments of the computer stand, somebody else could have put a server of their own.
+#[tokio::test]
+async fn a_shared_place_that_somebody_else_can_write() {
+    let dir = tempfile::tempdir().unwrap();
+    let place = dir.path().join("system");
+    std::fs::create_dir(&place).unwrap();
+    assert!(std::process::Command::new("chmod").arg("777").arg(&place).status().unwrap().success());
+    assert_eq!(EnrolmentStore::system(&place).unwrap_err().code(), "AGENT-052");
+}
+
 #[tokio::test]
 async fn a_port_held_by_another_program_is_an_alert() {
     let holder = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -298,6 +308,7 @@ async fn a_port_held_by_another_program_is_an_alert() {
     let desk = Desk::with(PinSetting::Window).await;
     let dir = tempfile::tempdir().unwrap();
     let options = |state_dir| AgentOptions {
+        system_dir: dir.path().join("system"),
         port,
         state_dir,
         managed: ManagedSettings::default(),

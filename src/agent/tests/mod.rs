@@ -18,7 +18,7 @@ use super::pin::{PinSetting, PinWindow, TypedPin};
 use super::settings::ManagedSettings;
 use super::{AgentOptions, Bound};
 use crate::card::proof::Proof;
-use crate::card::protocol::{Interface, RequestKeys, TYP_CARD_REQUEST, WebOrigin};
+use crate::card::protocol::{Interface, RequestKeys, TYP_CARD_REQUEST, WebOrigin, WorkstationState};
 use crate::clock::{Clock as _, MockClock};
 use crate::crypto::jose;
 use crate::crypto::keys::{Algorithm, SigningKey};
@@ -129,6 +129,8 @@ impl Desk {
             },
             workstation,
             key: Arc::clone(&workstation_key),
+            state: WorkstationState::Active,
+            good_until: None,
         };
         EnrolmentStore::open(&state_dir).unwrap().add(&enrolment).unwrap();
         let script = dir.path().join("pinentry");
@@ -144,6 +146,7 @@ impl Desk {
         let options = AgentOptions {
             port: 0,
             state_dir,
+            system_dir: dir.path().join("system"),
             managed,
             pin_entry: Some(pin_entry),
             window: PinWindow {

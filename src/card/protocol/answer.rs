@@ -45,6 +45,17 @@ impl AgentVersion {
         Self::parse(env!("CARGO_PKG_VERSION")).unwrap_or(Self(0, 0, 0))
     }
 
+    /// The oldest agent that a server of this version serves unless its configuration says otherwise: servers and
+    /// workstations are never updated on one day, so the minor version before counts, whatever its last number. The first
+    /// minor version of a major one cannot know which was the last before it, and serves all of that major version.
+    #[must_use]
+    pub const fn one_behind(self) -> Self {
+        match self {
+            Self(major, minor, _) if minor > 0 => Self(major, minor - 1, 0),
+            Self(major, ..) => Self(major.saturating_sub(1), 0, 0),
+        }
+    }
+
     /// Reads `1.2.3`.
     pub fn parse(text: &str) -> Result<Self, ProtocolError> {
         let malformed = || ProtocolError::Malformed("agent_version is not three numbers".to_owned());
@@ -220,6 +231,24 @@ mod tests {
             let mut without = payload();
             without.as_object_mut().unwrap().remove(member);
             assert!(read(&without).is_err(), "{member}");
+        }
+    }
+
+    #[test]
+    fn a_server_serves_the_agents_of_the_version_before() {
+        let version = |text| AgentVersion::parse(text).unwrap();
+        for (server, oldest, too_old) in [
+            ("0.4.2", "0.3.0", Some("0.2.9")),
+            ("1.7.0", "1.6.0", Some("1.5.12")),
+            ("2.0.3", "1.0.0", Some("0.99.0")),
+            ("0.1.0", "0.0.0", None),
+            ("0.0.1", "0.0.0", None),
+        ] {
+            assert_eq!(version(server).one_behind(), version(oldest), "{server}");
+            assert!(
+                too_old.is_none_or(|too_old| version(too_old) < version(server).one_behind()),
+                "{server}"
+            );
         }
     }
 

@@ -53,7 +53,7 @@ impl EnrolmentRequest {
     pub fn from_payload(payload: &[u8]) -> Result<Self, ProtocolError> {
         let wire: RequestWire = from_json(payload)?;
         check_version(wire.v)?;
-        check_text("host_name", &wire.host_name, 255)?;
+        check_workstation_name(&wire.host_name)?;
         Ok(Self {
             audience: wire.aud,
             invitation: wire.invitation,
@@ -79,6 +79,15 @@ impl EnrolmentRequest {
             iat: self.issued_at.timestamp(),
         })
     }
+}
+
+/// Refuses what cannot be the name of a workstation: empty, longer than 255 characters, or text that could disguise
+/// itself in a list.
+///
+/// # Errors
+/// [`ProtocolError::Text`].
+pub fn check_workstation_name(name: &str) -> Result<(), ProtocolError> {
+    check_text("host_name", name, 255)
 }
 
 /// The keys that a server signs its card requests with.
@@ -141,14 +150,17 @@ impl RequestKeys {
     }
 }
 
-/// Whether a workstation may answer already.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+/// Whether a workstation may answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WorkstationState {
     /// It may.
+    #[default]
     Active,
     /// An administrator has to approve it first.
     Pending,
+    /// It may not: an administrator revoked it, or its time is over.
+    Revoked,
 }
 
 /// What the server answers to a workstation that it now knows.
@@ -172,6 +184,11 @@ pub struct EnrolmentGrant {
     pub zone: String,
     /// Whether it may answer already.
     pub state: WorkstationState,
+    /// Until when it may, in whole seconds; then it has to enrol anew. For desktops that lose their key.
+    pub good_until: Option<Time>,
+    /// The key of the site token, which signs the grant where the workstation came with one; else the current request key
+    /// does.
+    pub signer: Option<VerifyingKey>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -191,6 +208,11 @@ struct GrantWire {
     site: String,
     zone: String,
     state: WorkstationState,
+    // An agent that is one version behind knows neither, and never gets them: they belong to site tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    good_until: Option<i64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    signer: Option<Value>,
 }
 
 impl EnrolmentGrant {
@@ -224,10 +246,21 @@ impl EnrolmentGrant {
             site: wire.site,
             zone: wire.zone,
             state: wire.state,
+            good_until: wire
+                .good_until
+                .map(|seconds| time_from_seconds("good_until", seconds))
+                .transpose()?,
+            signer: wire.signer.map(|jwk| key_of("signer", &jwk)).transpose()?,
         })
     }
 
-    /// The payload to sign with the current request key.
+    /// The key that signs it.
+    #[must_use]
+    pub fn signer(&self) -> &VerifyingKey {
+        self.signer.as_ref().unwrap_or(&self.keys.current)
+    }
+
+    /// The payload to sign with the key of [`Self::signer`].
     #[must_use]
     pub fn to_payload(&self) -> Value {
         serde_json::json!(GrantWire {
@@ -245,6 +278,8 @@ impl EnrolmentGrant {
             site: self.site.clone(),
             zone: self.zone.clone(),
             state: self.state,
+            good_until: self.good_until.map(|time| time.timestamp()),
+            signer: self.signer.as_ref().map(VerifyingKey::to_jwk),
         })
     }
 }
@@ -292,6 +327,8 @@ mod tests {
             site: "Site principal".into(),
             zone: "bureaux".into(),
             state: WorkstationState::Pending,
+            good_until: None,
+            signer: None,
         }
     }
 

@@ -13,6 +13,7 @@ mod invitation;
 mod notice;
 mod origin;
 mod request;
+mod standing;
 
 use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
@@ -22,11 +23,14 @@ use crate::clock::Time;
 use crate::crypto::jose::base64url;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
-pub use enrolment::{EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState};
-pub use invitation::Invitation;
+pub use enrolment::{
+    EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, check_workstation_name,
+};
+pub use invitation::{Invitation, InvitationKind};
 pub use notice::{AgentNotice, NoticeCode};
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
+pub use standing::{Standing, StandingRequest};
 
 /// The one port of the agent, on 127.0.0.1.
 pub const AGENT_PORT: u16 = 47_810;
@@ -47,6 +51,10 @@ pub const TYP_ENROLMENT: &str = "sceau-enrolment+jwt";
 pub const TYP_ENROLLED: &str = "sceau-enrolled+jwt";
 /// `typ` of what an agent tells by itself.
 pub const TYP_AGENT_NOTICE: &str = "sceau-agent-notice+jwt";
+/// `typ` of the question of a workstation whether it may answer.
+pub const TYP_STANDING_REQUEST: &str = "sceau-standing-request+jwt";
+/// `typ` of what the server says to it.
+pub const TYP_STANDING: &str = "sceau-standing+jwt";
 /// `typ` of the list of request keys that a server publishes to its agents.
 pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
@@ -66,6 +74,8 @@ pub const ENROL_PATH: &str = "/agent/enrol";
 /// The path of the server where its agents find its request keys.
 pub const REQUEST_KEYS_PATH: &str = "/agent/keys";
 
+/// The path of the server where a workstation asks whether it may answer.
+pub const STANDING_PATH: &str = "/agent/standing";
 /// The path of the server that takes alerts of agents.
 pub const NOTICE_PATH: &str = "/agent/notice";
 

@@ -1,6 +1,6 @@
 //! What several commands read from the command line or print.
 
-use std::io;
+use std::io::{self, Write as _};
 use std::str::FromStr;
 
 use chrono::{DateTime, NaiveDate, NaiveTime, TimeDelta, Utc};
@@ -56,6 +56,24 @@ impl FromStr for Moment {
 /// Text from the database for a terminal: without control characters, which could rewrite the screen.
 pub(super) fn cell(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{FFFD}' } else { c }).collect()
+}
+
+/// Prints rows under a line of headings, each column as wide as its widest cell. The cells are [`cell`]s.
+pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) -> io::Result<()> {
+    let mut lines = vec![headings.iter().map(|heading| (*heading).to_owned()).collect::<Vec<_>>()];
+    lines.extend(rows);
+    let widths: Vec<usize> = (0..headings.len())
+        .map(|column| {
+            let width = |line: &Vec<String>| line.get(column).map_or(0, |cell| cell.chars().count());
+            lines.iter().map(width).max().unwrap_or_default()
+        })
+        .collect();
+    let mut out = io::stdout().lock();
+    for line in &lines {
+        let padded = line.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}"));
+        writeln!(out, "{}", padded.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
 }
 
 /// Who runs the command, for the audit.

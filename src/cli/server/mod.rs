@@ -15,6 +15,7 @@ mod init;
 mod keys;
 mod person;
 mod serve;
+mod site_token;
 mod workstation;
 
 use std::path::PathBuf;
@@ -54,7 +55,7 @@ enum ServerCommand {
     /// Signing keys: list, rotate.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
-    /// Workstations: invite, list, approve, revoke.
+    /// Workstations: invite, list, rename, approve, revoke; site tokens for a fleet.
     #[command(subcommand)]
     Workstation(workstation::WorkstationCommand),
     /// Import the national directory, and look into it.

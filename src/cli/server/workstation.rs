@@ -1,17 +1,21 @@
 //! `sceau workstation`: which workstations may answer for a card.
 
+use std::io::{self, Write as _};
 use std::path::Path;
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
 
+use super::arguments::{cell, table, written};
+use super::site_token::TokenCommand;
 use super::{Context, Failure};
 use crate::app;
 use crate::audit::{Event, Kind};
 use crate::card::enrolment::{self, Place};
+use crate::card::protocol::{AgentVersion, check_workstation_name};
 use crate::clock::Time;
 use crate::crypto::sealed::SealKey;
-use crate::ids::WorkstationId;
+use crate::ids::{SiteTokenId, WorkstationId};
 use crate::keyring::Keyring;
 use crate::store;
 use crate::store::audit::NewRow;
@@ -28,6 +32,13 @@ pub(super) enum WorkstationCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Give a workstation a name that people know it by.
+    Rename {
+        /// Its id, from `list`.
+        id: WorkstationId,
+        /// The name.
+        name: String,
+    },
     /// Let a workstation answer that waits for approval.
     Approve {
         /// Its id, from `list`.
@@ -38,6 +49,9 @@ pub(super) enum WorkstationCommand {
         /// Its id, from `list`.
         id: WorkstationId,
     },
+    /// Site tokens: how a fleet enrols without a person.
+    #[command(subcommand)]
+    Token(TokenCommand),
 }
 
 #[derive(Debug, Args)]
@@ -59,6 +73,8 @@ impl WorkstationCommand {
         let done = match self {
             Self::Invite(invite) => invite.run(&context).await,
             Self::List { json } => list(&context, json).await,
+            Self::Rename { id, name } => rename(&context, id, &name).await,
+            Self::Token(command) => command.run(&context).await,
             Self::Approve { id } => {
                 let event = event(&context, Kind::WorkstationApproved).workstation(id);
                 let (row, now) = (NewRow::from(&event), context.clock.now());
@@ -95,27 +111,39 @@ impl Invite {
 
 async fn list(context: &Context, json: bool) -> Result<(), Failure> {
     let all = store::workstation::all(&context.db).await?;
+    let now = context.clock.now();
+    let oldest = oldest_served(context);
+    let listed: Vec<_> = all.iter().map(|workstation| Listed::of(workstation, oldest, now)).collect();
     if json {
-        let listed: Vec<_> = all.iter().map(Listed::from).collect();
         let text =
             serde_json::to_string_pretty(&listed).map_err(|error| Failure::plain(error.to_string()))?;
-        println!("{text}");
+        return written(writeln!(io::stdout(), "{text}"));
+    }
+    if listed.is_empty() {
+        println!("No workstation is enrolled yet: sceau workstation invite");
         return Ok(());
     }
-    for workstation in &all {
-        let listed = Listed::from(workstation);
-        let seen = listed
-            .last_seen_at
-            .map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string());
-        println!(
-            "{}  {:<8}  {:<20}  {:<16}  {:<12}  agent {:<8}  last answer {seen}",
-            listed.id, listed.state, listed.name, listed.site, listed.zone, listed.agent_version
-        );
-    }
-    if all.is_empty() {
-        println!("No workstation is enrolled yet: sceau workstation invite");
-    }
-    Ok(())
+    let rows = listed.iter().map(Listed::row);
+    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "AGENT", "LAST ANSWER"], rows))
+}
+
+/// The oldest agent that this installation serves.
+fn oldest_served(context: &Context) -> AgentVersion {
+    let configured = context.config.card.minimum_agent_version.as_deref();
+    configured
+        .and_then(|version| AgentVersion::parse(version).ok())
+        .unwrap_or(AgentVersion::this().one_behind())
+}
+
+async fn rename(context: &Context, id: WorkstationId, name: &str) -> Result<(), Failure> {
+    check_workstation_name(name).map_err(|_| {
+        Failure::new("WS-026", "a name has 1 to 255 readable characters, and none that could disguise it")
+    })?;
+    let former = store::workstation::by_id(&context.db, id).await?.map(|known| known.name);
+    let event = event(context, Kind::WorkstationRenamed).workstation(id);
+    let event = event.note(&format!("{} → {name}", former.unwrap_or_default()));
+    let done = store::workstation::rename(&context.db, id, name, &NewRow::from(&event)).await?;
+    changed(done, id, "renamed")
 }
 
 /// What `list --json` prints. The names are part of the program's interface.
@@ -124,32 +152,51 @@ struct Listed<'a> {
     id: WorkstationId,
     state: &'static str,
     name: &'a str,
+    host_name: &'a str,
     site: &'a str,
     zone: &'a str,
     agent_version: &'a str,
+    /// Whether an agent of that version is served, see `card.minimum_agent_version`.
+    agent_served: bool,
+    site_token: Option<SiteTokenId>,
     created_at: Time,
     last_seen_at: Option<Time>,
+    good_until: Option<Time>,
     revoked_at: Option<Time>,
 }
 
-impl<'a> From<&'a Workstation> for Listed<'a> {
-    fn from(workstation: &'a Workstation) -> Self {
-        let state = match (workstation.revoked_at, workstation.approved_at) {
-            (Some(_), _) => "revoked",
-            (None, Some(_)) => "active",
-            (None, None) => "pending",
-        };
+impl<'a> Listed<'a> {
+    fn of(workstation: &'a Workstation, oldest: AgentVersion, now: Time) -> Self {
+        let version = AgentVersion::parse(&workstation.agent_version).ok();
         Self {
             id: workstation.id,
-            state,
+            state: workstation.state(now).as_str(),
             name: &workstation.name,
+            host_name: &workstation.host_name,
             site: &workstation.site,
             zone: &workstation.zone,
             agent_version: &workstation.agent_version,
+            agent_served: version.is_some_and(|version| version >= oldest),
+            site_token: workstation.site_token_id,
             created_at: workstation.created_at,
             last_seen_at: workstation.last_seen_at,
+            good_until: workstation.good_until,
             revoked_at: workstation.revoked_at,
         }
+    }
+
+    fn row(&self) -> Vec<String> {
+        let seen = self.last_seen_at;
+        let agent = if self.agent_served { "" } else { " (too old)" };
+        vec![
+            self.id.to_string(),
+            self.state.to_owned(),
+            cell(self.name),
+            cell(self.site),
+            cell(self.zone),
+            format!("{}{agent}", cell(self.agent_version)),
+            seen.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
+        ]
     }
 }
 
@@ -166,7 +213,7 @@ fn changed(done: bool, id: WorkstationId, what: &str) -> Result<(), Failure> {
 }
 
 /// An event of this command, with whoever runs it.
-fn event(context: &Context, kind: Kind) -> Event {
+pub(super) fn event(context: &Context, kind: Kind) -> Event {
     let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
     app::trail(&context.config, &context.clock, &context.random)
         .event(kind)

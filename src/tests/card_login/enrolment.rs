@@ -120,6 +120,8 @@ async fn a_box_between_workstation_and_server_cannot_put_its_own_keys_in() {
             site: String::new(),
             zone: String::new(),
             state: crate::card::protocol::WorkstationState::Active,
+            good_until: None,
+            signer: None,
         };
         let jws = jose::sign(&key, TYP_ENROLLED, &grant.to_payload()).unwrap();
         axum::Json(serde_json::json!({ "jws": jws }))

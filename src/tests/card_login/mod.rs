@@ -3,6 +3,7 @@
 
 mod attacks;
 mod enrolment;
+mod fleet;
 mod reports;
 mod sign_in;
 
@@ -249,13 +250,19 @@ impl Workstation {
     /// Enrolled with the hospital, with these cards.
     async fn with(hospital: &Hospital, cards: Arc<dyn Cards>) -> Self {
         let code = hospital.invite(false).await;
+        Self::enrolled_by(hospital, &code, cards).await
+    }
+
+    /// As [`Self::with`], with a code of the test's own.
+    async fn enrolled_by(hospital: &Hospital, code: &str, cards: Arc<dyn Cards>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = EnrolmentStore::open(&dir.path().join("agent")).unwrap();
-        let enrolled = enrol::enrol(&hospital.front, &code, &hospital.clock).await.unwrap();
+        let enrolled = enrol::enrol(&hospital.front, code, &hospital.clock).await.unwrap();
         store.add(&enrolled.enrolment).unwrap();
         let options = AgentOptions {
             port: 0,
             state_dir: store.dir().to_owned(),
+            system_dir: dir.path().join("system"),
             managed: ManagedSettings::default(),
             pin_entry: Some(PinSetting::Page),
             window: PinWindow::of_environment(None),

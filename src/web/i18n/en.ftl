@@ -203,6 +203,10 @@ error-AGENT-024 = The PIN of your card is blocked.
     .action = Unblock it with the unblocking code that came with the card, or ask your IT department.
 error-AGENT-025 = The agent of this computer failed.
     .action = Try again. If it happens again, give the code below to your IT department.
+error-AGENT-050 = This workstation waits for the approval of your IT department.
+    .action = Ask them to approve it, then try again. Nothing has to be done anew at this workstation.
+error-AGENT-051 = This workstation is no longer allowed.
+    .action = Ask your IT department to enrol it again.
 
 ## People
 
@@ -333,6 +337,8 @@ error-CARD-019 = Something went wrong on our side.
     .action = Try again in a moment. If it happens again, give the reference below to your IT department.
 error-CARD-020 = You cancelled.
     .action = Nothing was sent. You can start again whenever you want.
+error-CARD-030 = The enrolment of this workstation has ended.
+    .action = Restart the workstation, then try again. If it happens again, tell your IT department.
 
 ## Errors of the database
 

@@ -203,6 +203,10 @@ error-AGENT-024 = Le code de votre carte est bloqué.
     .action = Débloquez-le avec le code de déblocage reçu avec la carte, ou adressez-vous à votre service informatique.
 error-AGENT-025 = L’agent de ce poste a rencontré une erreur.
     .action = Réessayez. Si cela se répète, donnez le code ci-dessous à votre service informatique.
+error-AGENT-050 = Ce poste attend l’accord de votre service informatique.
+    .action = Demandez-leur de l’approuver, puis réessayez. Rien n’est à refaire sur ce poste.
+error-AGENT-051 = Ce poste n’est plus autorisé.
+    .action = Demandez à votre service informatique de l’inscrire à nouveau.
 
 ## Personnes
 
@@ -333,6 +337,8 @@ error-CARD-019 = Une erreur s’est produite de notre côté.
     .action = Réessayez dans un instant. Si cela se répète, donnez la référence ci-dessous à votre service informatique.
 error-CARD-020 = Vous avez annulé.
     .action = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
+error-CARD-030 = L’inscription de ce poste a pris fin.
+    .action = Redémarrez le poste, puis réessayez. Si cela se répète, prévenez votre service informatique.
 
 ## Erreurs de la base de données
 

@@ -144,6 +144,8 @@ async fn enrol(State(server): State<OtherServer>, Json(envelope): Json<Envelope>
         site: "Site".to_owned(),
         zone: "zone".to_owned(),
         state: WorkstationState::Active,
+        good_until: None,
+        signer: None,
     };
     Json(Envelope { jws: jose::sign(&server.key, TYP_ENROLLED, &grant.to_payload()).unwrap() })
 }
