@@ -25,7 +25,7 @@ use crate::session::SessionPolicy;
 use crate::store::Db;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::sign_in::{EVENTS_PATH, REQUEST_PATH, STATUS_PATH};
+use crate::web::pages::sign_in::{EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH};
 
 /// The path that the return path's page posts to.
 pub const FINISH_PATH: &str = "/card/finish";
@@ -126,6 +126,7 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(REQUEST_PATH, get(waiting::renew))
         .route(STATUS_PATH, get(waiting::status))
         .route(EVENTS_PATH, get(waiting::events))
+        .route(NOTICED_PATH, post(waiting::noticed))
         .route(ENROL_PATH, post(enrolment::answer))
         .route(REQUEST_KEYS_PATH, get(enrolment::keys))
         .route(NOTICE_PATH, post(enrolment::notice))

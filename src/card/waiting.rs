@@ -32,7 +32,7 @@ use crate::web::error_page::ErrorPage;
 use crate::web::i18n::Texts;
 use crate::web::language::Language;
 use crate::web::pages::card::{Finish, Outcome};
-use crate::web::pages::sign_in::{Renewed, Status};
+use crate::web::pages::sign_in::{Noticed, Renewed, Status};
 
 /// How often a stream looks for what another node did.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
@@ -153,6 +153,32 @@ pub(super) async fn events(
     let events = moves(login, transaction, woken, language.texts())
         .filter_map(async |status| Event::default().json_data(status).ok().map(Ok::<_, Infallible>));
     unstored(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
+}
+
+/// `POST /card/noticed`: no agent answered, says the page that waits. The sign-in is as good as before.
+pub(super) async fn noticed(
+    State(login): State<Arc<CardLogin>>,
+    caller: Caller,
+    headers: HeaderMap,
+    Json(noticed): Json<Noticed>,
+) -> Response {
+    if login.own.check_origin(&headers).is_err() {
+        return plain(StatusCode::FORBIDDEN);
+    }
+    let transaction = match login.of_handle(&noticed.txn, &headers).await {
+        Ok(transaction) => transaction,
+        Err(status) => return plain(status),
+    };
+    if transaction.state != Stage::Open || transaction.expires_at <= login.now() {
+        return plain(StatusCode::GONE);
+    }
+    let event = login.parts.trail.event(Kind::SignIn).caller(&caller).means("card", None);
+    let event = event.transaction(transaction.id).client(&transaction.client_id);
+    let event = event.failure(noticed.code.as_str());
+    match store::audit::append(&login.parts.db, NewRow::from(&event)).await {
+        Ok(()) => plain(StatusCode::NO_CONTENT),
+        Err(error) => plain(unavailable(&error)),
+    }
 }
 
 /// Every standing other than open; ends after the first.

@@ -85,6 +85,7 @@ fn no_agent_in_the_popup() {
             let took = browser.took_to_show("no-agent").await;
             assert!(took < NOTICED, "after {took:?}");
             browser.popup_closed(&first).await;
+            hospital.told("WEB-010").await;
             browser.pictures("no-agent-fr").await;
 
             // Another program in the agent's place is no agent either, and the agent says who is in its way.
@@ -119,6 +120,7 @@ fn no_agent_in_the_same_tab() {
             browser.shows("ERR_CONNECTION_REFUSED").await;
             browser.client().back().await.unwrap();
             browser.shows_error("WEB-011").await;
+            hospital.told("WEB-011").await;
             browser.pictures("came-back-en").await;
 
             hospital.start_agent().await;

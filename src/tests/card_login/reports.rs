@@ -60,6 +60,33 @@ async fn a_fault_of_the_card_is_an_event_of_the_sign_in() {
 }
 
 #[tokio::test]
+async fn the_sign_in_page_tells_that_no_agent_answered_and_no_other_page_can() {
+    let hospital = Hospital::open().await;
+    let mut browser = Browser::default();
+    let (id, _) = hospital.begin(&mut browser).await;
+    let (host, front) = (hospital.address.to_string(), hospital.front.as_str());
+    let call = |origin: &str, body: String| {
+        let call =
+            Call::post("/card/noticed", &host, origin, &[]).instead("content-type", "application/json");
+        Call { body: body.into_bytes(), ..call }
+    };
+    let told = |code: &str| format!("{{\"txn\":\"{id}\",\"code\":\"{code}\"}}");
+    assert_eq!(browser.send(&hospital, call(front, told("WEB-010"))).await.status, 204);
+    assert_eq!(browser.send(&hospital, call("https://evil.example", told("WEB-010"))).await.status, 403);
+    assert_eq!(
+        browser.send(&hospital, call(front, told("CARD-003"))).await.status,
+        422,
+        "not for a page to say"
+    );
+    let mut stranger = Browser::default();
+    assert_eq!(stranger.send(&hospital, call(front, told("WEB-011"))).await.status, 404);
+    assert_eq!(hospital.refusals().await, ["WEB-010"]);
+    assert_eq!(browser.status(&hospital, id).await["state"], "open");
+    let event = hospital.told("WEB-010").await;
+    assert!(event.detail.contains(&id.to_string()) && event.client_id.as_deref() == Some(CLIENT));
+}
+
+#[tokio::test]
 async fn a_page_that_tries_to_use_the_agent_is_an_alert_and_not_a_flood() {
     let hospital = Hospital::open().await;
     let workstation = Workstation::of(&hospital, "good").await;

@@ -4,7 +4,7 @@ const panel = document.querySelector("[data-card]");
 if (panel) start(panel);
 
 function start(panel) {
-  const { txn, request, status, events, next } = panel.dataset;
+  const { txn, request, status, events, noticed, next } = panel.dataset;
   const form = panel.querySelector("form");
   const query = `?txn=${encodeURIComponent(txn)}`;
   const left = `sceau-left-${txn}`;
@@ -15,6 +15,7 @@ function start(panel) {
   let madeAt = Date.now();
   let used = false;
   let attempt = 0;
+  let told = 0;
   let popup = null;
   let source = null;
   let poll = 0;
@@ -88,12 +89,24 @@ function start(panel) {
         clearInterval(timer);
         closePopup();
         hush();
-        show("no-agent");
+        noAgent(mine);
       } else if (waited > 2000 && panel.dataset.shown === "opening") {
         // Said in time, but a slow workstation may still answer.
-        show("no-agent");
+        noAgent(mine);
       }
     }, 100);
+  }
+
+  function noAgent(mine) {
+    show("no-agent");
+    if (told !== mine) tell("WEB-010");
+    told = mine;
+  }
+
+  // For the audit trail: the server cannot see that no agent answered.
+  function tell(code) {
+    const body = JSON.stringify({ txn, code });
+    fetch(noticed, { method: "POST", headers: { "content-type": "application/json" }, body, keepalive: true }).catch(() => {});
   }
 
   function looksInto(popup) {
@@ -162,6 +175,7 @@ function start(panel) {
     sessionStorage.removeItem(left);
     used = true;
     show("came-back");
+    tell("WEB-011");
     await ask();
   }
 

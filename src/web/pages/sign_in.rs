@@ -8,7 +8,7 @@
 use askama::Template;
 use axum::response::Response;
 use http::StatusCode;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
@@ -18,6 +18,9 @@ pub const REQUEST_PATH: &str = "/card/request";
 pub const STATUS_PATH: &str = "/card/status";
 /// `GET EVENTS_PATH?txn=…` is a `text/event-stream` whose messages are [`Status`]es.
 pub const EVENTS_PATH: &str = "/card/events";
+
+/// `POST NOTICED_PATH` takes a [`Noticed`]: what the page saw by itself, for the audit trail.
+pub const NOTICED_PATH: &str = "/card/noticed";
 
 /// The page.
 #[derive(Clone, Debug)]
@@ -91,6 +94,35 @@ impl std::fmt::Debug for CardPanel {
 #[derive(Clone, Debug, Serialize)]
 pub struct Renewed {
     pub request: String,
+}
+
+/// What the sign-in page noticed, and of which transaction.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Noticed {
+    pub txn: String,
+    pub code: NoticedCode,
+}
+
+/// What a sign-in page can notice by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+pub enum NoticedCode {
+    /// No agent answered in the popup.
+    #[serde(rename = "WEB-010")]
+    NoAgent,
+    /// The person came back to the tab without a result.
+    #[serde(rename = "WEB-011")]
+    CameBack,
+}
+
+impl NoticedCode {
+    /// The stable code of `docs/errors.md`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::NoAgent => "WEB-010",
+            Self::CameBack => "WEB-011",
+        }
+    }
 }
 
 /// How a transaction stands, for the waiting page. Never holds a code, an address or a cookie.
