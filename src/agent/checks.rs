@@ -67,6 +67,9 @@ pub enum Refusal {
     /// The purpose is one that does not come through a browser.
     #[error("the card request has another purpose")]
     Purpose,
+    /// The request for a terminal is bound to the secret of another process.
+    #[error("the card request is not for this command")]
+    Confirmation,
     /// The clocks differ by more than ten minutes.
     #[error("the clocks of the server and of this workstation are too far apart")]
     Clock,
@@ -104,6 +107,7 @@ impl Refusal {
             Self::Issuer => "AGENT-013",
             Self::Purpose => "AGENT-014",
             Self::Clock => "AGENT-015",
+            Self::Confirmation => "AGENT-056",
             Self::Answered => "AGENT-016",
             Self::Token => "AGENT-017",
             Self::ForeignForm => "AGENT-018",
@@ -237,13 +241,14 @@ pub fn token(target: &Uri) -> Option<String> {
     token.bytes().all(base64url).then(|| token.to_owned())
 }
 
-/// The signature by a key of the enrolment, then what the request says.
+/// The signature by a key of the enrolment, then what the request says; it has to be for `purpose`.
 ///
 /// # Errors
 /// From [`Refusal::Signature`] to [`Refusal::Clock`], in the order of the protocol.
 pub fn request<'k>(
     jws: &str,
     origin: &WebOrigin,
+    purpose: Purpose,
     key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
     now: Time,
 ) -> Result<CardRequest, Refusal> {
@@ -257,7 +262,7 @@ pub fn request<'k>(
     if request.issuer != *origin {
         return Err(Refusal::Issuer);
     }
-    if request.purpose != Purpose::Browser {
+    if request.purpose != purpose {
         return Err(Refusal::Purpose);
     }
     if request.is_far_from(now) {

@@ -132,9 +132,7 @@ pub async fn standing(enrolment: &Enrolment, clock: &dyn Clock) -> Result<Workst
     };
     let jws = jose::sign(&enrolment.key, TYP_STANDING_REQUEST, &request.to_payload())
         .map_err(|error| AgentError::Key(error.to_string()))?;
-    let client = client(&enrolment.origin)?;
-    let request = client.post(enrolment.origin.join(STANDING_PATH)).json(&json!({ "jws": jws }));
-    let answer = exchange(&enrolment.origin, request).await?;
+    let answer = post(enrolment, STANDING_PATH, &json!({ "jws": jws })).await?;
     let payload = jose::verify_payload(&answer, expected(TYP_STANDING), |kid| {
         kid.and_then(|kid| enrolment.keys.find(kid))
     })
@@ -196,7 +194,17 @@ pub async fn report(
     send(&enrolment.origin, request).await.map(|_| ())
 }
 
-fn expected(typ: &'static str) -> Expected<'static> {
+/// Posts a message to a server that this workstation is enrolled with, and reads the signed one that it answers.
+pub(super) async fn post(
+    enrolment: &Enrolment,
+    path: &str,
+    body: &serde_json::Value,
+) -> Result<String, AgentError> {
+    let client = client(&enrolment.origin)?;
+    exchange(&enrolment.origin, client.post(enrolment.origin.join(path)).json(body)).await
+}
+
+pub(super) fn expected(typ: &'static str) -> Expected<'static> {
     Expected { typ: Some(typ), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN }
 }
 

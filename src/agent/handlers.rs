@@ -24,7 +24,7 @@ use super::reports::Reports;
 use super::{AgentOptions, enrol};
 use crate::card::proof::Proof;
 use crate::card::protocol::{
-    AgentVersion, CardAnswer, CardRequest, PinEntry, TYP_CARD_ANSWER, WebOrigin, WorkstationState,
+    AgentVersion, CardAnswer, CardRequest, PinEntry, Purpose, TYP_CARD_ANSWER, WebOrigin, WorkstationState,
 };
 use crate::clock::Time;
 use crate::crypto::jose::{self, JwsError};
@@ -98,6 +98,11 @@ impl Agent {
             keys_asked: Mutex::new(HashMap::new()),
             reports: Reports::default(),
         }
+    }
+
+    /// The user that it runs for.
+    pub(super) fn user(&self) -> UserId {
+        self.user
     }
 
     /// How long a request may take to arrive.
@@ -180,7 +185,7 @@ impl Agent {
     async fn check_request(&self, jws: &str, server: Enrolment) -> Result<(CardRequest, Enrolment), Refusal> {
         let check = |server: &Enrolment| {
             let key_of = |kid: Option<&str>| kid.and_then(|kid| server.keys.find(kid));
-            checks::request(jws, &server.origin, key_of, self.options.clock.now())
+            checks::request(jws, &server.origin, Purpose::Browser, key_of, self.options.clock.now())
         };
         match check(&server) {
             Err(Refusal::Signature(JwsError::UnknownKey)) if self.may_ask_keys(&server.origin) => {

@@ -5,37 +5,47 @@
 
 use std::convert::Infallible;
 use std::fs::File;
-use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handlers::Agent;
-use super::{AgentError, AgentOptions, platform};
+use super::platform::{self, UserId};
+use super::{AgentError, AgentOptions, switch};
 
 /// How many connections are served at once; one browser needs a handful.
 const MAX_CONNECTIONS: usize = 32;
 /// How long a request in progress may take to end after the agent is told to stop.
 const FAREWELL: Duration = Duration::from_secs(3);
 
-/// An agent that has its port and answers from now on.
+/// An agent that has its port, or waits at the switch that has it, and answers from now on.
 pub struct Bound {
-    listener: TcpListener,
+    source: Source,
     address: SocketAddr,
     pub(super) agent: Arc<Agent>,
     /// Held while the agent runs: one per user and state directory.
     _lock: File,
 }
 
+/// Where the connections of browsers come from.
+enum Source {
+    /// The port is this agent's.
+    Port(TcpListener),
+    /// The switch of a computer that several people use hands them over.
+    Switch(PathBuf),
+}
+
 impl Bound {
-    /// Takes the port.
+    /// Takes the port, unless a switch has it.
     ///
     /// # Errors
     /// [`AgentError::AlreadyRuns`], [`AgentError::PortHeld`], [`AgentError::Port`], or what is wrong with the state.
@@ -43,25 +53,26 @@ impl Bound {
         let pin_entry = options.managed.pin_entry(options.pin_entry)?;
         let store = super::enrolments::Enrolments::open(&options.state_dir, &options.system_dir)?;
         let lock = lock(&options.state_dir.join("agent.lock"))?;
-        let listener = TcpListener::bind(options.address()).await.map_err(|source| {
-            if source.kind() == io::ErrorKind::AddrInUse {
-                let user = platform::listener_user(options.address()).map(|user| user.0);
-                AgentError::PortHeld { port: options.port, user }
-            } else {
-                AgentError::Port { port: options.port, source }
-            }
-        })?;
         let port_failed = |source| AgentError::Port { port: options.port, source };
-        let address = listener.local_addr().map_err(port_failed)?;
+        let (source, address) = match &options.switch {
+            Some(socket) => (Source::Switch(socket.clone()), options.address()),
+            None => {
+                let listener = TcpListener::bind(options.address()).await;
+                let listener = listener.map_err(|source| AgentError::no_port(options.address(), source))?;
+                let address = listener.local_addr().map_err(port_failed)?;
+                (Source::Port(listener), address)
+            }
+        };
         let user = platform::this_user().map_err(port_failed)?;
         // Read once now, so that a damaged file is told at start and not to the first person.
         let servers = store.read()?;
-        tracing::info!(%address, servers = servers.len(), ?pin_entry, "the agent answers");
+        let switch = options.switch.is_some();
+        tracing::info!(%address, switch, servers = servers.len(), ?pin_entry, "the agent answers");
         if servers.is_empty() {
             tracing::warn!("this workstation is not enrolled with any server yet: sceau-agent enrol SERVER");
         }
         let agent = Arc::new(Agent::new(options, store, pin_entry, user, address));
-        Ok(Self { listener, address, agent, _lock: lock })
+        Ok(Self { source, address, agent, _lock: lock })
     }
 
     /// Where it answers.
@@ -72,35 +83,20 @@ impl Bound {
 
     /// Answers until `shutdown` is cancelled.
     pub async fn serve(self, shutdown: CancellationToken) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&self.agent).keep_keys_fresh(shutdown.clone()));
         tasks.spawn(Arc::clone(&self.agent).deliver_reports(shutdown.clone()));
-        loop {
-            let accepted = tokio::select! {
-                () = shutdown.cancelled() => break,
-                accepted = self.listener.accept() => accepted,
-            };
-            let (stream, remote) = match accepted {
-                Ok(accepted) => accepted,
-                Err(error) => {
-                    // Out of descriptors, typically: the next attempt must not spin.
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                    continue;
+        match self.source {
+            Source::Port(listener) => accept(&self.agent, listener, &tasks, &shutdown).await,
+            Source::Switch(socket) => {
+                for _ in 0..switch::WAITING {
+                    let (agent, socket, shutdown) =
+                        (Arc::clone(&self.agent), socket.clone(), shutdown.clone());
+                    tasks.spawn(wait_at_switch(agent, socket, self.address, tasks.clone(), shutdown));
                 }
-            };
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                tracing::warn!("too many connections; one was closed");
-                continue;
-            };
-            let connection = connection(Arc::clone(&self.agent), stream, remote, shutdown.clone());
-            tasks.spawn(async move {
-                connection.await;
-                drop(place);
-            });
+                shutdown.cancelled().await;
+            }
         }
-        drop(self.listener);
         tasks.close();
         if tokio::time::timeout(FAREWELL, tasks.wait()).await.is_err() {
             tracing::warn!("a request was still open when the agent stopped");
@@ -108,19 +104,72 @@ impl Bound {
     }
 }
 
-async fn connection(agent: Arc<Agent>, stream: TcpStream, remote: SocketAddr, shutdown: CancellationToken) {
+/// Takes connections at the agent's own port until `shutdown` is cancelled.
+async fn accept(
+    agent: &Arc<Agent>,
+    listener: TcpListener,
+    tasks: &TaskTracker,
+    shutdown: &CancellationToken,
+) {
+    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            () = shutdown.cancelled() => return,
+            accepted = listener.accept() => accepted,
+        };
+        let (stream, remote) = match accepted {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                // Out of descriptors, typically: the next attempt must not spin.
+                tracing::warn!(%error, "a connection could not be accepted");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                continue;
+            }
+        };
+        let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+            tracing::warn!("too many connections; one was closed");
+            continue;
+        };
+        let (agent, shutdown) = (Arc::clone(agent), shutdown.clone());
+        tasks.spawn(async move {
+            let peer = peer(&stream, remote);
+            connection(agent, stream, peer, shutdown).await;
+            drop(place);
+        });
+    }
+}
+
+/// Takes connections that the switch hands over, one after the other, until `shutdown` is cancelled. The switch has asked
+/// the kernel whose they are, and the kernel has told it whose agent this is.
+async fn wait_at_switch(
+    agent: Arc<Agent>,
+    socket: PathBuf,
+    address: SocketAddr,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    while let Some(stream) = shutdown.run_until_cancelled(switch::next(&socket, address)).await {
+        let user = agent.user();
+        tasks.spawn(connection(Arc::clone(&agent), stream, Some(user), shutdown.clone()));
+    }
+}
+
+/// Who opened the connection, as the kernel says.
+fn peer(stream: &TcpStream, remote: SocketAddr) -> Option<UserId> {
     // Now, while the connection is surely open: its row leaves the system's table when it closes.
     let peer = stream
         .local_addr()
         .map_err(platform::PeerError::from)
         .and_then(|local| platform::peer_of(local, remote).map(|peer| peer.user));
-    let peer = match peer {
-        Ok(user) => Some(user),
-        Err(error) => {
-            tracing::warn!(%error, "it is not known who opened a connection");
-            None
-        }
-    };
+    peer.inspect_err(|error| tracing::warn!(%error, "it is not known who opened a connection")).ok()
+}
+
+async fn connection(
+    agent: Arc<Agent>,
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    peer: Option<UserId>,
+    shutdown: CancellationToken,
+) {
     let patience = agent.patience();
     let service = hyper::service::service_fn(move |request: http::Request<hyper::body::Incoming>| {
         let agent = Arc::clone(&agent);

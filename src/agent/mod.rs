@@ -21,6 +21,8 @@ pub mod pin;
 pub mod platform;
 mod reports;
 pub mod settings;
+pub mod switch;
+pub mod terminal;
 #[cfg(test)]
 mod tests;
 
@@ -49,6 +51,8 @@ pub struct AgentOptions {
     pub state_dir: PathBuf,
     /// Where those of the computer as a whole stand, if there are any.
     pub system_dir: PathBuf,
+    /// Where the service stands that holds the port for all who use this computer; none where this agent holds it.
+    pub switch: Option<PathBuf>,
     /// The administrator's word.
     pub managed: settings::ManagedSettings,
     /// Where the PIN is typed, if the administrator does not say.
@@ -74,6 +78,7 @@ impl AgentOptions {
             state_dir: default_state_dir(),
             system_dir: PathBuf::from(enrolments::SYSTEM_DIR),
             window: pin::PinWindow::of_environment(managed.pinentry.clone()),
+            switch: switch::socket_of(managed.several_users),
             managed,
             pin_entry: None,
             patience: checks::PATIENCE,
@@ -257,12 +262,26 @@ pub enum AgentError {
         /// Who answered.
         answered: WebOrigin,
     },
+    /// This workstation is not enrolled with the server.
+    #[error("this workstation is not enrolled with {0}: sceau-agent enrol {0}")]
+    NotEnrolled(WebOrigin),
     /// The administrator's list does not name the server.
     #[error("{0} is not in the list of servers of this computer's administrator")]
     NotListed(WebOrigin),
 }
 
 impl AgentError {
+    /// Why a port on loopback could not be had, and who has it.
+    fn no_port(address: SocketAddr, source: io::Error) -> Self {
+        let port = address.port();
+        if source.kind() == io::ErrorKind::AddrInUse {
+            let user = platform::listener_user(address).map(|user| user.0);
+            Self::PortHeld { port, user }
+        } else {
+            Self::Port { port, source }
+        }
+    }
+
     /// The stable code of `docs/errors.md`.
     #[must_use]
     pub fn code(&self) -> &'static str {
@@ -286,6 +305,7 @@ impl AgentError {
             Self::ServerKey => "AGENT-045",
             Self::OtherServer { .. } => "AGENT-046",
             Self::NotListed(_) => "AGENT-047",
+            Self::NotEnrolled(_) => "AGENT-057",
         }
     }
 }

@@ -126,6 +126,7 @@ impl App {
         while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
+        while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         let long_gone = now - WORKSTATIONS_KEPT;
         while store::site_token::delete_expired_workstations(db, long_gone, BATCH).await.map_err(said)?
             >= full

@@ -9,7 +9,9 @@ use axum::response::Response;
 use http::{HeaderMap, header};
 
 use super::login::{CardLogin, PURPOSE};
-use super::protocol::{CardAnswer, CardRequest, Interface, PinEntry, ProtocolError, TYP_CARD_ANSWER};
+use super::protocol::{
+    CardAnswer, CardRequest, Interface, PinEntry, ProtocolError, Purpose, TYP_CARD_ANSWER,
+};
 use super::refusal::Refusal;
 use super::return_path::posted;
 use super::verify::{Presented, VerifiedCard};
@@ -32,7 +34,7 @@ use crate::web::language::Language;
 use crate::web::pages::card::{Finish, Outcome};
 
 /// The longest answer that is read.
-const MAX_ANSWER_LEN: usize = 32 * 1024;
+pub(super) const MAX_ANSWER_LEN: usize = 32 * 1024;
 
 /// `POST /card/finish`
 pub(super) async fn answer(
@@ -148,46 +150,16 @@ impl Attempt<'_> {
 
     /// The workstation, if it is one of ours and the answer is its own, for us.
     async fn workstation(&mut self, jws: &str, answer: &CardAnswer) -> Result<Workstation, Refusal> {
-        let found = store::workstation::by_id(&self.login.parts.db, answer.workstation).await?;
-        let workstation = found.ok_or(Refusal::WorkstationUnknown)?;
-        match workstation.state(self.login.now()) {
-            workstation::State::Active => {}
-            workstation::State::Pending => return Err(Refusal::WorkstationPending),
-            workstation::State::Expired => return Err(Refusal::WorkstationExpired),
-            workstation::State::Revoked => return Err(Refusal::WorkstationRevoked),
-        }
-        let key = VerifyingKey::from_jwk(&workstation.public_jwk).ok();
-        let expected =
-            Expected { typ: Some(TYP_CARD_ANSWER), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN };
-        jose::verify_payload(jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
-            .map_err(Refusal::AnswerSignature)?;
+        let workstation = self.login.answering(jws, answer).await?;
         let version = answer.agent_version.to_string();
         self.learn(|event| event.workstation(workstation.id).zone(&workstation.zone).reader("", &version));
-        if answer.audience != self.login.parts.front {
-            return Err(Refusal::Audience);
-        }
-        if let Some(minimum) = self.login.parts.minimum_agent
-            && answer.agent_version < minimum
-        {
-            return Err(Refusal::AgentTooOld { found: answer.agent_version, minimum });
-        }
-        if answer.pin == PinEntry::None || answer.interface != Interface::Contact {
-            return Err(Refusal::WithoutPin);
-        }
+        self.login.check_answer(answer)?;
         Ok(workstation)
     }
 
     /// Proof, signature, path, content, revocation: all in `card::verify`.
     fn card(&mut self, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
-        let verifier = self.login.parts.verifier.as_ref().ok_or(Refusal::NoAuthorities)?;
-        let presented = Presented {
-            purpose: PURPOSE,
-            origin: self.login.parts.front.as_str(),
-            request_jws: &answer.request,
-            certificate_der: &answer.card_certificate,
-            signature: &answer.card_signature,
-        };
-        let card = verifier.verify(&presented, self.login.now())?;
+        let card = self.login.judge(PURPOSE, answer)?;
         let number = card.certificate.card_number.clone();
         self.learn(|event| event.means("card", number.as_deref()).id_nat(&card.certificate.id_nat));
         Ok(card)
@@ -282,8 +254,58 @@ impl Attempt<'_> {
     }
 }
 
+/// What an answer has to be wherever it arrives.
+impl CardLogin {
+    /// The workstation that signed the answer, if it is one of ours and may answer.
+    pub(super) async fn answering(&self, jws: &str, answer: &CardAnswer) -> Result<Workstation, Refusal> {
+        let found = store::workstation::by_id(&self.parts.db, answer.workstation).await?;
+        let workstation = found.ok_or(Refusal::WorkstationUnknown)?;
+        match workstation.state(self.now()) {
+            workstation::State::Active => {}
+            workstation::State::Pending => return Err(Refusal::WorkstationPending),
+            workstation::State::Expired => return Err(Refusal::WorkstationExpired),
+            workstation::State::Revoked => return Err(Refusal::WorkstationRevoked),
+        }
+        let key = VerifyingKey::from_jwk(&workstation.public_jwk).ok();
+        let expected =
+            Expected { typ: Some(TYP_CARD_ANSWER), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN };
+        jose::verify_payload(jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
+            .map_err(Refusal::AnswerSignature)?;
+        Ok(workstation)
+    }
+
+    /// That the answer is for us, by an agent that is served, and that the PIN was typed.
+    pub(super) fn check_answer(&self, answer: &CardAnswer) -> Result<(), Refusal> {
+        if answer.audience != self.parts.front {
+            return Err(Refusal::Audience);
+        }
+        if let Some(minimum) = self.parts.minimum_agent
+            && answer.agent_version < minimum
+        {
+            return Err(Refusal::AgentTooOld { found: answer.agent_version, minimum });
+        }
+        if answer.pin == PinEntry::None || answer.interface != Interface::Contact {
+            return Err(Refusal::WithoutPin);
+        }
+        Ok(())
+    }
+
+    /// The card, if its proof is for this purpose, server and request, and the card itself is good.
+    pub(super) fn judge(&self, purpose: Purpose, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
+        let verifier = self.parts.verifier.as_ref().ok_or(Refusal::NoAuthorities)?;
+        let presented = Presented {
+            purpose,
+            origin: self.parts.front.as_str(),
+            request_jws: &answer.request,
+            certificate_der: &answer.card_certificate,
+            signature: &answer.card_signature,
+        };
+        Ok(verifier.verify(&presented, self.now())?)
+    }
+}
+
 /// The answer and the request in it, before anything of either is verified: they name what they are verified with.
-fn read(jws: &str) -> Result<(CardAnswer, CardRequest), Refusal> {
+pub(super) fn read(jws: &str) -> Result<(CardAnswer, CardRequest), Refusal> {
     let payload = |jws: &str| {
         jose::unverified_payload(jws)
             .ok_or_else(|| Refusal::Malformed(ProtocolError::Malformed("not a JWS".to_owned())))

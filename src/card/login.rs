@@ -11,10 +11,10 @@ use axum::routing::{get, post};
 
 use super::protocol::{
     AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH,
-    STANDING_PATH, WebOrigin,
+    STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
 use super::verify::CardVerifier;
-use super::{enrolment, finish, return_path, standing, waiting};
+use super::{enrolment, finish, return_path, standing, terminal, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
@@ -131,5 +131,7 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(REQUEST_KEYS_PATH, get(enrolment::keys))
         .route(NOTICE_PATH, post(enrolment::notice))
         .route(STANDING_PATH, post(standing::answer))
+        .route(TERMINAL_BEGIN_PATH, post(terminal::begin))
+        .route(TERMINAL_FINISH_PATH, post(terminal::finish))
         .with_state(Arc::clone(login))
 }

@@ -30,6 +30,8 @@ mod return_path;
 #[cfg(feature = "server")]
 mod standing;
 #[cfg(feature = "server")]
+mod terminal;
+#[cfg(feature = "server")]
 pub mod verify;
 #[cfg(feature = "server")]
 mod waiting;

@@ -66,6 +66,15 @@ pub enum Refusal {
         /// What it should run at least.
         minimum: AgentVersion,
     },
+    /// What answers for a terminal does not hold the secret that the request is bound to.
+    #[error("the answer comes from another process than the one that asked")]
+    OtherProcess,
+    /// Another workstation answers for a terminal than the one that asked.
+    #[error("the answer comes from another workstation than the one that asked")]
+    OtherWorkstation,
+    /// The clocks of a workstation and the server are too far apart, or somebody kept the message.
+    #[error("the message was made at another time than now")]
+    Clock,
     /// The card was used without its PIN.
     #[error("the card was used without its PIN")]
     WithoutPin,
@@ -113,6 +122,9 @@ impl Refusal {
             Self::WorkstationRevoked => "CARD-011",
             Self::WorkstationPending => "CARD-012",
             Self::WorkstationExpired => "CARD-030",
+            Self::OtherProcess => "CARD-031",
+            Self::OtherWorkstation => "CARD-032",
+            Self::Clock => "CARD-033",
             Self::AnswerSignature(_) => "CARD-013",
             Self::AgentTooOld { .. } => "CARD-014",
             Self::WithoutPin => "CARD-015",

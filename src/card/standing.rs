@@ -17,11 +17,11 @@ use super::protocol::{
     CLOCK_TOLERANCE, ProtocolError, Standing, StandingRequest, TYP_STANDING, TYP_STANDING_REQUEST,
     WorkstationState,
 };
-use crate::crypto::jose::{self, Expected};
+use crate::crypto::jose::{self, Expected, JwsError};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::ids::WorkstationId;
-use crate::store;
 use crate::store::workstation::{self, Workstation};
+use crate::store::{self, StoreError};
 
 /// `POST /agent/standing`
 pub(super) async fn answer(State(login): State<Arc<CardLogin>>, body: Bytes) -> Response {
@@ -30,6 +30,32 @@ pub(super) async fn answer(State(login): State<Arc<CardLogin>>, body: Bytes) -> 
         Err(refusal) => {
             tracing::warn!(code = refusal.code(), "a workstation was not told how it stands: {refusal}");
             refused(&refusal)
+        }
+    }
+}
+
+/// Why a message is not believed to be a workstation's.
+pub(super) enum SignedByRefusal {
+    /// There is no such workstation.
+    Unknown,
+    /// It did not sign the message.
+    Signature(JwsError),
+    /// The database.
+    Store(StoreError),
+}
+
+impl From<StoreError> for SignedByRefusal {
+    fn from(error: StoreError) -> Self {
+        Self::Store(error)
+    }
+}
+
+impl From<SignedByRefusal> for EnrolmentRefusal {
+    fn from(refusal: SignedByRefusal) -> Self {
+        match refusal {
+            SignedByRefusal::Unknown => Self::Unknown,
+            SignedByRefusal::Signature(error) => Self::Signature(error),
+            SignedByRefusal::Store(error) => Self::Store(error),
         }
     }
 }
@@ -68,12 +94,12 @@ impl CardLogin {
         id: WorkstationId,
         jws: &str,
         typ: &'static str,
-    ) -> Result<Workstation, EnrolmentRefusal> {
-        let known = store::workstation::by_id(&self.parts.db, id).await?.ok_or(EnrolmentRefusal::Unknown)?;
+    ) -> Result<Workstation, SignedByRefusal> {
+        let known = store::workstation::by_id(&self.parts.db, id).await?.ok_or(SignedByRefusal::Unknown)?;
         let key = VerifyingKey::from_jwk(&known.public_jwk).ok();
         let expected = Expected { typ: Some(typ), algorithms: &[Algorithm::Es256], max_len: MAX_LEN };
         jose::verify_payload(jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
-            .map_err(EnrolmentRefusal::Signature)?;
+            .map_err(SignedByRefusal::Signature)?;
         Ok(known)
     }
 }

@@ -30,6 +30,7 @@ migrations! {
     8 "0008_jobs";
     9 "0009_login_transaction_session";
     15 "0015_site_tokens";
+    16 "0016_terminal_logins";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -22,6 +22,7 @@ mod setting;
 pub mod signing_key;
 pub mod site_token;
 mod sqlite_writer;
+pub mod terminal_login;
 pub mod workstation;
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod attacks;
 mod bad_card;
 mod bad_sign_in;
 mod demonstration;
+mod fleet;
 mod pictures;
 mod relay;
 mod relying_parties;

@@ -11,12 +11,13 @@ mod unix;
 
 #[cfg(unix)]
 pub use unix::{
-    Peer, closed_to_others, host_name, is_private, let_group_read, listener_user, only_administrators_write,
-    peer_of, private_dir, stop_signal, this_user,
+    LocalListener, LocalStream, Peer, closed_to_others, connect_service, host_name, is_private,
+    let_group_read, listener_user, only_administrators_write, peer_of, private_dir, stop_signal, terminal,
+    this_user,
 };
 
 /// A user of this computer, as the operating system numbers them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub u32);
 
 /// Why it is not known who is at the other end.

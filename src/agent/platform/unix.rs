@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+use tokio::net::{UnixListener, UnixStream};
 
 use super::{PeerError, UserId};
 
@@ -160,6 +162,70 @@ pub fn let_group_read(path: &Path) -> io::Result<()> {
     fs::set_permissions(path, fs::Permissions::from_mode(0o640))
 }
 
+/// A connection between two programs of this computer.
+pub type LocalStream = UnixStream;
+
+/// Where other programs of this computer reach this one, whoever runs them. Its socket goes with it.
+#[derive(Debug)]
+pub struct LocalListener {
+    listener: UnixListener,
+    path: PathBuf,
+}
+
+impl LocalListener {
+    /// Listens at `path`. A socket that a run before left there is removed.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        fs::set_permissions(path, fs::Permissions::from_mode(0o666))?;
+        Ok(Self { listener, path: path.to_path_buf() })
+    }
+
+    /// The next connection, and the user whose process opened it: the kernel says it (`SO_PEERCRED`).
+    ///
+    /// # Errors
+    /// What the system says.
+    pub async fn accept(&self) -> io::Result<(LocalStream, UserId)> {
+        let (stream, _) = self.listener.accept().await?;
+        let user = UserId(stream.peer_cred()?.uid());
+        Ok((stream, user))
+    }
+}
+
+impl Drop for LocalListener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Reaches a service of this computer at `path`, if nobody but an administrator can have put it there: the folder above
+/// its own is the administrator's, its own is written by its owner alone, and that owner, or the superuser, answers.
+///
+/// # Errors
+/// What the system says, or that somebody else could be at the other end.
+pub async fn connect_service(path: &Path) -> io::Result<LocalStream> {
+    let not_protected = |what: &str| io::Error::new(io::ErrorKind::PermissionDenied, what.to_owned());
+    let folder = path.parent().ok_or_else(|| not_protected("the socket stands in no folder"))?;
+    let above = folder.parent().ok_or_else(|| not_protected("its folder stands in no folder"))?;
+    let (own, above) = (fs::symlink_metadata(folder)?, fs::symlink_metadata(above)?);
+    let closed = |metadata: &fs::Metadata| metadata.is_dir() && metadata.permissions().mode() & 0o022 == 0;
+    if !(closed(&own) && closed(&above) && above.uid() == 0) {
+        return Err(not_protected("others than an administrator can put a socket there"));
+    }
+    let stream = UnixStream::connect(path).await?;
+    let service = stream.peer_cred()?.uid();
+    if service != own.uid() && service != 0 {
+        return Err(not_protected("another user answers there"));
+    }
+    Ok(stream)
+}
+
 /// Waits until the system (SIGTERM) or the person at the terminal (SIGINT) wants the program to end.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};
@@ -171,6 +237,16 @@ pub async fn stop_signal() {
         _ = tokio::signal::ctrl_c() => {}
         _ = terminate.recv() => {}
     }
+}
+
+/// The terminal that this process was started on, if its standard input is one.
+#[must_use]
+pub fn terminal() -> Option<String> {
+    use std::io::IsTerminal as _;
+    if !io::stdin().is_terminal() {
+        return None;
+    }
+    fs::read_link("/proc/self/fd/0").ok()?.into_os_string().into_string().ok()
 }
 
 /// What this computer calls itself.
@@ -196,6 +272,32 @@ mod tests {
         let peer = peer_of(server.local_addr().unwrap(), remote).unwrap();
         assert_eq!(peer.user, this_user().unwrap());
         drop(client);
+    }
+
+    #[tokio::test]
+    async fn a_service_is_reached_where_only_an_administrator_can_have_put_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("switch");
+        fs::create_dir(&folder).unwrap();
+        let socket = folder.join("switch.sock");
+        let listener = LocalListener::bind(&socket).unwrap();
+        let mode = |path: &Path, mode| fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+        // Whoever can write the folder, or the one above, can put a socket of theirs in its place.
+        mode(&folder, 0o777);
+        let refused = connect_service(&socket).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::PermissionDenied);
+        mode(&folder, 0o755);
+        mode(dir.path(), 0o777);
+        assert!(connect_service(&socket).await.is_err());
+        mode(dir.path(), 0o755);
+        let connected = connect_service(&socket).await;
+        // The folder above has to be the superuser's.
+        assert_eq!(connected.is_ok(), this_user().unwrap() == UserId(0));
+        if connected.is_ok() {
+            assert_eq!(listener.accept().await.unwrap().1, UserId(0));
+        }
+        drop(listener);
+        assert!(!socket.exists(), "its socket goes with it");
     }
 
     #[test]

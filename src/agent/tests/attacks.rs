@@ -309,6 +309,7 @@ async fn a_port_held_by_another_program_is_an_alert() {
     let dir = tempfile::tempdir().unwrap();
     let options = |state_dir| AgentOptions {
         system_dir: dir.path().join("system"),
+        switch: None,
         port,
         state_dir,
         managed: ManagedSettings::default(),

@@ -147,6 +147,7 @@ impl Desk {
             port: 0,
             state_dir,
             system_dir: dir.path().join("system"),
+            switch: None,
             managed,
             pin_entry: Some(pin_entry),
             window: PinWindow {

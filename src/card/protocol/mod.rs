@@ -14,6 +14,7 @@ mod notice;
 mod origin;
 mod request;
 mod standing;
+mod terminal;
 
 use chrono::TimeDelta;
 use serde::de::DeserializeOwned;
@@ -31,6 +32,7 @@ pub use notice::{AgentNotice, NoticeCode};
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
 pub use standing::{Standing, StandingRequest};
+pub use terminal::{TerminalBegin, TerminalFinish, TerminalIdentity};
 
 /// The one port of the agent, on 127.0.0.1.
 pub const AGENT_PORT: u16 = 47_810;
@@ -55,6 +57,10 @@ pub const TYP_AGENT_NOTICE: &str = "sceau-agent-notice+jwt";
 pub const TYP_STANDING_REQUEST: &str = "sceau-standing-request+jwt";
 /// `typ` of what the server says to it.
 pub const TYP_STANDING: &str = "sceau-standing+jwt";
+/// `typ` of what a command at a terminal asks for.
+pub const TYP_TERMINAL_BEGIN: &str = "sceau-terminal-begin+jwt";
+/// `typ` of what the server says of who is at a terminal.
+pub const TYP_TERMINAL_IDENTITY: &str = "sceau-terminal-identity+jwt";
 /// `typ` of the list of request keys that a server publishes to its agents.
 pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
@@ -76,6 +82,10 @@ pub const REQUEST_KEYS_PATH: &str = "/agent/keys";
 
 /// The path of the server where a workstation asks whether it may answer.
 pub const STANDING_PATH: &str = "/agent/standing";
+/// The path of the server where a command at a terminal gets a card request.
+pub const TERMINAL_BEGIN_PATH: &str = "/agent/terminal";
+/// The path of the server that takes its answer.
+pub const TERMINAL_FINISH_PATH: &str = "/agent/terminal/finish";
 /// The path of the server that takes alerts of agents.
 pub const NOTICE_PATH: &str = "/agent/notice";
 

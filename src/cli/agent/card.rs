@@ -1,7 +1,7 @@
 //! `sceau-agent card …`: readers and cards of this workstation.
 //!
 //! For whoever looks after a post: does the computer see the reader, does the reader see the card, whose card is it,
-//! and what to send when something is wrong. No PIN is asked, and nothing on a card changes.
+//! and what to send when something is wrong. Nothing on a card changes, and but for `login` no PIN is asked.
 
 use std::process::ExitCode;
 
@@ -24,6 +24,8 @@ pub(super) enum CardCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Prove to a server, and to this terminal, who holds the card: asks for its PIN.
+    Login(super::login::Login),
     /// Trace what is said to the card, for a bug report: without PIN, names or numbers.
     Report {
         #[command(flatten)]
@@ -46,6 +48,8 @@ impl CardCommand {
             Self::Read { which, json } => {
                 which.one_of(&readers).and_then(|reader| read(&readers, &reader, json))
             }
+            // `AgentCli::run` has taken it: it needs more than a reader.
+            Self::Login(_) => return ExitCode::FAILURE,
             Self::Report { which } => which.one_of(&readers).and_then(|reader| report(&readers, &reader)),
         };
         match outcome {

@@ -6,7 +6,9 @@
 
 mod card;
 mod enrol;
+mod login;
 mod run;
+mod switch;
 
 use std::process::ExitCode;
 
@@ -31,6 +33,9 @@ enum AgentCommand {
     Enrol(enrol::Enrol),
     /// Answer the sign-in pages of the servers that this workstation is enrolled with.
     Run(run::Run),
+    /// On a computer that several people use: hold the agent's port for all of them, and hand each connection to the agent
+    /// of the user who opened it.
+    Switch(switch::SwitchCommand),
 }
 
 impl AgentCli {
@@ -39,9 +44,11 @@ impl AgentCli {
     #[must_use]
     pub fn run(self) -> ExitCode {
         let ended = match self.command {
+            AgentCommand::Card(card::CardCommand::Login(command)) => command.run(),
             AgentCommand::Card(command) => return command.run(),
             AgentCommand::Enrol(command) => command.run(),
             AgentCommand::Run(command) => command.run(),
+            AgentCommand::Switch(command) => command.run(),
         };
         ended.unwrap_or_else(|failure| {
             eprintln!("sceau-agent: {}", failure.message);

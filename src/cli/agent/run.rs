@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Failure, runtime};
 use crate::agent::card::DriverCards;
+use crate::agent::enrolments::SYSTEM_DIR;
 use crate::agent::pin::{PinSetting, PinWindow};
 use crate::agent::settings::{MANAGED_FILE, ManagedSettings};
 use crate::agent::{AgentError, AgentOptions, platform, report_port_held, serve};
@@ -32,6 +33,13 @@ pub(super) struct Run {
     /// The administrator's file.
     #[arg(long, value_name = "FILE", default_value = MANAGED_FILE)]
     config: PathBuf,
+    /// Where the enrolments of the computer as a whole stand.
+    #[arg(long, value_name = "DIR", default_value = SYSTEM_DIR)]
+    system_dir: PathBuf,
+    /// The socket of the switch that holds the port for all who use this computer. By default the usual one where the
+    /// administrator's file says `several_users`.
+    #[arg(long, value_name = "SOCKET")]
+    switch: Option<PathBuf>,
     /// The port on 127.0.0.1. Sign-in pages expect the usual one.
     #[arg(long, hide = true, default_value_t = AGENT_PORT)]
     port: u16,
@@ -55,6 +63,10 @@ impl Run {
         let managed = ManagedSettings::read(&self.config)?;
         let mut options = AgentOptions::of_environment(Arc::new(DriverCards::default()), managed);
         options.port = self.port;
+        options.system_dir = self.system_dir;
+        if self.switch.is_some() {
+            options.switch = self.switch;
+        }
         options.pin_entry = self.pin_entry.map(|entry| match entry {
             PinEntryArg::Window => PinSetting::Window,
             PinEntryArg::Page => PinSetting::Page,

@@ -6,6 +6,7 @@ mod enrolment;
 mod fleet;
 mod reports;
 mod sign_in;
+mod terminal;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -263,6 +264,7 @@ impl Workstation {
             port: 0,
             state_dir: store.dir().to_owned(),
             system_dir: dir.path().join("system"),
+            switch: None,
             managed: ManagedSettings::default(),
             pin_entry: Some(PinSetting::Page),
             window: PinWindow::of_environment(None),
@@ -290,6 +292,22 @@ impl Workstation {
     /// An answer that the test makes itself, with this workstation's key.
     fn forge(&self, request: &str, name: &str, change: impl FnOnce(&mut CardAnswer)) -> String {
         self.forge_signed_by(&self.enrolment.key, request, name, change)
+    }
+
+    /// As [`Self::forge`], the card having signed for another purpose.
+    fn forge_for(
+        &self,
+        purpose: Purpose,
+        request: &str,
+        name: &str,
+        change: impl FnOnce(&mut CardAnswer),
+    ) -> String {
+        self.forge(request, name, |answer| {
+            let origin = self.enrolment.origin.as_str();
+            answer.card_signature =
+                signature(name, &Proof::new(purpose, origin, request, &answer.card_certificate));
+            change(answer);
+        })
     }
 
     fn forge_signed_by(

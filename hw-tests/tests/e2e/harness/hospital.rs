@@ -197,13 +197,21 @@ impl Hospital {
     }
 
     pub async fn start_agent(&mut self) {
-        let mut command = self.command("sceau-agent");
+        let mut command = self.agent_command();
         command.arg("run");
-        match &self.terminal {
-            None => command.args(["--pin-entry", "page"]),
-            Some(terminal) => command.env("GPG_TTY", terminal.path()).env("TERM", "xterm"),
-        };
+        if self.terminal.is_none() {
+            command.args(["--pin-entry", "page"]);
+        }
         self.agent = Some(Program::start("sceau-agent run", &mut command).listening_on(AGENT_PORT).await);
+    }
+
+    /// `sceau-agent` on the test's terminal, if there is one.
+    pub fn agent_command(&self) -> Command {
+        let mut command = self.command("sceau-agent");
+        if let Some(terminal) = &self.terminal {
+            command.env("GPG_TTY", terminal.path()).env("TERM", "xterm");
+        }
+        command
     }
 
     pub async fn stop_agent(&mut self) {

@@ -1,0 +1,12 @@
+-- Card requests for a terminal. What answers has to hold the secret whose hash stands in the request.
+CREATE TABLE terminal_login (
+  card_txn TEXT NOT NULL PRIMARY KEY,
+  card_request TEXT NOT NULL,
+  -- The workstation that asked; only it may answer.
+  workstation_id UUID NOT NULL,
+  created_at TIMESTAMPTZ NOT NULL,
+  expires_at TIMESTAMPTZ NOT NULL,
+  consumed_at TIMESTAMPTZ
+);
+
+CREATE INDEX terminal_login_expires_at ON terminal_login (expires_at);
