@@ -5,6 +5,7 @@
 mod card;
 mod init;
 mod jobs;
+mod listeners;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ use uuid::Uuid;
 use crate::audit::{Kind, Trail};
 use crate::card::login::{self, CardLogin};
 use crate::clock::SharedClock;
-use crate::config::{self, Config, Database};
+use crate::config::{Config, Database};
 use crate::crypto::egress::{Egress, EgressError};
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::anchors::AnchorsError;
@@ -26,7 +27,7 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError};
 use crate::oidc::{self, Means, Provider};
-use crate::session::{Acr, SessionPolicy};
+use crate::session::SessionPolicy;
 use crate::store::signing_key::Purpose;
 use crate::store::{self, DatabaseUrl, Db, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
@@ -37,10 +38,11 @@ use crate::web::limits::Limit;
 use crate::web::middleware::Pages;
 use crate::web::page::Site;
 use crate::web::proxy::{self, TrustedProxies};
-use crate::web::serve::{Listener, Patience, ServeError, Transport};
-use crate::web::tls::{Host, TlsError, TlsHosts};
+use crate::web::serve::ServeError;
+use crate::web::tls::TlsError;
 
 pub use init::{init, trail};
+pub use listeners::{Certificates, Listeners};
 
 /// Why the provider does not start.
 #[derive(Debug, thiserror::Error)]
@@ -114,31 +116,11 @@ pub async fn open_database(config: &Config) -> Result<Db, StoreError> {
     Db::open(&url).await
 }
 
-/// The certificates of our own listener; none behind a proxy and on loopback.
-///
-/// # Errors
-/// [`TlsError`], where they cannot be used.
-pub fn listener_hosts(config: &Config) -> Result<Option<TlsHosts>, TlsError> {
-    let Some(tls) = &config.tls else { return Ok(None) };
-    let names = config.server.front_url.host_str().map(str::to_owned).into_iter().collect();
-    let host = Host {
-        names,
-        certificate_file: tls.certificate_file.clone(),
-        key_file: tls.key_file.clone(),
-        asks_certificate: false,
-    };
-    TlsHosts::read(vec![host]).map(Some)
-}
-
 /// The settings of the OpenID Provider.
 fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
     let mut choices = oidc::psc::Choices { auth_level: config.oidc.auth_level.clone(), ..Default::default() };
     if let Some(acr) = config.card.acr {
-        choices.card_acr = match acr {
-            config::CardAcr::Eidas1 => Acr::Eidas1,
-            config::CardAcr::Eidas2 => Acr::Eidas2,
-            config::CardAcr::Eidas3 => Acr::Eidas3,
-        };
+        choices.card_acr = card::level(acr);
     }
     oidc::Settings {
         issuer: oidc::Issuer::new(config.server.issuer.clone()),
@@ -169,7 +151,7 @@ pub struct App {
     provider: Arc<Provider>,
     egress: Arc<Egress>,
     pages: Pages,
-    tls: Option<Arc<TlsHosts>>,
+    certificates: Certificates,
 }
 
 impl App {
@@ -230,8 +212,8 @@ impl App {
             origin: OwnOrigin::of(&config.server.front_url),
             limit: Some(Arc::new(Limit::new(burst, per_minute, clock.clone()))),
         };
-        let tls = listener_hosts(&config)?.map(Arc::new);
-        Ok(Self { config, db, clock, random, trail, seal, card, provider, egress, pages, tls })
+        let certificates = Certificates::read(&config)?;
+        Ok(Self { config, db, clock, random, trail, seal, card, provider, egress, pages, certificates })
     }
 
     /// The configuration.
@@ -292,26 +274,16 @@ impl App {
         vec![database, lists]
     }
 
-    /// Takes the address that the configuration names.
-    ///
-    /// # Errors
-    /// [`StartError::Serve`].
-    pub async fn bind(&self) -> Result<Listener, StartError> {
-        let server = &self.config.server;
-        let transport = match &self.tls {
-            Some(hosts) => Transport::Tls(Arc::clone(hosts)),
-            None => Transport::Plain { behind_proxy: !server.trusted_proxies.is_empty() },
-        };
-        Ok(Listener::bind(server.listen, transport).await?)
-    }
-
-    /// Answers on `listener` and runs the jobs until `stop`; then lets requests and jobs under way end, and closes the
+    /// Answers on `listeners` and runs the jobs until `stop`; then lets requests and jobs under way end, and closes the
     /// database.
-    pub async fn serve(self, listener: Listener, stop: CancellationToken) {
-        tracing::info!(issuer = %self.config.server.issuer, address = %listener.address(), "serving");
+    pub async fn serve(self, listeners: Listeners, stop: CancellationToken) {
+        tracing::info!(issuer = %self.config.server.issuer, address = %listeners.address(), "serving");
+        if let Some(address) = listeners.card_address() {
+            tracing::info!(%address, "asking for the card's certificate");
+        }
         self.note(Kind::ServerStarted).await;
         let jobs = Jobs::start(self.jobs());
-        listener.serve(self.router(), Patience::default(), stop).await;
+        self.answer(listeners, &stop).await;
         self.note(Kind::ServerStopped).await;
         jobs.stop().await;
         // What the last requests recorded is sealed too.

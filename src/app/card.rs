@@ -8,16 +8,17 @@ use super::StartError;
 use crate::audit::Trail;
 use crate::card::login::{CardLogin, Parts};
 use crate::card::protocol::{AGENT_PORT, AgentVersion, WebOrigin};
+use crate::card::tls_login::CertificateLogin;
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::SharedClock;
-use crate::config::Config;
+use crate::config::{CardAcr, Config};
 use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::crl::RevocationPolicy;
 use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{CardMeans, Later};
-use crate::session::SessionPolicy;
+use crate::session::{Acr, SessionPolicy};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::page::Site;
@@ -77,10 +78,26 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         agent_port: AGENT_PORT,
         minimum_agent: Some(minimum_agent.unwrap_or(AgentVersion::this().one_behind())),
         verifier,
+        certificate: config.card.tls.as_ref().map(|tls| CertificateLogin {
+            host: tls.url.clone(),
+            acr: level(tls.acr),
+            networks: tls.networks.clone(),
+            fresh: tls.fresh,
+        }),
         session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
         site: site.clone(),
         next: authorize::resume::path,
+        wants_fresh_proof: authorize::resume::wants_fresh_proof,
     }))
+}
+
+/// A level as the configuration names it.
+pub(super) fn level(acr: CardAcr) -> Acr {
+    match acr {
+        CardAcr::Eidas1 => Acr::Eidas1,
+        CardAcr::Eidas2 => Acr::Eidas2,
+        CardAcr::Eidas3 => Acr::Eidas3,
+    }
 }
 
 /// The card tab of the sign-in page.

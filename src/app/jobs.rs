@@ -71,10 +71,10 @@ impl App {
         reloaded.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
-    /// Reads the certificate of the listener again: whoever renews it has nothing to restart.
+    /// Reads the certificates of the listeners again: whoever renews them has nothing to restart.
     async fn reload_tls(self) -> Outcome {
-        let Some(tls) = self.tls.clone() else { return Ok(()) };
-        let reloaded = tokio::task::spawn_blocking(move || tls.reload()).await;
+        let certificates = self.certificates.clone();
+        let reloaded = tokio::task::spawn_blocking(move || certificates.reload()).await;
         reloaded.map_err(|error| error.to_string())?.map_err(|error| format!("{error} ({})", error.code()))
     }
 

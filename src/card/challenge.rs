@@ -40,6 +40,7 @@ impl CardLogin {
             request,
             transaction: transaction.id.to_string(),
             next,
+            certificate: self.certificate_link(transaction),
         })
     }
 

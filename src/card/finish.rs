@@ -6,8 +6,9 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::Response;
-use http::{HeaderMap, header};
+use http::HeaderMap;
 
+use super::attempt::Attempt;
 use super::login::{CardLogin, PURPOSE};
 use super::protocol::{
     CardAnswer, CardRequest, Interface, PinEntry, ProtocolError, Purpose, TYP_CARD_ANSWER,
@@ -15,23 +16,17 @@ use super::protocol::{
 use super::refusal::Refusal;
 use super::return_path::posted;
 use super::verify::{Presented, VerifiedCard};
-use crate::audit::{Caller, Event, Kind};
+use crate::audit::Caller;
 use crate::crypto::constant_time_eq;
-use crate::crypto::digest::sha256;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
-use crate::directory::{self, NationalId};
-use crate::ids::{PersonId, Secret, SessionId};
-use crate::session::{Acr, Amr, AuthMode, Authentication, EndReason, Evidence};
+use crate::ids::PersonId;
+use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence};
 use crate::store;
-use crate::store::audit::NewRow;
-use crate::store::login_transaction::{Completion, LoginTransaction, Replaced, State as Stage};
-use crate::store::session::NewSession;
+use crate::store::login_transaction::{LoginTransaction, Proof};
 use crate::store::workstation::{self, Workstation};
-use crate::web::cookies;
-use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
-use crate::web::pages::card::{Finish, Outcome};
+use crate::web::page::Frame;
 
 /// The longest answer that is read.
 pub(super) const MAX_ANSWER_LEN: usize = 32 * 1024;
@@ -44,55 +39,29 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let event = login.parts.trail.event(Kind::SignIn).caller(&caller).means("card", None);
-    let mut attempt = Attempt { login: &login, headers: &headers, caller: &caller, event, transaction: None };
+    let mut attempt = Attempt::new(&login, &headers, &caller, "card");
     let frame = login.parts.site.frame(language);
-    match attempt.run(&body).await {
-        Ok((transaction, cookie)) => {
-            let page = Finish {
-                transaction: transaction.id.to_string(),
-                outcome: Outcome::Done,
-                next: (login.parts.next)(transaction.id),
-            };
-            let mut response = page.render(&frame);
-            response.headers_mut().append(header::SET_COOKIE, cookie);
-            response
-        }
-        Err(refusal) => {
-            let transaction = attempt.transaction.take();
-            attempt.record(&refusal, transaction.as_ref()).await;
-            let operation = caller.operation.map(|id| id.to_string()).unwrap_or_default();
-            let page = ErrorPage::new(refusal.status(), refusal.code(), operation);
-            let page = match &transaction {
-                Some(transaction) => page.retry((login.parts.next)(transaction.id)),
-                None => page,
-            };
-            page.render(&frame)
-        }
+    match attempt.finish(&body, &frame).await {
+        Ok(page) => page,
+        Err(refusal) => attempt.refuse(&refusal, &frame).await,
     }
 }
 
-/// One answer on its way through the checks. The event learns what is known, so that a refusal says as much as it can.
-struct Attempt<'a> {
-    login: &'a CardLogin,
-    headers: &'a HeaderMap,
-    caller: &'a Caller,
-    event: Event,
-    /// The sign-in, once it is certain that this browser began it.
-    transaction: Option<LoginTransaction>,
-}
-
 impl Attempt<'_> {
-    async fn run(&mut self, body: &[u8]) -> Result<(LoginTransaction, http::HeaderValue), Refusal> {
+    async fn finish(&mut self, body: &[u8], frame: &Frame) -> Result<Response, Refusal> {
         self.login.own.check_origin(self.headers)?;
         let jws = posted(self.headers, body)?;
         let (answer, request) = read(&jws)?;
-        let transaction = self.transaction(&request).await?;
-        self.check_transaction(&transaction, &answer, &request)?;
+        let transaction = self.transaction_of(&request).await?;
+        self.check_request(&transaction, &answer, &request)?;
         let workstation = self.workstation(&jws, &answer).await?;
-        let card = self.card(&answer)?;
+        let card = self.answered_by(&answer)?;
         let person = self.person(&transaction, &card).await?;
-        let cookie = self.begin_session(&transaction, &request, &answer, &card, person).await?;
+        let txn = request.challenge.to_text();
+        let authentication = authentication(person, &answer, &card, self.login.now());
+        let finish = self.finish_page(&transaction);
+        let page =
+            self.complete(&transaction, Proof::Request(&txn), authentication, finish, frame).await?;
         if let Err(error) = store::workstation::seen(
             &self.login.parts.db,
             &workstation,
@@ -104,38 +73,24 @@ impl Attempt<'_> {
             // The person is signed in; that the list shows an older time harms nobody.
             tracing::warn!(code = error.code(), %error, "the workstation's last use was not noted");
         }
-        self.login.waiting.wake(transaction.id);
-        Ok((transaction, cookie))
+        Ok(page)
     }
 
     /// The sign-in that the request was issued for, if this browser holds its cookie.
-    async fn transaction(&mut self, request: &CardRequest) -> Result<LoginTransaction, Refusal> {
+    async fn transaction_of(&mut self, request: &CardRequest) -> Result<LoginTransaction, Refusal> {
         let txn = request.challenge.to_text();
         let found = store::login_transaction::by_card_txn(&self.login.parts.db, &txn).await?;
-        let transaction = found.ok_or(Refusal::UnknownRequest)?;
-        self.learn(|event| event.transaction(transaction.id).client(&transaction.client_id));
-        let cookie = cookies::transaction(transaction.id).read(self.headers).ok_or(Refusal::OtherBrowser)?;
-        if !constant_time_eq(&transaction.browser_hash, &sha256(cookie.expose().as_bytes())) {
-            return Err(Refusal::OtherBrowser);
-        }
-        self.transaction = Some(transaction.clone());
-        Ok(transaction)
+        self.of_this_browser(found.ok_or(Refusal::UnknownRequest)?)
     }
 
-    fn check_transaction(
+    fn check_request(
         &self,
         transaction: &LoginTransaction,
         answer: &CardAnswer,
         request: &CardRequest,
     ) -> Result<(), Refusal> {
-        let now = self.login.now();
-        if transaction.state != Stage::Open {
-            return Err(Refusal::AlreadyEnded);
-        }
-        if transaction.expires_at <= now {
-            return Err(Refusal::TransactionExpired);
-        }
-        if transaction.card_request_expires_at.is_none_or(|at| at <= now) {
+        self.check_open(transaction)?;
+        if transaction.card_request_expires_at.is_none_or(|at| at <= self.login.now()) {
             return Err(Refusal::RequestExpired);
         }
         if request.purpose != PURPOSE {
@@ -158,99 +113,10 @@ impl Attempt<'_> {
     }
 
     /// Proof, signature, path, content, revocation: all in `card::verify`.
-    fn card(&mut self, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
+    fn answered_by(&mut self, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
         let card = self.login.judge(PURPOSE, answer)?;
-        let number = card.certificate.card_number.clone();
-        self.learn(|event| event.means("card", number.as_deref()).id_nat(&card.certificate.id_nat));
+        self.saw(&card);
         Ok(card)
-    }
-
-    /// The person, if admitted and active.
-    async fn person(
-        &mut self,
-        transaction: &LoginTransaction,
-        card: &VerifiedCard,
-    ) -> Result<PersonId, Refusal> {
-        let parts = &self.login.parts;
-        let client = store::client::by_id(&parts.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
-        let id_nat = NationalId::of_source(&card.certificate.id_nat).ok_or(directory::Refusal::Unknown)?;
-        let now = self.login.now();
-        let person =
-            directory::sign_in(&parts.db, &parts.trail, &id_nat, client.audience, now, &*parts.random)
-                .await??;
-        self.learn(|event| event.person(person).application(&client.name));
-        Ok(person)
-    }
-
-    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. The new cookie
-    /// is set in this response only.
-    async fn begin_session(
-        &mut self,
-        transaction: &LoginTransaction,
-        request: &CardRequest,
-        answer: &CardAnswer,
-        card: &VerifiedCard,
-        person: PersonId,
-    ) -> Result<http::HeaderValue, Refusal> {
-        let parts = &self.login.parts;
-        let (now, random) = (self.login.now(), &*parts.random);
-        let cookie = Secret::of_256_bits(random);
-        let authentication = authentication(person, answer, card, now);
-        let new = NewSession {
-            id: SessionId::new(now, random),
-            cookie_hash: sha256(cookie.expose().as_bytes()),
-            expires_at: now + parts.session.lifetime,
-            authentication,
-        };
-        let factors: Vec<String> = ["sc", "pin", "hwk", "mfa"].map(str::to_owned).to_vec();
-        self.learn(|event| event.session(new.id).level(Acr::Eidas3.as_str(), &factors));
-        let replaced = match cookies::session().read(self.headers) {
-            Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
-            None => None,
-        };
-        let replaced = replaced.filter(|session| session.ended_at.is_none()).map(|session| {
-            let event = parts.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
-            let event =
-                event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
-            Replaced { session: session.id, event: NewRow::from(&event) }
-        });
-        let completion = Completion {
-            card_txn: &request.challenge.to_text(),
-            session: &new,
-            replaced: replaced.as_ref(),
-            event: &NewRow::from(&self.event),
-        };
-        let done =
-            store::login_transaction::complete(&parts.db, transaction.id, completion, now, random).await?;
-        if !done {
-            // Another answer to the same request was faster.
-            return Err(Refusal::AlreadyEnded);
-        }
-        Ok(cookies::session().set(&cookie, None)?)
-    }
-
-    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
-        self.event = more(self.event.clone());
-    }
-
-    /// Writes the refusal to log and audit, and, in the browser that began the sign-in, to the sign-in, so that the
-    /// waiting page can say it.
-    async fn record(&self, refusal: &Refusal, transaction: Option<&LoginTransaction>) {
-        let code = refusal.code();
-        tracing::warn!(code, "a card sign-in was refused: {refusal}");
-        let event = self.event.clone();
-        let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-        let db = &self.login.parts.db;
-        if let Err(error) = store::audit::append(db, NewRow::from(&event)).await {
-            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-        }
-        if let Some(transaction) = transaction {
-            if let Err(error) = store::login_transaction::note_failure(db, transaction.id, code).await {
-                tracing::error!(code = error.code(), %error, "the waiting page will not learn of the refusal");
-            }
-            self.login.waiting.wake(transaction.id);
-        }
     }
 }
 

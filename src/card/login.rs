@@ -14,6 +14,7 @@ use super::protocol::{
     STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
 use super::verify::CardVerifier;
+use super::tls_login::{self, CertificateLogin};
 use super::{enrolment, finish, return_path, standing, terminal, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -23,6 +24,7 @@ use crate::ids::{SharedRandom, TransactionId};
 use crate::keyring::Keyring;
 use crate::session::SessionPolicy;
 use crate::store::Db;
+use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::sign_in::{EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH};
@@ -57,12 +59,16 @@ pub struct Parts {
     pub minimum_agent: Option<AgentVersion>,
     /// Judges cards; none where no authority is installed.
     pub verifier: Option<Arc<CardVerifier>>,
+    /// The way by the certificate of a TLS handshake, where it is configured.
+    pub certificate: Option<CertificateLogin>,
     /// How long a session is good for.
     pub session: SessionPolicy,
     /// What stands around the pages.
     pub site: Site,
     /// Where a sign-in goes on, and where its page is: a path of the front origin.
     pub next: fn(TransactionId) -> String,
+    /// Whether the relying party wants the person to prove anew who they are.
+    pub wants_fresh_proof: fn(&LoginTransaction) -> bool,
 }
 
 /// The server's side of a card sign-in.
@@ -119,7 +125,11 @@ impl Debug for CardLogin {
 
 /// Every address, on the front origin.
 pub fn routes(login: &Arc<CardLogin>) -> Router {
-    Router::new()
+    let by_certificate = match &login.parts.certificate {
+        Some(_) => tls_login::routes(),
+        None => Router::new(),
+    };
+    by_certificate
         .route(RETURN_PATH, post(return_path::answer))
         .route(FINISH_PATH, post(finish::answer))
         .route(CANCEL_PATH, get(waiting::cancel))

@@ -3,10 +3,13 @@
 //! A hospital gets from it that a professional who holds a card and its PIN, at a workstation of the establishment, in
 //! the browser that began the sign-in, is let in, and nobody who lacks one of the four. The agent protocol is in
 //! [`protocol`]; the server's side of it in [`login`] and beside it, one file per step; the one place where a card is
-//! believed is [`verify`]; what speaks to a card is [`driver`].
+//! believed is [`verify`]; what speaks to a card is [`driver`]. Posts that have the national middleware instead of our
+//! agent have a way of their own, [`tls_login`].
 //!
 //! Never here: who may come in (that is the directory's), and what a relying party is told (that is `oidc`).
 
+#[cfg(feature = "server")]
+mod attempt;
 #[cfg(feature = "server")]
 mod challenge;
 #[cfg(feature = "agent")]
@@ -31,6 +34,8 @@ mod return_path;
 mod standing;
 #[cfg(feature = "server")]
 mod terminal;
+#[cfg(feature = "server")]
+pub mod tls_login;
 #[cfg(feature = "server")]
 pub mod verify;
 #[cfg(feature = "server")]

@@ -84,6 +84,24 @@ pub enum Refusal {
     /// The person gave up.
     #[error("the person gave up")]
     Cancelled,
+    /// No certificate waits under that handle: another took its place, it was used, or it was shown elsewhere.
+    #[error("no certificate waits under this handle")]
+    UnknownHandle,
+    /// The certificate was brought more than two minutes ago.
+    #[error("the certificate was brought too long ago")]
+    HandleExpired,
+    /// The browser presented no certificate.
+    #[error("the browser presented no certificate")]
+    NoCertificate,
+    /// Certificates are not accepted from that network.
+    #[error("certificates are not accepted from this address")]
+    Network,
+    /// The relying party wants a PIN typed now, which a certificate does not show.
+    #[error("the relying party wants a fresh proof, which a certificate is not")]
+    NotFresh,
+    /// The host of certificates was not called by a person who follows a link.
+    #[error("the host of certificates was called in the background")]
+    InBackground,
     /// The card itself.
     #[error(transparent)]
     Card(#[from] CardRefusal),
@@ -133,6 +151,12 @@ impl Refusal {
             Self::Client => "CARD-018",
             Self::Sign(_) | Self::Cookie(_) => "CARD-019",
             Self::Cancelled => CANCELLED,
+            Self::UnknownHandle => "CARD-040",
+            Self::HandleExpired => "CARD-041",
+            Self::NoCertificate => "CARD-042",
+            Self::Network => "CARD-043",
+            Self::NotFresh => "CARD-044",
+            Self::InBackground => "CARD-045",
             Self::Card(refusal) => refusal.code(),
             Self::Person(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
@@ -144,8 +168,8 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
-            Self::AlreadyEnded | Self::UnknownRequest => StatusCode::CONFLICT,
-            Self::RequestExpired | Self::TransactionExpired => StatusCode::GONE,
+            Self::AlreadyEnded | Self::UnknownRequest | Self::UnknownHandle => StatusCode::CONFLICT,
+            Self::RequestExpired | Self::TransactionExpired | Self::HandleExpired => StatusCode::GONE,
             Self::NoAuthorities | Self::Sign(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::FORBIDDEN,

@@ -237,8 +237,8 @@ pub(super) async fn cancel(
     match given_up(&login, &handle.txn, &caller, &headers).await {
         Ok(transaction) => {
             let next = (login.parts.next)(transaction.id);
-            Finish { transaction: transaction.id.to_string(), outcome: Outcome::Cancelled, next }
-                .render(&frame)
+            let transaction = transaction.id.to_string();
+            Finish { transaction, outcome: Outcome::Cancelled, next, same_tab: false }.render(&frame)
         }
         Err(refusal) => {
             tracing::warn!(code = refusal.code(), "{refusal}");

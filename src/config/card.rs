@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use chrono::TimeDelta;
 
+use super::card_tls::CardTls;
 use super::reader::Section;
+use super::server::Server;
 
 /// Which cards are accepted.
 #[derive(Debug, Clone)]
@@ -27,6 +29,8 @@ pub struct Card {
     pub certificate_policies: Vec<String>,
     /// How often the directories are read again.
     pub reload: TimeDelta,
+    /// The host that asks browsers for the card's certificate; none unless configured.
+    pub tls: Option<CardTls>,
 }
 
 /// A level that relying parties are told.
@@ -40,14 +44,19 @@ pub enum CardAcr {
     Eidas3,
 }
 
-impl Card {
-    pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let acr = |text: &str| match text {
-            "eidas1" => Ok(CardAcr::Eidas1),
-            "eidas2" => Ok(CardAcr::Eidas2),
-            "eidas3" => Ok(CardAcr::Eidas3),
+impl CardAcr {
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "eidas1" => Ok(Self::Eidas1),
+            "eidas2" => Ok(Self::Eidas2),
+            "eidas3" => Ok(Self::Eidas3),
             _ => Err("must be \"eidas1\", \"eidas2\" or \"eidas3\"".to_owned()),
-        };
+        }
+    }
+}
+
+impl Card {
+    pub(super) fn read(section: &mut Section<'_>, server: Option<&Server>) -> Self {
         let version = |text: &str| {
             let parts: Vec<_> = text.split('.').collect();
             if parts.len() == 3 && parts.iter().all(|part| part.parse::<u32>().is_ok()) {
@@ -61,7 +70,7 @@ impl Card {
             anchors_dir: section.path_of("anchors_dir"),
             crl_dir: section.path_of("crl_dir"),
             accept_test_cards: section.flag("accept_test_cards").unwrap_or(false),
-            acr: section.text("acr", acr),
+            acr: section.text("acr", CardAcr::parse),
             minimum_agent_version: section.text("minimum_agent_version", version),
             revocation_required: section.flag("revocation_required").unwrap_or(true),
             revocation_grace: section
@@ -69,6 +78,9 @@ impl Card {
                 .unwrap_or(TimeDelta::zero()),
             certificate_policies: section.list("certificate_policies", oid).unwrap_or_default(),
             reload: section.span("reload", reload).unwrap_or(TimeDelta::minutes(1)),
+            tls: section
+                .section("tls", "card.tls")
+                .and_then(|mut section| CardTls::read(&mut section, server)),
         }
     }
 }

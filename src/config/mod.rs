@@ -10,6 +10,7 @@
 
 mod agent;
 mod card;
+mod card_tls;
 mod database;
 mod egress;
 mod establishment;
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
 pub use card::{Card, CardAcr};
+pub use card_tls::{CardHandshake, CardTls};
 pub use database::Database;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;
@@ -130,7 +132,7 @@ impl Config {
         let establishment = Establishment::read(&mut document.section("establishment"));
         let state_dir = server.as_ref().map(|server| server.state_dir.as_path());
         let database = Database::read(&mut document.section("database"), state_dir);
-        let card = Card::read(&mut document.section("card"));
+        let card = Card::read(&mut document.section("card"), server.as_ref());
         let session = Session::read(&mut document.section("session"));
         let oidc = Oidc::read(&mut document.section("oidc"));
         let keys = Keys::read(&mut document.section("keys"));

@@ -358,6 +358,28 @@ impl<'a> Section<'a> {
         }
     }
 
+    /// The section `[name]` below this one, where `key` is the last part of `name`.
+    pub(crate) fn section(&mut self, key: &'static str, name: &'static str) -> Option<Section<'a>> {
+        self.known.insert(key);
+        let (written, value) = self.table.remove_entry(key)?;
+        let offset = written.span().start;
+        match value.into_inner() {
+            DeValue::Table(table) => {
+                Some(Section { name, table, offset, known: BTreeSet::new(), shared: Rc::clone(&self.shared) })
+            }
+            other => {
+                let kind = FaultKind::Type { expected: "a section, written [name]", found: other.type_str() };
+                self.shared.report(offset, name.to_owned(), kind);
+                None
+            }
+        }
+    }
+
+    /// Whether the key is there, not taken yet.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.table.contains_key(key)
+    }
+
     /// Reports that a value, right in itself, does not go with the others.
     pub(crate) fn refuse(&self, key: &'static str, why: impl Into<String>) {
         self.shared.report(self.offset, self.path(key), FaultKind::Value(why.into()));

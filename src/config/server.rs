@@ -46,11 +46,7 @@ impl Server {
         );
         let front_url = section.text("front_url", origin);
         let listen = section
-            .text("listen", |text| {
-                text.parse().map_err(|_| {
-                    "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:443\"".to_owned()
-                })
-            })
+            .text("listen", socket)
             .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let trusted_proxies = section.list("trusted_proxies", network).unwrap_or_default();
         let state_dir = section.path_of("state_dir").unwrap_or_else(|| PathBuf::from("/var/lib/sceau"));
@@ -78,7 +74,7 @@ fn issuer(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn origin(text: &str) -> Result<Url, String> {
+pub(super) fn origin(text: &str) -> Result<Url, String> {
     let url = address(text)?;
     if url.path() != "/" {
         return Err("must have no path: it is the host that shows the pages".into());
@@ -105,7 +101,13 @@ fn address(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn network(text: &str) -> Result<IpNet, String> {
+pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:443\"".to_owned()
+    })
+}
+
+pub(super) fn network(text: &str) -> Result<IpNet, String> {
     text.parse()
         .or_else(|_| text.parse().map(|address: std::net::IpAddr| IpNet::from(address)))
         .map_err(|_| format!("{text:?} is no address and no network; write \"10.0.0.4\" or \"10.0.0.0/24\""))

@@ -62,13 +62,13 @@ impl Default for Choices {
 }
 
 impl Choices {
-    /// The `acr` that relying parties are told.
+    /// The `acr` that relying parties are told: what is configured for the means, and never more than was reached.
     pub fn acr(&self, session: &Session) -> &'static str {
-        match session.auth_mode {
+        let told = match session.auth_mode {
             AuthMode::Card => self.card_acr,
             AuthMode::Mobile => self.mobile_acr,
-        }
-        .as_str()
+        };
+        told.min(session.acr).as_str()
     }
 }
 

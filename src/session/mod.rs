@@ -70,6 +70,18 @@ pub enum Amr {
     Mfa,
 }
 
+impl Amr {
+    /// The name of RFC 8176.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Sc => "sc",
+            Self::Pin => "pin",
+            Self::Hwk => "hwk",
+            Self::Mfa => "mfa",
+        }
+    }
+}
+
 /// The means, by the values of PSC's `authMode`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(sqlx::Type), sqlx(type_name = "text", rename_all = "UPPERCASE"))]
@@ -108,6 +120,20 @@ pub enum Evidence {
         /// How the PIN was entered: pad, window, page.
         pin: String,
         /// contact or contactless.
+        interface: String,
+    },
+    /// The certificate of a card, proven by a TLS handshake of the browser. The workstation is not known.
+    #[serde(rename = "card-certificate")]
+    CardCertificate {
+        /// Issuer and card number, as in the certificate.
+        card_number: String,
+        /// SHA-256 of the certificate, in hexadecimal.
+        certificate_sha256: String,
+        /// The certificate's serial number, in hexadecimal.
+        serial: String,
+        /// Who took the PIN: middleware. When is not known: it may have kept the card open since it was inserted.
+        pin: String,
+        /// contact: the contactless side of a card holds another certificate.
         interface: String,
     },
 }

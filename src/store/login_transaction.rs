@@ -150,6 +150,81 @@ pub async fn issue_card_request(
     })
 }
 
+/// What a browser brought to the host of the card's certificate, until the same browser takes it over with its cookie.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct OfferedCertificate {
+    /// SHA-256 of the one-time handle (32 bytes).
+    pub certificate_handle: Vec<u8>,
+    /// The certificate whose key the TLS handshake proved, DER, not judged yet; none where none was presented.
+    pub certificate: Option<Vec<u8>>,
+    /// When the handle is no longer good.
+    pub certificate_expires_at: Time,
+}
+
+/// Keeps a certificate in the place of the one before, while the sign-in is open. Yields whether it was.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn offer_certificate(
+    db: &Db,
+    id: TransactionId,
+    offered: &OfferedCertificate,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let OfferedCertificate { certificate_handle, certificate, certificate_expires_at } = offered.clone();
+    write!(db, c => {
+        let updated = sqlx::query(
+            "UPDATE login_transaction
+             SET certificate_handle = $2, certificate = $3, certificate_expires_at = $4
+             WHERE id = $1 AND state = 'open' AND expires_at > $5",
+        )
+        .bind(id)
+        .bind(certificate_handle)
+        .bind(certificate)
+        .bind(certificate_expires_at)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(updated.rows_affected() == 1)
+    })
+}
+
+/// The certificate that was offered last, if any was.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn offered_certificate(
+    db: &Db,
+    id: TransactionId,
+) -> Result<Option<OfferedCertificate>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT certificate_handle, certificate, certificate_expires_at FROM login_transaction
+         WHERE id = $1 AND certificate_handle IS NOT NULL",
+    )
+    .bind(id)
+    .fetch_optional(&mut *c)
+    .await?))
+}
+
+/// Forgets the certificate of that handle: it was shown by another browser than the one that began the sign-in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn void_certificate(db: &Db, id: TransactionId, handle_hash: [u8; 32]) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "UPDATE login_transaction
+             SET certificate_handle = NULL, certificate = NULL, certificate_expires_at = NULL
+             WHERE id = $1 AND certificate_handle = $2",
+        )
+        .bind(id)
+        .bind(handle_hash.to_vec())
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
 /// Notes why the last attempt failed, so that the waiting page can say it. The sign-in stays open.
 ///
 /// # Errors
@@ -191,11 +266,20 @@ pub struct Replaced {
     pub event: NewRow,
 }
 
+/// What a sign-in is completed with. Of its kind it has to be the one that came last, or nothing happens.
+#[derive(Clone, Copy)]
+pub enum Proof<'a> {
+    /// The `txn` of the card request that was answered.
+    Request(&'a str),
+    /// SHA-256 of the handle of the certificate that was offered.
+    Certificate(&'a [u8; 32]),
+}
+
 /// How a sign-in is completed.
 #[derive(Clone, Copy)]
 pub struct Completion<'a> {
-    /// The `txn` of the request that was answered: that of the one that was issued last, or nothing happens.
-    pub card_txn: &'a str,
+    /// The proof.
+    pub proof: Proof<'a>,
     /// The session that begins.
     pub session: &'a NewSession,
     /// The session that this browser had; it ends first.
@@ -216,19 +300,27 @@ pub async fn complete(
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
-    let Completion { card_txn, session: new, replaced, event } = completion;
-    let card_txn = card_txn.to_owned();
+    let Completion { proof, session: new, replaced, event } = completion;
+    // What is not there compares with nothing.
+    let (card_txn, handle_hash) = match proof {
+        Proof::Request(txn) => (Some(txn.to_owned()), None),
+        Proof::Certificate(hash) => (None, Some(hash.to_vec())),
+    };
     write!(db, c => {
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
         begin_session!(c, new, now);
         let consumed = sqlx::query(
-            "UPDATE login_transaction SET state = 'done', session_id = $2, ended_at = $3, error_code = NULL
-             WHERE id = $1 AND card_txn = $4 AND state = 'open' AND expires_at > $3 AND card_request_expires_at > $3",
+            "UPDATE login_transaction
+             SET state = 'done', session_id = $2, ended_at = $3, error_code = NULL, certificate = NULL
+             WHERE id = $1 AND state = 'open' AND expires_at > $3
+               AND ((card_txn = $4 AND card_request_expires_at > $3)
+                 OR (certificate_handle = $5 AND certificate_expires_at > $3))",
         )
         .bind(id)
         .bind(new.id)
         .bind(now)
         .bind(card_txn)
+        .bind(handle_hash)
         .execute(&mut *c)
         .await?
         .rows_affected()
@@ -311,7 +403,7 @@ mod tests {
             };
             let replaced = Some(&before_ends);
             let with =
-                |card_txn, session, replaced| Completion { card_txn, session, replaced, event: &event };
+                |txn, session, replaced| Completion { proof: Proof::Request(txn), session, replaced, event: &event };
             assert!(
                 !complete(&db, id, with("t1", &first, replaced), now, &random).await.unwrap(),
                 "an older request"

@@ -31,6 +31,7 @@ migrations! {
     9 "0009_login_transaction_session";
     15 "0015_site_tokens";
     16 "0016_terminal_logins";
+    30 "0030_offered_certificate";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -12,6 +12,8 @@ pub mod assets;
 #[cfg(feature = "server")]
 mod caller;
 #[cfg(feature = "server")]
+pub mod client_certificate;
+#[cfg(feature = "server")]
 pub mod cookies;
 #[cfg(feature = "server")]
 pub mod csrf;

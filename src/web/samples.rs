@@ -14,7 +14,7 @@ use super::{
     page::{Frame, Site},
     pages::{
         agent::{Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
-        card::{Bounce, Finish, Outcome},
+        card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         session::{Home, SessionRow, SignOut, SignedOut},
         sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
@@ -35,6 +35,7 @@ pub const ALL: &[Sample] = &[
         Bounce { action: "/card/finish".into(), answer: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into() }
             .render(frame)
     }),
+    ("card-holder", |frame| holder().render(frame)),
     ("card-finish", |frame| finish(Outcome::Done).render(frame)),
     ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
     ("home", |frame| home().render(frame)),
@@ -140,6 +141,7 @@ fn sign_in() -> SignIn {
             request: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into(),
             transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
             next: "/card/continue".into(),
+            certificate: Some("https://carte.ch-saint-aubin.example/card/certificate?txn=c2FtcGxl".into()),
         }),
         notice: None,
         give_up: Some("/auth/cancel".into()),
@@ -149,7 +151,25 @@ fn sign_in() -> SignIn {
 
 fn finish(outcome: Outcome) -> Finish {
     // A fragment, so that the sample that goes on by itself stays on the page.
-    Finish { transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(), outcome, next: "#next".into() }
+    Finish {
+        transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
+        outcome,
+        next: "#next".into(),
+        same_tab: false,
+    }
+}
+
+fn holder() -> Holder {
+    Holder {
+        name: "Camille BEAUPRÉ-LARTIGUE".into(),
+        title: Some("Médecin".into()),
+        id_nat: "899900012345".into(),
+        relying_party: "Dossier patient".into(),
+        action: "/card/certificate/finish".into(),
+        transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
+        handle: "c2FtcGxl".into(),
+        back: "/login/c2FtcGxl".into(),
+    }
 }
 
 fn server() -> Server {

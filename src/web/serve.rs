@@ -77,6 +77,8 @@ pub struct Patience {
     pub drain: Duration,
     /// Connections at once; more wait in the system's queue.
     pub connections: usize,
+    /// Whether a connection may carry a second request. Not where each request needs a handshake of its own.
+    pub keep_alive: bool,
 }
 
 impl Default for Patience {
@@ -86,6 +88,7 @@ impl Default for Patience {
             headers: Duration::from_secs(10),
             drain: Duration::from_secs(10),
             connections: 20_000,
+            keep_alive: true,
         }
     }
 }
@@ -204,7 +207,11 @@ impl Connection {
     {
         let Self { router, peer, patience } = self;
         let mut builder = auto::Builder::new(TokioExecutor::new());
-        builder.http1().timer(TokioTimer::new()).header_read_timeout(patience.headers);
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(patience.headers)
+            .keep_alive(patience.keep_alive);
         builder
             .http2()
             .timer(TokioTimer::new())
@@ -234,7 +241,7 @@ impl Connection {
 }
 
 /// The host name a request is for, without port.
-fn host<B>(request: &Request<B>) -> Option<&str> {
+pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
     let authority = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(|authority| authority.as_str()).or_else(authority)?;
     Some(

@@ -6,6 +6,10 @@
 //! judged by who uses it, with an error page in words. Where a host asks, sessions are not resumed (a resumed session
 //! would skip the question; OpenSSL keeps that setting from the first context, so it holds for all hosts of the
 //! listener), and that host has no HTTP/2 (RFC 8740, and connections must not be shared between hosts).
+//!
+//! A host that asks for a *card* speaks TLS 1.2 at most and offers no RSA-PSS: a CPS3 signs PKCS#1 v1.5 only, which
+//! TLS 1.3 has no place for (RFC 8446 §4.2.3). The version is chosen before the host name is looked at, so such a host
+//! needs a listener of its own.
 
 use std::{
     collections::HashMap,
@@ -62,9 +66,29 @@ pub struct Host {
     pub certificate_file: PathBuf,
     /// PEM.
     pub key_file: PathBuf,
-    /// Ask for a client certificate, and go on without one.
-    pub asks_certificate: bool,
+    pub asks: Asks,
 }
+
+/// What a host asks of its clients. Whoever has none gets in all the same, to be told so on a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asks {
+    /// Nothing.
+    Nothing,
+    /// A certificate.
+    Certificate,
+    /// The certificate of a card, CPS3 included.
+    CardCertificate,
+}
+
+impl Asks {
+    fn is_something(self) -> bool {
+        self != Self::Nothing
+    }
+}
+
+/// Signatures that the host of a card's certificate makes and takes: all but RSA-PSS.
+const WITHOUT_PSS: &str =
+    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 /// What a handshake said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -145,9 +169,9 @@ impl TlsHosts {
         let shake = Handshake {
             asked_for_certificate: self
                 .host(server_name.as_deref())
-                .is_some_and(|host| host.asks_certificate),
+                .is_some_and(|host| host.asks.is_something()),
             client_certificates: client_certificates(stream.ssl()),
-            strict: self.hosts.iter().any(|host| host.asks_certificate),
+            strict: self.hosts.iter().any(|host| host.asks.is_something()),
             server_name,
         };
         Some((stream, shake))
@@ -162,7 +186,7 @@ impl TlsHosts {
 
 fn acceptor(hosts: &[Host]) -> Result<SslAcceptor, TlsError> {
     let (first, others) = hosts.split_first().ok_or(TlsError::NoHost)?;
-    let resume = !hosts.iter().any(|host| host.asks_certificate);
+    let resume = !hosts.iter().any(|host| host.asks.is_something());
     let mut by_name: HashMap<String, SslContext> = HashMap::new();
     for host in others {
         let context = context(host, resume)?.build().into_context();
@@ -202,10 +226,14 @@ fn context(host: &Host, resume: bool) -> Result<ssl::SslAcceptorBuilder, TlsErro
         .check_private_key()
         .map_err(|_| TlsError::Mismatch { certificate: certificate.clone(), key: key.clone() })?;
     builder.set_session_id_context(b"sceau")?;
-    if host.asks_certificate {
+    if host.asks.is_something() {
         builder.set_verify_callback(SslVerifyMode::PEER, |_, _| true);
     } else {
         builder.set_verify(SslVerifyMode::NONE);
+    }
+    if host.asks == Asks::CardCertificate {
+        builder.set_max_proto_version(Some(SslVersion::TLS1_2))?;
+        builder.set_sigalgs_list(WITHOUT_PSS)?;
     }
     if !resume {
         builder.set_session_cache_mode(SslSessionCacheMode::OFF);
@@ -213,7 +241,7 @@ fn context(host: &Host, resume: bool) -> Result<ssl::SslAcceptorBuilder, TlsErro
         builder.set_num_tickets(0)?;
     }
     let protocols: &'static [u8] =
-        if host.asks_certificate { b"\x08http/1.1" } else { b"\x02h2\x08http/1.1" };
+        if host.asks.is_something() { b"\x08http/1.1" } else { b"\x02h2\x08http/1.1" };
     builder.set_alpn_select_callback(move |_, offered| {
         ssl::select_next_proto(protocols, offered).ok_or(AlpnError::NOACK)
     });
@@ -230,7 +258,7 @@ fn client_certificates(ssl: &ssl::SslRef) -> Vec<Vec<u8>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use std::{fs, path::Path};
 
     use openssl::{
@@ -243,16 +271,16 @@ pub(super) mod tests {
     use super::*;
 
     /// Writes a self-signed certificate for `name`.
-    pub(in crate::web) fn host(folder: &Path, name: &str, asks_certificate: bool) -> Host {
+    pub(crate) fn host(folder: &Path, name: &str, asks: Asks) -> Host {
         let (certificate, key) = certificate(name).expect("a certificate");
         let certificate_file = folder.join(format!("{name}.pem"));
         let key_file = folder.join(format!("{name}.key"));
         fs::write(&certificate_file, certificate.to_pem().expect("PEM")).expect("a file");
         fs::write(&key_file, key.private_key_to_pem_pkcs8().expect("PEM")).expect("a file");
-        Host { names: vec![name.to_owned()], certificate_file, key_file, asks_certificate }
+        Host { names: vec![name.to_owned()], certificate_file, key_file, asks }
     }
 
-    pub(in crate::web) fn certificate(name: &str) -> Result<(X509, PKey<Private>), ErrorStack> {
+    pub(crate) fn certificate(name: &str) -> Result<(X509, PKey<Private>), ErrorStack> {
         let key = PKey::ec_gen("prime256v1")?;
         let mut subject = X509NameBuilder::new()?;
         subject.append_entry_by_text("CN", name)?;
@@ -271,7 +299,7 @@ pub(super) mod tests {
     #[test]
     fn a_key_of_another_certificate_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (one, two) = (host(folder.path(), "one", false), host(folder.path(), "two", false));
+        let (one, two) = (host(folder.path(), "one", Asks::Nothing), host(folder.path(), "two", Asks::Nothing));
         let mixed = Host { key_file: two.key_file, ..one };
         assert!(matches!(TlsHosts::read(vec![mixed]), Err(TlsError::Mismatch { .. } | TlsError::Key { .. })));
         assert!(matches!(TlsHosts::read(Vec::new()), Err(TlsError::NoHost)));
@@ -280,7 +308,7 @@ pub(super) mod tests {
     #[test]
     fn a_bad_file_leaves_the_former_certificate_in_use() {
         let folder = tempfile::tempdir().expect("a folder");
-        let host = host(folder.path(), "one", false);
+        let host = host(folder.path(), "one", Asks::Nothing);
         let hosts = TlsHosts::read(vec![host.clone()]).expect("good files");
         fs::write(&host.certificate_file, "not PEM").expect("a file");
         assert!(matches!(hosts.reload(), Err(TlsError::Certificate { .. })));

@@ -32,7 +32,7 @@ pub async fn type_pin(browser: &Browser, pin: &str) {
 }
 
 /// What the relying party shows of the doctor.
-async fn sees_the_doctor(browser: &Browser, relying_party: &str) {
+pub async fn sees_the_doctor(browser: &Browser, relying_party: &str) {
     browser.is_at(relying_party).await;
     browser.says("demo-signed-in").await;
     browser.shows("KIT DOC0036624").await;

@@ -112,6 +112,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
             request: stage.request(),
             transaction: TXN.into(),
             next: "/next".into(),
+            certificate: None,
         }),
         notice: None,
         give_up: Some("/rp".into()),
@@ -131,11 +132,15 @@ async fn bounce(headers: HeaderMap, Form(form): Form<Vec<(String, String)>>) -> 
 
 async fn finish(State(stage): State<Stage>, headers: HeaderMap) -> Response {
     assert_eq!(headers["origin"], stage.server.as_str(), "the second post is our own");
-    Finish { transaction: TXN.into(), outcome: Outcome::Done, next: "/next".into() }.render(&frame(&headers))
+    finish_page(Outcome::Done, "/next").render(&frame(&headers))
 }
 
 async fn cancel(headers: HeaderMap) -> Response {
-    Finish { transaction: TXN.into(), outcome: Outcome::Cancelled, next: "/".into() }.render(&frame(&headers))
+    finish_page(Outcome::Cancelled, "/").render(&frame(&headers))
+}
+
+fn finish_page(outcome: Outcome, next: &str) -> Finish {
+    Finish { transaction: TXN.into(), outcome, next: next.into(), same_tab: false }
 }
 
 /// Stands in for the agent: answers the request at once, or shows a page that can be cancelled.

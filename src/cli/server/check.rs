@@ -33,7 +33,7 @@ impl Check {
             faults.push(format!("{error} ({})", error.code()));
         }
         faults.extend(cards(&config));
-        if let Err(error) = app::listener_hosts(&config) {
+        if let Err(error) = app::Certificates::read(&config) {
             faults.push(format!("{error} ({})", error.code()));
         }
         if config.tls.is_none() && server.trusted_proxies.is_empty() && !server.listen.ip().is_loopback() {

@@ -17,6 +17,8 @@ use crate::agent::{
 };
 use crate::app::App;
 #[cfg(feature = "agent")]
+use crate::app::Listeners;
+#[cfg(feature = "agent")]
 use crate::audit::Kind;
 #[cfg(feature = "agent")]
 use crate::card::enrolment::Place;
@@ -28,8 +30,6 @@ use crate::crypto::random::SystemRandom;
 #[cfg(feature = "agent")]
 use crate::store;
 use crate::telemetry::logs;
-#[cfg(feature = "agent")]
-use crate::web::serve::Listener;
 
 /// Arguments of `sceau serve`.
 #[derive(Debug, clap::Args)]
@@ -45,21 +45,21 @@ impl Serve {
         let config = Arc::new(Config::read(path)?);
         logs::start(&config.log).map_err(|error| Failure::plain(error.to_string()))?;
         let app = App::start(config, Arc::new(SystemClock), Arc::new(SystemRandom)).await?;
-        let listener = app.bind().await?;
+        let listeners = app.bind().await?;
         let stop = CancellationToken::new();
         tokio::spawn(cancel_on_signal(stop.clone()));
         #[cfg(feature = "agent")]
         if self.agent {
-            return with_agent(app, listener, stop).await;
+            return with_agent(app, listeners, stop).await;
         }
-        app.serve(listener, stop).await;
+        app.serve(listeners, stop).await;
         Ok(())
     }
 }
 
 /// Serves, and answers for the reader of this machine: either end takes the other with it.
 #[cfg(feature = "agent")]
-async fn with_agent(app: App, listener: Listener, stop: CancellationToken) -> Result<(), Failure> {
+async fn with_agent(app: App, listeners: Listeners, stop: CancellationToken) -> Result<(), Failure> {
     let managed = ManagedSettings::read(Path::new(MANAGED_FILE))?;
     let mut options = AgentOptions::of_environment(Arc::new(DriverCards::default()), managed);
     options.state_dir = app.config().server.state_dir.join("agent");
@@ -68,7 +68,7 @@ async fn with_agent(app: App, listener: Listener, stop: CancellationToken) -> Re
         PinEntry::Page => PinSetting::Page,
     });
     let agent = Bound::bind(options.clone()).await?;
-    let serving = tokio::spawn(app.clone().serve(listener, stop.clone()));
+    let serving = tokio::spawn(app.clone().serve(listeners, stop.clone()));
     let enrolled = enrol_here(&app, &options).await;
     if let Err(failure) = &enrolled {
         tracing::error!("the reader of this machine cannot be used: {failure}");

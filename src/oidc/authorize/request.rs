@@ -65,6 +65,11 @@ impl AuthorizationRequest {
         Self::deserialize(&transaction.request)
     }
 
+    /// Whether the person has to prove anew who they are, however recently they did.
+    pub fn wants_fresh_proof(&self) -> bool {
+        self.prompt == Prompt::Login || self.max_age.is_some()
+    }
+
     /// Whether a running session answers the request without asking the person. A session that came out of the
     /// request's own transaction always does: that sign-in is what was asked for.
     pub fn is_satisfied_by(

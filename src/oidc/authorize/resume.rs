@@ -37,6 +37,12 @@ pub fn path(id: TransactionId) -> String {
     format!("/login/{id}")
 }
 
+/// Whether the relying party of a login transaction wants the person to prove anew who they are. Where that cannot be
+/// read, it does.
+pub fn wants_fresh_proof(transaction: &LoginTransaction) -> bool {
+    AuthorizationRequest::of(transaction).map_or(true, |request| request.wants_fresh_proof())
+}
+
 /// `GET /login/{id}`
 pub async fn answer(
     State(provider): State<Arc<Provider>>,

@@ -2,6 +2,7 @@
 //! Then what section 10 of the agent protocol says it stops, each attack tried.
 
 mod attacks;
+mod certificate;
 mod enrolment;
 mod fleet;
 mod reports;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use axum::middleware;
 use chrono::TimeDelta;
 use openssl::hash::MessageDigest;
 use openssl::sign::Signer;
@@ -51,6 +53,9 @@ use crate::tests::http::{Answer, Call};
 use crate::web::cookies;
 use crate::web::page::Site;
 use crate::web::pages::RelyingParty;
+use crate::web::pages::sign_in::CardPanel;
+use crate::web::proxy::{self, TrustedProxies};
+use crate::web::serve::{Listener, Patience, Transport};
 
 /// The relying party of all tests.
 const CLIENT: &str = "dpi";
@@ -64,16 +69,17 @@ struct Hospital {
     login: Arc<CardLogin>,
     front: WebOrigin,
     address: SocketAddr,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Hospital {
     /// Known here: the holder of the card `good`, with a link to the establishment.
     async fn open() -> Self {
-        Self::with(None).await
+        Self::with(|_| {}).await
     }
 
-    async fn with(minimum_agent: Option<&str>) -> Self {
+    /// As [`Self::open`], with other parts.
+    async fn with(change: impl FnOnce(&mut Parts)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (anchors, crl) = (dir.path().join("anchors"), dir.path().join("crl"));
         std::fs::create_dir_all(&anchors).unwrap();
@@ -100,10 +106,11 @@ impl Hospital {
         )
         .await
         .unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let plain = Transport::Plain { behind_proxy: false };
+        let listener = Listener::bind(([127, 0, 0, 1], 0).into(), plain).await.unwrap();
+        let address = listener.address();
         let front = WebOrigin::parse(&format!("http://{address}")).unwrap();
-        let login = CardLogin::new(Parts {
+        let mut parts = Parts {
             db: db.clone(),
             clock: shared,
             random: Arc::new(SystemRandom),
@@ -113,15 +120,20 @@ impl Hospital {
             front: front.clone(),
             display_name: "CHU d’Essai".into(),
             agent_port: AGENT_PORT,
-            minimum_agent: minimum_agent.map(|version| AgentVersion::parse(version).unwrap()),
+            minimum_agent: None,
             verifier: Some(Arc::new(verifier)),
+            certificate: None,
             session: SessionPolicy::default(),
             site: Site { establishment: "CHU d’Essai".into(), https: false },
             next: |id| format!("/login/{id}"),
-        });
-        let router = login::routes(&login);
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        let hospital = Self { db, clock, trail, seal, login, front, address, _dir: dir };
+            wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
+        };
+        change(&mut parts);
+        let login = CardLogin::new(parts);
+        let named = middleware::from_fn_with_state(TrustedProxies::default(), proxy::name_client);
+        let router = login::routes(&login).layer(named);
+        tokio::spawn(listener.serve(router, Patience::default(), CancellationToken::new()));
+        let hospital = Self { db, clock, trail, seal, login, front, address, dir };
         hospital.register_client().await;
         hospital.admit("good").await;
         hospital
@@ -168,25 +180,34 @@ impl Hospital {
 
     /// What `/auth` does: a sign-in, bound to this browser, and the request that stands in its page.
     async fn begin(&self, browser: &mut Browser) -> (TransactionId, String) {
+        let id = self.begin_with(browser, serde_json::json!({})).await;
+        (id, self.panel(id).await)
+    }
+
+    async fn begin_with(&self, browser: &mut Browser, request: serde_json::Value) -> TransactionId {
         let (now, cookie) = (self.clock.now(), Secret::of_256_bits(&SystemRandom));
         let id = TransactionId::new(now, &SystemRandom);
         let new = NewTransaction {
             id,
             browser_hash: sha256(cookie.expose().as_bytes()),
             client_id: CLIENT.into(),
-            request: serde_json::json!({}),
+            request,
             expires_at: now + TimeDelta::minutes(10),
         };
         store::login_transaction::begin(&self.db, &new, now).await.unwrap();
         browser.take(cookies::transaction(id).set(&cookie, None).unwrap().to_str().unwrap());
-        (id, self.panel(id).await)
+        id
     }
 
     /// The card request in the sign-in page.
     async fn panel(&self, id: TransactionId) -> String {
+        self.card_panel(id).await.request
+    }
+
+    async fn card_panel(&self, id: TransactionId) -> CardPanel {
         let relying_party = RelyingParty { name: "Dossier patient".into(), host: "dpi.chu.example".into() };
         let transaction = self.transaction(id).await;
-        self.login.panel(&transaction, &relying_party, format!("/login/{id}")).await.unwrap().request
+        self.login.panel(&transaction, &relying_party, format!("/login/{id}")).await.unwrap()
     }
 
     async fn transaction(&self, id: TransactionId) -> LoginTransaction {

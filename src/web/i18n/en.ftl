@@ -41,6 +41,18 @@ finish-done = You are signed in
 finish-cancelled = Sign-in cancelled
 finish-close = You can close this window.
 
+## Certificate of the card
+
+card-certificate = Use the card’s certificate (ANS components installed on this computer)
+holder-title = Is this you?
+holder-card-of = The certificate presented is that of the card of:
+holder-name = Name
+holder-profession = Profession
+holder-id = National identifier
+holder-go-on = Continue as { $name }
+holder-warning = Do not continue if this card is not yours, or if you did not ask to sign in.
+holder-not-me = This is not me
+
 ## Sessions
 
 home-title = Where you are signed in
@@ -339,6 +351,18 @@ error-CARD-020 = You cancelled.
     .action = Nothing was sent. You can start again whenever you want.
 error-CARD-030 = The enrolment of this workstation has ended.
     .action = Restart the workstation, then try again. If it happens again, tell your IT department.
+error-CARD-040 = This certificate has been used, or another has taken its place.
+    .action = Start again from the sign-in page.
+error-CARD-041 = Your answer came too late.
+    .action = It is good for two minutes only. Start again.
+error-CARD-042 = Your browser presented no certificate.
+    .action = Insert your card, wait a few seconds and start again, choosing its certificate. If there is nothing to choose from, close all windows of the browser first.
+error-CARD-043 = The card’s certificate is not accepted from this network.
+    .action = Sign in by other means, or ask your IT department.
+error-CARD-044 = This service wants you to enter your code now.
+    .action = The card’s certificate does not show that. Go back to the sign-in page and use the button of the CPS card.
+error-CARD-045 = This address opens from the sign-in page only.
+    .action = Go back to the service you wanted to use and start signing in again.
 
 ## Errors of the database
 

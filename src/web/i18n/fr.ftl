@@ -41,6 +41,18 @@ finish-done = Vous êtes connecté
 finish-cancelled = Connexion annulée
 finish-close = Vous pouvez fermer cette fenêtre.
 
+## Certificat de la carte
+
+card-certificate = Utiliser le certificat de la carte (composants de l’ANS installés sur ce poste)
+holder-title = Est-ce bien vous ?
+holder-card-of = Le certificat présenté est celui de la carte de :
+holder-name = Nom
+holder-profession = Profession
+holder-id = Identifiant national
+holder-go-on = Continuer en tant que { $name }
+holder-warning = Ne continuez pas si cette carte n’est pas la vôtre, ou si vous n’avez pas demandé cette connexion.
+holder-not-me = Ce n’est pas moi
+
 ## Sessions
 
 home-title = Vos connexions
@@ -339,6 +351,18 @@ error-CARD-020 = Vous avez annulé.
     .action = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
 error-CARD-030 = L’inscription de ce poste a pris fin.
     .action = Redémarrez le poste, puis réessayez. Si cela se répète, prévenez votre service informatique.
+error-CARD-040 = Ce certificat a déjà servi, ou un autre l’a remplacé.
+    .action = Recommencez depuis la page de connexion.
+error-CARD-041 = Votre réponse est arrivée trop tard.
+    .action = Elle n’est valable que deux minutes. Recommencez.
+error-CARD-042 = Votre navigateur n’a présenté aucun certificat.
+    .action = Insérez votre carte, attendez quelques secondes et recommencez en choisissant son certificat. Si aucun choix n’est proposé, fermez toutes les fenêtres du navigateur d’abord.
+error-CARD-043 = Le certificat de la carte n’est pas accepté depuis ce réseau.
+    .action = Connectez-vous par un autre moyen, ou adressez-vous à votre service informatique.
+error-CARD-044 = Ce service demande que vous saisissiez votre code maintenant.
+    .action = Le certificat de la carte ne le montre pas. Revenez à la page de connexion et utilisez le bouton de la carte CPS.
+error-CARD-045 = Cette adresse ne s’ouvre que depuis la page de connexion.
+    .action = Revenez au service que vous vouliez utiliser et recommencez la connexion.
 
 ## Erreurs de la base de données
 

@@ -2,7 +2,8 @@
 //!
 //! [`Bounce`] is what the return path answers. It reads and writes no state: it only makes the browser post the same
 //! answer again, this time from our own origin and so with our cookies. [`Finish`] ends the popup, or goes on in the
-//! same tab. Neither holds a code, an address of the relying party, or a cookie.
+//! same tab. Neither holds a code, an address of the relying party, or a cookie. [`Holder`] asks whoever came with the
+//! certificate of a card whether they are the person on it, before anything is signed in.
 
 use askama::Template;
 use axum::response::Response;
@@ -26,6 +27,29 @@ pub struct Finish {
     pub outcome: Outcome,
     /// Where the same tab goes on: done, a GET that needs the new session cookie; cancelled, the sign-in page.
     pub next: String,
+    /// The page is in the tab that the person signs in with, and goes on by itself.
+    pub same_tab: bool,
+}
+
+/// Whose card it is, and whether to go on. Without this page, a link made with the card of somebody else would sign
+/// them in here.
+#[derive(Clone)]
+pub struct Holder {
+    pub name: String,
+    /// Profession, in the words of the card.
+    pub title: Option<String>,
+    /// National identifier: names are not unique.
+    pub id_nat: String,
+    /// The service that is signed in to.
+    pub relying_party: String,
+    /// Where the answer goes: a path of this host.
+    pub action: String,
+    /// Handle of the transaction, as on the sign-in page.
+    pub transaction: String,
+    /// One-time handle of the certificate.
+    pub handle: String,
+    /// The sign-in page.
+    pub back: String,
 }
 
 /// How it ended.
@@ -50,6 +74,12 @@ impl std::fmt::Debug for Bounce {
     }
 }
 
+impl std::fmt::Debug for Holder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Holder").field("transaction", &self.transaction).finish_non_exhaustive()
+    }
+}
+
 impl Bounce {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = BounceView { frame, t: frame.texts, page: self, script: &assets::SUBMIT.path };
@@ -61,6 +91,13 @@ impl Finish {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = FinishView { frame, t: frame.texts, page: self, script: &assets::FINISH.path };
         frame.page(StatusCode::OK, Policy { scripts: true, images: true, ..Policy::default() }, &view)
+    }
+}
+
+impl Holder {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = HolderView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
     }
 }
 
@@ -80,4 +117,12 @@ struct FinishView<'a> {
     t: &'static Texts,
     page: &'a Finish,
     script: &'a str,
+}
+
+#[derive(Template)]
+#[template(path = "card_holder.html")]
+struct HolderView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a Holder,
 }

@@ -82,6 +82,8 @@ pub struct CardPanel {
     pub transaction: String,
     /// Where to go once signed in: a GET that needs the new session cookie.
     pub next: String,
+    /// The host that asks the browser for the card's certificate, for workstations that have the national middleware.
+    pub certificate: Option<String>,
 }
 
 impl std::fmt::Debug for CardPanel {

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::web::tls::Asks;
 use crate::web::tls::tests::{certificate, host as tls_host};
 
 struct Running {
@@ -140,7 +141,7 @@ fn subject(stream: &tokio_openssl::SslStream<TcpStream>) -> String {
 async fn only_the_card_host_asks_for_a_certificate() {
     let folder = tempfile::tempdir().expect("a folder");
     let hosts =
-        vec![tls_host(folder.path(), "id.example", false), tls_host(folder.path(), "carte.example", true)];
+        vec![tls_host(folder.path(), "id.example", Asks::Nothing), tls_host(folder.path(), "carte.example", Asks::Certificate)];
     let hosts = Arc::new(TlsHosts::read(hosts).expect("certificates"));
     let router = Router::new().route("/", get(who));
     let running = start(router, Transport::Tls(hosts), Patience::default()).await;
@@ -169,11 +170,11 @@ async fn only_the_card_host_asks_for_a_certificate() {
 #[tokio::test]
 async fn a_certificate_is_changed_without_a_restart() {
     let folder = tempfile::tempdir().expect("a folder");
-    let host = tls_host(folder.path(), "id.example", false);
+    let host = tls_host(folder.path(), "id.example", Asks::Nothing);
     let hosts = Arc::new(TlsHosts::read(vec![host.clone()]).expect("a certificate"));
     let running = start(Router::new(), Transport::Tls(hosts.clone()), Patience::default()).await;
     assert_eq!(subject(&connect(running.address, "id.example", false).await), "id.example");
-    let next = tls_host(folder.path(), "next.example", false);
+    let next = tls_host(folder.path(), "next.example", Asks::Nothing);
     std::fs::copy(&next.certificate_file, &host.certificate_file).expect("copied");
     std::fs::copy(&next.key_file, &host.key_file).expect("copied");
     hosts.reload().expect("good files");
@@ -186,10 +187,67 @@ async fn a_certificate_is_changed_without_a_restart() {
 async fn silence_at_the_handshake_holds_up_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
     let hosts =
-        Arc::new(TlsHosts::read(vec![tls_host(folder.path(), "id.example", false)]).expect("a certificate"));
+        Arc::new(TlsHosts::read(vec![tls_host(folder.path(), "id.example", Asks::Nothing)]).expect("a certificate"));
     let running = start(Router::new().route("/", get(who)), Transport::Tls(hosts), Patience::default()).await;
     let _silent = TcpStream::connect(running.address).await.expect("connected");
     let answer = ask(connect(running.address, "id.example", false).await, "id.example", "/").await;
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+    running.stop.cancel();
+}
+
+/// What OpenSSL's own client says of a host that asks for `asks`.
+async fn said_by_s_client(asks: Asks, arguments: &[&str]) -> String {
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = TlsHosts::read(vec![tls_host(folder.path(), "carte.example", asks)]).expect("a certificate");
+    let router = Router::new().route("/", get(who));
+    let running = start(router, Transport::Tls(Arc::new(hosts)), Patience::default()).await;
+    let output = tokio::process::Command::new("openssl")
+        .args(["s_client", "-servername", "carte.example", "-connect", &running.address.to_string()])
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .await
+        .expect("the openssl command");
+    running.stop.cancel();
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// facts: a CPS3 signs PKCS#1 v1.5 only, which neither TLS 1.3 nor RSA-PSS can use.
+#[tokio::test]
+async fn a_cps3_is_asked_for_what_it_can_do() {
+    let said = said_by_s_client(Asks::CardCertificate, &["-alpn", "h2,http/1.1"]).await;
+    assert!(said.contains("New, TLSv1.2"), "{said}");
+    assert!(said.contains("ALPN protocol: http/1.1"), "{said}");
+    let (_, asked) = said.split_once("Requested Signature Algorithms: ").expect("a certificate is asked for");
+    let asked = asked.lines().next().unwrap_or_default();
+    assert!(asked.contains("RSA+SHA256") && !asked.contains("PSS"), "{asked}");
+
+    let said = said_by_s_client(Asks::CardCertificate, &["-tls1_3"]).await;
+    assert!(said.contains("alert protocol version"), "{said}");
+    let said = said_by_s_client(Asks::Certificate, &[]).await;
+    assert!(said.contains("New, TLSv1.3") && said.contains("PSS"), "other certificates: {said}");
+}
+
+#[tokio::test]
+async fn no_session_is_resumed_past_the_question() {
+    let said = said_by_s_client(Asks::CardCertificate, &["-reconnect"]).await;
+    assert!(said.matches("New, TLSv1.2").count() > 1 && !said.contains("Reused"), "{said}");
+    assert!(!said.contains("TLS session ticket:"), "{said}");
+    // The client does resume where it may.
+    let said = said_by_s_client(Asks::Nothing, &["-reconnect", "-tls1_2"]).await;
+    assert!(said.contains("Reused, TLSv1.2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_second_request_needs_a_second_handshake_where_that_is_asked() {
+    let patience = Patience { keep_alive: false, ..Patience::default() };
+    let running = start(Router::new().route("/", get(who)), plain(), patience).await;
+    let mut stream = TcpStream::connect(running.address).await.expect("connected");
+    let request = "GET / HTTP/1.1\r\nHost: x\r\n\r\n";
+    stream.write_all(request.repeat(2).as_bytes()).await.expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.expect("the end of the connection");
+    assert_eq!(answer.matches("HTTP/1.1 200").count(), 1, "{answer}");
+    assert!(answer.contains("connection: close"), "{answer}");
     running.stop.cancel();
 }

@@ -47,7 +47,13 @@ pub struct Browser {
 impl Browser {
     /// Starts Chromium with an empty profile and the size of a desk.
     pub async fn start(settings: Settings) -> Self {
+        Self::at_home(settings, |_| {}).await
+    }
+
+    /// As [`Self::start`], after `prepare` has put something into the home of its user.
+    pub async fn at_home(settings: Settings, prepare: impl FnOnce(&Path)) -> Self {
         let profile = tempfile::tempdir().unwrap();
+        prepare(profile.path());
         let mut driver = Program::start(
             "chromedriver (package chromium-driver)",
             Command::new("chromedriver").arg("--port=0").env("HOME", profile.path()),

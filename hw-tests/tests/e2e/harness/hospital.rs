@@ -13,13 +13,14 @@ use sceau::ids::Secret;
 use sceau::sandbox::SERVICES;
 use sceau::sandbox::relying_party::RelyingParty;
 
-use sceau_certs::Pki;
+use sceau_certs::{KeyPair, Pki};
 use sceau_hw_tests::identity;
 use sceau_hw_tests::pcscd::Pcscd;
 use sceau_hw_tests::softcard::{Identity, Profile, SoftCard, vpcd::Inserted};
 use serde_json::Value;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::certificates;
 use super::other_server::OtherServer;
 use super::postgres::Postgres;
 use super::program::{Program, ours};
@@ -170,6 +171,22 @@ impl Hospital {
         let text = configuration(&format!("{accept}\n{card_settings}"), self.postgres.as_ref());
         std::fs::write(self.configuration(), text).unwrap();
         self.start_server().await;
+    }
+
+    /// Opens the way by the card's certificate, with `settings` besides in the section `[card.tls]`; the certificate of
+    /// its host.
+    pub async fn ask_for_certificates(&mut self, settings: &str) -> PathBuf {
+        let (certificate, key) = certificates::of_the_host(self.directory.path());
+        let (url, port) = (certificates::address(), certificates::PORT);
+        let files = format!("certificate_file = {certificate:?}\nkey_file = {key:?}");
+        self.configure(&format!("[card.tls]\nurl = \"{url}\"\nlisten = \"127.0.0.1:{port}\"\n{files}\n{settings}"))
+            .await;
+        certificate
+    }
+
+    /// What the middleware offers a browser of the card called `name`.
+    pub fn authentication(&self, name: &str) -> &KeyPair {
+        &self.pki.card(name).unwrap_or_else(|| panic!("there is no card {name}")).authentication
     }
 
     /// A copy of the server's state, which does not run.

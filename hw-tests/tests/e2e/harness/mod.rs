@@ -5,6 +5,7 @@
 
 pub mod apache;
 pub mod browser;
+pub mod certificates;
 pub mod hospital;
 pub mod node;
 pub mod other_server;

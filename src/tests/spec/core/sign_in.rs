@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use crate::clock::Clock as _;
 use crate::crypto::random::SystemRandom;
 use crate::ids::TransactionId;
-use crate::store::login_transaction;
+use crate::store::login_transaction::{self, Proof};
 use crate::tests::spec::stand::{Answer, DOCTOR, SignedIn, Stand, query};
 
 fn transaction_of(answer: &Answer) -> TransactionId {
@@ -20,7 +20,12 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
     assert!(login_transaction::issue_card_request(&stand.db, id, "txn", "jws", soon, now).await.unwrap());
     let event = stand.event(crate::audit::Kind::SignIn);
     let completion =
-        login_transaction::Completion { card_txn: "txn", session: &new, replaced: None, event: &event };
+        login_transaction::Completion {
+            proof: Proof::Request("txn"),
+            session: &new,
+            replaced: None,
+            event: &event,
+        };
     let done = login_transaction::complete(&stand.db, id, completion, now, &SystemRandom).await.unwrap();
     assert!(done);
     SignedIn { cookie: format!("__Host-session={}", cookie.expose()), session: new.id }

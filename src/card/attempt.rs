@@ -1,0 +1,214 @@
+//! One try to sign in with a card, whichever way the card was proven: by the answer of an agent ([`super::finish`]) or
+//! by a TLS handshake ([`super::tls_login`]).
+//!
+//! A hospital gets from it that both ways end in the same session, by the same rules: only in the browser that began
+//! the sign-in, only for a person who is admitted, once, with whoever was signed in here before signed out first; and
+//! that a refusal is said on the page, to the page that waits, in the log and in the audit, with one code.
+//!
+//! It never asks how the card was proven; each way brings its own checks.
+
+use axum::response::Response;
+use http::{HeaderMap, HeaderValue, header};
+
+use super::login::CardLogin;
+use super::refusal::Refusal;
+use super::verify::VerifiedCard;
+use crate::audit::{Caller, Event, Kind};
+use crate::crypto::constant_time_eq;
+use crate::crypto::digest::sha256;
+use crate::directory::{self, NationalId};
+use crate::ids::{PersonId, Secret, SessionId};
+use crate::session::{Amr, Authentication, EndReason};
+use crate::store;
+use crate::store::audit::NewRow;
+use crate::store::client::Client;
+use crate::store::login_transaction::{Completion, LoginTransaction, Proof, Replaced, State as Stage};
+use crate::store::session::NewSession;
+use crate::web::cookies;
+use crate::web::error_page::ErrorPage;
+use crate::web::page::Frame;
+use crate::web::pages::card::{Finish, Outcome};
+
+/// A try on its way through the checks. The event learns what is known, so that a refusal says as much as it can.
+pub(super) struct Attempt<'a> {
+    pub(super) login: &'a CardLogin,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) caller: &'a Caller,
+    means: &'static str,
+    event: Event,
+    /// The sign-in, once it is certain that this browser began it.
+    transaction: Option<LoginTransaction>,
+}
+
+impl<'a> Attempt<'a> {
+    /// `means` is the name of the way in the audit.
+    pub(super) fn new(
+        login: &'a CardLogin,
+        headers: &'a HeaderMap,
+        caller: &'a Caller,
+        means: &'static str,
+    ) -> Self {
+        let event = login.parts.trail.event(Kind::SignIn).caller(caller).means(means, None);
+        Self { login, headers, caller, means, event, transaction: None }
+    }
+
+    /// Adds what is known to the event.
+    pub(super) fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+        self.event = more(self.event.clone());
+    }
+
+    /// The sign-in that was found, if this browser holds its cookie.
+    pub(super) fn of_this_browser(&mut self, found: LoginTransaction) -> Result<LoginTransaction, Refusal> {
+        self.learn(|event| event.transaction(found.id).client(&found.client_id));
+        let cookie = cookies::transaction(found.id).read(self.headers).ok_or(Refusal::OtherBrowser)?;
+        if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
+            return Err(Refusal::OtherBrowser);
+        }
+        self.transaction = Some(found.clone());
+        Ok(found)
+    }
+
+    /// Whether the sign-in still waits for a proof.
+    pub(super) fn check_open(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
+        if transaction.state != Stage::Open {
+            return Err(Refusal::AlreadyEnded);
+        }
+        if transaction.expires_at <= self.login.now() {
+            return Err(Refusal::TransactionExpired);
+        }
+        Ok(())
+    }
+
+    /// Notes whose card it is.
+    pub(super) fn saw(&mut self, card: &VerifiedCard) {
+        let (means, number) = (self.means, card.certificate.card_number.clone());
+        self.learn(|event| event.means(means, number.as_deref()).id_nat(&card.certificate.id_nat));
+    }
+
+    /// The relying party, if it is still there.
+    pub(super) async fn client(&mut self, transaction: &LoginTransaction) -> Result<Client, Refusal> {
+        let client = store::client::by_id(&self.login.parts.db, &transaction.client_id).await?;
+        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        self.learn(|event| event.application(&client.name));
+        Ok(client)
+    }
+
+    /// The card's person, if admitted and active.
+    pub(super) async fn person(
+        &mut self,
+        transaction: &LoginTransaction,
+        card: &VerifiedCard,
+    ) -> Result<PersonId, Refusal> {
+        let client = self.client(transaction).await?;
+        let parts = &self.login.parts;
+        let id_nat = NationalId::of_source(&card.certificate.id_nat).ok_or(directory::Refusal::Unknown)?;
+        let now = self.login.now();
+        let person =
+            directory::sign_in(&parts.db, &parts.trail, &id_nat, client.audience, now, &*parts.random)
+                .await??;
+        self.learn(|event| event.person(person));
+        Ok(person)
+    }
+
+    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Yields the
+    /// page that says so; the new cookie is set in this response only.
+    pub(super) async fn complete(
+        &mut self,
+        transaction: &LoginTransaction,
+        proof: Proof<'_>,
+        authentication: Authentication,
+        finish: Finish,
+        frame: &Frame,
+    ) -> Result<Response, Refusal> {
+        let cookie = self.begin_session(transaction, proof, authentication).await?;
+        self.login.waiting.wake(transaction.id);
+        let mut response = finish.render(frame);
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+        Ok(response)
+    }
+
+    async fn begin_session(
+        &mut self,
+        transaction: &LoginTransaction,
+        proof: Proof<'_>,
+        authentication: Authentication,
+    ) -> Result<HeaderValue, Refusal> {
+        let parts = &self.login.parts;
+        let (now, random) = (self.login.now(), &*parts.random);
+        let cookie = Secret::of_256_bits(random);
+        let factors: Vec<String> =
+            authentication.amr.iter().copied().map(Amr::as_str).map(str::to_owned).collect();
+        let acr = authentication.acr;
+        let new = NewSession {
+            id: SessionId::new(now, random),
+            cookie_hash: sha256(cookie.expose().as_bytes()),
+            expires_at: now + parts.session.lifetime,
+            authentication,
+        };
+        self.learn(|event| event.session(new.id).level(acr.as_str(), &factors));
+        let replaced = match cookies::session().read(self.headers) {
+            Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
+            None => None,
+        };
+        let replaced = replaced.filter(|session| session.ended_at.is_none()).map(|session| {
+            let event = parts.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
+            let event =
+                event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
+            Replaced { session: session.id, event: NewRow::from(&event) }
+        });
+        let completion = Completion {
+            proof,
+            session: &new,
+            replaced: replaced.as_ref(),
+            event: &NewRow::from(&self.event),
+        };
+        let done =
+            store::login_transaction::complete(&parts.db, transaction.id, completion, now, random).await?;
+        if !done {
+            // Another answer to the same request was faster.
+            return Err(Refusal::AlreadyEnded);
+        }
+        Ok(cookies::session().set(&cookie, None)?)
+    }
+
+    /// Writes the refusal to log and audit, and, in the browser that began the sign-in, to the sign-in, so that the
+    /// waiting page can say it. Yields the page that says so here.
+    pub(super) async fn refuse(mut self, refusal: &Refusal, frame: &Frame) -> Response {
+        let transaction = self.transaction.take();
+        self.record(refusal, transaction.as_ref()).await;
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        let page = ErrorPage::new(refusal.status(), refusal.code(), operation);
+        let page = match &transaction {
+            Some(transaction) => page.retry((self.login.parts.next)(transaction.id)),
+            None => page,
+        };
+        page.render(frame)
+    }
+
+    async fn record(&self, refusal: &Refusal, transaction: Option<&LoginTransaction>) {
+        let code = refusal.code();
+        tracing::warn!(code, "a card sign-in was refused: {refusal}");
+        let event = self.event.clone();
+        let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+        let db = &self.login.parts.db;
+        if let Err(error) = store::audit::append(db, NewRow::from(&event)).await {
+            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+        }
+        if let Some(transaction) = transaction {
+            if let Err(error) = store::login_transaction::note_failure(db, transaction.id, code).await {
+                tracing::error!(code = error.code(), %error, "the waiting page will not learn of the refusal");
+            }
+            self.login.waiting.wake(transaction.id);
+        }
+    }
+
+    /// The last page of this sign-in, once it has succeeded.
+    pub(super) fn finish_page(&self, transaction: &LoginTransaction) -> Finish {
+        Finish {
+            transaction: transaction.id.to_string(),
+            outcome: Outcome::Done,
+            next: (self.login.parts.next)(transaction.id),
+            same_tab: false,
+        }
+    }
+}
