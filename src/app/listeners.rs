@@ -29,7 +29,8 @@ impl Certificates {
     /// # Errors
     /// [`TlsError`], where they cannot be used.
     pub fn read(config: &Config) -> Result<Self, TlsError> {
-        let hosts = |host: Option<Host>| host.map(|host| TlsHosts::read(vec![host]).map(Arc::new)).transpose();
+        let hosts =
+            |host: Option<Host>| host.map(|host| TlsHosts::read(vec![host]).map(Arc::new)).transpose();
         let front = config.tls.as_ref().map(|tls| Host {
             names: config.server.front_url.host_str().map(str::to_owned).into_iter().collect(),
             certificate_file: tls.certificate_file.clone(),

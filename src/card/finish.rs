@@ -60,8 +60,7 @@ impl Attempt<'_> {
         let txn = request.challenge.to_text();
         let authentication = authentication(person, &answer, &card, self.login.now());
         let finish = self.finish_page(&transaction);
-        let page =
-            self.complete(&transaction, Proof::Request(&txn), authentication, finish, frame).await?;
+        let page = self.complete(&transaction, Proof::Request(&txn), authentication, finish, frame).await?;
         if let Err(error) = store::workstation::seen(
             &self.login.parts.db,
             &workstation,

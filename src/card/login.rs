@@ -13,8 +13,8 @@ use super::protocol::{
     AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH,
     STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
-use super::verify::CardVerifier;
 use super::tls_login::{self, CertificateLogin};
+use super::verify::CardVerifier;
 use super::{enrolment, finish, return_path, standing, terminal, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};

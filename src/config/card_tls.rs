@@ -47,7 +47,9 @@ impl CardTls {
             "listen",
             "write an address of its own: TLS is spoken differently there, such as listen = \"[::]:8443\"",
             |text| match (socket(text)?, server) {
-                (listen, Some(server)) if listen == server.listen => Err("is taken by server.listen".to_owned()),
+                (listen, Some(server)) if listen == server.listen => {
+                    Err("is taken by server.listen".to_owned())
+                }
                 (listen, _) => Ok(listen),
             },
         );
@@ -74,9 +76,12 @@ impl CardTls {
 fn own_host(text: &str, server: Option<&Server>) -> Result<Url, String> {
     let url = origin(text)?;
     if url.scheme() != "https" || url.domain().is_none() {
-        return Err("must begin with https:// and have a host name: browsers are asked for a certificate".into());
+        return Err(
+            "must begin with https:// and have a host name: browsers are asked for a certificate".into()
+        );
     }
-    let is_taken = |server: &Server| [&server.issuer, &server.front_url].iter().any(|other| other.host() == url.host());
+    let is_taken =
+        |server: &Server| [&server.issuer, &server.front_url].iter().any(|other| other.host() == url.host());
     if server.is_some_and(is_taken) {
         return Err("must have a host name of its own: no page may make a browser ask for a card".into());
     }

@@ -45,9 +45,8 @@ impl Server {
             issuer,
         );
         let front_url = section.text("front_url", origin);
-        let listen = section
-            .text("listen", socket)
-            .unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
+        let listen =
+            section.text("listen", socket).unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)));
         let trusted_proxies = section.list("trusted_proxies", network).unwrap_or_default();
         let state_dir = section.path_of("state_dir").unwrap_or_else(|| PathBuf::from("/var/lib/sceau"));
         let requests_per_minute = section
@@ -102,9 +101,8 @@ fn address(text: &str) -> Result<Url, String> {
 }
 
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
-    text.parse().map_err(|_| {
-        "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:443\"".to_owned()
-    })
+    text.parse()
+        .map_err(|_| "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:443\"".to_owned())
 }
 
 pub(super) fn network(text: &str) -> Result<IpNet, String> {

@@ -402,8 +402,12 @@ mod tests {
                 event: crate::store::client::tests::event(Kind::SessionEnded, &clock),
             };
             let replaced = Some(&before_ends);
-            let with =
-                |txn, session, replaced| Completion { proof: Proof::Request(txn), session, replaced, event: &event };
+            let with = |txn, session, replaced| Completion {
+                proof: Proof::Request(txn),
+                session,
+                replaced,
+                event: &event,
+            };
             assert!(
                 !complete(&db, id, with("t1", &first, replaced), now, &random).await.unwrap(),
                 "an older request"

@@ -169,10 +169,8 @@ fn of_headers(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Malformed> {
 
 /// An item that is a byte sequence, without parameters: `:base64:`, padded, nothing before and nothing behind.
 fn byte_sequence(text: &[u8]) -> Result<Vec<u8>, Malformed> {
-    let encoded = text
-        .strip_prefix(b":")
-        .and_then(|rest| rest.strip_suffix(b":"))
-        .ok_or(Malformed::NoByteSequence)?;
+    let encoded =
+        text.strip_prefix(b":").and_then(|rest| rest.strip_suffix(b":")).ok_or(Malformed::NoByteSequence)?;
     if encoded.is_empty() || encoded.len() > MAX_CERTIFICATE_LEN.saturating_mul(4) / 3 {
         return Err(Malformed::Length);
     }
@@ -289,7 +287,11 @@ mod tests {
             "-----BEGIN CERTIFICATE----- b3du -----END CERTIFICATE-----",
             "(null)",
         ] {
-            assert_eq!(ask(&router, plain("10.0.0.1:1"), &[("client-cert", value)]).await.0, 400, "{value:?}");
+            assert_eq!(
+                ask(&router, plain("10.0.0.1:1"), &[("client-cert", value)]).await.0,
+                400,
+                "{value:?}"
+            );
         }
         let long = format!(":{}:", "QUFB".repeat(8_000));
         assert_eq!(ask(&router, plain("10.0.0.1:1"), &[("client-cert", &long)]).await.0, 400);

@@ -151,12 +151,7 @@ fn sign_in() -> SignIn {
 
 fn finish(outcome: Outcome) -> Finish {
     // A fragment, so that the sample that goes on by itself stays on the page.
-    Finish {
-        transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
-        outcome,
-        next: "#next".into(),
-        same_tab: false,
-    }
+    Finish { transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(), outcome, next: "#next".into(), same_tab: false }
 }
 
 fn holder() -> Holder {

@@ -87,8 +87,7 @@ impl Asks {
 }
 
 /// Signatures that the host of a card's certificate makes and takes: all but RSA-PSS.
-const WITHOUT_PSS: &str =
-    "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA+SHA256:RSA+SHA384:RSA+SHA512";
+const WITHOUT_PSS: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
 /// What a handshake said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -299,7 +298,8 @@ pub(crate) mod tests {
     #[test]
     fn a_key_of_another_certificate_is_named() {
         let folder = tempfile::tempdir().expect("a folder");
-        let (one, two) = (host(folder.path(), "one", Asks::Nothing), host(folder.path(), "two", Asks::Nothing));
+        let (one, two) =
+            (host(folder.path(), "one", Asks::Nothing), host(folder.path(), "two", Asks::Nothing));
         let mixed = Host { key_file: two.key_file, ..one };
         assert!(matches!(TlsHosts::read(vec![mixed]), Err(TlsError::Mismatch { .. } | TlsError::Key { .. })));
         assert!(matches!(TlsHosts::read(Vec::new()), Err(TlsError::NoHost)));

@@ -172,7 +172,8 @@ async fn another_signer_on_the_workstation() {
 
 #[tokio::test]
 async fn a_workstation_that_is_revoked_waits_or_is_too_old() {
-    let hospital = Hospital::with(|parts| parts.minimum_agent = Some(AgentVersion::parse("0.0.2").unwrap())).await;
+    let hospital =
+        Hospital::with(|parts| parts.minimum_agent = Some(AgentVersion::parse("0.0.2").unwrap())).await;
     let workstation = Workstation::of(&hospital, "good").await;
     let mut browser = Browser::default();
     let (_, request) = hospital.begin(&mut browser).await;

@@ -43,13 +43,12 @@ finish-close = You can close this window.
 
 ## Certificate of the card
 
-card-certificate = Use the card’s certificate (ANS components installed on this computer)
-holder-title = Is this you?
-holder-card-of = The certificate presented is that of the card of:
-holder-name = Name
+card-certificate = Sign in with the card’s certificate (ANS components)
+holder-title = Are you { $name }?
+holder-detail = This is the name in the certificate of the card presented, which is about to sign you in to { $name }.
 holder-profession = Profession
 holder-id = National identifier
-holder-go-on = Continue as { $name }
+holder-go-on = Yes, continue
 holder-warning = Do not continue if this card is not yours, or if you did not ask to sign in.
 holder-not-me = This is not me
 

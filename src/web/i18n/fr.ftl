@@ -43,13 +43,12 @@ finish-close = Vous pouvez fermer cette fenêtre.
 
 ## Certificat de la carte
 
-card-certificate = Utiliser le certificat de la carte (composants de l’ANS installés sur ce poste)
-holder-title = Est-ce bien vous ?
-holder-card-of = Le certificat présenté est celui de la carte de :
-holder-name = Nom
+card-certificate = Se connecter avec le certificat de la carte (composants de l’ANS)
+holder-title = Êtes-vous { $name } ?
+holder-detail = C’est le nom inscrit dans le certificat de la carte présentée, qui va vous connecter à { $name }.
 holder-profession = Profession
 holder-id = Identifiant national
-holder-go-on = Continuer en tant que { $name }
+holder-go-on = Oui, continuer
 holder-warning = Ne continuez pas si cette carte n’est pas la vôtre, ou si vous n’avez pas demandé cette connexion.
 holder-not-me = Ce n’est pas moi
 

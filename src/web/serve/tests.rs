@@ -140,8 +140,10 @@ fn subject(stream: &tokio_openssl::SslStream<TcpStream>) -> String {
 #[tokio::test]
 async fn only_the_card_host_asks_for_a_certificate() {
     let folder = tempfile::tempdir().expect("a folder");
-    let hosts =
-        vec![tls_host(folder.path(), "id.example", Asks::Nothing), tls_host(folder.path(), "carte.example", Asks::Certificate)];
+    let hosts = vec![
+        tls_host(folder.path(), "id.example", Asks::Nothing),
+        tls_host(folder.path(), "carte.example", Asks::Certificate),
+    ];
     let hosts = Arc::new(TlsHosts::read(hosts).expect("certificates"));
     let router = Router::new().route("/", get(who));
     let running = start(router, Transport::Tls(hosts), Patience::default()).await;
@@ -186,8 +188,9 @@ async fn a_certificate_is_changed_without_a_restart() {
 #[tokio::test]
 async fn silence_at_the_handshake_holds_up_nobody() {
     let folder = tempfile::tempdir().expect("a folder");
-    let hosts =
-        Arc::new(TlsHosts::read(vec![tls_host(folder.path(), "id.example", Asks::Nothing)]).expect("a certificate"));
+    let hosts = Arc::new(
+        TlsHosts::read(vec![tls_host(folder.path(), "id.example", Asks::Nothing)]).expect("a certificate"),
+    );
     let running = start(Router::new().route("/", get(who)), Transport::Tls(hosts), Patience::default()).await;
     let _silent = TcpStream::connect(running.address).await.expect("connected");
     let answer = ask(connect(running.address, "id.example", false).await, "id.example", "/").await;

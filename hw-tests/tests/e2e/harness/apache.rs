@@ -1,7 +1,9 @@
-//! Apache with Debian's `libapache2-mod-auth-openidc`, set up as its users set it up for Pro Santé Connect.
+//! Apache: with Debian's `libapache2-mod-auth-openidc`, set up as its users set it up for Pro Santé Connect; and as the
+//! proxy in front of the host that asks for the card's certificate, set up as `docs/card-certificate.md` says.
 
 use std::path::Path;
 
+use super::certificates;
 use super::program::{Program, as_ordinary_user};
 
 /// Where it listens.
@@ -44,16 +46,74 @@ impl Apache {
         std::fs::create_dir_all(root.join("pages/protege")).unwrap();
         std::fs::write(root.join("pages/au-revoir.html"), "<p>Au revoir</p>").unwrap();
         std::fs::write(root.join("pages/protege/index.shtml"), PAGE).unwrap();
-        std::fs::write(root.join("apache.conf"), configuration(root, registration)).unwrap();
-        let mut command = as_ordinary_user("apache2");
-        command.arg("-f").arg(root.join("apache.conf")).args(["-D", "FOREGROUND"]);
         assert!(
             Path::new(MODULES).join("mod_auth_openidc.so").exists(),
             "mod_auth_openidc is missing: run `make setup` (Debian package libapache2-mod-auth-openidc)"
         );
-        let server = Program::start("Apache", &mut command).listening_on(PORT).await;
+        let server = started(root, &configuration(root, registration)).listening_on(PORT).await;
         Self { _server: server, _directory: directory }
     }
+}
+
+/// Apache in front of the host of certificates, with the recipe that the manual gives.
+#[derive(Debug)]
+pub struct CertificateProxy {
+    _server: Program,
+    _directory: tempfile::TempDir,
+}
+
+const MANUAL: &str = include_str!("../../../../docs/card-certificate.md");
+
+impl CertificateProxy {
+    /// Listens where browsers look for the host, and passes on to `port`.
+    pub async fn start(certificate: &Path, key: &Path, port: u16) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let (from, to) = ("    <VirtualHost", "    </VirtualHost>\n");
+        let (_, recipe) = MANUAL.split_once(from).expect("the manual has a recipe");
+        let (recipe, _) = recipe.split_once(to).expect("the recipe ends");
+        let mut recipe = format!("{from}{recipe}{to}");
+        for (written, here) in [
+            ("*:443", format!("127.0.0.1:{}", certificates::PORT)),
+            ("carte.hopital.example", certificates::HOST.to_owned()),
+            ("/etc/ssl/carte.pem", certificate.display().to_string()),
+            ("/etc/ssl/private/carte.key", key.display().to_string()),
+            ("127.0.0.1:8082", format!("127.0.0.1:{port}")),
+        ] {
+            assert!(recipe.contains(written), "{written} is not in the recipe");
+            recipe = recipe.replace(written, &here);
+        }
+        let modules = ["mpm_event", "authz_core", "ssl", "headers", "proxy", "proxy_http"];
+        let configuration = format!(
+            "{}Listen 127.0.0.1:{}\n{recipe}",
+            basics(directory.path(), &modules),
+            certificates::PORT
+        );
+        let server = started(directory.path(), &configuration).listening_on(certificates::PORT).await;
+        Self { _server: server, _directory: directory }
+    }
+}
+
+fn started(root: &Path, configuration: &str) -> Program {
+    std::fs::write(root.join("apache.conf"), configuration).unwrap();
+    let mut command = as_ordinary_user("apache2");
+    command.arg("-f").arg(root.join("apache.conf")).args(["-D", "FOREGROUND"]);
+    Program::start("Apache", &mut command)
+}
+
+/// What every Apache of a test needs.
+fn basics(root: &Path, modules: &[&str]) -> String {
+    let root = root.display();
+    let modules: String =
+        modules.iter().map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n")).collect();
+    format!(
+        r#"ServerRoot "{root}"
+ServerName 127.0.0.1
+PidFile "{root}/pid"
+Mutex file:{root} default
+ErrorLog /dev/stderr
+LogLevel warn
+{modules}"#
+    )
 }
 
 /// What the protected page is told, member by member.
@@ -71,8 +131,7 @@ const PAGE: &str = r#"<!doctype html><html lang="fr"><title>Page protégée</tit
 
 fn configuration(root: &Path, registration: &Registration) -> String {
     let Registration { issuer, client_id, client_secret } = registration;
-    let (redirect_uri, root) = (redirect_uri(), root.display());
-    let modules: String = [
+    let modules = [
         "mpm_event",
         "authz_core",
         "authn_core",
@@ -83,18 +142,12 @@ fn configuration(root: &Path, registration: &Registration) -> String {
         "mime",
         "dir",
         "env",
-    ]
-    .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
-    .concat();
+    ];
+    let (basics, redirect_uri, root) = (basics(root, &modules), redirect_uri(), root.display());
     format!(
-        r#"ServerRoot "{root}"
-ServerName 127.0.0.1
+        r#"{basics}
 Listen 127.0.0.1:{PORT}
-PidFile "{root}/pid"
-Mutex file:{root} default
-ErrorLog /dev/stderr
 LogLevel warn auth_openidc:info
-{modules}
 DocumentRoot "{root}/pages"
 TypesConfig /etc/mime.types
 AddType text/html .shtml

@@ -39,7 +39,8 @@ pub fn of_the_host(directory: &Path) -> (PathBuf, PathBuf) {
     certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     certificate.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
     certificate.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    let hosts = SubjectAlternativeName::new().dns(HOST).build(&certificate.x509v3_context(None, None)).unwrap();
+    let hosts =
+        SubjectAlternativeName::new().dns(HOST).build(&certificate.x509v3_context(None, None)).unwrap();
     certificate.append_extension(hosts).unwrap();
     certificate.sign(&key, MessageDigest::sha256()).unwrap();
     let files = (directory.join("carte.pem"), directory.join("carte.key"));
@@ -86,7 +87,6 @@ pub fn install(home: &Path, trusted: &Path, card: Option<&KeyPair>) {
 }
 
 fn run(command: &mut Command) {
-    let output =
-        command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make setup`"));
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make setup`"));
     assert!(output.status.success(), "{command:?}: {output:?}");
 }

@@ -173,15 +173,15 @@ impl Hospital {
         self.start_server().await;
     }
 
-    /// Opens the way by the card's certificate, with `settings` besides in the section `[card.tls]`; the certificate of
-    /// its host.
-    pub async fn ask_for_certificates(&mut self, settings: &str) -> PathBuf {
-        let (certificate, key) = certificates::of_the_host(self.directory.path());
-        let (url, port) = (certificates::address(), certificates::PORT);
-        let files = format!("certificate_file = {certificate:?}\nkey_file = {key:?}");
-        self.configure(&format!("[card.tls]\nurl = \"{url}\"\nlisten = \"127.0.0.1:{port}\"\n{files}\n{settings}"))
-            .await;
-        certificate
+    /// Opens the way by the card's certificate, with `settings` in the section `[card.tls]` besides its address.
+    pub async fn ask_for_certificates(&mut self, settings: &str) {
+        let url = certificates::address();
+        self.configure(&format!("[card.tls]\nurl = \"{url}\"\n{settings}")).await;
+    }
+
+    /// Where files of this hospital may be put.
+    pub fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// What the middleware offers a browser of the card called `name`.

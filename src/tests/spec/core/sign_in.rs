@@ -19,13 +19,12 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
     let soon = now + TimeDelta::seconds(120);
     assert!(login_transaction::issue_card_request(&stand.db, id, "txn", "jws", soon, now).await.unwrap());
     let event = stand.event(crate::audit::Kind::SignIn);
-    let completion =
-        login_transaction::Completion {
-            proof: Proof::Request("txn"),
-            session: &new,
-            replaced: None,
-            event: &event,
-        };
+    let completion = login_transaction::Completion {
+        proof: Proof::Request("txn"),
+        session: &new,
+        replaced: None,
+        event: &event,
+    };
     let done = login_transaction::complete(&stand.db, id, completion, now, &SystemRandom).await.unwrap();
     assert!(done);
     SignedIn { cookie: format!("__Host-session={}", cookie.expose()), session: new.id }
