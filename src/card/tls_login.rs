@@ -117,7 +117,7 @@ async fn offer(
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
-    match login.offer(&link, certificate, &headers).await {
+    match login.offer(&link, certificate, language, &headers).await {
         Ok(location) => {
             let mut response = StatusCode::SEE_OTHER.into_response();
             *response.headers_mut() = Policy { https: true, ..Policy::default() }.headers();
@@ -138,6 +138,7 @@ impl CardLogin {
         &self,
         link: &Link,
         ClientCertificate(certificate): ClientCertificate,
+        language: Language,
         headers: &HeaderMap,
     ) -> Result<http::HeaderValue, Refusal> {
         // The handshake has used the card already; what a page wants from it in the background it does not get.
@@ -155,8 +156,8 @@ impl CardLogin {
         if !store::login_transaction::offer_certificate(&self.parts.db, id, &offered, now).await? {
             return Err(Refusal::AlreadyEnded);
         }
-        let location =
-            format!("{}{HOLDER_PATH}?txn={id}&handle={}", self.parts.front.as_str(), handle.expose());
+        let (front, handle, language) = (self.parts.front.as_str(), handle.expose(), language.tag());
+        let location = format!("{front}{HOLDER_PATH}?txn={id}&handle={handle}&ui_locales={language}");
         let mut location = http::HeaderValue::try_from(location).map_err(|_| malformed("no address"))?;
         location.set_sensitive(true);
         Ok(location)
@@ -185,7 +186,7 @@ async fn holder(
 ) -> Response {
     let mut attempt = Attempt::new(&login, &headers, &caller, MEANS);
     let frame = login.parts.site.frame(language);
-    match attempt.holder_page(uri.query().unwrap_or_default().as_bytes()).await {
+    match attempt.holder_page(uri.query().unwrap_or_default().as_bytes(), language).await {
         Ok(page) => page.render(&frame),
         Err(refusal) => attempt.refuse(&refusal, &frame).await,
     }
@@ -208,7 +209,7 @@ async fn finish(
 }
 
 impl Attempt<'_> {
-    async fn holder_page(&mut self, query: &[u8]) -> Result<Holder, Refusal> {
+    async fn holder_page(&mut self, query: &[u8], language: Language) -> Result<Holder, Refusal> {
         let brought = read(query)?;
         let Proven { transaction, card, .. } = self.proven_by(&brought).await?;
         let client = self.client(&transaction).await?;
@@ -217,7 +218,7 @@ impl Attempt<'_> {
             title: card.professional.title,
             id_nat: card.professional.id_nat,
             relying_party: client.name,
-            action: FINISH_PATH.to_owned(),
+            action: format!("{FINISH_PATH}?ui_locales={}", language.tag()),
             transaction: transaction.id.to_string(),
             handle: brought.handle.expose().to_owned(),
             back: (self.login.parts.next)(transaction.id),
@@ -303,12 +304,12 @@ fn authentication(person: PersonId, card: &VerifiedCard, acr: Acr, now: Time) ->
     }
 }
 
-/// The two members of an address or a form.
+/// The two members of an address or a form, beside the language of an address.
 fn read(encoded: &[u8]) -> Result<Brought, Refusal> {
     if encoded.len() > MAX_FORM_LEN {
         return Err(malformed("too long"));
     }
-    let mut fields = form_urlencoded::parse(encoded);
+    let mut fields = form_urlencoded::parse(encoded).filter(|(name, _)| name != "ui_locales");
     match (fields.next(), fields.next(), fields.next()) {
         (Some((first, txn)), Some((second, handle)), None) if first == "txn" && second == "handle" => {
             let txn = txn.parse().map_err(|_| malformed("no sign-in is named"))?;

@@ -183,16 +183,7 @@ impl<'a> Document<'a> {
         self.known.insert(name);
         let (key, value) = self.table.remove_entry(name)?;
         let offset = key.span().start;
-        match value.into_inner() {
-            DeValue::Table(table) => {
-                Some(Section { name, table, offset, known: BTreeSet::new(), shared: Rc::clone(&self.shared) })
-            }
-            other => {
-                let kind = FaultKind::Type { expected: "a section, written [name]", found: other.type_str() };
-                self.shared.report(offset, name.to_owned(), kind);
-                None
-            }
-        }
+        Section::of(name, value.into_inner(), offset, &self.shared)
     }
 
     /// Reports what nobody asked for, and yields all faults in the order of their lines.
@@ -218,6 +209,19 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
+    fn of(name: &'static str, value: DeValue<'a>, offset: usize, shared: &Rc<Shared<'a>>) -> Option<Self> {
+        match value {
+            DeValue::Table(table) => {
+                Some(Self { name, table, offset, known: BTreeSet::new(), shared: Rc::clone(shared) })
+            }
+            other => {
+                let kind = FaultKind::Type { expected: "a section, written [name]", found: other.type_str() };
+                shared.report(offset, name.to_owned(), kind);
+                None
+            }
+        }
+    }
+
     /// A text that `parse` understands; its error says what to write instead.
     pub(crate) fn text<T>(
         &mut self,
@@ -363,16 +367,7 @@ impl<'a> Section<'a> {
         self.known.insert(key);
         let (written, value) = self.table.remove_entry(key)?;
         let offset = written.span().start;
-        match value.into_inner() {
-            DeValue::Table(table) => {
-                Some(Section { name, table, offset, known: BTreeSet::new(), shared: Rc::clone(&self.shared) })
-            }
-            other => {
-                let kind = FaultKind::Type { expected: "a section, written [name]", found: other.type_str() };
-                self.shared.report(offset, name.to_owned(), kind);
-                None
-            }
-        }
+        Section::of(name, value.into_inner(), offset, &self.shared)
     }
 
     /// Whether the key is there, not taken yet.
