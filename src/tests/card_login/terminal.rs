@@ -156,7 +156,8 @@ async fn an_answer_for_a_browser_is_none_for_a_terminal_and_the_other_way_round(
 
 #[tokio::test]
 async fn what_a_terminal_answers_is_checked_like_any_other_answer() {
-    let hospital = Hospital::with(Some("0.1.0")).await;
+    let hospital =
+        Hospital::with(|parts| parts.minimum_agent = Some(AgentVersion::parse("0.1.0").unwrap())).await;
     let workstation = Workstation::of(&hospital, "good").await;
     let other = Workstation::of(&hospital, "good").await;
     let (_, request) = workstation.begin(&hospital, &[7; 32]).await;
