@@ -6,6 +6,7 @@ mod card;
 mod init;
 mod jobs;
 mod listeners;
+mod policies;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -27,7 +28,6 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError};
 use crate::oidc::{self, Means, Provider};
-use crate::session::SessionPolicy;
 use crate::store::signing_key::Purpose;
 use crate::store::{self, DatabaseUrl, Db, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
@@ -127,7 +127,7 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
         front_url: config.server.front_url.clone(),
         namespace,
         sandbox: config.oidc.redirect_wildcards,
-        session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
+        policies: policies::of(config),
         lifetimes: oidc::Lifetimes {
             code: config.oidc.code,
             access_token: config.oidc.access_token,
@@ -283,6 +283,11 @@ impl App {
         }
         self.note(Kind::ServerStarted).await;
         let jobs = Jobs::start(self.jobs());
+        let (card, stopping) = (Arc::clone(&self.card), stop.clone());
+        tokio::spawn(async move {
+            stopping.cancelled().await;
+            card.let_channels_go();
+        });
         self.answer(listeners, &stop).await;
         self.note(Kind::ServerStopped).await;
         jobs.stop().await;

@@ -124,6 +124,8 @@ row_id! {
     WorkstationId;
     /// What a fleet of workstations enrols with.
     SiteTokenId;
+    /// A channel of a workstation: from one start of its agent, or one loss of the network, to the next.
+    ChannelId;
     /// A person's link with this establishment.
     AffiliationId;
     /// An audit event.

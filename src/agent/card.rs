@@ -7,6 +7,7 @@ use std::fmt::{self, Debug};
 use std::sync::Arc;
 
 use super::pin::TypedPin;
+use super::presence::{self, CardWatch};
 use crate::card::driver::{self, LastTry, Pin, PresentedCard, ReaderError, Readers};
 use crate::card::proof::Proof;
 use crate::card::protocol::Interface;
@@ -84,6 +85,11 @@ pub trait Cards: Send + Sync {
         proof: &Proof,
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault>;
+
+    /// Watches the cards come and go, for the servers that want to know; `None` where nobody can.
+    fn watch(&self) -> Option<CardWatch> {
+        None
+    }
 }
 
 /// The cards of this workstation's readers, through the driver.
@@ -108,6 +114,16 @@ impl Cards for DriverCards {
         let pin = Pin::parse(std::str::from_utf8(pin.expose()).unwrap_or_default())?;
         let last_try = if last_try_agreed { LastTry::Confirmed } else { LastTry::NotConfirmed };
         Ok(self.0.sign(shown, pin, proof, last_try)?.signature)
+    }
+
+    fn watch(&self) -> Option<CardWatch> {
+        match presence::watch_readers() {
+            Ok(watch) => Some(watch),
+            Err(error) => {
+                tracing::error!(code = "AGENT-048", %error, "the readers are not watched");
+                None
+            }
+        }
     }
 }
 

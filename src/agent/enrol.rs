@@ -24,7 +24,7 @@ use crate::crypto::keys::{Algorithm, SigningKey};
 
 /// The longest answer of a server that is read, in bytes.
 const MAX_ANSWER_LEN: usize = 64 * 1024;
-const PATIENCE: Duration = Duration::from_secs(15);
+pub(super) const PATIENCE: Duration = Duration::from_secs(15);
 
 /// What enrolment gave.
 #[derive(Debug)]
@@ -217,7 +217,7 @@ fn thumbprint(kid: &str) -> [u8; 32] {
     clippy::disallowed_methods,
     reason = "crypto::egress guards a server; the agent calls the one origin that was enrolled"
 )]
-fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
+pub(super) fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
     let mut builder = reqwest::Client::builder()
         .redirect(reqwest::redirect::Policy::none())
         .timeout(PATIENCE)
@@ -230,7 +230,10 @@ fn client(server: &WebOrigin) -> Result<reqwest::Client, AgentError> {
 }
 
 /// Sends a request and reads the signed message of the answer.
-async fn exchange(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<String, AgentError> {
+pub(super) async fn exchange(
+    server: &WebOrigin,
+    request: reqwest::RequestBuilder,
+) -> Result<String, AgentError> {
     let body = send(server, request).await?;
     serde_json::from_slice::<Envelope>(&body)
         .map(|envelope| envelope.jws)

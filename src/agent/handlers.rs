@@ -21,7 +21,7 @@ use super::pages::{self, Page};
 use super::pin::{PinSetting, TypedPin, WindowError};
 use super::platform::UserId;
 use super::reports::Reports;
-use super::{AgentOptions, enrol};
+use super::{AgentOptions, channel, enrol};
 use crate::card::proof::Proof;
 use crate::card::protocol::{
     AgentVersion, CardAnswer, CardRequest, PinEntry, Purpose, TYP_CARD_ANSWER, WebOrigin, WorkstationState,
@@ -517,6 +517,11 @@ impl Agent {
                 return;
             }
         }
+    }
+
+    /// Tells the servers of this workstation what is in its readers, until it ends.
+    pub(super) async fn keep_channels(self: Arc<Self>, shutdown: CancellationToken) {
+        channel::keep_all(&self.options, &self.store, self.user, &shutdown).await;
     }
 }
 

@@ -86,6 +86,7 @@ impl Bound {
         let tasks = TaskTracker::new();
         tasks.spawn(Arc::clone(&self.agent).keep_keys_fresh(shutdown.clone()));
         tasks.spawn(Arc::clone(&self.agent).deliver_reports(shutdown.clone()));
+        tasks.spawn(Arc::clone(&self.agent).keep_channels(shutdown.clone()));
         match self.source {
             Source::Port(listener) => accept(&self.agent, listener, &tasks, &shutdown).await,
             Source::Switch(socket) => {

@@ -9,6 +9,7 @@
 //! never sends a PIN twice, and writes neither PIN nor name nor card number to its log.
 
 pub mod card;
+mod channel;
 pub mod checks;
 pub mod enrol;
 pub mod enrolments;
@@ -19,6 +20,7 @@ pub mod listener;
 mod pages;
 pub mod pin;
 pub mod platform;
+pub mod presence;
 mod reports;
 pub mod settings;
 pub mod switch;

@@ -18,7 +18,7 @@ use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{CardMeans, Later};
-use crate::session::{Acr, SessionPolicy};
+use crate::session::Acr;
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::page::Site;
@@ -84,7 +84,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
             networks: tls.networks.clone(),
             fresh: tls.fresh,
         }),
-        session: SessionPolicy { lifetime: config.session.lifetime, idle: config.session.idle },
+        policies: super::policies::of(config),
         site: site.clone(),
         next: authorize::resume::path,
         wants_fresh_proof: authorize::resume::wants_fresh_proof,

@@ -23,6 +23,8 @@ const SEAL: Duration = Duration::from_millis(500);
 const DELIVER: Duration = Duration::from_secs(1);
 /// How often the age of the keys is looked at.
 const ROTATION: Duration = Duration::from_secs(3_600);
+/// A session whose workstation fell silent serves nobody at once; its event follows within this.
+const LOCK: Duration = Duration::from_secs(10);
 const CLEAN_UP: Duration = Duration::from_secs(60);
 /// How many rows of a kind one command deletes: a short transaction, then others get their turn.
 const BATCH: i64 = 500;
@@ -46,6 +48,7 @@ impl App {
             job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
             job("read-tls", CLEAN_UP, |app| app.reload_tls().boxed()),
             job("rotate-keys", ROTATION, |app| app.rotate_keys().boxed()),
+            job("lock-silent", LOCK, |app| app.lock_silent().boxed()),
             job("clean-up", CLEAN_UP, |app| app.clean_up().boxed()),
         ]
     }
@@ -104,6 +107,16 @@ impl App {
         Ok(())
     }
 
+    /// Writes down which sessions are locked because their workstation fell silent.
+    async fn lock_silent(self) -> Outcome {
+        if !self.alone("lock-silent", LOCK).await? {
+            return Ok(());
+        }
+        let full = usize::try_from(BATCH).unwrap_or(usize::MAX);
+        while self.card.lock_lapsed(BATCH).await.map_err(said)? == full {}
+        Ok(())
+    }
+
     /// Ends the sessions that ran out, and deletes what nobody will ask for any more.
     async fn clean_up(self) -> Outcome {
         if let Some(limit) = &self.pages.limit {
@@ -113,18 +126,20 @@ impl App {
             return Ok(());
         }
         let (db, now, full) = (&self.db, self.clock.now(), usize::try_from(BATCH).unwrap_or(usize::MAX));
-        let idle = self.config.session.idle;
         let expired = |session, person| {
             let event = self.trail.event(Kind::SessionEnded).person(person).session(session);
             NewRow::from(&event.note(EndReason::Expired.as_str()))
         };
-        while store::session::end_expired(db, idle, BATCH, &expired, now, &*self.random)
-            .await
-            .map_err(said)?
-            == full
-        {}
+        for group in super::policies::of(&self.config).idle_groups() {
+            while store::session::end_expired(db, &group, BATCH, &expired, now, &*self.random)
+                .await
+                .map_err(said)?
+                == full
+            {}
+        }
         while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
+        store::channel::delete_silent(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         let long_gone = now - WORKSTATIONS_KEPT;

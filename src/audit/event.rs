@@ -39,6 +39,8 @@ kinds! {
     SessionUsed "session.used";
     /// A session ended: signed out, too old, or ended by an administrator.
     SessionEnded "session.ended";
+    /// A session was locked: its card left the reader, or its workstation fell silent.
+    SessionLocked "session.locked";
     /// A card request was given to a browser.
     CardRequest "card.request";
     /// An authorization request was refused.
@@ -97,6 +99,8 @@ kinds! {
     WorkstationRevoked "workstation.revoked";
     /// A workstation reported that something is wrong with it, such as another program on the agent's port.
     WorkstationAlert "workstation.alert";
+    /// A message of a workstation's channel was refused.
+    WorkstationRefused "workstation.refused";
     /// A signing key was made.
     KeyCreated "key.created";
     /// A signing key took over from the one before.

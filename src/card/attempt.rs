@@ -8,6 +8,7 @@
 //! It never asks how the card was proven; each way brings its own checks.
 
 use axum::response::Response;
+use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::login::CardLogin;
@@ -18,16 +19,23 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
 use crate::ids::{PersonId, Secret, SessionId};
-use crate::session::{Amr, Authentication, EndReason};
+use crate::session::{
+    Amr, Authentication, CardOut, Demands, EndReason, Evidence, Session, SessionPolicy, Standing, Station,
+};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::Client;
 use crate::store::login_transaction::{Completion, LoginTransaction, Proof, Replaced, State as Stage};
-use crate::store::session::NewSession;
+use crate::store::session::{NewSession, Watched};
+use crate::store::workstation::Workstation;
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::page::Frame;
 use crate::web::pages::card::{Finish, Outcome};
+
+/// How long a card counts as present that the workstation's channel does not report: the next report is asked for at once,
+/// and this is what it may take to arrive.
+const FIRST_LEASE: TimeDelta = TimeDelta::seconds(10);
 
 /// A try on its way through the checks. The event learns what is known, so that a refusal says as much as it can.
 pub(super) struct Attempt<'a> {
@@ -38,6 +46,10 @@ pub(super) struct Attempt<'a> {
     event: Event,
     /// The sign-in, once it is certain that this browser began it.
     transaction: Option<LoginTransaction>,
+    /// Where the card was read, where that is known.
+    workstation: Option<Workstation>,
+    /// What the relying party asks for beyond the rules of the place.
+    demands: Demands,
 }
 
 impl<'a> Attempt<'a> {
@@ -49,7 +61,8 @@ impl<'a> Attempt<'a> {
         means: &'static str,
     ) -> Self {
         let event = login.parts.trail.event(Kind::SignIn).caller(caller).means(means, None);
-        Self { login, headers, caller, means, event, transaction: None }
+        let (transaction, workstation, demands) = (None, None, Demands::default());
+        Self { login, headers, caller, means, event, transaction, workstation, demands }
     }
 
     /// Adds what is known to the event.
@@ -85,10 +98,24 @@ impl<'a> Attempt<'a> {
         self.learn(|event| event.means(means, number.as_deref()).id_nat(&card.certificate.id_nat));
     }
 
-    /// The relying party, if it is still there.
+    /// Notes the workstation that vouches for the card.
+    pub(super) fn read_at(&mut self, workstation: &Workstation) {
+        self.workstation = Some(workstation.clone());
+    }
+
+    /// The network zone of the sign-in, where it is known.
+    fn zone(&self) -> &str {
+        self.workstation.as_ref().map_or("", |workstation| &workstation.zone)
+    }
+
+    /// The relying party, if it is still there and may be used from here.
     pub(super) async fn client(&mut self, transaction: &LoginTransaction) -> Result<Client, Refusal> {
         let client = store::client::by_id(&self.login.parts.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        self.demands = client.demands();
+        if !self.demands.admit(self.zone()) {
+            return Err(Refusal::Zone);
+        }
         self.learn(|event| event.application(&client.name));
         Ok(client)
     }
@@ -110,8 +137,9 @@ impl<'a> Attempt<'a> {
         Ok(person)
     }
 
-    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Yields the
-    /// page that says so; the new cookie is set in this response only.
+    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Where that one is
+    /// locked and it is the same person with the same card, it is opened again instead, so that the services keep what was
+    /// open. Yields the page that says so; the new cookie is set in this response only.
     pub(super) async fn complete(
         &mut self,
         transaction: &LoginTransaction,
@@ -135,30 +163,46 @@ impl<'a> Attempt<'a> {
     ) -> Result<HeaderValue, Refusal> {
         let parts = &self.login.parts;
         let (now, random) = (self.login.now(), &*parts.random);
+        let station = self.workstation.as_ref().map_or_else(Station::default, |workstation| Station {
+            zone: workstation.zone.clone(),
+            shared: workstation.shared,
+        });
+        let policy = parts.policies.at(&station);
+        let watched = self.watched(&authentication, policy.tightened(&self.demands)).await?;
+        let had = match cookies::session().read(self.headers) {
+            Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
+            None => None,
+        };
+        let had = had.filter(|session| session.ended_at.is_none());
+        let unlocked =
+            had.as_ref().filter(|had| self.is_opened_again(had, &authentication, watched.as_ref()));
+        let unlocks = unlocked.is_some();
         let cookie = Secret::of_256_bits(random);
         let factors: Vec<String> =
             authentication.amr.iter().copied().map(Amr::as_str).map(str::to_owned).collect();
         let acr = authentication.acr;
         let new = NewSession {
-            id: SessionId::new(now, random),
+            id: unlocked.map_or_else(|| SessionId::new(now, random), |session| session.id),
             cookie_hash: sha256(cookie.expose().as_bytes()),
-            expires_at: now + parts.session.lifetime,
+            expires_at: now + policy.lifetime,
             authentication,
+            station,
+            watched,
         };
-        self.learn(|event| event.session(new.id).level(acr.as_str(), &factors));
-        let replaced = match cookies::session().read(self.headers) {
-            Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
-            None => None,
-        };
-        let replaced = replaced.filter(|session| session.ended_at.is_none()).map(|session| {
+        let replaced = had.filter(|_| !unlocks).map(|session| {
             let event = parts.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
             let event =
                 event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
             Replaced { session: session.id, event: NewRow::from(&event) }
         });
+        self.learn(|event| {
+            let event = event.session(new.id).level(acr.as_str(), &factors);
+            if unlocks { event.note("unlocked") } else { event }
+        });
         let completion = Completion {
             proof,
             session: &new,
+            unlocks,
             replaced: replaced.as_ref(),
             event: &NewRow::from(&self.event),
         };
@@ -169,6 +213,42 @@ impl<'a> Attempt<'a> {
             return Err(Refusal::AlreadyEnded);
         }
         Ok(cookies::session().set(&cookie, None)?)
+    }
+
+    /// Whether the sign-in opens the browser's session again: it is locked, and this is its person with its card. Another
+    /// person's card inherits nothing, nor does another card of the same person, or one that nobody watches.
+    fn is_opened_again(&self, had: &Session, proved: &Authentication, watched: Option<&Watched>) -> bool {
+        let policy = self.login.parts.policies.at(&had.station()).tightened(&self.demands);
+        had.standing(policy, self.login.now()) == Standing::Locked
+            && had.person_id == proved.person
+            && had.card.is_some()
+            && had.card.as_ref() == watched.map(|watched| &watched.card)
+    }
+
+    /// Who watches the card from now on: the channel of the workstation, if its agent has ever kept one. An agent of the
+    /// version before keeps none, and its sessions are as they always were.
+    async fn watched(
+        &self,
+        proved: &Authentication,
+        policy: SessionPolicy,
+    ) -> Result<Option<Watched>, Refusal> {
+        let workstation = self.workstation.as_ref().filter(|known| known.channel_since.is_some());
+        let (Some(workstation), Evidence::Card { certificate_sha256: card, .. }) =
+            (workstation, &proved.evidence)
+        else {
+            return Ok(None);
+        };
+        let now = self.login.now();
+        let mut channels = store::channel::of(&self.login.parts.db, workstation.id).await?;
+        channels.retain(|channel| policy.holds(channel.seen_at + policy.lease, now));
+        let unseen = !channels.is_empty() && !channels.iter().any(|channel| channel.cards.contains(card));
+        // A channel that is silent has until the end of a whole lease to come back.
+        let lease = if unseen { FIRST_LEASE } else { policy.lease };
+        Ok(Some(Watched {
+            workstation: workstation.id,
+            card: card.clone(),
+            leased_until: (policy.card_out != CardOut::Ignore).then_some(now + lease),
+        }))
     }
 
     /// Writes the refusal to log and audit, and, in the browser that began the sign-in, to the sign-in, so that the

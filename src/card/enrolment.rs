@@ -121,6 +121,8 @@ pub struct Place {
     pub zone: String,
     /// Whether an administrator has to approve the workstation afterwards.
     pub needs_approval: bool,
+    /// Whether several people will use it in turn.
+    pub shared: bool,
 }
 
 /// Makes an invitation: single use, fifteen minutes. Yields the code for the person at the workstation. `event` says
@@ -147,6 +149,7 @@ pub async fn invite(
         site: place.site.clone(),
         zone: place.zone.clone(),
         needs_approval: place.needs_approval,
+        shared: place.shared,
         expires_at: now + INVITATION_LIFETIME,
         consumed_at: None,
     };
@@ -315,6 +318,8 @@ impl CardLogin {
             site_token_id: None,
             asked_at: None,
             good_until: None,
+            shared: invite.shared,
+            channel_since: None,
         };
         let keys = self.parts.keys.keys().await;
         let grant = self.grant(&keys, &workstation, None)?;

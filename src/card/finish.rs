@@ -55,6 +55,7 @@ impl Attempt<'_> {
         let transaction = self.transaction_of(&request).await?;
         self.check_request(&transaction, &answer, &request)?;
         let workstation = self.workstation(&jws, &answer).await?;
+        self.read_at(&workstation);
         let card = self.answered_by(&answer)?;
         let person = self.person(&transaction, &card).await?;
         let txn = request.challenge.to_text();
@@ -72,6 +73,8 @@ impl Attempt<'_> {
             // The person is signed in; that the list shows an older time harms nobody.
             tracing::warn!(code = error.code(), %error, "the workstation's last use was not noted");
         }
+        // The card may have been out by the time the session began: the workstation says so now, not at its next turn.
+        self.login.held.wake(workstation.id);
         Ok(page)
     }
 

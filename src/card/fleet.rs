@@ -219,6 +219,8 @@ impl CardLogin {
             site_token_id: Some(row.id),
             asked_at: Some(request.issued_at),
             good_until: row.good_for.map(|seconds| second(now) + TimeDelta::seconds(seconds)),
+            shared: former.as_ref().is_some_and(|former| former.shared),
+            channel_since: former.as_ref().and_then(|former| former.channel_since),
         };
         let keys = self.parts.keys.keys().await;
         let grant = self.grant(&keys, &workstation, Some(token.key.public().clone()))?;

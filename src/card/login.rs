@@ -10,19 +10,19 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use super::protocol::{
-    AgentVersion, CANCEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose, REQUEST_KEYS_PATH, RETURN_PATH,
-    STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
+    AgentVersion, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
+    REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
-use super::{enrolment, finish, return_path, standing, terminal, waiting};
+use super::{channel, enrolment, finish, return_path, standing, terminal, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::anchors::AnchorsError;
 use crate::ids::{SharedRandom, TransactionId};
 use crate::keyring::Keyring;
-use crate::session::SessionPolicy;
+use crate::session::Policies;
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
@@ -61,8 +61,8 @@ pub struct Parts {
     pub verifier: Option<Arc<CardVerifier>>,
     /// The way by the certificate of a TLS handshake, where it is configured.
     pub certificate: Option<CertificateLogin>,
-    /// How long a session is good for.
-    pub session: SessionPolicy,
+    /// How long sessions are good for, and what the card's leaving does.
+    pub policies: Policies,
     /// What stands around the pages.
     pub site: Site,
     /// Where a sign-in goes on, and where its page is: a path of the front origin.
@@ -76,6 +76,7 @@ pub struct CardLogin {
     pub(super) parts: Parts,
     pub(super) own: OwnOrigin,
     pub(super) waiting: waiting::Waiting,
+    pub(super) held: channel::Held,
 }
 
 impl CardLogin {
@@ -83,7 +84,7 @@ impl CardLogin {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let own = OwnOrigin::named(parts.front.as_str());
-        Arc::new(Self { parts, own, waiting: waiting::Waiting::default() })
+        Arc::new(Self { parts, own, waiting: waiting::Waiting::default(), held: channel::Held::default() })
     }
 
     /// Looks at the authorities and revocation lists again. Blocking.
@@ -143,5 +144,7 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(STANDING_PATH, post(standing::answer))
         .route(TERMINAL_BEGIN_PATH, post(terminal::begin))
         .route(TERMINAL_FINISH_PATH, post(terminal::finish))
+        .route(CHANNEL_OPENING_PATH, post(channel::open))
+        .route(CHANNEL_PATH, post(channel::report))
         .with_state(Arc::clone(login))
 }

@@ -12,6 +12,8 @@
 mod attempt;
 #[cfg(feature = "server")]
 mod challenge;
+#[cfg(feature = "server")]
+pub mod channel;
 #[cfg(feature = "agent")]
 pub mod driver;
 #[cfg(feature = "server")]

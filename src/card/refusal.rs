@@ -111,6 +111,9 @@ pub enum Refusal {
     /// The relying party is gone or disabled since the sign-in began.
     #[error("the relying party is not known or disabled")]
     Client,
+    /// The relying party is not meant to be used from the workstation's zone.
+    #[error("the relying party is not meant for this zone")]
+    Zone,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -150,6 +153,7 @@ impl Refusal {
             Self::NoAuthorities => "CARD-017",
             Self::Client => "CARD-018",
             Self::Sign(_) | Self::Cookie(_) => "CARD-019",
+            Self::Zone => "CARD-021",
             Self::Cancelled => CANCELLED,
             Self::UnknownHandle => "CARD-040",
             Self::HandleExpired => "CARD-041",

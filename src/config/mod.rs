@@ -24,6 +24,7 @@ mod session;
 mod tests;
 mod tls;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
@@ -37,7 +38,7 @@ pub use log::{Log, LogFormat};
 pub use oidc::Oidc;
 pub use reader::{Fault, FaultKind};
 pub use server::Server;
-pub use session::Session;
+pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;
 
 use reader::Document;
@@ -63,6 +64,8 @@ pub struct Config {
     pub card: Card,
     /// How long a sign-in lasts.
     pub session: Session,
+    /// The zones in which it differs, by name.
+    pub zones: BTreeMap<String, Zone>,
     /// Tokens and claims.
     pub oidc: Oidc,
     /// Signing keys.
@@ -134,6 +137,8 @@ impl Config {
         let database = Database::read(&mut document.section("database"), state_dir);
         let card = Card::read(&mut document.section("card"), server.as_ref());
         let session = Session::read(&mut document.section("session"));
+        let zones = document.sections_of("zones");
+        let zones = zones.into_iter().map(|(name, mut zone)| (name, Zone::read(&mut zone))).collect();
         let oidc = Oidc::read(&mut document.section("oidc"));
         let keys = Keys::read(&mut document.section("keys"));
         let egress = Egress::read(&mut document.section("egress"));
@@ -147,6 +152,7 @@ impl Config {
             establishment,
             card,
             session,
+            zones,
             oidc,
             keys,
             egress,

@@ -150,7 +150,7 @@ impl<'a> Document<'a> {
     /// Refuses a file that says another version; one that says none is of this one.
     pub(crate) fn check_version(&mut self, known: u64) {
         let mut top = Section {
-            name: "",
+            name: String::new(),
             table: DeTable::new(),
             offset: 0,
             known: BTreeSet::new(),
@@ -171,7 +171,7 @@ impl<'a> Document<'a> {
     /// The section `[name]`; an empty one where the file has none.
     pub(crate) fn section(&mut self, name: &'static str) -> Section<'a> {
         self.optional_section(name).unwrap_or_else(|| Section {
-            name,
+            name: name.to_owned(),
             table: DeTable::new(),
             offset: self.shared.source.len(),
             known: BTreeSet::new(),
@@ -183,7 +183,20 @@ impl<'a> Document<'a> {
         self.known.insert(name);
         let (key, value) = self.table.remove_entry(name)?;
         let offset = key.span().start;
-        Section::of(name, value.into_inner(), offset, &self.shared)
+        Section::of(name.to_owned(), value.into_inner(), offset, &self.shared)
+    }
+
+    /// The sections `[name.…]`, each with its own last word, by which it is known.
+    pub(crate) fn sections_of(&mut self, name: &'static str) -> Vec<(String, Section<'a>)> {
+        let Some(mut all) = self.optional_section(name) else { return Vec::new() };
+        let named = std::mem::take(&mut all.table).into_iter();
+        named
+            .filter_map(|(key, value)| {
+                let (offset, word) = (key.span().start, key.into_inner().into_owned());
+                let path = format!("{name}.{word}");
+                Some((word, Section::of(path, value.into_inner(), offset, &self.shared)?))
+            })
+            .collect()
     }
 
     /// Reports what nobody asked for, and yields all faults in the order of their lines.
@@ -201,7 +214,7 @@ impl<'a> Document<'a> {
 /// One section. When it is dropped, the keys that were not taken are reported.
 #[derive(Debug)]
 pub(crate) struct Section<'a> {
-    name: &'static str,
+    name: String,
     table: DeTable<'a>,
     offset: usize,
     known: BTreeSet<&'static str>,
@@ -209,14 +222,14 @@ pub(crate) struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    fn of(name: &'static str, value: DeValue<'a>, offset: usize, shared: &Rc<Shared<'a>>) -> Option<Self> {
+    fn of(name: String, value: DeValue<'a>, offset: usize, shared: &Rc<Shared<'a>>) -> Option<Self> {
         match value {
             DeValue::Table(table) => {
                 Some(Self { name, table, offset, known: BTreeSet::new(), shared: Rc::clone(shared) })
             }
             other => {
                 let kind = FaultKind::Type { expected: "a section, written [name]", found: other.type_str() };
-                shared.report(offset, name.to_owned(), kind);
+                shared.report(offset, name, kind);
                 None
             }
         }
@@ -367,7 +380,7 @@ impl<'a> Section<'a> {
         self.known.insert(key);
         let (written, value) = self.table.remove_entry(key)?;
         let offset = written.span().start;
-        Section::of(name, value.into_inner(), offset, &self.shared)
+        Section::of(name.to_owned(), value.into_inner(), offset, &self.shared)
     }
 
     /// Whether the key is there, not taken yet.

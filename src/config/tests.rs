@@ -38,7 +38,11 @@ fn an_unknown_key_is_refused_with_its_line_and_the_nearest_known_one() {
         ]
     );
     let [fault] = faults(&format!("{ISSUER}[session]\nforever = true\n")).try_into().unwrap();
-    assert_eq!(fault, "line 4: session.forever is unknown; known are: idle, lifetime (CONF-003)");
+    assert_eq!(
+        fault,
+        "line 4: session.forever is unknown; known are: card_out, idle, lease, lifetime, shared_card_out, \
+         shared_idle (CONF-003)"
+    );
 }
 
 #[test]
@@ -136,6 +140,26 @@ fn tls_needs_both_files() {
 
 /// The commented example and the production example are what an administrator starts from: they must be right, and
 /// the commented one must name every key there is.
+#[test]
+fn a_zone_says_in_what_it_differs() {
+    let zones = "[zones.urgences]\nshared = true\nidle = \"5 min\"\n[zones.bureaux]\ncard_out = \"ignore\"\n";
+    let config = parse(&format!("{ISSUER}[session]\ncard_out = \"end\"\n{zones}"));
+    let config = config.unwrap();
+    let names: Vec<_> = config.zones.keys().map(String::as_str).collect();
+    assert_eq!(names, ["bureaux", "urgences"]);
+    assert_eq!(config.zones["urgences"].idle, Some(TimeDelta::minutes(5)));
+    assert!(config.zones["urgences"].shared && !config.zones["bureaux"].shared);
+    assert_eq!(config.zones["bureaux"].card_out, Some(CardOut::Ignore));
+    assert_eq!((config.session.card_out, config.session.lease), (CardOut::End, TimeDelta::seconds(90)));
+    assert_eq!(
+        faults(&format!("{ISSUER}[zones.urgences]\nshare = true\n[zones.x]\ncard_out = \"shut\"\n")),
+        [
+            "line 4: zones.urgences.share is unknown; did you mean \"shared\"? (CONF-003)",
+            "line 6: zones.x.card_out must be \"ignore\", \"lock\" or \"end\" (CONF-006)",
+        ]
+    );
+}
+
 #[test]
 fn the_examples_are_valid_and_complete() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");

@@ -40,6 +40,8 @@ pub(super) enum AccessError {
     Revoked,
     #[error("the session is over")]
     SessionOver,
+    #[error("the session is locked: its card is out")]
+    SessionLocked,
     #[error("the relying party is gone or disabled")]
     ClientGone,
     #[error(transparent)]
@@ -57,6 +59,7 @@ impl AccessError {
             Self::Expired => "OIDC-072",
             Self::Revoked => "OIDC-073",
             Self::SessionOver => "OIDC-074",
+            Self::SessionLocked => "OIDC-076",
             Self::ClientGone => "OIDC-075",
             Self::Person(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
@@ -95,11 +98,14 @@ pub(super) async fn foundation(
     grant: &Grant,
 ) -> Result<(Session, Client, Subject), AccessError> {
     let session = store::session::by_id(&provider.db, grant.session_id).await?;
-    let alive =
-        |session: &Session| session.standing(provider.settings.session, provider.now()) == Standing::Alive;
-    let session = session.filter(alive).ok_or(AccessError::SessionOver)?;
+    let session = session.ok_or(AccessError::SessionOver)?;
     let client = store::client::by_id(&provider.db, &grant.client_id).await?;
     let client = client.filter(|client| client.disabled_at.is_none()).ok_or(AccessError::ClientGone)?;
+    match session.standing(provider.settings.policy(&session, &client), provider.now()) {
+        Standing::Alive => {}
+        Standing::Locked => return Err(AccessError::SessionLocked),
+        Standing::Expired | Standing::Ended => return Err(AccessError::SessionOver),
+    }
     let subject = match provider.subject(grant.person_id, &client).await {
         Ok(subject) => subject,
         Err(SubjectError::Refused(refusal)) => return Err(refusal.into()),

@@ -117,7 +117,9 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(logout::FRONT, get(logout::answer).post(logout::answer))
         .route(logout::CONFIRMED, post(logout::confirmed))
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))
-        .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel));
+        .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel))
+        .route(authorize::confirm::CONTINUE_ROUTE, post(authorize::confirm::go_on))
+        .route(authorize::confirm::NOT_ME_ROUTE, post(authorize::confirm::not_me));
     for path in psc::FRONT_AUTHORIZATION {
         routes = routes.route(path, get(authorize::answer).post(authorize::answer));
     }

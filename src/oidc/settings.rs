@@ -5,7 +5,8 @@ use url::Url;
 use uuid::Uuid;
 
 use super::psc;
-use crate::session::SessionPolicy;
+use crate::session::{Policies, Session, SessionPolicy};
+use crate::store::client::Client;
 
 /// What an installation decides.
 #[derive(Debug, Clone)]
@@ -18,8 +19,8 @@ pub struct Settings {
     pub namespace: Uuid,
     /// Whether redirect addresses may end with `*`, as in PSC's sandbox. Never in production.
     pub sandbox: bool,
-    /// How long a session is good for.
-    pub session: SessionPolicy,
+    /// How long sessions are good for, and what the card's leaving does.
+    pub policies: Policies,
     /// How long codes and tokens are good for.
     pub lifetimes: Lifetimes,
     /// Where PSC's own answers differ.
@@ -92,6 +93,11 @@ impl Issuer {
 }
 
 impl Settings {
+    /// The rules for a session, as one relying party sees it.
+    pub fn policy(&self, session: &Session, client: &Client) -> SessionPolicy {
+        self.policies.at(&session.station()).tightened(&client.demands())
+    }
+
     /// The address of something on the front host.
     pub fn front_address(&self, path: &str) -> String {
         format!("{}{path}", self.front_url.origin().ascii_serialization())

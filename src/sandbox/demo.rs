@@ -331,7 +331,12 @@ async fn enrol(app: &App, programs: &Programs, place: &Place) -> Result<(), Demo
     if known && place.agent().join("enrolments.json").exists() {
         return Ok(());
     }
-    let site = enrolment::Place { site: "Démonstration".into(), zone: "demo".into(), needs_approval: false };
+    let site = enrolment::Place {
+        site: "Démonstration".into(),
+        zone: "demo".into(),
+        needs_approval: false,
+        shared: false,
+    };
     let event = app.trail().event(Kind::WorkstationInvited).actor("demo");
     let code = app.card().invite(&site, event).await?;
     let mut enrol = programs.command("sceau-agent")?;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::ids::{PersonId, SessionId, WorkstationId};
 
-pub use policy::{SessionPolicy, Standing};
+pub use policy::{CardOut, Demands, IdleGroup, Policies, SessionPolicy, Standing, Station, ZonePolicy};
 
 /// What a successful sign-in proved. Every method ends in one of these.
 #[derive(Debug, Clone)]
@@ -166,6 +166,18 @@ pub struct Session {
     pub expires_at: Time,
     /// When it ended, if it did.
     pub ended_at: Option<Time>,
+    /// The workstation whose channel watches its card; none where no channel does.
+    pub workstation_id: Option<WorkstationId>,
+    /// The card that is watched: SHA-256 of its certificate, in hexadecimal.
+    pub card: Option<String>,
+    /// Until when the channel vouched for the card; none where its leaving is of no interest.
+    pub leased_until: Option<Time>,
+    /// Since when it is locked, if it is.
+    pub locked_at: Option<Time>,
+    /// The network zone it was opened in; empty where that is not known.
+    pub zone: String,
+    /// Whether the workstation is marked as shared.
+    pub shared: bool,
 }
 
 /// Why a session ended, as it stands in the database and in audit events.
@@ -185,6 +197,10 @@ pub enum EndReason {
     AffiliationEnded,
     /// An administrator ended it.
     Administrator,
+    /// Its card left the reader.
+    CardRemoved,
+    /// The person at a shared workstation said that it is somebody else's.
+    NotMe,
 }
 
 impl EndReason {
@@ -198,6 +214,8 @@ impl EndReason {
             Self::PersonDisabled => "person-disabled",
             Self::AffiliationEnded => "affiliation-ended",
             Self::Administrator => "administrator",
+            Self::CardRemoved => "card-removed",
+            Self::NotMe => "not-me",
         }
     }
 }

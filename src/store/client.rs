@@ -8,6 +8,8 @@ use sqlx::types::Json;
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
+use crate::session::{CardOut, Demands};
+use chrono::TimeDelta;
 
 /// A relying party.
 #[derive(Clone, sqlx::FromRow)]
@@ -42,9 +44,28 @@ pub struct Client {
     pub updated_at: Time,
     /// When it was disabled, if it is.
     pub disabled_at: Option<Time>,
+    /// What it asks for when a card leaves; none: what the place says.
+    pub card_out: Option<CardOut>,
+    /// Its own idle time, in seconds.
+    pub session_idle: Option<i64>,
+    /// How old a sign-in may be, in seconds.
+    pub session_lifetime: Option<i64>,
+    /// The zones it may be used from; empty: all.
+    #[sqlx(json)]
+    pub zones: Vec<String>,
 }
 
 impl Client {
+    /// What it asks for beyond the rules of the place.
+    pub fn demands(&self) -> Demands {
+        Demands {
+            card_out: self.card_out,
+            idle: self.session_idle.and_then(TimeDelta::try_seconds),
+            lifetime: self.session_lifetime.and_then(TimeDelta::try_seconds),
+            zones: self.zones.clone(),
+        }
+    }
+
     /// The hashes of the secrets that are good at `now`.
     pub fn secret_hashes(&self, now: Time) -> impl Iterator<Item = &[u8]> {
         let previous = self.previous_secret_until.is_some_and(|until| now < until);
@@ -134,7 +155,7 @@ macro_rules! columns {
     () => {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
-         disabled_at"
+         disabled_at, card_out, session_idle, session_lifetime, zones"
     };
 }
 
@@ -226,6 +247,39 @@ pub async fn rotate_secret(
     })
 }
 
+/// Replaces what the client asks for beyond the rules of the place. Yields whether it exists.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn set_demands(
+    db: &Db,
+    id: &str,
+    demands: &Demands,
+    now: Time,
+    event: &NewRow,
+) -> Result<bool, StoreError> {
+    let id = id.to_owned();
+    write!(db, c => {
+        let changed = sqlx::query(
+            "UPDATE client SET card_out = $2, session_idle = $3, session_lifetime = $4, zones = $5, updated_at = $6
+             WHERE id = $1",
+        )
+        .bind(id)
+        .bind(demands.card_out)
+        .bind(demands.idle.map(|idle| idle.num_seconds()))
+        .bind(demands.lifetime.map(|lifetime| lifetime.num_seconds()))
+        .bind(Json(demands.zones.clone()))
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if changed.rows_affected() != 1 {
+            return Ok(false);
+        }
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
 /// Removes the client with everything it was granted. Yields whether it existed.
 ///
 /// # Errors
@@ -288,6 +342,18 @@ pub(crate) mod tests {
             assert_eq!(client.backchannel_logout_uri, new.backchannel_logout_uri);
             assert_eq!((client.audience, client.may_introspect), (Audience::AnyProfessional, true));
             assert_eq!((client.created_at, client.disabled_at), (now, None));
+            assert_eq!(client.demands(), Demands::default());
+            let demands = Demands {
+                card_out: Some(CardOut::End),
+                idle: Some(TimeDelta::minutes(5)),
+                lifetime: Some(TimeDelta::hours(1)),
+                zones: vec!["bloc".into()],
+            };
+            assert!(set_demands(&db, "rp", &demands, now, &event()).await.unwrap());
+            assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), demands);
+            assert!(set_demands(&db, "rp", &Demands::default(), now, &event()).await.unwrap());
+            assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), Demands::default());
+            assert!(!set_demands(&db, "nobody", &demands, now, &event()).await.unwrap());
             assert_eq!(all(&db).await.unwrap().len(), 1);
             assert!(by_id(&db, "RP").await.unwrap().is_none());
             assert!(remove(&db, "rp", &event()).await.unwrap());

@@ -128,7 +128,7 @@ macro_rules! grant_columns {
 }
 
 /// Keeps a grant with its code, and ends the sign-in that it answers. Yields false, and keeps nothing, where the
-/// session has ended or the sign-in was answered before. `event` is recorded with it.
+/// session has ended or is locked, or the sign-in was answered before. `event` is recorded with it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -137,7 +137,8 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         let granted = sqlx::query(
             "INSERT INTO authorization_grant (id, session_id, person_id, client_id, scope, nonce, created_at)
              SELECT $1, s.id, s.person_id, $3, $4, $5, $6 FROM session s
-             WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.expires_at > $6",
+             WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
+               AND s.expires_at > $6",
         )
         .bind(new.id)
         .bind(new.session_id)
@@ -277,7 +278,8 @@ pub async fn redeem_code(
              WHERE code_hash = $1 AND consumed_at IS NULL AND expires_at > $2 AND redirect_uri = $4
                AND code_challenge IS NOT DISTINCT FROM $5
                AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
-                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.expires_at > $2)
+                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.locked_at IS NULL
+                   AND s.expires_at > $2)
              RETURNING grant_id",
         )
         .bind(redemption.code_hash.to_vec())
@@ -336,7 +338,8 @@ pub async fn redeem_refresh_token(
             "UPDATE refresh_token SET consumed_at = $2
              WHERE token_hash = $1 AND consumed_at IS NULL AND expires_at > $2
                AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
-                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.expires_at > $2)
+                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.locked_at IS NULL
+                   AND s.expires_at > $2)
              RETURNING grant_id",
         )
         .bind(redemption.token_hash.to_vec())

@@ -7,7 +7,7 @@
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
-use super::session::{NewSession, begin_session, end_session};
+use super::session::{NewSession, begin_session, end_session, unlock_session};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{Random, SessionId, TransactionId};
@@ -280,8 +280,10 @@ pub enum Proof<'a> {
 pub struct Completion<'a> {
     /// The proof.
     pub proof: Proof<'a>,
-    /// The session that begins.
+    /// The session that begins, or is opened again.
     pub session: &'a NewSession,
+    /// It is there already, locked, and its person shows the same card: it is opened again, with all that was granted.
+    pub unlocks: bool,
     /// The session that this browser had; it ends first.
     pub replaced: Option<&'a Replaced>,
     /// What is recorded if and only if the session begins.
@@ -300,7 +302,7 @@ pub async fn complete(
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
-    let Completion { proof, session: new, replaced, event } = completion;
+    let Completion { proof, session: new, unlocks, replaced, event } = completion;
     // What is not there compares with nothing.
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
@@ -308,7 +310,9 @@ pub async fn complete(
     };
     write!(db, c => {
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
-        begin_session!(c, new, now);
+        if !unlocks {
+            begin_session!(c, new, now);
+        }
         let consumed = sqlx::query(
             "UPDATE login_transaction
              SET state = 'done', session_id = $2, ended_at = $3, error_code = NULL, certificate = NULL
@@ -326,7 +330,19 @@ pub async fn complete(
         .rows_affected()
             == 1;
         if !consumed {
-            sqlx::query("DELETE FROM session WHERE id = $1").bind(new.id).execute(&mut *c).await?;
+            if !unlocks {
+                sqlx::query("DELETE FROM session WHERE id = $1").bind(new.id).execute(&mut *c).await?;
+            }
+            return Ok(false);
+        }
+        if unlocks && !unlock_session!(c, new, now) {
+            // It ended a moment ago: the person begins once more, and another session.
+            sqlx::query(
+                "UPDATE login_transaction SET state = 'open', session_id = NULL, ended_at = NULL WHERE id = $1",
+            )
+            .bind(id)
+            .execute(&mut *c)
+            .await?;
             return Ok(false);
         }
         if let Some(replaced) = replaced
@@ -367,7 +383,7 @@ mod tests {
     use crate::ids::CountingRandom;
     use crate::store::session::tests::{card_session, somebody};
     use crate::store::testing::on_both;
-    use crate::store::{audit, session};
+    use crate::store::{audit, session, write};
     use chrono::TimeDelta;
 
     #[tokio::test]
@@ -405,6 +421,7 @@ mod tests {
             let with = |txn, session, replaced| Completion {
                 proof: Proof::Request(txn),
                 session,
+                unlocks: false,
                 replaced,
                 event: &event,
             };
@@ -436,5 +453,69 @@ mod tests {
             assert_eq!(delete_expired(&db, now + TimeDelta::minutes(10), 10).await.unwrap(), 1);
         })
         .await;
+    }
+
+    #[tokio::test]
+    async fn a_locked_session_is_opened_again_once_and_not_after_its_end() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let person = somebody(&db, now, &random).await;
+            let event = crate::store::client::tests::event(Kind::SignIn, &clock);
+            let begun = async |txn: &str| {
+                let id = TransactionId::new(now, &random);
+                let expires_at = now + TimeDelta::minutes(10);
+                let request = serde_json::Value::Null;
+                let new =
+                    NewTransaction { id, browser_hash: [7; 32], client_id: "rp".into(), request, expires_at };
+                begin(&db, &new, now).await.unwrap();
+                assert!(issue_card_request(&db, id, txn, "jws", expires_at, now).await.unwrap());
+                id
+            };
+            let first = card_session(person, 1, now, &random);
+            session::begin(&db, &first, now).await.unwrap();
+            lock(&db, first.id, now).await;
+
+            clock.advance(TimeDelta::minutes(1));
+            let now = clock.now();
+            let again = NewSession { id: first.id, ..card_session(person, 2, now, &random) };
+            let with = |txn, session| Completion {
+                proof: Proof::Request(txn),
+                session,
+                unlocks: true,
+                replaced: None,
+                event: &event,
+            };
+            let id = begun("t1").await;
+            assert!(!complete(&db, id, with("t0", &again), now, &random).await.unwrap(), "another request");
+            assert!(session::by_id(&db, first.id).await.unwrap().unwrap().locked_at.is_some());
+            assert!(complete(&db, id, with("t1", &again), now, &random).await.unwrap());
+            assert!(!complete(&db, id, with("t1", &again), now, &random).await.unwrap(), "replayed");
+            let opened = session::by_id(&db, first.id).await.unwrap().unwrap();
+            assert_eq!((opened.locked_at, opened.auth_time, opened.ended_at), (None, now, None));
+            assert!(session::by_cookie(&db, [1; 32]).await.unwrap().is_none(), "the cookie is a new one");
+            assert_eq!(session::by_cookie(&db, [2; 32]).await.unwrap().unwrap().id, first.id);
+
+            // Somebody else's sign-in cannot take it, nor can anybody after its end; the sign-in is still open then.
+            let id = begun("t2").await;
+            let stranger = somebody(&db, now, &random).await;
+            let stolen = NewSession { id: first.id, ..card_session(stranger, 3, now, &random) };
+            assert!(!complete(&db, id, with("t2", &stolen), now, &random).await.unwrap());
+            let over = crate::store::client::tests::event(Kind::SessionEnded, &clock);
+            session::end(&db, first.id, EndReason::SignedOut, &over, now, &random).await.unwrap();
+            let late = NewSession { id: first.id, ..card_session(person, 4, now, &random) };
+            assert!(!complete(&db, id, with("t2", &late), now, &random).await.unwrap());
+            assert_eq!(by_id(&db, id).await.unwrap().unwrap().state, State::Open);
+            let recorded = audit::unsealed(&db, "main", 10).await.unwrap();
+            assert_eq!(recorded.len(), 2, "one sign-in and one end");
+        })
+        .await;
+    }
+
+    async fn lock(db: &Db, id: SessionId, now: Time) {
+        use crate::store::session::lock_session;
+        let locked: Result<bool, StoreError> =
+            async { write!(db, c => { Ok(lock_session!(c, id, now)) }) }.await;
+        assert!(locked.unwrap());
     }
 }

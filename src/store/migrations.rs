@@ -29,6 +29,7 @@ migrations! {
     7 "0007_directory";
     8 "0008_jobs";
     9 "0009_login_transaction_session";
+    10 "0010_card_out";
     15 "0015_site_tokens";
     16 "0016_terminal_logins";
     30 "0030_offered_certificate";

@@ -8,13 +8,14 @@ use chrono::TimeDelta;
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{PersonId, Random, SessionId};
-use crate::session::{Authentication, EndReason, Session};
+use crate::ids::{PersonId, Random, SessionId, WorkstationId};
+use crate::session::{Authentication, EndReason, IdleGroup, Session, Station};
 
 /// The columns of [`Session`].
 macro_rules! columns {
     () => {
-        "id, person_id, acr, amr, auth_mode, auth_time, evidence, created_at, last_seen_at, expires_at, ended_at"
+        "id, person_id, acr, amr, auth_mode, auth_time, evidence, created_at, last_seen_at, expires_at, ended_at,
+         workstation_id, card, leased_until, locked_at, zone, shared"
     };
 }
 
@@ -29,6 +30,21 @@ pub struct NewSession {
     pub authentication: Authentication,
     /// When it ends at the latest.
     pub expires_at: Time,
+    /// Where it is opened.
+    pub station: Station,
+    /// Who watches its card; none where nobody does.
+    pub watched: Option<Watched>,
+}
+
+/// A card that a workstation's channel watches.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// Whose channel.
+    pub workstation: WorkstationId,
+    /// SHA-256 of the card's certificate, in hexadecimal.
+    pub card: String,
+    /// Until when the card counts as present; none where its leaving is of no interest.
+    pub leased_until: Option<Time>,
 }
 
 /// Inserts a session, inside a `write!` body.
@@ -38,8 +54,8 @@ macro_rules! begin_session {
         let proof = &new.authentication;
         sqlx::query(
             "INSERT INTO session (id, person_id, cookie_hash, acr, amr, auth_mode, auth_time, evidence, created_at,
-               last_seen_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10)",
+               last_seen_at, expires_at, workstation_id, card, leased_until, zone, shared)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15)",
         )
         .bind(new.id)
         .bind(proof.person)
@@ -51,11 +67,69 @@ macro_rules! begin_session {
         .bind(sqlx::types::Json(proof.evidence.clone()))
         .bind($now)
         .bind(new.expires_at)
+        .bind(new.watched.as_ref().map(|watched| watched.workstation))
+        .bind(new.watched.as_ref().map(|watched| watched.card.clone()))
+        .bind(new.watched.as_ref().and_then(|watched| watched.leased_until))
+        .bind(new.station.zone.clone())
+        .bind(new.station.shared)
         .execute(&mut *$c)
         .await?;
     }};
 }
 pub(crate) use begin_session;
+
+/// Opens a locked session of the same person again with what a new sign-in proved, inside a `write!` body: its `sid` and
+/// what was granted in it stay, its cookie, times, evidence and place are those of the sign-in. Yields whether it was
+/// there and had not ended.
+macro_rules! unlock_session {
+    ($c:expr, $new:expr, $now:expr) => {{
+        let new: &$crate::store::session::NewSession = $new;
+        let proof = &new.authentication;
+        sqlx::query(
+            "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, auth_mode = $6, auth_time = $7, evidence = $8,
+               last_seen_at = $9, expires_at = $10, workstation_id = $11, card = $12, leased_until = $13, zone = $14,
+               shared = $15, locked_at = NULL
+             WHERE id = $1 AND person_id = $2 AND ended_at IS NULL",
+        )
+        .bind(new.id)
+        .bind(proof.person)
+        .bind(new.cookie_hash.to_vec())
+        .bind(proof.acr)
+        .bind(sqlx::types::Json(proof.amr.clone()))
+        .bind(proof.auth_mode)
+        .bind(proof.at)
+        .bind(sqlx::types::Json(proof.evidence.clone()))
+        .bind($now)
+        .bind(new.expires_at)
+        .bind(new.watched.as_ref().map(|watched| watched.workstation))
+        .bind(new.watched.as_ref().map(|watched| watched.card.clone()))
+        .bind(new.watched.as_ref().and_then(|watched| watched.leased_until))
+        .bind(new.station.zone.clone())
+        .bind(new.station.shared)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use unlock_session;
+
+/// Locks a session that runs and is not locked, inside a `write!` body. Yields whether it locked it.
+macro_rules! lock_session {
+    ($c:expr, $session:expr, $now:expr) => {{
+        let session: $crate::ids::SessionId = $session;
+        sqlx::query(
+            "UPDATE session SET locked_at = $2 WHERE id = $1 AND ended_at IS NULL AND locked_at IS NULL",
+        )
+        .bind(session)
+        .bind($now)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use lock_session;
 
 /// Ends a session that is not ended yet and queues its logouts, inside a `write!` body. Yields whether it ended one.
 macro_rules! end_session {
@@ -198,14 +272,14 @@ pub async fn end(
     })
 }
 
-/// Ends the sessions whose time has run out (`idle` counts back from `now`), `limit` at a time. Yields how many; `event`
-/// makes what is recorded of each.
+/// Ends the sessions of a group whose time has run out, `limit` at a time. Yields how many; `event` makes what is recorded
+/// of each.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn end_expired(
     db: &Db,
-    idle: TimeDelta,
+    group: &IdleGroup,
     limit: i64,
     event: &(dyn Fn(SessionId, PersonId) -> NewRow + Sync),
     now: Time,
@@ -214,11 +288,14 @@ pub async fn end_expired(
     write!(db, c => {
         let due: Vec<(SessionId, PersonId)> = sqlx::query_as(
             "SELECT id, person_id FROM session
-             WHERE ended_at IS NULL AND (expires_at <= $1 OR last_seen_at <= $2) LIMIT $3",
+             WHERE ended_at IS NULL AND (expires_at <= $1 OR last_seen_at <= $2)
+               AND ($4 = '' OR zone = $4) AND (shared OR NOT $5) LIMIT $3",
         )
         .bind(now)
-        .bind(now - idle)
+        .bind(now - group.idle)
         .bind(limit)
+        .bind(group.zone.clone().unwrap_or_default())
+        .bind(group.shared)
         .fetch_all(&mut *c)
         .await?;
         for (session, person) in &due {
@@ -298,6 +375,8 @@ pub(crate) mod tests {
                 },
             },
             expires_at: now + SessionPolicy::default().lifetime,
+            station: Station::default(),
+            watched: None,
         }
     }
 
@@ -334,7 +413,8 @@ pub(crate) mod tests {
                 touch(&db, &session, clock.now()).await.unwrap();
             }
             let over = |_, _| event(Kind::SessionEnded, &clock);
-            assert_eq!(end_expired(&db, policy.idle, 100, &over, clock.now(), &random).await.unwrap(), 0);
+            let everywhere = IdleGroup { zone: None, shared: false, idle: policy.idle };
+            assert_eq!(end_expired(&db, &everywhere, 100, &over, clock.now(), &random).await.unwrap(), 0);
             clock.advance(TimeDelta::minutes(20));
             let session = by_id(&db, new.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
@@ -344,7 +424,7 @@ pub(crate) mod tests {
             clock.advance(TimeDelta::minutes(30));
             let session = by_id(&db, idle.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Expired);
-            assert_eq!(end_expired(&db, policy.idle, 100, &over, clock.now(), &random).await.unwrap(), 2);
+            assert_eq!(end_expired(&db, &everywhere, 100, &over, clock.now(), &random).await.unwrap(), 2);
             let session = by_id(&db, idle.id).await.unwrap().unwrap();
             assert_eq!(session.standing(policy, clock.now()), Standing::Ended);
             assert_eq!(audit::unsealed(&db, "main", 10).await.unwrap().len(), 2, "each end is recorded");
@@ -353,6 +433,32 @@ pub(crate) mod tests {
             assert!(by_id(&db, new.id).await.unwrap().is_none());
             clock.advance(policy.lifetime);
             assert_eq!(delete_old(&db, clock.now(), 100).await.unwrap(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_group_has_its_own_idle_time() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let mut ids = Vec::new();
+            for (cookie, (zone, shared)) in
+                [("", false), ("", true), ("garde", false)].into_iter().enumerate()
+            {
+                let mut new = card_session(person, cookie as u8, clock.now(), &random);
+                new.station = Station { zone: zone.into(), shared };
+                begin(&db, &new, clock.now()).await.unwrap();
+                ids.push(new.id);
+            }
+            clock.advance(TimeDelta::minutes(5));
+            let over = |_, _| event(Kind::SessionEnded, &clock);
+            for (zone, shared, ended) in [(Some("garde"), false, 2), (None, true, 1)] {
+                let group = IdleGroup { zone: zone.map(str::to_owned), shared, idle: TimeDelta::minutes(5) };
+                assert_eq!(end_expired(&db, &group, 10, &over, clock.now(), &random).await.unwrap(), 1);
+                assert!(by_id(&db, ids[ended]).await.unwrap().unwrap().ended_at.is_some(), "{group:?}");
+            }
+            assert!(by_id(&db, ids[0]).await.unwrap().unwrap().ended_at.is_none(), "of neither group");
         })
         .await;
     }

@@ -364,6 +364,8 @@ mod tests {
                 site_token_id: Some(self.token.id),
                 asked_at: Some(now),
                 good_until: self.token.good_for.map(|seconds| now + TimeDelta::seconds(seconds)),
+                shared: false,
+                channel_since: None,
             }
         }
 

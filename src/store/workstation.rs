@@ -42,6 +42,10 @@ pub struct Workstation {
     pub asked_at: Option<Time>,
     /// Until when it is good; none: until it is revoked.
     pub good_until: Option<Time>,
+    /// Whether several people use it in turn.
+    pub shared: bool,
+    /// Since when its agent keeps a channel; none where it never has.
+    pub channel_since: Option<Time>,
 }
 
 impl Workstation {
@@ -86,7 +90,7 @@ impl State {
 macro_rules! columns {
     () => {
         "id, name, host_name, kid, public_jwk, site, zone, agent_version, created_at, approved_at, last_seen_at, \
-         revoked_at, site_token_id, asked_at, good_until"
+         revoked_at, site_token_id, asked_at, good_until, shared, channel_since"
     };
 }
 
@@ -96,8 +100,8 @@ macro_rules! insert_workstation {
         let new: &$crate::store::workstation::Workstation = $new;
         sqlx::query(
             "INSERT INTO workstation (id, name, host_name, kid, public_jwk, site, zone, agent_version, created_at,
-               approved_at, site_token_id, asked_at, good_until)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
+               approved_at, site_token_id, asked_at, good_until, shared)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
         )
         .bind(new.id)
         .bind(new.name.clone())
@@ -112,6 +116,7 @@ macro_rules! insert_workstation {
         .bind(new.site_token_id)
         .bind(new.asked_at)
         .bind(new.good_until)
+        .bind(new.shared)
         .execute(&mut *$c)
         .await?;
     }};
@@ -131,6 +136,8 @@ pub struct Invite {
     pub zone: String,
     /// Whether an administrator has to approve the workstation.
     pub needs_approval: bool,
+    /// Whether several people will use it in turn.
+    pub shared: bool,
     /// When it is no longer good.
     pub expires_at: Time,
     /// When it was used.
@@ -155,8 +162,9 @@ pub fn invite_place(secret_hash: &[u8]) -> String {
 pub async fn invite(db: &Db, new: &Invite, event: &NewRow, now: Time) -> Result<(), StoreError> {
     write!(db, c => {
         sqlx::query(
-            "INSERT INTO workstation_invite (secret_hash, sealed, site, zone, needs_approval, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+            "INSERT INTO workstation_invite (secret_hash, sealed, site, zone, needs_approval, created_at, expires_at,
+               shared)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(new.secret_hash.clone())
         .bind(new.sealed.clone())
@@ -165,6 +173,7 @@ pub async fn invite(db: &Db, new: &Invite, event: &NewRow, now: Time) -> Result<
         .bind(new.needs_approval)
         .bind(now)
         .bind(new.expires_at)
+        .bind(new.shared)
         .execute(&mut *c)
         .await?;
         record!(c, *event);
@@ -178,7 +187,7 @@ pub async fn invite(db: &Db, new: &Invite, event: &NewRow, now: Time) -> Result<
 /// [`StoreError`].
 pub async fn invite_by_hash(db: &Db, secret_hash: &[u8]) -> Result<Option<Invite>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT secret_hash, sealed, site, zone, needs_approval, expires_at, consumed_at
+        "SELECT secret_hash, sealed, site, zone, needs_approval, shared, expires_at, consumed_at
          FROM workstation_invite WHERE secret_hash = $1",
     )
     .bind(secret_hash.to_vec())
@@ -339,7 +348,7 @@ pub async fn delete_expired_invites(db: &Db, before: Time) -> Result<u64, StoreE
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use std::sync::Arc;
 
     use chrono::TimeDelta;
@@ -373,7 +382,37 @@ mod tests {
             site_token_id: None,
             asked_at: None,
             good_until: None,
+            shared: false,
+            channel_since: None,
         }
+    }
+
+    /// A workstation that was invited, has enrolled and may answer.
+    pub(crate) async fn enrolled(
+        db: &Db,
+        clock: &MockClock,
+        random: &dyn crate::ids::Random,
+    ) -> WorkstationId {
+        let id = WorkstationId::new(clock.now(), random);
+        let invitation = Invite {
+            secret_hash: id.0.as_bytes().repeat(2),
+            sealed: vec![1; 45],
+            site: String::new(),
+            zone: String::new(),
+            needs_approval: false,
+            shared: false,
+            expires_at: clock.now() + TimeDelta::minutes(15),
+            consumed_at: None,
+        };
+        invite(db, &invitation, &event(clock, Kind::WorkstationInvited), clock.now()).await.unwrap();
+        let new = Workstation {
+            id,
+            approved_at: Some(clock.now()),
+            ..workstation(clock, &CountingRandom::default(), &id.to_string())
+        };
+        let event = event(clock, Kind::WorkstationEnrolled);
+        assert!(enrol(db, &invitation.secret_hash, &new, &event, clock.now()).await.unwrap());
+        id
     }
 
     #[tokio::test]
@@ -386,6 +425,7 @@ mod tests {
                 site: "Site principal".into(),
                 zone: "bureaux".into(),
                 needs_approval: true,
+                shared: false,
                 expires_at: clock.now() + TimeDelta::minutes(15),
                 consumed_at: None,
             };
@@ -421,6 +461,7 @@ mod tests {
                 site: String::new(),
                 zone: String::new(),
                 needs_approval: true,
+                shared: false,
                 expires_at: clock.now() + TimeDelta::minutes(15),
                 consumed_at: None,
             };

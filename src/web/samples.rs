@@ -16,7 +16,7 @@ use super::{
         agent::{Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
-        session::{Home, SessionRow, SignOut, SignedOut},
+        session::{Confirmation, Home, SessionRow, SignOut, SignedOut},
         sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
     },
 };
@@ -39,6 +39,8 @@ pub const ALL: &[Sample] = &[
     ("card-finish", |frame| finish(Outcome::Done).render(frame)),
     ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
     ("home", |frame| home().render(frame)),
+    ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
+    ("confirmation", |frame| confirmation().render(frame)),
     ("sign-out", |frame| sign_out().render(frame)),
     ("signed-out", |frame| {
         SignedOut { back: Some(("Dossier patient".into(), "https://dossier.ch-saint-aubin.example/".into())) }
@@ -231,6 +233,20 @@ fn sign_out() -> SignOut {
         fields: vec![("state".into(), "af0ifjsldkj".into())],
         csrf: "c2FtcGxl".into(),
         stay: Some("/".into()),
+        form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn confirmation() -> Confirmation {
+    Confirmation {
+        name: "Camille Beaupré-Lartigue".into(),
+        relying_party: RelyingParty {
+            name: "Dossier patient".into(),
+            host: "dossier.ch-saint-aubin.example".into(),
+        },
+        go_on: "/login/continue".into(),
+        not_me: "/login/not-me".into(),
+        csrf: "c2FtcGxl".into(),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
     }
 }

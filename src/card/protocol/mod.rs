@@ -8,6 +8,7 @@
 //! message, and back.
 
 mod answer;
+mod channel;
 mod enrolment;
 mod invitation;
 mod notice;
@@ -24,6 +25,7 @@ use crate::clock::Time;
 use crate::crypto::jose::base64url;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
+pub use channel::{ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
 pub use enrolment::{
     EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, check_workstation_name,
 };
@@ -61,6 +63,12 @@ pub const TYP_STANDING: &str = "sceau-standing+jwt";
 pub const TYP_TERMINAL_BEGIN: &str = "sceau-terminal-begin+jwt";
 /// `typ` of what the server says of who is at a terminal.
 pub const TYP_TERMINAL_IDENTITY: &str = "sceau-terminal-identity+jwt";
+/// `typ` of the message by which an agent asks for a channel.
+pub const TYP_CHANNEL_OPENING: &str = "sceau-channel-opening+jwt";
+/// `typ` of what an agent reports over its channel.
+pub const TYP_CHANNEL_REPORT: &str = "sceau-channel-report+jwt";
+/// `typ` of what a server answers to both.
+pub const TYP_CHANNEL_ANSWER: &str = "sceau-channel-answer+jwt";
 /// `typ` of the list of request keys that a server publishes to its agents.
 pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
@@ -86,6 +94,14 @@ pub const STANDING_PATH: &str = "/agent/standing";
 pub const TERMINAL_BEGIN_PATH: &str = "/agent/terminal";
 /// The path of the server that takes its answer.
 pub const TERMINAL_FINISH_PATH: &str = "/agent/terminal/finish";
+/// The path of the server where an agent asks for a channel.
+pub const CHANNEL_OPENING_PATH: &str = "/agent/channel/open";
+/// The path of the server that takes what comes over a channel.
+pub const CHANNEL_PATH: &str = "/agent/channel";
+
+/// The code by which a server says that a channel is not open, so that the agent asks for another.
+pub const CHANNEL_NOT_OPEN: &str = "WS-036";
+
 /// The path of the server that takes alerts of agents.
 pub const NOTICE_PATH: &str = "/agent/notice";
 

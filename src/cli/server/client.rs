@@ -14,6 +14,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::Secret;
 use crate::oidc::client::registration::{Registration, register};
 use crate::oidc::{Issuer, psc};
+use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::{Audience, Client};
@@ -46,6 +47,14 @@ pub(super) enum ClientCommand {
         /// One JSON object instead of lines.
         #[arg(long)]
         json: bool,
+    },
+    /// Say what a service asks for beyond the rules of the place: it may tighten them, never loosen. What is not given goes
+    /// back to the rules of the place.
+    Policy {
+        /// Its client id.
+        id: String,
+        #[command(flatten)]
+        demands: DemandArgs,
     },
     /// Remove a service, with everything it was granted.
     Remove {
@@ -81,6 +90,42 @@ pub(super) struct Add {
     json: bool,
 }
 
+#[derive(Debug, Args)]
+pub(super) struct DemandArgs {
+    /// What happens when the card leaves its reader: lock (the session serves nobody until card and PIN), or end.
+    #[arg(long, value_parser = stricter)]
+    card_out: Option<CardOut>,
+    /// After how many minutes without activity its users sign in again.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(1..=30))]
+    idle: Option<u16>,
+    /// After how many minutes its users sign in again in any case.
+    #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(1..=240))]
+    lifetime: Option<u16>,
+    /// A zone of workstations that it may be used from. Can be given several times; without it, from all.
+    #[arg(long, value_name = "ZONE")]
+    zone: Vec<String>,
+}
+
+/// A service cannot ask for less than the place does.
+fn stricter(text: &str) -> Result<CardOut, String> {
+    match text.parse() {
+        Ok(reaction @ (CardOut::Lock | CardOut::End)) => Ok(reaction),
+        _ => Err("must be \"lock\" or \"end\"".to_owned()),
+    }
+}
+
+impl From<DemandArgs> for Demands {
+    fn from(args: DemandArgs) -> Self {
+        let minutes = |minutes: u16| TimeDelta::minutes(minutes.into());
+        Self {
+            card_out: args.card_out,
+            idle: args.idle.map(minutes),
+            lifetime: args.lifetime.map(minutes),
+            zones: args.zone,
+        }
+    }
+}
+
 impl ClientCommand {
     pub(super) async fn run(self, path: &Path) -> Result<(), Failure> {
         let context = Context::open(path).await?;
@@ -91,6 +136,7 @@ impl ClientCommand {
             Self::RotateSecret { id, keep_previous, json } => {
                 rotate_secret(&context, &id, keep_previous, json).await
             }
+            Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
             Self::Remove { id } => remove(&context, &id).await,
         };
         context.db.close().await;
@@ -172,6 +218,18 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
         println!("post-logout URI         {uri}");
     }
     println!("back-channel logout     {}", shown.backchannel_logout_uri.unwrap_or("none"));
+    if let Some(reaction) = shown.card_out {
+        println!("when the card leaves    {reaction}");
+    }
+    if let Some(minutes) = shown.idle_minutes {
+        println!("idle time               {minutes} min");
+    }
+    if let Some(minutes) = shown.lifetime_minutes {
+        println!("sign-in not older than  {minutes} min");
+    }
+    for zone in shown.zones {
+        println!("zone                    {zone}");
+    }
     println!("registered              {}", shown.created_at.format("%Y-%m-%d %H:%M UTC"));
     if let Some(until) = shown.previous_secret_until {
         println!("previous secret until   {}", until.format("%Y-%m-%d %H:%M UTC"));
@@ -195,6 +253,14 @@ async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool)
     Ok(())
 }
 
+async fn set_policy(context: &Context, id: &str, demands: Demands) -> Result<(), Failure> {
+    let event = NewRow::from(&context.event(Kind::ClientChanged).client(id).note("policy"));
+    if !store::client::set_demands(&context.db, id, &demands, context.clock.now(), &event).await? {
+        return Err(unknown(id));
+    }
+    show(context, id, false).await
+}
+
 async fn remove(context: &Context, id: &str) -> Result<(), Failure> {
     let event = NewRow::from(&context.event(Kind::ClientRemoved).client(id));
     if !store::client::remove(&context.db, id, &event).await? {
@@ -215,6 +281,10 @@ struct Shown<'a> {
     redirect_uris: &'a [String],
     post_logout_redirect_uris: &'a [String],
     backchannel_logout_uri: Option<&'a str>,
+    card_out: Option<&'static str>,
+    idle_minutes: Option<i64>,
+    lifetime_minutes: Option<i64>,
+    zones: &'a [String],
     created_at: Time,
     updated_at: Time,
     previous_secret_until: Option<Time>,
@@ -231,6 +301,10 @@ impl<'a> From<&'a Client> for Shown<'a> {
             redirect_uris: &client.redirect_uris,
             post_logout_redirect_uris: &client.post_logout_redirect_uris,
             backchannel_logout_uri: client.backchannel_logout_uri.as_deref(),
+            card_out: client.card_out.map(CardOut::as_str),
+            idle_minutes: client.session_idle.map(|seconds| seconds / 60),
+            lifetime_minutes: client.session_lifetime.map(|seconds| seconds / 60),
+            zones: &client.zones,
             created_at: client.created_at,
             updated_at: client.updated_at,
             previous_secret_until: client.previous_secret_until,

@@ -88,7 +88,7 @@ async fn enrol_here(app: &App, options: &AgentOptions) -> Result<(), Failure> {
             return Ok(());
         }
     }
-    let place = Place { site: String::new(), zone: String::new(), needs_approval: false };
+    let place = Place { site: String::new(), zone: String::new(), needs_approval: false, shared: false };
     let event = app.trail().event(Kind::WorkstationInvited).actor("serve --agent");
     let code = app.card().invite(&place, event).await?;
     let enrolled = enrol::enrol(&server, &code, &**app.clock()).await?;

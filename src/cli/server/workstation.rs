@@ -44,7 +44,7 @@ pub(super) enum WorkstationCommand {
         /// Its id, from `list`.
         id: WorkstationId,
     },
-    /// Take a workstation's word no longer. Sessions that began there go on.
+    /// Take a workstation's word no longer. Sessions whose cards it watches are locked within `[session] lease`.
     Revoke {
         /// Its id, from `list`.
         id: WorkstationId,
@@ -65,6 +65,9 @@ pub(super) struct Invite {
     /// Ask for an administrator's approval after the workstation has enrolled.
     #[arg(long)]
     approval: bool,
+    /// Several people use the workstation in turn: short idle time, the name confirmed before a session is used again.
+    #[arg(long)]
+    shared: bool,
 }
 
 impl WorkstationCommand {
@@ -98,7 +101,8 @@ impl Invite {
         let (db, clock, random) = (context.db.clone(), context.clock.clone(), context.random.clone());
         let ring = Keyring::open(db, seal.clone(), Purpose::CardRequest, clock, random, &trail).await?;
         let keys = ring.keys().await;
-        let place = Place { site: self.site, zone: self.zone, needs_approval: self.approval };
+        let place =
+            Place { site: self.site, zone: self.zone, needs_approval: self.approval, shared: self.shared };
         let event = event(context, Kind::WorkstationInvited);
         let now = context.clock.now();
         let code = enrolment::invite(&context.db, &seal, &keys, &place, event, now, &*context.random).await?;
@@ -124,7 +128,7 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let rows = listed.iter().map(Listed::row);
-    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "AGENT", "LAST ANSWER"], rows))
+    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "USE", "AGENT", "LAST ANSWER"], rows))
 }
 
 /// The oldest agent that this installation serves.
@@ -155,6 +159,8 @@ struct Listed<'a> {
     host_name: &'a str,
     site: &'a str,
     zone: &'a str,
+    /// Whether several people use it in turn.
+    shared: bool,
     agent_version: &'a str,
     /// Whether an agent of that version is served, see `card.minimum_agent_version`.
     agent_served: bool,
@@ -175,6 +181,7 @@ impl<'a> Listed<'a> {
             host_name: &workstation.host_name,
             site: &workstation.site,
             zone: &workstation.zone,
+            shared: workstation.shared,
             agent_version: &workstation.agent_version,
             agent_served: version.is_some_and(|version| version >= oldest),
             site_token: workstation.site_token_id,
@@ -194,6 +201,7 @@ impl<'a> Listed<'a> {
             cell(self.name),
             cell(self.site),
             cell(self.zone),
+            if self.shared { "shared" } else { "" }.to_owned(),
             format!("{}{agent}", cell(self.agent_version)),
             seen.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
         ]

@@ -49,6 +49,9 @@ impl Visit<'_> {
     ) -> Result<Response, Failed> {
         let (provider, now) = (self.provider, self.provider.now());
         let Asked { request, client } = asked;
+        if !client.demands().admit(&session.zone) {
+            return Err(AuthorizationError::Zone.into());
+        }
         let subject = provider.subject(session.person_id, client).await?;
         store::session::touch(&provider.db, session, now).await?;
         let code = Secret::of_256_bits(&*provider.random);

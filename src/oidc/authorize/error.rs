@@ -6,6 +6,7 @@ use crate::directory::Refusal;
 use crate::oidc::parameters::Duplicate;
 use crate::oidc::subject::SubjectError;
 use crate::store::StoreError;
+use crate::web::csrf;
 
 /// Why an authorization request gets no code. The texts are for the relying party's developers.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +89,15 @@ pub enum AuthorizationError {
     /// The login transaction was written by another version of the program.
     #[error("the sign-in was begun by another version of the program: {0}")]
     TransactionUnreadable(#[from] serde_json::Error),
+    /// `prompt=none` at a workstation that several people share: whose session it is has to be confirmed.
+    #[error("the person has to confirm who they are")]
+    ConfirmationRequired,
+    /// The client is not meant to be used from the zone that the session was opened in.
+    #[error("the client is not meant for this zone")]
+    Zone,
+    /// A form of another site, or of another session.
+    #[error(transparent)]
+    Forgery(#[from] csrf::Refused),
     /// A cookie cannot be written.
     #[error("a cookie cannot be written")]
     Cookie,
@@ -124,6 +134,9 @@ impl AuthorizationError {
             Self::TransactionOver => "WEB-013",
             Self::TransactionAnswered => "OIDC-018",
             Self::TransactionUnreadable(_) => "OIDC-019",
+            Self::ConfirmationRequired => "OIDC-020",
+            Self::Zone => "OIDC-021",
+            Self::Forgery(refused) => refused.code(),
             Self::Cookie | Self::Means(_) => "WEB-005",
             Self::Store(error) => error.code(),
         }
@@ -148,6 +161,7 @@ impl AuthorizationError {
             | Self::ChallengeMissing
             | Self::ChallengeMalformed => "invalid_request",
             Self::LoginRequired => "login_required",
+            Self::ConfirmationRequired => "interaction_required",
             Self::GivenUp => "access_denied",
             Self::ClientMissing
             | Self::ClientUnknown
@@ -159,6 +173,8 @@ impl AuthorizationError {
             | Self::TransactionOver
             | Self::TransactionAnswered
             | Self::TransactionUnreadable(_)
+            | Self::Zone
+            | Self::Forgery(_)
             | Self::Cookie
             | Self::Means(_)
             | Self::Store(_) => return None,
@@ -169,7 +185,7 @@ impl AuthorizationError {
     /// (`prompt=none`, OpenID Connect Core §3.1.2.1).
     pub fn for_silent_client(&self) -> Option<&'static str> {
         match self {
-            Self::Person(_) => Some("access_denied"),
+            Self::Person(_) | Self::Zone => Some("access_denied"),
             Self::SessionEnded => Some("login_required"),
             _ => self.for_client(),
         }
@@ -177,7 +193,10 @@ impl AuthorizationError {
 
     /// The status of the page.
     pub fn status(&self) -> StatusCode {
-        if matches!(self, Self::Person(_)) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
+        match self {
+            Self::Person(_) | Self::Zone | Self::Forgery(_) => StatusCode::FORBIDDEN,
+            _ => StatusCode::BAD_REQUEST,
+        }
     }
 
     /// Whether the fault is ours, not the caller's.

@@ -7,6 +7,7 @@
 pub(super) mod answer;
 mod check;
 pub(super) mod checks;
+pub mod confirm;
 pub mod error;
 pub mod means;
 pub mod request;
@@ -68,6 +69,19 @@ pub(super) async fn answer(
     }
 }
 
+/// The session of a browser, as one client sees it.
+struct Seen {
+    session: Session,
+    standing: Standing,
+    cookie: Secret,
+}
+
+impl Seen {
+    fn alive(self) -> Option<Session> {
+        (self.standing == Standing::Alive).then_some(self.session)
+    }
+}
+
 /// One request of a browser.
 struct Visit<'a> {
     provider: &'a Provider,
@@ -93,20 +107,29 @@ impl Visit<'_> {
         if self.method == Method::POST {
             return self.begin_transaction(&asked).await.map_err(|error| error.of(&asked));
         }
-        let answered = match self.session().await? {
-            Some(session) if asked.request.is_satisfied_by(&session, None, provider.now()) => {
-                self.issue(&asked, &session, None).await.map(Some)
+        self.answer_or_ask(&asked).await.map_err(|error| error.of(&asked))
+    }
+
+    /// Answers by the browser's session where that is enough; else the person is asked, if they may be.
+    async fn answer_or_ask(&self, asked: &Asked) -> Result<Response, Failed> {
+        let silent = asked.request.prompt == request::Prompt::None;
+        let session = self.session(&asked.client).await?.and_then(Seen::alive);
+        match session.filter(|session| asked.request.is_satisfied_by(session, None, self.provider.now())) {
+            Some(session) if self.is_to_be_confirmed(&session) => {
+                if silent {
+                    return Err(AuthorizationError::ConfirmationRequired.into());
+                }
+                self.begin_transaction(asked).await
             }
-            _ => Ok(None),
-        };
-        let answered = answered.map_err(|error| error.of(&asked))?;
-        match answered {
-            Some(response) => Ok(response),
-            None if asked.request.prompt == request::Prompt::None => {
-                Err(Failed::from(AuthorizationError::LoginRequired).of(&asked))
-            }
-            None => self.begin_transaction(&asked).await.map_err(|error| error.of(&asked)),
+            Some(session) => self.issue(asked, &session, None).await,
+            None if silent => Err(AuthorizationError::LoginRequired.into()),
+            None => self.begin_transaction(asked).await,
         }
+    }
+
+    /// Whether the next person may well be another: then nobody is signed on silently.
+    fn is_to_be_confirmed(&self, session: &Session) -> bool {
+        self.provider.settings.policies.is_shared(&session.station())
     }
 
     /// Whom an `id_token_hint` names. One that is not ours says nothing, and is ignored as Keycloak does.
@@ -145,13 +168,18 @@ impl Visit<'_> {
         Ok(response)
     }
 
-    /// The browser's session, if it is good.
-    async fn session(&self) -> Result<Option<Session>, StoreError> {
+    /// The browser's session, and how it stands for the client.
+    async fn session(&self, client: &Client) -> Result<Option<Seen>, StoreError> {
         let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
         let session =
             store::session::by_cookie(&self.provider.db, sha256(cookie.expose().as_bytes())).await?;
-        let (policy, now) = (self.provider.settings.session, self.provider.now());
-        Ok(session.filter(|session| session.standing(policy, now) == Standing::Alive))
+        let provider = self.provider;
+        let seen = |session: Session| Seen {
+            standing: session.standing(provider.settings.policy(&session, client), provider.now()),
+            session,
+            cookie,
+        };
+        Ok(session.map(seen))
     }
 
     /// Tells what went wrong: to the relying party where the standard says so, else to the person.
@@ -160,9 +188,12 @@ impl Visit<'_> {
         let (code, provider) = (error.code(), self.provider);
         if error.is_ours() {
             tracing::error!(code, %error, "an authorization request could not be served");
-        } else if matches!(error, AuthorizationError::LoginRequired) {
+        } else if matches!(
+            error,
+            AuthorizationError::LoginRequired | AuthorizationError::ConfirmationRequired
+        ) {
             // The answer to a question that relying parties ask all the time, and no refusal.
-            tracing::debug!(code, "nobody is signed in as asked");
+            tracing::debug!(code, "nobody is signed in as asked, or nobody that is known to be there");
         } else {
             tracing::warn!(code, %error, "an authorization request was refused");
             let mut event = provider.trail.event(Kind::AuthorizationRefused).denied(code).caller(self.caller);

@@ -78,10 +78,7 @@ impl AuthorizationRequest {
         transaction: Option<&LoginTransaction>,
         now: Time,
     ) -> bool {
-        let is_its_own = |transaction: &LoginTransaction| {
-            transaction.state == State::Done && transaction.session_id == Some(session.id)
-        };
-        if transaction.is_some_and(is_its_own) {
+        if transaction.is_some_and(|transaction| is_outcome(transaction, session)) {
             return true;
         }
         let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
@@ -89,4 +86,9 @@ impl AuthorizationRequest {
             && self.max_age.is_none_or(is_fresh)
             && self.expected_person.is_none_or(|expected| expected == session.person_id)
     }
+}
+
+/// Whether the session came out of the transaction: whoever holds it has just proved who they are.
+pub fn is_outcome(transaction: &LoginTransaction, session: &Session) -> bool {
+    transaction.state == State::Done && transaction.session_id == Some(session.id)
 }

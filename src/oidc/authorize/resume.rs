@@ -12,13 +12,14 @@ use http::{HeaderMap, Method, header};
 use url::Url;
 
 use super::error::AuthorizationError;
-use super::request::{AuthorizationRequest, Prompt};
-use super::{Asked, Failed, Visit, accept_language};
+use super::request::{AuthorizationRequest, Prompt, is_outcome};
+use super::{Asked, Failed, Seen, Visit, accept_language};
 use crate::audit::Caller;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::TransactionId;
 use crate::oidc::Provider;
+use crate::session::Standing;
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
 use crate::web::cookies;
@@ -26,6 +27,9 @@ use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{Means, MeansKind, SignIn};
+
+/// What the sign-in page says where the browser's session is locked.
+const LOCKED: &str = "SESSION-001";
 
 /// The address of a login transaction.
 pub const ROUTE: &str = "/login/{transaction}";
@@ -107,15 +111,23 @@ impl Visit<'_> {
         switched: Option<Language>,
     ) -> Result<Response, Failed> {
         let now = self.provider.now();
-        if let Some(session) = self.session().await?
+        let seen = self.session(&asked.client).await?;
+        let locked = seen.as_ref().is_some_and(|seen| seen.standing == Standing::Locked);
+        if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
         {
-            return self.issue(asked, &session, Some(transaction)).await;
+            if is_outcome(transaction, &session) || !self.is_to_be_confirmed(&session) {
+                return self.issue(asked, &session, Some(transaction)).await;
+            }
+            if asked.request.prompt == Prompt::None {
+                return Err(AuthorizationError::ConfirmationRequired.into());
+            }
+            return self.confirmation_page(transaction, asked, &session, &cookie).await;
         }
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, switched).await
+        self.sign_in_page(transaction, asked, locked, switched).await
     }
 
     async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
@@ -126,7 +138,7 @@ impl Visit<'_> {
     }
 
     /// The transaction, if this browser began it and it is not over.
-    async fn transaction(&self, id: &str) -> Result<LoginTransaction, AuthorizationError> {
+    pub(super) async fn transaction(&self, id: &str) -> Result<LoginTransaction, AuthorizationError> {
         let id: TransactionId = id.parse().map_err(|_| AuthorizationError::TransactionOver)?;
         let cookie = cookies::transaction(id).read(self.headers);
         let cookie = cookie.ok_or(AuthorizationError::TransactionOver)?;
@@ -143,7 +155,7 @@ impl Visit<'_> {
     }
 
     /// Its request and its client, who may have been changed, disabled or removed in the meantime.
-    async fn asked(&self, transaction: &LoginTransaction) -> Result<Asked, AuthorizationError> {
+    pub(super) async fn asked(&self, transaction: &LoginTransaction) -> Result<Asked, AuthorizationError> {
         let request = AuthorizationRequest::of(transaction)?;
         let client = store::client::by_id(&self.provider.db, &request.client_id).await?;
         let client = client.ok_or(AuthorizationError::ClientUnknown)?;
@@ -165,15 +177,14 @@ impl Visit<'_> {
         &self,
         transaction: &LoginTransaction,
         asked: &Asked,
+        locked: bool,
         switched: Option<Language>,
     ) -> Result<Response, Failed> {
         let page = path(transaction.id);
         let cancel = format!("{page}/cancel");
         let in_language = |language: Language| format!("{page}?ui_locales={}", language.tag());
         let here = switched.map_or_else(|| page.clone(), in_language);
-        let target = Url::parse(&asked.request.redirect_uri).ok();
-        let host = target.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
-        let relying_party = RelyingParty { name: asked.client.name.clone(), host };
+        let (relying_party, form_targets) = asked.shown();
         let card = match &self.provider.means.card {
             Some(card) => {
                 let panel = card.panel(transaction, &relying_party, here.clone()).await;
@@ -185,13 +196,23 @@ impl Visit<'_> {
         let sign_in = SignIn {
             means: means.collect(),
             card,
-            notice: transaction.error_code.clone(),
+            notice: transaction.error_code.clone().or_else(|| locked.then(|| LOCKED.to_owned())),
             give_up: Some(cancel),
-            form_targets: target.as_ref().and_then(form_target).into_iter().collect(),
+            form_targets,
             relying_party: Some(relying_party),
         };
         let mut frame = self.provider.site.frame(self.language);
         frame.switch = Some(in_language(frame.other()));
         Ok(sign_in.render(&frame))
+    }
+}
+
+impl Asked {
+    /// The relying party as pages show it, and where a form of theirs may end.
+    pub(super) fn shown(&self) -> (RelyingParty, Vec<String>) {
+        let target = Url::parse(&self.request.redirect_uri).ok();
+        let host = target.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let form_targets = target.as_ref().and_then(form_target).into_iter().collect();
+        (RelyingParty { name: self.client.name.clone(), host }, form_targets)
     }
 }

@@ -259,13 +259,16 @@ impl<'a> Visit<'a> {
         Ok(store::session::end(&provider.db, session, reason, &event, now, &*provider.random).await?)
     }
 
-    /// The browser's session, if it runs, with its cookie.
+    /// The browser's session, if it runs, with its cookie. A locked one runs, and whoever is there may end it.
     async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
         let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
         let hash = sha256(cookie.expose().as_bytes());
         let session = store::session::by_cookie(&self.provider.db, hash).await?;
-        let (policy, now) = (self.provider.settings.session, self.provider.now());
-        let session = session.filter(|session| session.standing(policy, now) == Standing::Alive);
+        let (policies, now) = (&self.provider.settings.policies, self.provider.now());
+        let session = session.filter(|session| {
+            let standing = session.standing(policies.at(&session.station()), now);
+            matches!(standing, Standing::Alive | Standing::Locked)
+        });
         Ok(session.map(|session| (session, cookie)))
     }
 

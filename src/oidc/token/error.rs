@@ -54,6 +54,9 @@ pub(super) enum TokenError {
     Revoked,
     #[error("Session not active")]
     SessionOver,
+    /// Its card is out: the person opens it again by a new authorization request.
+    #[error("Session locked, sign in again")]
+    SessionLocked,
     /// The person was disabled, or is no longer admitted.
     #[error("User disabled")]
     Person(#[source] SubjectError),
@@ -88,6 +91,7 @@ impl TokenError {
             Self::ScopeExceeded => "OIDC-063",
             Self::Revoked => "OIDC-064",
             Self::SessionOver => "OIDC-065",
+            Self::SessionLocked => "OIDC-067",
             Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
             Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
             Self::Overtaken => "OIDC-066",
@@ -140,6 +144,7 @@ impl IntoResponse for TokenError {
             | Self::ReusedRefreshToken
             | Self::Revoked
             | Self::SessionOver
+            | Self::SessionLocked
             | Self::Person(_)
             | Self::Overtaken => "invalid_grant",
         };

@@ -35,8 +35,10 @@ pub(super) async fn standing(
     }
     let session = store::session::by_id(&provider.db, grant.session_id).await?;
     let session = session.ok_or(TokenError::SessionOver)?;
-    if session.standing(provider.settings.session, provider.now()) != Standing::Alive {
-        return Err(TokenError::SessionOver);
+    match session.standing(provider.settings.policy(&session, client), provider.now()) {
+        Standing::Alive => {}
+        Standing::Locked => return Err(TokenError::SessionLocked),
+        Standing::Expired | Standing::Ended => return Err(TokenError::SessionOver),
     }
     let subject = provider.subject(grant.person_id, client).await?;
     Ok((session, subject))

@@ -5,6 +5,7 @@ mod attacks;
 mod certificate;
 mod enrolment;
 mod fleet;
+mod presence;
 mod reports;
 mod sign_in;
 mod terminal;
@@ -42,7 +43,7 @@ use crate::crypto::x509::test_pki::{authentication, card, now, pki};
 use crate::directory::NationalId;
 use crate::ids::{PersonId, Secret, TransactionId};
 use crate::keyring::Keyring;
-use crate::session::SessionPolicy;
+use crate::session::Policies;
 use crate::store::audit::{Filter, NewRow};
 use crate::store::client::{Audience, NewClient, ProfileName};
 use crate::store::login_transaction::{LoginTransaction, NewTransaction};
@@ -123,7 +124,7 @@ impl Hospital {
             minimum_agent: None,
             verifier: Some(Arc::new(verifier)),
             certificate: None,
-            session: SessionPolicy::default(),
+            policies: Policies::default(),
             site: Site { establishment: "CHU d’Essai".into(), https: false },
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
@@ -215,7 +216,8 @@ impl Hospital {
     }
 
     async fn invite(&self, needs_approval: bool) -> String {
-        let place = Place { site: "Site principal".into(), zone: "bureaux".into(), needs_approval };
+        let place =
+            Place { site: "Site principal".into(), zone: "bureaux".into(), needs_approval, shared: false };
         let event = self.trail.event(Kind::WorkstationInvited).actor("test");
         self.login.invite(&place, event).await.unwrap().to_string()
     }

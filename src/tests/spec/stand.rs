@@ -22,13 +22,14 @@ use crate::crypto::random::SystemRandom;
 use crate::crypto::sealed::SealKey;
 use crate::directory::NationalId;
 use crate::directory::model::{Activity, Practice, Professional, Row, Skill};
-use crate::ids::{PersonId, Random, Secret, SessionId, WorkstationId, uuid_v4};
+use crate::ids::{PersonId, Random, Secret, SessionId, TransactionId, WorkstationId, uuid_v4};
 use crate::keyring::Keyring;
 use crate::oidc::{self, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
-use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence, SessionPolicy};
+use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence, Policies, SessionPolicy, Station};
 use crate::store::client::{Audience, NewClient, ProfileName};
+use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
-use crate::store::session::NewSession;
+use crate::store::session::{NewSession, Watched};
 use crate::store::signing_key::Purpose;
 use crate::store::{self, DatabaseUrl, Db};
 use crate::web::page::Site;
@@ -239,7 +240,7 @@ impl Stand {
             front_url: Url::parse("http://localhost:8080/").unwrap(),
             namespace: NAMESPACE,
             sandbox: false,
-            session: SessionPolicy::default(),
+            policies: Policies::default(),
             lifetimes: Lifetimes::default(),
             choices: psc::Choices::default(),
         };
@@ -302,6 +303,52 @@ impl Stand {
         SignedIn { cookie: format!("__Host-session={}", cookie.expose()), session: new.id }
     }
 
+    /// A session of the doctor that was opened at `station`, its card watched.
+    pub(crate) async fn sign_in_at(&self, station: Station, watched: Option<Watched>) -> SignedIn {
+        let (cookie, new) = self.new_session(DOCTOR).await;
+        let new = NewSession { station, watched, ..new };
+        store::session::begin(&self.db, &new, self.clock.now()).await.unwrap();
+        SignedIn { cookie: format!("__Host-session={}", cookie.expose()), session: new.id }
+    }
+
+    /// The sign-in by which the doctor opens a locked session again; the browser keeps its cookie here.
+    pub(crate) async fn unlock(&self, browser: &SignedIn) {
+        let (now, id) = (self.clock.now(), TransactionId::new(self.clock.now(), &SystemRandom));
+        let begun = NewTransaction {
+            id,
+            browser_hash: [7; 32],
+            client_id: "rp".into(),
+            request: Value::Null,
+            expires_at: now + TimeDelta::minutes(10),
+        };
+        login_transaction::begin(&self.db, &begun, now).await.unwrap();
+        let soon = now + TimeDelta::minutes(2);
+        assert!(login_transaction::issue_card_request(&self.db, id, "txn", "jws", soon, now).await.unwrap());
+        let before = store::session::by_id(&self.db, browser.session).await.unwrap().unwrap();
+        let (_, new) = self.new_session(DOCTOR).await;
+        let (_, cookie) = browser.cookie.split_once('=').unwrap();
+        let watched = Watched {
+            workstation: before.workstation_id.unwrap(),
+            card: before.card.unwrap(),
+            leased_until: Some(now + SessionPolicy::default().lease),
+        };
+        let new = NewSession {
+            id: browser.session,
+            cookie_hash: sha256(cookie.as_bytes()),
+            watched: Some(watched),
+            ..new
+        };
+        let event = self.event(Kind::SignIn);
+        let completion = Completion {
+            proof: Proof::Request("txn"),
+            session: &new,
+            unlocks: true,
+            replaced: None,
+            event: &event,
+        };
+        assert!(login_transaction::complete(&self.db, id, completion, now, &SystemRandom).await.unwrap());
+    }
+
     /// A session that a sign-in would begin.
     pub(crate) async fn new_session(&self, id_nat: &str) -> (Secret, NewSession) {
         let (now, cookie) = (self.clock.now(), Secret::of_256_bits(&SystemRandom));
@@ -324,6 +371,8 @@ impl Stand {
                 },
             },
             expires_at: now + SessionPolicy::default().lifetime,
+            station: Station::default(),
+            watched: None,
         };
         (cookie, new)
     }

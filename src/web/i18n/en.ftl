@@ -66,6 +66,10 @@ since-hours = { $n ->
         [one] for { $n } hour
        *[other] for { $n } hours
     }
+confirm-title = Is this you?
+confirm-name = You are signed in as { $name }
+confirm-detail = Several people use this workstation. Make sure that this is your name before you continue.
+confirm-not-me = This is not me
 sign-out-title = Sign out?
 sign-out-asked = { $name } asks to sign you out.
 sign-out-detail = All services opened with this sign-in will be closed.
@@ -348,6 +352,8 @@ error-CARD-019 = Something went wrong on our side.
     .action = Try again in a moment. If it happens again, give the reference below to your IT department.
 error-CARD-020 = You cancelled.
     .action = Nothing was sent. You can start again whenever you want.
+error-CARD-021 = This service cannot be used from this workstation.
+    .action = Use a workstation of an area where it is allowed, or ask your IT department.
 error-CARD-030 = The enrolment of this workstation has ended.
     .action = Restart the workstation, then try again. If it happens again, tell your IT department.
 error-CARD-040 = This certificate has been used, or another has taken its place.
@@ -362,6 +368,11 @@ error-CARD-044 = This service wants you to enter your code now.
     .action = The card’s certificate does not show that. Go back to the sign-in page and use the button of the CPS card.
 error-CARD-045 = This address opens from the sign-in page only.
     .action = Go back to the service you wanted to use and start signing in again.
+
+## Errors of sessions
+
+error-SESSION-001 = Your session is locked.
+    .action = Put your card back into the reader and enter your PIN: the services you had open are still there.
 
 ## Errors of the database
 
@@ -385,6 +396,8 @@ error-OIDC-018 = This sign-in has already ended.
     .action = Go back to the service you wanted to use: you may be signed in there already.
 error-OIDC-019 = This sign-in began before the server was updated.
     .action = Go back to the service you wanted to use and try again.
+error-OIDC-021 = This service cannot be used from this workstation.
+    .action = Use a workstation of an area where it is allowed, or ask your IT department.
 error-OIDC-030 = The request to sign out is not valid: you are not signed out.
     .title = Signing out did not succeed
     .action = Close your browser to sign out, and tell your IT department if it happens again.

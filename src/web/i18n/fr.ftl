@@ -66,6 +66,10 @@ since-hours = { $n ->
         [one] depuis { $n } heure
        *[other] depuis { $n } heures
     }
+confirm-title = Est-ce bien vous ?
+confirm-name = Vous êtes connecté(e) en tant que { $name }
+confirm-detail = Plusieurs personnes utilisent ce poste. Vérifiez que c’est bien votre nom avant de continuer.
+confirm-not-me = Ce n’est pas moi
 sign-out-title = Se déconnecter ?
 sign-out-asked = { $name } demande votre déconnexion.
 sign-out-detail = Tous les services ouverts avec cette connexion seront fermés.
@@ -348,6 +352,8 @@ error-CARD-019 = Une erreur s’est produite de notre côté.
     .action = Réessayez dans un instant. Si cela se répète, donnez la référence ci-dessous à votre service informatique.
 error-CARD-020 = Vous avez annulé.
     .action = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
+error-CARD-021 = Ce service ne peut pas être utilisé depuis ce poste.
+    .action = Utilisez un poste d’un secteur autorisé, ou adressez-vous à votre service informatique.
 error-CARD-030 = L’inscription de ce poste a pris fin.
     .action = Redémarrez le poste, puis réessayez. Si cela se répète, prévenez votre service informatique.
 error-CARD-040 = Ce certificat a déjà servi, ou un autre l’a remplacé.
@@ -362,6 +368,11 @@ error-CARD-044 = Ce service demande que vous saisissiez votre code maintenant.
     .action = Le certificat de la carte ne le montre pas. Revenez à la page de connexion et utilisez le bouton de la carte CPS.
 error-CARD-045 = Cette adresse ne s’ouvre que depuis la page de connexion.
     .action = Revenez au service que vous vouliez utiliser et recommencez la connexion.
+
+## Erreurs des sessions
+
+error-SESSION-001 = Votre session est verrouillée.
+    .action = Remettez votre carte dans le lecteur et saisissez votre code : vous retrouverez vos services ouverts.
 
 ## Erreurs de la base de données
 
@@ -385,6 +396,8 @@ error-OIDC-018 = Cette connexion est déjà terminée.
     .action = Revenez au service que vous vouliez utiliser : vous y êtes peut-être déjà connecté.
 error-OIDC-019 = Cette connexion a commencé avant une mise à jour du serveur.
     .action = Revenez au service que vous vouliez utiliser et recommencez.
+error-OIDC-021 = Ce service ne peut pas être utilisé depuis ce poste.
+    .action = Utilisez un poste d’un secteur autorisé, ou adressez-vous à votre service informatique.
 error-OIDC-030 = La demande de déconnexion n’est pas valable : vous n’êtes pas déconnecté.
     .title = La déconnexion n’a pas abouti
     .action = Fermez votre navigateur pour vous déconnecter, et prévenez votre service informatique si cela se répète.

@@ -53,6 +53,22 @@ pub struct SignOut {
     pub form_targets: Vec<String>,
 }
 
+/// "Is this you?", at a workstation that several people share.
+#[derive(Clone, Debug)]
+pub struct Confirmation {
+    /// The person whose session is open.
+    pub name: String,
+    /// Where they are about to be signed on.
+    pub relying_party: RelyingParty,
+    /// Path that "Continue" posts to.
+    pub go_on: String,
+    /// Path that "This is not me" posts to.
+    pub not_me: String,
+    pub csrf: String,
+    /// Where the answer to the form may redirect, from [`crate::web::headers::form_target`].
+    pub form_targets: Vec<String>,
+}
+
 /// The session is closed.
 #[derive(Clone, Debug, Default)]
 pub struct SignedOut {
@@ -86,6 +102,14 @@ impl SignOut {
     }
 }
 
+impl Confirmation {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = ConfirmationView { frame, t: frame.texts, page: self };
+        let policy = Policy { images: true, form_targets: self.form_targets.clone(), ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+}
+
 impl SignedOut {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = SignedOutView { frame, t: frame.texts, page: self };
@@ -107,6 +131,14 @@ struct SignOutView<'a> {
     frame: &'a Frame,
     t: &'static Texts,
     page: &'a SignOut,
+}
+
+#[derive(Template)]
+#[template(path = "confirmation.html")]
+struct ConfirmationView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a Confirmation,
 }
 
 #[derive(Template)]

@@ -22,6 +22,7 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
     let completion = login_transaction::Completion {
         proof: Proof::Request("txn"),
         session: &new,
+        unlocks: false,
         replaced: None,
         event: &event,
     };

@@ -1,0 +1,142 @@
+//! "Is this you?", at workstations that several people share.
+//!
+//! There a session that is still open may be the one of whoever sat here before. So nobody is signed on silently: a page
+//! names the person and asks. "Continue" goes on to the relying party; "This is not me" ends the session, with its
+//! logouts, and leads to the sign-in page. A session that has just come out of this very sign-in needs no question.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, Method, header};
+
+use super::answer::see_other;
+use super::{Asked, Failed, Seen, Visit, accept_language, resume};
+use crate::audit::{Caller, Kind};
+use crate::ids::{Secret, TransactionId};
+use crate::oidc::Provider;
+use crate::oidc::parameters::{Parameters, UnreadableForm};
+use crate::session::{EndReason, Session, Standing};
+use crate::store;
+use crate::store::login_transaction::LoginTransaction;
+use crate::web::cookies;
+use crate::web::csrf::{self, OwnOrigin};
+use crate::web::language::Language;
+use crate::web::pages::session::Confirmation;
+
+/// "Continue".
+pub const CONTINUE_ROUTE: &str = "/login/{transaction}/continue";
+/// "This is not me".
+pub const NOT_ME_ROUTE: &str = "/login/{transaction}/not-me";
+
+/// `POST /login/{id}/continue`
+pub async fn go_on(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    answer(&provider, &id, &caller, &headers, form, Answer::Continue).await
+}
+
+/// `POST /login/{id}/not-me`
+pub async fn not_me(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    answer(&provider, &id, &caller, &headers, form, Answer::NotMe).await
+}
+
+/// What the person said.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Answer {
+    Continue,
+    NotMe,
+}
+
+async fn answer(
+    provider: &Provider,
+    id: &str,
+    caller: &Caller,
+    headers: &HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+    answer: Answer,
+) -> Response {
+    let form = match form {
+        Ok(form) => form,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let language = Language::choose(None, accept_language(headers));
+    let visit = Visit { provider, caller, headers, language, method: Method::POST };
+    match visit.confirmed(id, &form, answer).await {
+        Ok(response) => response,
+        Err(failed) => visit.fail(failed, id.parse().ok()).await,
+    }
+}
+
+impl Visit<'_> {
+    /// The page that asks.
+    pub(super) async fn confirmation_page(
+        &self,
+        transaction: &LoginTransaction,
+        asked: &Asked,
+        session: &Session,
+        cookie: &Secret,
+    ) -> Result<Response, Failed> {
+        let subject = self.provider.subject(session.person_id, &asked.client).await?;
+        let (relying_party, form_targets) = asked.shown();
+        let here = resume::path(transaction.id);
+        let page = Confirmation {
+            name: format!("{} {}", subject.given_name, subject.family_name),
+            relying_party,
+            go_on: format!("{here}/continue"),
+            not_me: format!("{here}/not-me"),
+            csrf: csrf::token(cookie),
+            form_targets,
+        };
+        Ok(page.render(&self.provider.site.frame(self.language)))
+    }
+
+    async fn confirmed(&self, id: &str, form: &Parameters, answer: Answer) -> Result<Response, Failed> {
+        OwnOrigin::of(&self.provider.settings.front_url).check(&self.method, self.headers)?;
+        let transaction = self.transaction(id).await?;
+        let asked = self.asked(&transaction).await?;
+        // Whatever became of the session in the meantime, the transaction's own address knows what comes next.
+        let again = || see_other(&resume::path(transaction.id), Method::POST);
+        let Some(Seen { session, standing, cookie }) = self.session(&asked.client).await? else {
+            return Ok(again());
+        };
+        csrf::check_token(&cookie, form.first(csrf::FIELD).unwrap_or_default())?;
+        match answer {
+            Answer::NotMe => self.end_of_another(&session, transaction.id, again()).await,
+            Answer::Continue
+                if standing == Standing::Alive
+                    && asked.request.is_satisfied_by(&session, Some(&transaction), self.provider.now()) =>
+            {
+                self.issue(&asked, &session, Some(&transaction)).await.map_err(|failed| failed.of(&asked))
+            }
+            Answer::Continue => Ok(again()),
+        }
+    }
+
+    /// Ends the session of whoever was here before.
+    async fn end_of_another(
+        &self,
+        session: &Session,
+        transaction: TransactionId,
+        mut response: Response,
+    ) -> Result<Response, Failed> {
+        let provider = self.provider;
+        let event = provider.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
+        let event = event.transaction(transaction).note(EndReason::NotMe.as_str()).caller(self.caller);
+        let (reason, now) = (EndReason::NotMe, provider.now());
+        store::session::end(&provider.db, session.id, reason, &(&event).into(), now, &*provider.random)
+            .await?;
+        response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
+        Ok(response)
+    }
+}
