@@ -153,7 +153,8 @@ impl Keyring {
     pub async fn keys(&self) -> Arc<Keys> {
         let (keys, loaded_at) = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.clock.now();
-        if now - loaded_at < FRESH {
+        // A clock that was set back must not make them young again.
+        if (TimeDelta::zero()..FRESH).contains(&(now - loaded_at)) {
             return keys;
         }
         match self.reload(&keys).await {
@@ -336,6 +337,25 @@ mod tests {
             clock.advance(TimeDelta::days(1));
             let event = trail.event(Kind::KeyRotated);
             rotate(&db, &seal, purpose, false, clock.now(), &SystemRandom, event).await.unwrap();
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_back_hides_no_rotation() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let seal = SealKey::generate(&SystemRandom);
+            let (shared, random): (SharedClock, SharedRandom) =
+                (Arc::new(clock.clone()), Arc::new(SystemRandom));
+            let purpose = Purpose::Refresh;
+            let ring =
+                Keyring::open(db.clone(), seal.clone(), purpose, shared, random, &trail).await.unwrap();
+            clock.advance(TimeDelta::minutes(-10));
+            let event = trail.event(Kind::KeyRotated);
+            let kid = rotate(&db, &seal, purpose, true, clock.now(), &SystemRandom, event).await.unwrap();
+            assert_eq!(ring.keys().await.current().kid(), kid);
         })
         .await;
     }

@@ -3,8 +3,8 @@
 //! Every form of the agent's pages carries a token of 256 bits that is good for one submission. So a page that somebody
 //! else frames, guesses or replays cannot spend a PIN try (agent protocol, sections 2 and 4).
 
-use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::TimeDelta;
 
@@ -19,8 +19,9 @@ use crate::ids::{Random, Secret};
 const PAGE_LIFETIME: TimeDelta = TimeDelta::minutes(5);
 /// How many pages may be open at once; the oldest goes. A person answers one at a time.
 const MAX_OPEN: usize = 32;
-/// How long an answered request is remembered: longer than its `iat` would be accepted, on either side of the clock.
-const MEMORY: TimeDelta = TimeDelta::minutes(25);
+/// How many answered requests are remembered: by their number and not by the time, which somebody may set back to have
+/// one accepted again. Each one took a click at least, so that nobody can push the others out.
+const REMEMBERED: usize = 4_096;
 
 /// One request on its way to an answer.
 #[derive(Debug, Clone)]
@@ -46,7 +47,9 @@ pub struct Exchanges(Mutex<Inner>);
 #[derive(Debug, Default)]
 struct Inner {
     open: HashMap<[u8; 32], Open>,
-    done: HashMap<Challenge, Time>,
+    done: HashSet<Challenge>,
+    /// The same, oldest first.
+    order: VecDeque<Challenge>,
 }
 
 #[derive(Debug)]
@@ -59,13 +62,13 @@ struct Open {
 
 impl Exchanges {
     /// Whether the request was answered or cancelled here.
-    pub fn is_done(&self, challenge: Challenge, now: Time) -> bool {
-        self.with(now, |inner| inner.done.contains_key(&challenge))
+    pub fn is_done(&self, challenge: Challenge) -> bool {
+        self.lock().done.contains(&challenge)
     }
 
     /// Remembers that the request was answered or cancelled; its pages are void. `false` where it was done before.
-    pub fn finish(&self, challenge: Challenge, now: Time) -> bool {
-        self.with(now, |inner| inner.finish(challenge, now))
+    pub fn finish(&self, challenge: Challenge) -> bool {
+        self.lock().finish(challenge)
     }
 
     /// Opens an exchange, or the next page of one: a token that is good once. Earlier tokens of the same request are
@@ -98,21 +101,33 @@ impl Exchanges {
     pub fn give_up(&self, token: &str, now: Time) -> Option<Exchange> {
         self.with(now, |inner| {
             let exchange = inner.open.get(&sha256(token.as_bytes()))?.exchange.clone();
-            inner.finish(exchange.request.challenge, now).then_some(exchange)
+            inner.finish(exchange.request.challenge).then_some(exchange)
         })
     }
 
     fn with<T>(&self, now: Time, act: impl FnOnce(&mut Inner) -> T) -> T {
-        let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut inner = self.lock();
         inner.open.retain(|_, open| now - open.at <= PAGE_LIFETIME);
-        inner.done.retain(|_, at| now - *at <= MEMORY);
         act(&mut inner)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn finish(&mut self, challenge: Challenge, now: Time) -> bool {
+    fn finish(&mut self, challenge: Challenge) -> bool {
         self.open.retain(|_, open| open.exchange.request.challenge != challenge);
-        self.done.insert(challenge, now).is_none()
+        if !self.done.insert(challenge) {
+            return false;
+        }
+        self.order.push_back(challenge);
+        if self.order.len() > REMEMBERED
+            && let Some(oldest) = self.order.pop_front()
+        {
+            self.done.remove(&oldest);
+        }
+        true
     }
 }

@@ -167,7 +167,7 @@ impl Agent {
         let refused = |refusal| Refused { refusal, server: Some(Box::new(server.clone())) };
         let (request, server) =
             self.check_request(form.value("request"), server.clone()).await.map_err(refused)?;
-        if self.exchanges.is_done(request.challenge, self.options.clock.now()) {
+        if self.exchanges.is_done(request.challenge) {
             return Err(Refused { refusal: Refusal::Answered, server: Some(Box::new(server)) });
         }
         let exchange = Exchange {
@@ -374,7 +374,7 @@ impl Agent {
                 return self.trouble(exchange, FAILED, true);
             }
         };
-        if !self.exchanges.finish(exchange.request.challenge, now) {
+        if !self.exchanges.finish(exchange.request.challenge) {
             let refusal = Refusal::Answered;
             return Page::Refused { code: refusal.code(), status: refusal.status(), server: Some(server) };
         }
@@ -392,7 +392,7 @@ impl Agent {
     }
 
     fn cancelled(&self, exchange: Exchange) -> Page {
-        self.exchanges.finish(exchange.request.challenge, self.options.clock.now());
+        self.exchanges.finish(exchange.request.challenge);
         tracing::info!(server = exchange.server.origin.as_str(), "a card request was cancelled");
         let txn = exchange.request.challenge.to_text();
         let address = format!("{}?txn={txn}", exchange.server.cancel_address());

@@ -146,6 +146,7 @@ impl App {
         while store::site_token::delete_expired_workstations(db, long_gone, BATCH).await.map_err(said)?
             >= full
         {}
+        while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::session::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

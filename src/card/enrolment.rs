@@ -22,6 +22,7 @@ use super::protocol::{
 use crate::audit::{Caller, Event, Kind};
 use crate::clock::Time;
 use crate::crypto::constant_time_eq;
+use crate::crypto::digest::sha256;
 use crate::crypto::jose::{self, Expected, JwsError, SignError, base64url};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::crypto::sealed::{SealError, SealKey};
@@ -247,8 +248,12 @@ impl CardLogin {
         let event = event.zone(&known.zone).reader("", &notice.agent_version.to_string());
         let event = event.note(&format!("{}, {} times", known.name, notice.count));
         let code = notice.code.as_str();
+        let event = NewRow::from(&event.failure(code.to_owned()));
+        // The same notice once more is as good as taken, whatever the clocks did in between; it is no second event.
+        if !store::agent_notice::take(&self.parts.db, sha256(&payload), &event, self.now()).await? {
+            return Ok(());
+        }
         tracing::warn!(code, workstation = %known.id, name = known.name, count = notice.count, "a workstation reports");
-        store::audit::append(&self.parts.db, NewRow::from(&event.failure(code.to_owned()))).await?;
         Ok(())
     }
 

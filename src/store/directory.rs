@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::AssertSqlSafe;
 
 use super::audit::record;
+use super::job_lease::{Holder, holds};
 use super::{Db, StoreError, read, write};
 use crate::audit::Event;
 use crate::clock::Time;
@@ -78,12 +79,15 @@ pub async fn current(db: &Db) -> Result<Option<Generation>, StoreError> {
     ).fetch_optional(c).await?))
 }
 
-/// Begins a generation that nobody reads yet, and answers its number.
+/// Begins a generation that nobody reads yet, and answers its number; none where the lease is lost.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn begin(db: &Db, source: &str, now: Time) -> Result<i64, StoreError> {
+pub async fn begin(db: &Db, lease: &Holder, source: &str, now: Time) -> Result<Option<i64>, StoreError> {
     write!(db, c => {
+        if !holds!(c, lease) {
+            return Ok(None);
+        }
         let id: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(id), 0) + 1 FROM directory_generation")
             .fetch_one(&mut *c).await?;
         sqlx::query(
@@ -92,18 +96,19 @@ pub async fn begin(db: &Db, source: &str, now: Time) -> Result<i64, StoreError> 
              VALUES ($1, $2, $3, FALSE, 0, 0, 0)",
         )
         .bind(id).bind(source).bind(now).execute(&mut *c).await?;
-        Ok(id)
+        Ok(Some(id))
     })
 }
 
-/// Writes people into a generation, replacing those it has, in one transaction.
+/// Writes people into a generation, replacing those it has, in one transaction. False, and nothing is written, where the
+/// lease is lost.
 ///
 /// The one place where the engines differ: PostgreSQL takes arrays, SQLite a statement of [`ROWS`] rows that is
 /// prepared once.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn fill(db: &Db, generation: i64, entries: &[Entry]) -> Result<(), StoreError> {
+pub async fn fill(db: &Db, lease: &Holder, generation: i64, entries: &[Entry]) -> Result<bool, StoreError> {
     const CONFLICT: &str = " ON CONFLICT (generation, id_nat) DO UPDATE SET family_name = excluded.family_name, \
         given_name = excluded.given_name, professional = excluded.professional";
     match db {
@@ -113,15 +118,20 @@ pub async fn fill(db: &Db, generation: i64, entries: &[Entry]) -> Result<(), Sto
                 "INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \
                  SELECT $1, * FROM UNNEST($2::text[], $3::text[], $4::text[], $5::text[]){CONFLICT}"
             );
+            let mut transaction = pool.begin().await?;
+            if !holds!(transaction, lease) {
+                return Ok(false);
+            }
             sqlx::query(AssertSqlSafe(sql))
                 .bind(generation)
                 .bind(column(|entry| &entry.id_nat))
                 .bind(column(|entry| &entry.family_name))
                 .bind(column(|entry| &entry.given_name))
                 .bind(column(|entry| &entry.professional))
-                .execute(pool)
+                .execute(&mut *transaction)
                 .await?;
-            Ok(())
+            transaction.commit().await?;
+            Ok(true)
         }
         Db::Sqlite(_) => {
             let statement = |rows: usize| -> Arc<str> {
@@ -141,6 +151,9 @@ pub async fn fill(db: &Db, generation: i64, entries: &[Entry]) -> Result<(), Sto
             static MANY: OnceLock<Arc<str>> = OnceLock::new();
             let (many, one) = (MANY.get_or_init(|| statement(ROWS)), statement(1));
             write!(db, c => {
+                if !holds!(c, lease) {
+                    return Ok(false);
+                }
                 for rows in entries.chunks(ROWS) {
                     let (sql, step) = if rows.len() == ROWS { (many, ROWS) } else { (&one, 1) };
                     for rows in rows.chunks(step) {
@@ -155,7 +168,7 @@ pub async fn fill(db: &Db, generation: i64, entries: &[Entry]) -> Result<(), Sto
                         query.execute(&mut *c).await?;
                     }
                 }
-                Ok(())
+                Ok(true)
             })
         }
     }
@@ -199,19 +212,24 @@ pub struct Wanted {
     pub list: Option<Vec<String>>,
 }
 
-/// Puts a generation in use, in one small transaction.
+/// Puts a generation in use, in one small transaction. False, and nothing changes, where the lease is lost: somebody else
+/// may have begun to remove what was filled.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn switch(
     db: &Db,
+    lease: &Holder,
     generation: i64,
     counts: Counts,
     wanted: &Wanted,
     now: Time,
     event: &Event,
-) -> Result<(), StoreError> {
+) -> Result<bool, StoreError> {
     write!(db, c => {
+        if !holds!(c, lease) {
+            return Ok(false);
+        }
         sqlx::query("UPDATE directory_generation SET current = FALSE WHERE current").execute(&mut *c).await?;
         let switched = sqlx::query(
             "UPDATE directory_generation SET current = TRUE, finished_at = $2, line_count = $3, person_count = $4, \
@@ -239,21 +257,34 @@ pub async fn switch(
             }
         }
         record!(c, *event);
-        Ok(())
+        Ok(true)
     })
 }
 
+/// How far [`drop_unused`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Dropped {
+    /// There may be more to remove.
+    More,
+    /// Nothing is left of unused generations.
+    All,
+    /// The lease is lost: nothing was removed, since what is not in use may be what somebody else is filling.
+    NotOurs,
+}
+
 /// Removes up to `limit` people of generations that are not in use, and those generations where nobody is left.
-/// Answers whether there is more to remove.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn drop_unused(db: &Db, limit: i64) -> Result<bool, StoreError> {
+pub async fn drop_unused(db: &Db, lease: &Holder, limit: i64) -> Result<Dropped, StoreError> {
     write!(db, c => {
+        if !holds!(c, lease) {
+            return Ok(Dropped::NotOurs);
+        }
         let unused: Option<i64> = sqlx::query_scalar(
             "SELECT id FROM directory_generation WHERE NOT current ORDER BY id LIMIT 1",
         ).fetch_optional(&mut *c).await?;
-        let Some(unused) = unused else { return Ok(false) };
+        let Some(unused) = unused else { return Ok(Dropped::All) };
         let removed = sqlx::query(
             "DELETE FROM directory_entry WHERE generation = $1 AND id_nat IN \
              (SELECT id_nat FROM directory_entry WHERE generation = $1 ORDER BY id_nat LIMIT $2)",
@@ -261,7 +292,7 @@ pub async fn drop_unused(db: &Db, limit: i64) -> Result<bool, StoreError> {
         if removed == 0 {
             sqlx::query("DELETE FROM directory_generation WHERE id = $1").bind(unused).execute(&mut *c).await?;
         }
-        Ok(true)
+        Ok(Dropped::More)
     })
 }
 

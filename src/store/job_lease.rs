@@ -1,7 +1,34 @@
 //! Which node runs a job that only one of them should run.
+//!
+//! A lease runs out by the clock, and clocks jump, computers are suspended: its holder may believe in it for longer than
+//! it lasts. What must not be done by two is therefore fenced: the writing command itself asks with
+//! [`holds!`](crate::store::job_lease::holds) whether the lease is still its own.
 
 use super::{Db, StoreError, write};
 use crate::clock::Time;
+
+/// Who holds which lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// The job.
+    pub job: &'static str,
+    /// The name that the lease was taken with.
+    pub node: String,
+}
+
+/// Whether nobody else has taken the lease since, inside the body of `write!`: until its transaction ends nobody can.
+macro_rules! holds {
+    ($c:expr, $holder:expr) => {
+        sqlx::query("UPDATE job_lease SET node = node WHERE name = $1 AND node = $2")
+            .bind($holder.job)
+            .bind($holder.node.clone())
+            .execute(&mut *$c)
+            .await?
+            .rows_affected()
+            == 1
+    };
+}
+pub(crate) use holds;
 
 /// Takes or renews the lease of `job` for `node` until `until`. Yields whether it is this node's now.
 ///

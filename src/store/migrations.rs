@@ -33,6 +33,7 @@ migrations! {
     15 "0015_site_tokens";
     16 "0016_terminal_logins";
     30 "0030_offered_certificate";
+    35 "0035_agent_notices";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

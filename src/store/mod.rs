@@ -6,6 +6,7 @@
 //!
 //! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
 
+pub mod agent_notice;
 pub mod audit;
 pub mod channel;
 pub mod client;

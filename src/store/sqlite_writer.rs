@@ -12,8 +12,36 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 
 use super::StoreError;
 
-/// How a shared transaction ended. `None`: not yet. `Some(false)`: the commit failed, nothing was kept.
-type Outcome = Option<bool>;
+/// How a shared transaction ended; `None`: not yet.
+type Outcome = Option<Ended>;
+
+/// How a shared transaction ended, for all who wrote in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    /// It is on disk.
+    Kept,
+    /// The disk is full: nothing was kept.
+    Full,
+    /// Nothing was kept.
+    Lost,
+}
+
+impl Ended {
+    fn of(error: &StoreError) -> Self {
+        if matches!(error, StoreError::Full) { Self::Full } else { Self::Lost }
+    }
+}
+
+/// The savepoint of a command.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Savepoint {
+    /// There is none.
+    None,
+    /// It was begun or released, and the caller went away before that was answered: there may be one.
+    InDoubt,
+    /// A command writes in it.
+    Open,
+}
 
 #[derive(Debug)]
 pub(super) struct State {
@@ -22,8 +50,8 @@ pub(super) struct State {
     batch: Option<watch::Sender<Outcome>>,
     /// BEGIN was sent and not answered: the caller went away.
     beginning: bool,
-    /// A command began and did not end: its caller went away in the middle.
-    abandoned: bool,
+    /// Where a command stands. Its caller may go away at any point.
+    savepoint: Savepoint,
 }
 
 /// The writing connection. See the module's description.
@@ -36,14 +64,14 @@ impl SqliteWriter {
             connection: Some(connection),
             batch: None,
             beginning: false,
-            abandoned: false,
+            savepoint: Savepoint::None,
         })))
     }
 
     /// Waits for one's turn to write.
     pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
         let mut state = Arc::clone(&self.0).lock_owned().await;
-        state.undo_abandoned().await;
+        state.undo(Ended::Lost).await;
         if state.batch.is_none() {
             if state.beginning {
                 // Fails where BEGIN had not arrived: then there is nothing to undo.
@@ -54,8 +82,9 @@ impl SqliteWriter {
             state.beginning = false;
             state.batch = Some(watch::Sender::new(None));
         }
-        state.abandoned = true;
+        state.savepoint = Savepoint::InDoubt;
         state.execute("SAVEPOINT command").await?;
+        state.savepoint = Savepoint::Open;
         let outcome = state.batch.as_ref().map(watch::Sender::subscribe);
         Ok(Turn { lock: Arc::clone(&self.0), state: Some(state), outcome, settled: false })
     }
@@ -81,27 +110,46 @@ impl State {
         Ok(())
     }
 
-    /// Undoes the command whose caller went away. It may have gone before SAVEPOINT or after RELEASE: then the
-    /// statements fail, and rightly do nothing.
-    async fn undo_abandoned(&mut self) {
-        if self.abandoned {
-            let _ = self.execute("ROLLBACK TO command").await;
+    /// Undoes the command that failed, or whose caller went away. Where SQLite has undone the whole transaction already, as
+    /// it does when the disk is full (<https://sqlite.org/lang_transaction.html>, section 3), those who shared it hear
+    /// so, with `reason`: otherwise the next command would write outside any transaction and be kept on its own.
+    async fn undo(&mut self, reason: Ended) {
+        if self.savepoint == Savepoint::None {
+            return;
+        }
+        if self.execute("ROLLBACK TO command").await.is_ok() {
+            self.savepoint = Savepoint::InDoubt;
             let _ = self.execute("RELEASE command").await;
-            self.abandoned = false;
+        } else if self.savepoint == Savepoint::Open {
+            // Fails where nothing is left to undo.
+            let _ = self.execute("ROLLBACK").await;
+            self.tell(reason);
+        }
+        self.savepoint = Savepoint::None;
+    }
+
+    fn tell(&mut self, ended: Ended) {
+        if let Some(batch) = self.batch.take() {
+            batch.send_replace(Some(ended));
         }
     }
 
     /// Ends the open transaction, if there is one, and tells its writers.
     async fn commit(&mut self) {
-        self.undo_abandoned().await;
-        let Some(batch) = self.batch.take() else { return };
-        let committed = self.execute("COMMIT").await;
-        if let Err(error) = &committed {
-            tracing::error!(code = error.code(), %error, "the commit failed");
-            // SQLite undoes the whole transaction by itself where the disk is full; otherwise we do.
-            let _ = self.execute("ROLLBACK").await;
+        self.undo(Ended::Lost).await;
+        if self.batch.is_none() {
+            return;
         }
-        batch.send_replace(Some(committed.is_ok()));
+        let ended = match self.execute("COMMIT").await {
+            Ok(()) => Ended::Kept,
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "the commit failed");
+                // Where the disk is full, SQLite may have undone it by itself.
+                let _ = self.execute("ROLLBACK").await;
+                Ended::of(&error)
+            }
+        };
+        self.tell(ended);
     }
 }
 
@@ -129,11 +177,16 @@ impl Turn {
         let (Some(mut state), Some(outcome)) = (self.state.take(), self.outcome.take()) else {
             return result;
         };
-        if result.is_err() {
-            state.undo_abandoned().await;
+        if let Err(error) = &result {
+            state.undo(Ended::of(error)).await;
         } else {
-            state.execute("RELEASE command").await?;
-            state.abandoned = false;
+            state.savepoint = Savepoint::InDoubt;
+            if let Err(error) = state.execute("RELEASE command").await {
+                // A statement had failed and the command went on: there is no transaction any more.
+                state.savepoint = Savepoint::Open;
+                return Err(error);
+            }
+            state.savepoint = Savepoint::None;
         }
         drop(state);
         // Behind those who were already waiting: they join the same transaction.
@@ -147,8 +200,12 @@ impl Turn {
             }
             *outcome.borrow()
         });
-        let kept = ended.await.ok().flatten().unwrap_or(false);
-        if kept || result.is_err() { result } else { Err(StoreError::NotCommitted) }
+        match ended.await.ok().flatten() {
+            Some(Ended::Kept) => result,
+            _ if result.is_err() => result,
+            Some(Ended::Full) => Err(StoreError::Full),
+            Some(Ended::Lost) | None => Err(StoreError::NotCommitted),
+        }
     }
 }
 

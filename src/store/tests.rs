@@ -145,6 +145,55 @@ async fn a_full_disk_says_so_and_loses_nothing() {
     assert_eq!(count(&db).await, 1);
 }
 
+/// SQLite undoes the whole transaction where the disk is full, with what others have written in it.
+#[tokio::test]
+async fn whoever_shares_a_transaction_with_a_full_disk_is_told_the_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    async {
+        write!(&db, c => {
+            sqlx::query("PRAGMA max_page_count = 1").execute(&mut *c).await?;
+            Ok(())
+        })
+    }
+    .await
+    .unwrap();
+    let (inside, others_wait) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let first = async {
+        write!(&db, c => {
+            sqlx::query("INSERT INTO setting (name, value) VALUES ('first', '1')").execute(&mut *c).await?;
+            inside.notify_one();
+            others_wait.notified().await;
+            Ok(())
+        })
+    };
+    let others = async {
+        inside.notified().await;
+        let large = "x".repeat(10_000_000);
+        let (second, third) = (put(&db, "second", &large), put(&db, "third", "1"));
+        // Both stand in the queue, in this order, before the first one goes on.
+        let (mut second, mut third) = (std::pin::pin!(second), std::pin::pin!(third));
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(second.as_mut().poll(&mut context).is_pending());
+        assert!(third.as_mut().poll(&mut context).is_pending());
+        others_wait.notify_one();
+        tokio::join!(second, third)
+    };
+    let (first, (second, third)) = tokio::join!(first, others);
+    assert_eq!(second.unwrap_err().code(), "STORE-002");
+    for (name, result) in [("first", first), ("third", third)] {
+        let found: i64 = async {
+            read!(&db, c => Ok::<_, StoreError>(
+                sqlx::query_scalar("SELECT COUNT(*) FROM setting WHERE name = $1").bind(name).fetch_one(c).await?
+            ))
+        }
+        .await
+        .unwrap();
+        assert_eq!(found == 1, result.is_ok(), "{name}: {result:?}");
+    }
+    put(&db, "fourth", "1").await.unwrap();
+}
+
 /// Wherever a caller goes away, before or after any statement of ours, the next writer works.
 #[tokio::test]
 async fn a_caller_may_go_away_at_any_point() {

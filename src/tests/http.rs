@@ -57,18 +57,25 @@ impl Call {
     }
 
     pub(crate) async fn send(self, address: SocketAddr) -> Answer {
-        let mut stream = TcpStream::connect(address).await.unwrap();
+        let call = self.clone();
+        self.try_send(address).await.unwrap_or_else(|| panic!("no answer to {} {}", call.method, call.target))
+    }
+
+    /// The answer; none where the server went away before it gave one.
+    pub(crate) async fn try_send(self, address: SocketAddr) -> Option<Answer> {
+        let mut stream = TcpStream::connect(address).await.ok()?;
         let mut head = format!("{} {} HTTP/1.1\r\n", self.method, self.target);
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
         head.push_str(&format!("content-length: {}\r\nconnection: close\r\n\r\n", self.body.len()));
-        stream.write_all(head.as_bytes()).await.unwrap();
+        stream.write_all(head.as_bytes()).await.ok()?;
         // The agent may have answered and closed before the end of a body that is too large.
         let _ = stream.write_all(&self.body).await;
         let mut text = Vec::new();
         let _ = stream.read_to_end(&mut text).await;
-        Answer::parse(&String::from_utf8(text).unwrap())
+        let text = String::from_utf8(text).unwrap();
+        text.contains("\r\n\r\n").then(|| Answer::parse(&text))
     }
 }
 

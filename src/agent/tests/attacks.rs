@@ -245,6 +245,24 @@ async fn a_request_answered_twice() {
     refused(&desk, desk.arrival(&request), "AGENT-016").await;
 }
 
+/// The clock is set forward until the request is forgotten, then back: it would be answered once more.
+#[tokio::test]
+async fn a_request_answered_twice_by_a_clock_that_is_moved() {
+    for (there, back) in [(10, -10), (-10, 10), (30, -30), (-30, 30)] {
+        let desk = Desk::with(PinSetting::Page).await;
+        let request = desk.request();
+        let ask = desk.send(desk.arrival(&request)).await;
+        desk.send(desk.own_form("/sign", &[("token", &ask.token()), ("pin", "1234")])).await;
+        desk.card.verified.store(0, Ordering::SeqCst);
+        desk.clock.advance(TimeDelta::minutes(there));
+        // Another sign-in, so that what is old is cleared away.
+        let other = desk.send(desk.arrival(&desk.request())).await;
+        desk.send(desk.own_link(&format!("/cancel{}", other.after("href=\"/cancel")))).await;
+        desk.clock.advance(TimeDelta::minutes(back));
+        refused(&desk, desk.arrival(&request), "AGENT-016").await;
+    }
+}
+
 #[tokio::test]
 async fn a_web_page_spending_pin_tries() {
     let desk = Desk::with(PinSetting::Page).await;

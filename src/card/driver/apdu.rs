@@ -9,6 +9,10 @@ use super::transport::{Protocol, Transport};
 /// More than any file of a card; an answer that does not end is cut there.
 const MAX_ANSWER: usize = 0x1_0000;
 
+/// More exchanges than reading a whole card takes, some two hundred: a card that gives a byte at a time, or asks for ever
+/// to be asked again, would hold up whoever stands before it.
+const MOST_EXCHANGES: u32 = 4_000;
+
 /// What the official library asks GET RESPONSE for at most; some readers take no more.
 const FETCH: usize = 0xE7;
 
@@ -168,6 +172,7 @@ impl Response {
 pub struct Channel<'t> {
     transport: &'t mut dyn Transport,
     trace: Trace,
+    exchanges_left: u32,
 }
 
 impl std::fmt::Debug for Channel<'_> {
@@ -186,7 +191,7 @@ impl<'t> Channel<'t> {
     /// A channel that writes to `trace`.
     #[must_use]
     pub fn traced(transport: &'t mut dyn Transport, trace: Trace) -> Self {
-        Self { transport, trace }
+        Self { transport, trace, exchanges_left: MOST_EXCHANGES }
     }
 
     /// What was traced so far.
@@ -198,7 +203,8 @@ impl<'t> Channel<'t> {
     /// (`6Cxx`).
     ///
     /// # Errors
-    /// Those of the transport, and [`ReaderError::ConnectionLost`] for an answer without a status word.
+    /// Those of the transport, [`ReaderError::ConnectionLost`] for an answer without a status word, and
+    /// [`ReaderError::Endless`] for a card that never comes to an end.
     pub fn send(&mut self, command: &Command) -> Result<Response, ReaderError> {
         let mut response = self.exchange(command, &command.encode(self.transport.protocol()))?;
         if command.once {
@@ -228,6 +234,7 @@ impl<'t> Channel<'t> {
     }
 
     fn exchange(&mut self, command: &Command, bytes: &[u8]) -> Result<Response, ReaderError> {
+        self.exchanges_left = self.exchanges_left.checked_sub(1).ok_or(ReaderError::Endless)?;
         let answer = self.transport.transmit(bytes).and_then(Response::split);
         self.trace.exchange(command.name, command.open, bytes, &answer);
         answer
@@ -317,6 +324,28 @@ mod tests {
         assert_eq!(Status(0x63C2).tries_left(), Some(2));
         assert_eq!(Status(0x6983).tries_left(), None);
         assert_eq!(Status(0x6300).tries_left(), None);
+    }
+
+    /// Gives one byte and says that more waits, for ever.
+    struct OneByteAtATime(u32);
+
+    impl Transport for OneByteAtATime {
+        fn protocol(&self) -> Protocol {
+            Protocol::T0
+        }
+
+        fn transmit(&mut self, _: &[u8]) -> Result<Vec<u8>, ReaderError> {
+            self.0 += 1;
+            Ok(vec![0xAA, 0x61, 0x01])
+        }
+    }
+
+    #[test]
+    fn a_card_without_end_is_left() {
+        let mut card = OneByteAtATime(0);
+        let read = Command::new("READ BINARY", [0x00, 0xB0, 0, 0]).expecting(0xE7);
+        assert_eq!(Channel::new(&mut card).send(&read), Err(ReaderError::Endless));
+        assert_eq!(card.0, MOST_EXCHANGES);
     }
 
     proptest! {

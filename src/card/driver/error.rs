@@ -62,6 +62,9 @@ pub enum ReaderError {
     /// The connection broke, by another program's reset or a fault of the reader, and could not be rebuilt.
     #[error("the connection to the card was lost")]
     ConnectionLost,
+    /// It asks to be asked again for ever: no card of this family does, but a broken or a hostile one may.
+    #[error("the card does not come to an end of its answers")]
+    Endless,
     /// Anything else the PC/SC service says.
     #[error("PC/SC: {0}")]
     Service(String),
@@ -93,6 +96,7 @@ impl ReaderError {
             Self::SeveralCards => "READER-019",
             Self::ConnectionLost => "READER-020",
             Self::Service(_) => "READER-021",
+            Self::Endless => "READER-029",
         }
     }
 }

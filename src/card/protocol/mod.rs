@@ -178,6 +178,8 @@ fn fixed_bytes<const N: usize>(name: &'static str, text: &str) -> Result<[u8; N]
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -194,6 +196,72 @@ mod tests {
         assert_eq!(fixed_bytes::<2>("n", "AAE"), Ok([0, 1]));
         for bad in ["AAF", "AAE=", "AA", "AAEC", "A+E", ""] {
             assert!(fixed_bytes::<2>("n", bad).is_err(), "{bad:?}");
+        }
+    }
+
+    /// Payloads as they are sent, one of each kind that needs no key.
+    fn payloads() -> Vec<serde_json::Value> {
+        let workstation = "019aa000-0000-7000-8000-000000000001";
+        let (bytes, challenge) = ("A".repeat(43), "A".repeat(22));
+        vec![
+            serde_json::json!({
+                "v": 1, "iss": "https://sceau.chu.example", "aud": "sceau-agent", "purpose": "browser",
+                "txn": challenge, "nonce": bytes, "iat": 1_795_262_400, "exp": 1_795_262_500,
+                "rp_name": "Dossier patient", "rp_host": "dpi.chu.example",
+            }),
+            serde_json::json!({
+                "v": 1, "aud": "https://sceau.chu.example", "request": "a.b.c", "card_certificate": "AAEC",
+                "card_signature": "AAEC", "workstation": workstation, "agent_version": "0.1.0",
+                "pin": "window", "interface": "contact", "iat": 1_795_262_400,
+            }),
+            serde_json::json!({
+                "v": 1, "aud": "https://sceau.chu.example", "workstation": workstation, "code": "AGENT-030",
+                "count": 1, "agent_version": "0.1.0", "iat": 1_795_262_400,
+            }),
+        ]
+    }
+
+    /// Reads `payload` as each kind of message; what it means, where it is one.
+    fn read(payload: &[u8]) -> Vec<serde_json::Value> {
+        let _not_signed_here =
+            (EnrolmentGrant::from_payload(payload), EnrolmentRequest::from_payload(payload));
+        [
+            CardRequest::from_payload(payload).ok().map(|message| message.to_payload()),
+            CardAnswer::from_payload(payload).ok().map(|message| message.to_payload()),
+            AgentNotice::from_payload(payload).ok().map(|message| message.to_payload()),
+        ]
+        .into_iter()
+        .flatten()
+        .collect()
+    }
+
+    #[test]
+    fn each_payload_is_one_message() {
+        for payload in payloads() {
+            assert_eq!(read(payload.to_string().as_bytes()), [payload]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            read(&bytes);
+        }
+
+        /// What is still a message after it was damaged says one thing: read again, it is the same.
+        #[test]
+        fn a_damaged_message_is_refused_or_means_one_thing(
+            which in 0..3usize,
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
+        ) {
+            let mut bytes = payloads()[which].to_string().into_bytes();
+            for (place, byte) in places {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            for meant in read(&bytes) {
+                prop_assert!(read(meant.to_string().as_bytes()).contains(&meant));
+            }
         }
     }
 }

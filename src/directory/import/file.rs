@@ -5,7 +5,7 @@
 //! mark, CR LF and a `|` at the end of lines are tolerated, since earlier extractions had them.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{BufRead as _, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use super::super::identifier::NationalId;
@@ -77,15 +77,23 @@ struct Columns {
 }
 
 /// An extraction that is being read.
-#[derive(Debug)]
 pub struct Extraction {
     path: PathBuf,
-    reader: BufReader<File>,
+    reader: BufReader<Box<dyn Read + Send>>,
     columns: Columns,
     buffer: Vec<u8>,
     line: u64,
     size: u64,
     bytes: u64,
+}
+
+impl std::fmt::Debug for Extraction {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Extraction")
+            .field("path", &self.path)
+            .field("line", &self.line)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A line of the extraction.
@@ -105,7 +113,16 @@ impl Extraction {
         let open = |error| ImportError::Open { file: path.to_owned(), error };
         let file = File::open(path).map_err(open)?;
         let size = file.metadata().map_err(open)?.len();
-        let mut reader = BufReader::with_capacity(BUFFER, file);
+        Self::of(path, size, file)
+    }
+
+    /// Reads the header of an extraction of `size` bytes that is called `path`.
+    ///
+    /// # Errors
+    /// [`ImportError`]: it cannot be read, or it is another file.
+    pub fn of(path: &Path, size: u64, bytes: impl Read + Send + 'static) -> Result<Self, ImportError> {
+        let open = |error| ImportError::Open { file: path.to_owned(), error };
+        let mut reader = BufReader::with_capacity(BUFFER, Box::new(bytes) as Box<dyn Read + Send>);
         let mut buffer = Vec::with_capacity(LONGEST_LINE);
         (&mut reader).take(LONGEST_LINE as u64).read_until(b'\n', &mut buffer).map_err(open)?;
         let columns = Columns::of_header(path, &buffer)?;
@@ -261,5 +278,52 @@ impl Columns {
             Activity::from_values(self.activity.iter().map(|place| place.map(value).unwrap_or_default()));
         let skill = Skill(skill_type.to_owned(), skill.to_owned());
         Ok((id, Row { civility: civility.to_owned(), practice, skill, activity }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::directory::synthetic::{self, Sample};
+
+    /// A small extraction that is right.
+    fn sample() -> Vec<u8> {
+        let mut text = Vec::new();
+        synthetic::write(Sample { people: 5, bad_every: 2, without_last: 0 }, &mut text).unwrap();
+        text
+    }
+
+    /// Reads to the end; how many lines there were.
+    fn lines(bytes: Vec<u8>) -> Option<usize> {
+        let mut file =
+            Extraction::of(Path::new("x"), bytes.len() as u64, std::io::Cursor::new(bytes)).ok()?;
+        let mut count = 0;
+        while let Ok(Some(_)) = file.next() {
+            count += 1;
+        }
+        Some(count)
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..2_000)) {
+            lines(bytes);
+        }
+
+        /// A damaged file is read to its end: no more lines than it has line ends.
+        #[test]
+        fn a_damaged_file_has_no_more_lines_than_before(
+            places in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..20),
+        ) {
+            let mut bytes = sample();
+            for (place, byte) in places {
+                let place = place.index(bytes.len());
+                bytes[place] = byte;
+            }
+            let ends = bytes.iter().filter(|byte| **byte == b'\n').count();
+            prop_assert!(lines(bytes).is_none_or(|count| count <= ends));
+        }
     }
 }

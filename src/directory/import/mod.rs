@@ -22,7 +22,7 @@ use chrono::TimeDelta;
 use tokio::sync::mpsc;
 
 pub use error::ImportError;
-pub use file::Reason;
+pub use file::{Extraction, Line, Reason};
 pub use reading::{Establishment, Member, Rejected};
 
 use super::identifier::{IdError, NationalId, is_finess, is_siret};
@@ -30,9 +30,9 @@ use super::model::{Activity, Professional};
 use crate::audit::{Kind, Trail};
 use crate::clock::Clock;
 use crate::ids::{Random, uuid_v4};
-use crate::store::directory::{Counts, Entry, Generation, Wanted};
+use crate::store::directory::{Counts, Dropped, Entry, Generation, Wanted};
+use crate::store::job_lease::Holder;
 use crate::store::{self, Db, StoreError};
-use file::Extraction;
 use reading::{Chunk, Harvest};
 
 /// Chunks on their way from the reader to the writer.
@@ -118,6 +118,13 @@ pub struct Importer<'a> {
     pub actor: &'a str,
 }
 
+/// A generation with everybody in it, which nobody reads yet.
+struct Filled<'a> {
+    lease: &'a Holder,
+    generation: i64,
+    harvest: Harvest,
+}
+
 impl Importer<'_> {
     /// Imports the files. Until this answers, and where it fails, the directory in use is the one of before.
     ///
@@ -149,20 +156,25 @@ impl Importer<'_> {
         let files = options.files.iter().map(|path| Extraction::open(path)).collect::<Result<Vec<_>, _>>()?;
         let establishment = self.establishment(structures, list.as_ref()).await?;
 
-        let holder = uuid_v4(self.random).to_string();
-        self.hold(&holder).await?;
+        let lease = Holder { job: JOB, node: uuid_v4(self.random).to_string() };
+        self.hold(&lease).await?;
         progress(Progress::Removing);
-        self.remove_unused(&holder).await?;
-        let generation = store::directory::begin(self.db, &source(&options.files), self.clock.now()).await?;
-        let filled = self.fill(generation, files, &establishment, &holder, progress).await;
+        self.remove_unused(&lease).await?;
+        let begun =
+            store::directory::begin(self.db, &lease, &source(&options.files), self.clock.now()).await?;
+        let generation = begun.ok_or(ImportError::Running)?;
+        let filled = self.fill(generation, files, &establishment, &lease, progress).await;
         let switched = match filled {
-            Ok(harvest) => self.switch(generation, harvest, &establishment, list, options, progress).await,
+            Ok(harvest) => {
+                let filled = Filled { lease: &lease, generation, harvest };
+                self.switch(filled, &establishment, list, options, progress).await
+            }
             Err(error) => Err(error),
         };
         progress(Progress::Removing);
-        let removed = self.remove_unused(&holder).await;
+        let removed = self.remove_unused(&lease).await;
         let now = self.clock.now();
-        store::job_lease::take(self.db, JOB, &holder, now, now).await?;
+        store::job_lease::take(self.db, JOB, &lease.node, now, now).await?;
         let report = switched?;
         if let Err(error) = removed {
             // The new directory is in use: what is left of the old one goes with the next import.
@@ -191,24 +203,28 @@ impl Importer<'_> {
     }
 
     /// Takes or keeps the right to be the only import.
-    async fn hold(&self, holder: &str) -> Result<(), ImportError> {
+    async fn hold(&self, lease: &Holder) -> Result<(), ImportError> {
         let now = self.clock.now();
-        if store::job_lease::take(self.db, JOB, holder, now, now + LEASE).await? {
+        if store::job_lease::take(self.db, lease.job, &lease.node, now, now + LEASE).await? {
             Ok(())
         } else {
             Err(ImportError::Running)
         }
     }
 
-    async fn remove_unused(&self, holder: &str) -> Result<(), ImportError> {
+    async fn remove_unused(&self, lease: &Holder) -> Result<(), ImportError> {
         let mut count = 0;
-        while store::directory::drop_unused(self.db, REMOVED).await? {
+        loop {
+            match store::directory::drop_unused(self.db, lease, REMOVED).await? {
+                Dropped::All => return Ok(()),
+                Dropped::NotOurs => return Err(ImportError::Running),
+                Dropped::More => {}
+            }
             count += 1;
             if count % 64 == 0 {
-                self.hold(holder).await?;
+                self.hold(lease).await?;
             }
         }
-        Ok(())
     }
 
     async fn fill(
@@ -216,7 +232,7 @@ impl Importer<'_> {
         generation: i64,
         files: Vec<Extraction>,
         establishment: &Establishment,
-        holder: &str,
+        lease: &Holder,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Harvest, ImportError> {
         let total = files.iter().map(Extraction::size).sum();
@@ -240,11 +256,13 @@ impl Importer<'_> {
                 }
                 entries.push(entry(&found.id_nat, &professional));
             }
-            store::directory::fill(self.db, generation, &entries).await?;
+            if !store::directory::fill(self.db, lease, generation, &entries).await? {
+                return Err(ImportError::Running);
+            }
             progress(Progress::Reading { bytes, total });
             count += 1;
             if count % 64 == 0 {
-                self.hold(holder).await?;
+                self.hold(lease).await?;
             }
         }
         reader.await.map_err(|error| ImportError::Read {
@@ -256,13 +274,13 @@ impl Importer<'_> {
 
     async fn switch(
         &self,
-        generation: i64,
-        harvest: Harvest,
+        filled: Filled<'_>,
         establishment: &Establishment,
         list: Option<Vec<String>>,
         options: &Options,
         progress: &(dyn Fn(Progress) + Sync),
     ) -> Result<Report, ImportError> {
+        let Filled { lease, generation, harvest } = filled;
         let before = store::directory::current(self.db).await?;
         check(&harvest, before.as_ref(), options.accept_change)?;
         let plan = links::plan(self.db, &harvest.members, establishment, self.clock.now()).await?;
@@ -287,7 +305,10 @@ impl Importer<'_> {
             harvest.members.len()
         );
         let event = self.trail.event(Kind::DirectoryImported).actor(self.actor).note(&note);
-        store::directory::switch(self.db, generation, counts, &wanted, self.clock.now(), &event).await?;
+        let now = self.clock.now();
+        if !store::directory::switch(self.db, lease, generation, counts, &wanted, now, &event).await? {
+            return Err(ImportError::Running);
+        }
 
         progress(Progress::Linking);
         let applied = links::apply(self, plan, &harvest.members).await?;

@@ -11,6 +11,8 @@ use crate::directory::model::{Activity, Professional};
 use crate::directory::synthetic::{self, HEADER, Sample, SampleRow};
 use crate::directory::{Admission, Audience, NationalId, Refusal, Who, admission, subject};
 use crate::ids::{CountingRandom, PersonId};
+use crate::store::directory::Dropped;
+use crate::store::job_lease::Holder;
 use crate::store::testing::on_both;
 use crate::store::{self, Db};
 
@@ -50,6 +52,13 @@ impl Desk {
         let path = self.dir.path().join(name);
         std::fs::write(&path, content).unwrap();
         path
+    }
+
+    async fn drop_unused(&self) -> Dropped {
+        let now = self.clock.now();
+        let lease = Holder { job: super::JOB, node: "test".into() };
+        assert!(store::job_lease::take(&self.db, lease.job, &lease.node, now, now).await.unwrap());
+        store::directory::drop_unused(&self.db, &lease, 1).await.unwrap()
     }
 
     async fn entry(&self, id_nat: &str) -> Option<Professional> {
@@ -139,7 +148,7 @@ async fn thousands_of_people_come_in_and_the_next_file_replaces_them() {
         assert_eq!((report.people, report.people_before), (3_400, Some(3_500)));
         assert!(desk.entry(&synthetic::id_nat(3_399)).await.is_some());
         assert!(desk.entry(&synthetic::id_nat(3_499)).await.is_none());
-        assert!(!store::directory::drop_unused(&desk.db, 1).await.unwrap(), "the old one is gone");
+        assert_eq!(desk.drop_unused().await, Dropped::All, "the old one is gone");
         assert_eq!(desk.events(Kind::DirectoryImported).await, 2);
     })
     .await;
@@ -324,10 +333,7 @@ async fn a_wrong_file_changes_nothing_and_says_what_it_is() {
             assert_eq!(error.code(), *code, "{name}: {error}");
             assert!(error.to_string().contains(words), "{name}: {error}");
             assert_eq!(store::directory::current(&desk.db).await.unwrap().unwrap().id, before, "{name}");
-            assert!(
-                !store::directory::drop_unused(&desk.db, 1).await.unwrap(),
-                "{name} leaves nothing behind"
-            );
+            assert_eq!(desk.drop_unused().await, Dropped::All, "{name} leaves nothing behind");
             assert_eq!(desk.events(Kind::DirectoryImported).await, n + 2, "{name}");
         }
         let missing = desk.import(&options(Path::new("/nowhere/file.txt"))).await.unwrap_err();
@@ -375,10 +381,63 @@ async fn two_imports_at_once_are_one_too_many() {
         assert_eq!(desk.import(&options(&file)).await.unwrap_err().code(), "DIR-009");
         desk.clock.advance(super::LEASE);
         // Two minutes later the other one has crashed, and left half a generation.
-        store::directory::begin(&desk.db, "half", desk.clock.now()).await.unwrap();
+        let crashed = Holder { job: super::JOB, node: "other".into() };
+        store::directory::begin(&desk.db, &crashed, "half", desk.clock.now()).await.unwrap().unwrap();
         desk.import(&options(&file)).await.unwrap();
         desk.import(&options(&file)).await.unwrap();
-        assert!(!store::directory::drop_unused(&desk.db, 1).await.unwrap());
+        assert_eq!(desk.drop_unused().await, Dropped::All);
+    })
+    .await;
+}
+
+/// The computer of an import sleeps, or its clock jumps: another import is done meanwhile. Then the first one wakes up.
+#[tokio::test]
+async fn an_import_that_was_overtaken_puts_nothing_in_use() {
+    on_both(async |db| {
+        let desk = Desk::new(db);
+        let slow = desk.dir.path().join("slow.txt");
+        assert!(std::process::Command::new("mkfifo").arg(&slow).status().unwrap().success());
+        let row = |number| at(&synthetic::id_nat(number), HOSPITAL);
+        let lines = text(&(0..3_000).map(row).collect::<Vec<_>>());
+        let middle = lines.match_indices('\n').nth(1_500).unwrap().0 + 1;
+        let (first, rest) = (lines[..middle].to_owned(), lines[middle..].to_owned());
+        let (go_on, wait) = std::sync::mpsc::channel::<()>();
+        let path = slow.clone();
+        let writer = std::thread::spawn(move || {
+            use std::io::Write as _;
+            let mut file = std::fs::OpenOptions::new().write(true).open(path).unwrap();
+            file.write_all(first.as_bytes()).unwrap();
+            wait.recv().unwrap();
+            // Whoever was overtaken may have stopped reading.
+            let _stopped = file.write_all(rest.as_bytes());
+        });
+        let reading = tokio::sync::Notify::new();
+        let overtaken = async {
+            let importer = desk.importer();
+            importer
+                .run(&options(&slow), &|progress| {
+                    if matches!(progress, Progress::Reading { .. }) {
+                        reading.notify_one();
+                    }
+                })
+                .await
+        };
+        let overtaking = async {
+            reading.notified().await;
+            desk.clock.advance(super::LEASE);
+            let file = desk.file("fast.txt", text(&(0..2_000).map(row).collect::<Vec<_>>()));
+            let report = desk.import(&options(&file)).await;
+            go_on.send(()).unwrap();
+            report
+        };
+        let (overtaken, overtaking) = tokio::join!(overtaken, overtaking);
+        writer.join().unwrap();
+        assert_eq!(overtaking.unwrap().people, 2_000);
+        assert_eq!(overtaken.unwrap_err().code(), "DIR-009");
+        let current = store::directory::current(&desk.db).await.unwrap().unwrap();
+        assert_eq!((current.source.as_str(), current.person_count), ("fast.txt", 2_000));
+        assert!(desk.entry(&synthetic::id_nat(1_999)).await.is_some());
+        assert!(desk.entry(&synthetic::id_nat(2_500)).await.is_none());
     })
     .await;
 }

@@ -12,6 +12,7 @@ use crate::directory::{
 };
 use crate::ids::{CountingRandom, PersonId};
 use crate::session::{SessionPolicy, Standing};
+use crate::store::job_lease::Holder;
 use crate::store::testing::on_both;
 use crate::store::{self, Db, StoreError, write};
 
@@ -69,7 +70,9 @@ impl Desk {
 
 /// A current generation that knows one professional.
 async fn directory_of(db: &Db, id_nat: &str, now: crate::clock::Time) {
-    let generation = store::directory::begin(db, "test", now).await.unwrap();
+    let lease = Holder { job: "test", node: "test".into() };
+    assert!(store::job_lease::take(db, lease.job, &lease.node, now, now).await.unwrap());
+    let generation = store::directory::begin(db, &lease, "test", now).await.unwrap().unwrap();
     let result: Result<(), StoreError> = async {
         write!(db, c => {
             sqlx::query("INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod certificate;
+mod clock;
 mod enrolment;
 mod fleet;
 mod presence;
@@ -30,7 +31,8 @@ use crate::card::enrolment::Place;
 use crate::card::login::{self, CardLogin, Parts};
 use crate::card::proof::{Proof, Purpose};
 use crate::card::protocol::{
-    AGENT_PORT, AgentVersion, CardAnswer, Interface, PinEntry, TYP_CARD_ANSWER, WebOrigin,
+    AGENT_PORT, AgentNotice, AgentVersion, CardAnswer, Interface, NOTICE_PATH, NoticeCode, PinEntry,
+    TYP_AGENT_NOTICE, TYP_CARD_ANSWER, WebOrigin,
 };
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::{Clock as _, MockClock, SharedClock};

@@ -309,6 +309,8 @@ error-READER-020 = The connection to the card was lost.
     .action = Take the card out, put it back, then try again.
 error-READER-021 = The card service of this computer reported an error.
     .action = Try again. If it happens again, give the code below to your IT department.
+error-READER-029 = Your card cannot be read to its end.
+    .action = Take the card out. If it happens again, the card is faulty: have it replaced.
 
 ## Errors of the card sign-in
 

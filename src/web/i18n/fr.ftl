@@ -309,6 +309,8 @@ error-READER-020 = La liaison avec la carte s’est coupée.
     .action = Retirez la carte, remettez-la, puis réessayez.
 error-READER-021 = Le service de cartes de cet ordinateur a signalé une erreur.
     .action = Réessayez. Si cela se répète, donnez le code ci-dessous à votre service informatique.
+error-READER-029 = La lecture de la carte n’aboutit pas.
+    .action = Retirez la carte. Si cela se reproduit, elle est défectueuse : faites-la remplacer.
 
 ## Erreurs de la connexion par carte
 

@@ -205,3 +205,46 @@ async fn each_change_has_its_event() {
     let events = stand.events().await.split_off(before);
     assert_eq!(events, ["session.used", "token.issued", "token.refreshed"]);
 }
+
+/// Ten minutes either way: what was expired may be good for longer, but nothing is good twice.
+#[tokio::test]
+async fn a_clock_that_is_moved_redeems_nothing_twice() {
+    for minutes in [10, -10] {
+        let stand = Stand::new().await;
+        // Long after the person was admitted, which nobody was before that.
+        stand.advance(3_600);
+        let browser = stand.sign_in().await;
+        let code = stand.code(&[], &browser).await;
+        let tokens = stand.redeem(&code).await.json();
+        let refresh = tokens["refresh_token"].as_str().unwrap();
+        let used = stand.tokens(&browser).await;
+        let used = used["refresh_token"].as_str().unwrap();
+        assert_eq!(stand.refresh("rp", used).await.status, 200);
+        stand.advance(minutes * 60);
+        for (what, answer) in
+            [("code", stand.redeem(&code).await), ("refresh token", stand.refresh("rp", used).await)]
+        {
+            assert_eq!((answer.status.as_u16(), answer.error().as_str()), (400, "invalid_grant"), "{what}");
+        }
+        assert_eq!(stand.refresh("rp", refresh).await.error(), "invalid_grant", "the replay ended the grant");
+        let reused = stand.events().await.iter().filter(|event| event.starts_with("token.reuse")).count();
+        assert_eq!(reused, 2, "{minutes} minutes");
+        stand.advance(-minutes * 60);
+        assert_eq!(stand.redeem(&code).await.status, 400);
+    }
+}
+
+/// A code that has expired comes alive where the clock is set back, once.
+#[tokio::test]
+async fn a_clock_that_is_set_back_gives_an_expired_code_one_life() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in().await;
+    let code = stand.code(&[], &browser).await;
+    stand.advance(600);
+    assert_eq!(stand.redeem(&code).await.error(), "invalid_grant");
+    stand.advance(-600);
+    let both = tokio::join!(stand.redeem(&code), stand.redeem(&code));
+    let mut statuses = [both.0.status.as_u16(), both.1.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 400]);
+}

@@ -1,0 +1,6 @@
+-- What workstations reported by themselves, so that a notice that comes twice is taken once.
+CREATE TABLE agent_notice (
+  digest BLOB NOT NULL PRIMARY KEY,
+  taken_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX agent_notice_taken ON agent_notice (taken_at);
