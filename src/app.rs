@@ -2,7 +2,8 @@
 //!
 //! Read [`App::router`] for what answers where, [`jobs`] for what runs beside the requests.
 
-mod card;
+pub mod card;
+mod figures;
 mod init;
 mod jobs;
 mod listeners;
@@ -257,7 +258,17 @@ impl App {
             .layer(middleware::from_fn_with_state(operations, operation::track))
             // Asked for every few seconds, and by every page: not worth a line of the log each.
             .merge(assets::router())
-            .merge(health::routes(self.health_checks()))
+            .merge(health::routes(self.health_checks(), self.list_age()))
+    }
+
+    /// Seconds since the oldest list in use was made.
+    fn list_age(&self) -> health::ListAge {
+        let (card, clock) = (Arc::clone(&self.card), self.clock.clone());
+        Arc::new(move || {
+            let lists = card.verifier()?.deciding_lists();
+            let oldest = lists.into_iter().map(|list| list.this_update).min()?;
+            Some((clock.now() - oldest).num_seconds())
+        })
     }
 
     fn health_checks(&self) -> Vec<Check> {
@@ -288,9 +299,11 @@ impl App {
             stopping.cancelled().await;
             card.let_channels_go();
         });
+        let figures = tokio::spawn(self.clone().serve_metrics(stop.clone()));
         self.answer(listeners, &stop).await;
         self.note(Kind::ServerStopped).await;
         jobs.stop().await;
+        let _ended = figures.await;
         // What the last requests recorded is sealed too.
         if let Err(reason) = self.clone().seal_audit().await {
             tracing::warn!(%reason, "the audit was not sealed to its end; the next start does it");

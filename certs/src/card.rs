@@ -26,11 +26,49 @@ pub const CATEGORY_CARD: u8 = 0x00;
 
 const POLICY: Oid = &[1, 2, 250, 1, 213, 1, 7, 2, 1, 1, 1, 1];
 const POLICY_STATEMENT: &str = "http://igc-sante.esante.gouv.fr/PC%20TEST";
+const ROOT_CRL: &str = "http://igc-sante.esante.gouv.fr/CRL/ACR-FO-TEST.crl";
 const CRL: &str = "http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP-TEST.crl";
 const CRL_LDAP: &str = "ldap://annuaire-igc.esante.gouv.fr/cn=TEST%20AC%20IGC-SANTE%20FORT%20PERSONNES,ou=IGC-SANTE%20TEST,ou=0002%20187512751,o=ASIP-SANTE,c=FR?certificaterevocationlist;binary?base?objectClass=pkiCA";
 const DELTA_LDAP: &str = "ldap://annuaire-igc.esante.gouv.fr/cn=TEST%20AC%20IGC-SANTE%20FORT%20PERSONNES,ou=IGC-SANTE%20TEST,ou=0002%20187512751,o=ASIP-SANTE,c=FR?deltarevocationlist;binary?base?objectClass=pkiCA";
 const OCSP: &str = "http://ocsp.esante.gouv.fr";
 const ISSUER: &str = "http://igc-sante.esante.gouv.fr/AC%20TEST/ACI-FO-PP-TEST.cer";
+
+/// Where certificates say that their revocation is to be looked up. Default: the addresses of IGC-Santé TEST.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The root's list, in the certificates of the authorities below it.
+    pub root_list: String,
+    /// The list of the cards, in their distribution points.
+    pub lists: Vec<String>,
+    /// Delta lists, in `freshestCRL`.
+    pub deltas: Vec<String>,
+    /// The OCSP responder, in the authority information.
+    pub ocsp: String,
+}
+
+impl Default for Addresses {
+    fn default() -> Self {
+        Self {
+            root_list: ROOT_CRL.to_owned(),
+            lists: vec![CRL.to_owned(), CRL_LDAP.to_owned()],
+            deltas: vec![DELTA_LDAP.to_owned()],
+            ocsp: OCSP.to_owned(),
+        }
+    }
+}
+
+impl Addresses {
+    /// Everything at one server, such as `http://127.0.0.1:8000`, beside the LDAP addresses that real cards name as
+    /// well: `/root.crl`, `/persons.crl`, `/persons-delta.crl` and `/ocsp`.
+    pub fn at(server: &str) -> Self {
+        Self {
+            root_list: format!("{server}/root.crl"),
+            lists: vec![CRL_LDAP.to_owned(), format!("{server}/persons.crl")],
+            deltas: vec![DELTA_LDAP.to_owned(), format!("{server}/persons-delta.crl")],
+            ocsp: format!("{server}/ocsp"),
+        }
+    }
+}
 
 /// The establishment on the card of an employee.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -96,8 +134,13 @@ impl Profile {
 
     /// The profile of the authentication certificate.
     pub fn authentication(&self) -> Template {
+        self.authentication_at(&Addresses::default())
+    }
+
+    /// As [`authentication`](Self::authentication), with these addresses.
+    pub fn authentication_at(&self, addresses: &Addresses) -> Template {
         let mut template = self
-            .common()
+            .common(addresses)
             .with(Extension::key_usage(&[Usage::DigitalSignature])) // presumed
             .with(Extension::extended_key_usage(&[CLIENT_AUTH, SMARTCARD_LOGON])) // presumed
             .with(Extension::netscape_ssl_client()); // presumed
@@ -110,19 +153,24 @@ impl Profile {
 
     /// The profile of the signature certificate.
     pub fn signature(&self) -> Template {
-        self.common()
+        self.signature_at(&Addresses::default())
+    }
+
+    /// As [`signature`](Self::signature), with these addresses.
+    pub fn signature_at(&self, addresses: &Addresses) -> Template {
+        self.common(addresses)
             .with(Extension::key_usage(&[Usage::NonRepudiation]))
             .with(Extension::extended_key_usage(&[EMAIL_PROTECTION]))
     }
 
-    fn common(&self) -> Template {
+    fn common(&self, addresses: &Addresses) -> Template {
         let mut template = Template::new(self.subject(), self.not_before, self.not_after)
             .with(Extension::end_entity())
             .with(Extension::policy(POLICY, POLICY_STATEMENT))
             .with(Extension::private_key_usage(self.not_before, self.not_after))
-            .with(Extension::distribution_points(CRL_DISTRIBUTION_POINTS, &[CRL, CRL_LDAP]))
-            .with(Extension::distribution_points(FRESHEST_CRL, &[DELTA_LDAP]))
-            .with(Extension::authority_information(OCSP, ISSUER))
+            .with(Extension::distribution_points(CRL_DISTRIBUTION_POINTS, &addresses.lists))
+            .with(Extension::distribution_points(FRESHEST_CRL, &addresses.deltas))
+            .with(Extension::authority_information(&addresses.ocsp, ISSUER))
             .with(Extension::new(PRODUCT_CATEGORY, der::octets(&[self.category])));
         if let Some(card_type) = self.card_type {
             template = template.with(Extension::new(CARD_TYPE, der::integer(card_type.into())));

@@ -7,6 +7,7 @@ use crate::der::{self, Oid};
 pub const CLIENT_AUTH: Oid = &[1, 3, 6, 1, 5, 5, 7, 3, 2];
 pub const SERVER_AUTH: Oid = &[1, 3, 6, 1, 5, 5, 7, 3, 1];
 pub const EMAIL_PROTECTION: Oid = &[1, 3, 6, 1, 5, 5, 7, 3, 4];
+pub const OCSP_SIGNING: Oid = &[1, 3, 6, 1, 5, 5, 7, 3, 9];
 pub const SMARTCARD_LOGON: Oid = &[1, 3, 6, 1, 4, 1, 311, 20, 2, 2];
 const UPN: Oid = &[1, 3, 6, 1, 4, 1, 311, 20, 2, 3];
 
@@ -18,12 +19,15 @@ pub const BASIC_CONSTRAINTS: Oid = &[2, 5, 29, 19];
 pub const CRL_NUMBER: Oid = &[2, 5, 29, 20];
 pub const CRL_REASON: Oid = &[2, 5, 29, 21];
 pub const DELTA_CRL_INDICATOR: Oid = &[2, 5, 29, 27];
+pub const ISSUING_DISTRIBUTION_POINT: Oid = &[2, 5, 29, 28];
 pub const CRL_DISTRIBUTION_POINTS: Oid = &[2, 5, 29, 31];
 pub const CERTIFICATE_POLICIES: Oid = &[2, 5, 29, 32];
 pub const AUTHORITY_KEY_IDENTIFIER: Oid = &[2, 5, 29, 35];
 pub const EXTENDED_KEY_USAGE: Oid = &[2, 5, 29, 37];
 pub const FRESHEST_CRL: Oid = &[2, 5, 29, 46];
 pub const AUTHORITY_INFO_ACCESS: Oid = &[1, 3, 6, 1, 5, 5, 7, 1, 1];
+/// In an OCSP responder's certificate: its own revocation need not be looked up (RFC 6960 §4.2.2.2.1).
+pub const OCSP_NO_CHECK: Oid = &[1, 3, 6, 1, 5, 5, 7, 48, 1, 5];
 
 /// TRE_G01, category of the product: card, software, each real or test.
 pub const PRODUCT_CATEGORY: Oid = &[1, 2, 250, 1, 71, 1, 2, 5];
@@ -130,15 +134,26 @@ impl Extension {
     }
 
     /// `kind` is [`CRL_DISTRIBUTION_POINTS`] or [`FRESHEST_CRL`].
-    pub fn distribution_points(kind: Oid, addresses: &[&str]) -> Self {
+    pub fn distribution_points(kind: Oid, addresses: &[impl AsRef<str>]) -> Self {
         let points: Vec<Vec<u8>> = addresses
             .iter()
             .map(|address| {
-                let full_name = der::context(0, &der::context_primitive(6, address.as_bytes()));
-                der::sequence(&[der::context(0, &full_name)])
+                let name = der::context_primitive(6, address.as_ref().as_bytes());
+                der::sequence(&[der::context(0, &der::context(0, &name))])
             })
             .collect();
         Self::new(kind, der::sequence(&points))
+    }
+
+    /// In a list: it holds only the changes since the full list of this number (RFC 5280 §5.2.4).
+    pub fn delta_indicator(base: u64) -> Self {
+        Self::critical(DELTA_CRL_INDICATOR, der::integer(base))
+    }
+
+    /// In a list: it covers only the certificates that name this address (RFC 5280 §5.2.5).
+    pub fn issuing_distribution_point(address: &str) -> Self {
+        let full_name = der::context(0, &der::context_primitive(6, address.as_bytes()));
+        Self::critical(ISSUING_DISTRIBUTION_POINT, der::sequence(&[der::context(0, &full_name)]))
     }
 
     pub fn authority_information(ocsp: &str, issuer: &str) -> Self {

@@ -8,6 +8,8 @@
 //!              sign.crt sign.key      signature certificate and key, PEM
 //!              card.json              holder and kind of card (`Profile`)
 //! organisations/<name>.crt .key       certificates of establishments and servers
+//! ocsp/responder.crt .key             answers for the cards by OCSP: `openssl ocsp -rsigner … -rkey …
+//!      index.txt                      -CA authorities/persons.crt -index ocsp/index.txt -port 2560`
 //! authorities/<name>.crt .key         the authorities themselves
 //! ```
 
@@ -104,6 +106,10 @@ impl Pki {
         for organisation in &self.organisation_certificates {
             write_pair(&dir.join("organisations"), &organisation.name, &organisation.pair)?;
         }
+        if let Some(responder) = &self.responder {
+            write_pair(&dir.join("ocsp"), "responder", responder)?;
+            write(&dir.join("ocsp/index.txt"), self.ocsp_index()?.as_bytes())?;
+        }
         for (name, authority) in
             [("root", &self.root), ("persons", &self.persons), ("organisations", &self.organisations)]
         {
@@ -145,7 +151,10 @@ impl Pki {
                 }
             }
         }
+        let place = dir.join("ocsp");
+        let responder = place.is_dir().then(|| read_pair(&place, "responder")).transpose()?;
         Ok(Self {
+            responder,
             root: authority("root")?,
             persons: authority("persons")?,
             organisations: authority("organisations")?,

@@ -20,10 +20,10 @@ pub mod name;
 mod pki;
 pub mod roots;
 
-pub use card::Profile;
+pub use card::{Addresses, Profile};
 pub use certificate::{Authority, Template};
 pub use layout::{Found, ensure};
-pub use pki::{Card, KeyPair, Options, Organisation, Pki};
+pub use pki::{Card, KeyPair, Options, Organisation, Pki, responder_template};
 
 /// What can go wrong in making, writing and reading a set of authorities.
 #[derive(Debug, thiserror::Error)]

@@ -8,11 +8,12 @@ use openssl::{
 
 use crate::{
     Error,
-    card::{self, Profile},
+    card::{self, Addresses, Profile},
     certificate::{Authority, Template, years},
     crl::{CrlTemplate, Revocation},
     extension::{
-        AUTHORITY_KEY_IDENTIFIER, CLIENT_AUTH, CRL_DISTRIBUTION_POINTS, Extension, SERVER_AUTH, Usage,
+        AUTHORITY_KEY_IDENTIFIER, CLIENT_AUTH, CRL_DISTRIBUTION_POINTS, Extension, OCSP_NO_CHECK,
+        OCSP_SIGNING, SERVER_AUTH, Usage,
     },
     keys,
     name::{Attribute, COMMON_NAME, COUNTRY, Name, ORGANIZATION, ORGANIZATIONAL_UNIT, Rdn},
@@ -31,6 +32,8 @@ pub struct Options {
     pub organisations: bool,
     /// How long a revocation list is valid.
     pub crl_validity: TimeDelta,
+    /// What certificates say of where their revocation is to be looked up.
+    pub addresses: Addresses,
 }
 
 impl Default for Options {
@@ -41,6 +44,7 @@ impl Default for Options {
             card_bits: 2048,
             organisations: true,
             crl_validity: TimeDelta::days(7),
+            addresses: Addresses::default(),
         }
     }
 }
@@ -102,6 +106,8 @@ pub struct Pki {
     pub organisations: Authority,
     pub cards: Vec<Card>,
     pub organisation_certificates: Vec<Organisation>,
+    /// Answers for the cards by OCSP, on behalf of their authority; absent in a set of an older version.
+    pub responder: Option<KeyPair>,
     pub crls: Crls,
 }
 
@@ -117,17 +123,15 @@ impl Pki {
         let mut authority_keys = keys::generate(4, options.authority_bits)?.into_iter();
         let organisations_count = if options.organisations { ORGANISATIONS.len() } else { 0 };
         let mut keys =
-            keys::generate(profiles.len() * 2 + organisations_count, options.card_bits)?.into_iter();
+            keys::generate(profiles.len() * 2 + organisations_count + 1, options.card_bits)?.into_iter();
         let mut authority_key = || authority_keys.next().ok_or_else(out_of_keys);
         let mut key = || keys.next().ok_or_else(out_of_keys);
 
         let (from, until) = (now - years(6), now + years(14));
         let root =
             Authority::root(Name::authority("TEST AC RACINE IGC-SANTE FORT"), authority_key()?, from, until)?;
-        let root_crl = || {
-            let address = "http://igc-sante.esante.gouv.fr/CRL/ACR-FO-TEST.crl";
-            vec![Extension::distribution_points(CRL_DISTRIBUTION_POINTS, &[address])]
-        };
+        let root_crl =
+            || vec![Extension::distribution_points(CRL_DISTRIBUTION_POINTS, &[&options.addresses.root_list])];
         let persons_name = Name::authority("TEST AC IGC-SANTE FORT PERSONNES");
         let persons = root.subordinate(persons_name.clone(), authority_key()?, from, until, root_crl())?;
         let organisations_name = Name::authority("TEST AC IGC-SANTE FORT ORGANISATIONS");
@@ -144,8 +148,8 @@ impl Pki {
                 let template = template.without(AUTHORITY_KEY_IDENTIFIER).with(claimed.clone());
                 Ok(KeyPair { certificate: issuer.issue(&template, &key)?, key })
             };
-            let authentication = issue(profile.authentication())?;
-            let signature = issue(profile.signature())?;
+            let authentication = issue(profile.authentication_at(&options.addresses))?;
+            let signature = issue(profile.signature_at(&options.addresses))?;
             cards.push(Card { profile, authentication, signature });
         }
         let mut organisation_certificates = Vec::new();
@@ -155,8 +159,12 @@ impl Pki {
             let name = organisation.name.to_owned();
             organisation_certificates.push(Organisation { name, pair: KeyPair { certificate, key } });
         }
+        let responder_key = key()?;
+        let certificate = persons.issue(&responder_template(now), &responder_key)?;
+        let responder = Some(KeyPair { certificate, key: responder_key });
         let crls = Crls { root: Vec::new(), persons: Vec::new() };
-        let mut pki = Self { root, persons, organisations, cards, organisation_certificates, crls };
+        let mut pki =
+            Self { root, persons, organisations, cards, organisation_certificates, responder, crls };
         pki.issue_crls(now, options.crl_validity)?;
         Ok(pki)
     }
@@ -179,6 +187,29 @@ impl Pki {
             persons: self.persons.issue_crl(&persons)?,
         };
         Ok(())
+    }
+
+    /// The register of the cards' certificates as `openssl ocsp -index` reads it: state, end, date and reason of the
+    /// revocation, serial number.
+    pub fn ocsp_index(&self) -> Result<String, Error> {
+        let stamp = |at: DateTime<Utc>| at.format("%y%m%d%H%M%SZ").to_string();
+        let mut lines = String::new();
+        for card in self.cards.iter().filter(|card| card.profile.name != card::WRONG_ISSUER) {
+            let revoked = card.profile.name == card::REVOKED;
+            let pairs = [("authentication", &card.authentication), ("signature", &card.signature)];
+            for (kind, pair) in pairs {
+                let serial = pair.certificate.serial_number().to_bn()?.to_hex_str()?;
+                let (state, when) = if revoked {
+                    ("R", format!("{},keyCompromise", stamp(card.profile.not_before + TimeDelta::days(1))))
+                } else {
+                    ("V", String::new())
+                };
+                let (end, name) = (stamp(card.profile.not_after), &card.profile.name);
+                // OpenSSL wants each subject once.
+                lines.push_str(&format!("{state}\t{end}\t{when}\t{serial}\tunknown\t/CN={name} {kind}\n"));
+            }
+        }
+        Ok(lines)
     }
 
     /// The card of this name.
@@ -225,6 +256,16 @@ impl OrganisationProfile {
                 .with(Extension::extended_key_usage(&[CLIENT_AUTH]))
         }
     }
+}
+
+/// The certificate of a responder that the authority has charged with answering (RFC 6960 §4.2.2.2).
+pub fn responder_template(now: DateTime<Utc>) -> Template {
+    let not_before = now - TimeDelta::days(1);
+    Template::new(Name::authority("TEST OCSP IGC-SANTE FORT PERSONNES"), not_before, not_before + years(1))
+        .with(Extension::end_entity())
+        .with(Extension::key_usage(&[Usage::DigitalSignature]))
+        .with(Extension::extended_key_usage(&[OCSP_SIGNING]))
+        .with(Extension::new(OCSP_NO_CHECK, crate::der::null()))
 }
 
 fn out_of_keys() -> Error {

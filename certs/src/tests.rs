@@ -116,6 +116,32 @@ fn the_revocation_list_names_the_revoked_card_only() {
     assert!(X509Crl::from_der(&pki.crls.root).unwrap().verify(&pki.root.key).unwrap());
 }
 
+/// The responder is one for OpenSSL as well: it signs on behalf of the cards' authority, and nothing else.
+#[test]
+fn the_responder_is_charged_by_the_cards_authority() {
+    let pki = Pki::generate(now(), &Options::only(&["good", "revoked"])).unwrap();
+    let responder = &pki.responder.as_ref().unwrap().certificate;
+    assert!(responder.verify(&pki.persons.key).unwrap());
+    let text = String::from_utf8(responder.to_text().unwrap()).unwrap();
+    assert!(text.contains("OCSP Signing") && text.contains("OCSP No Check"), "{text}");
+    let index = pki.ocsp_index().unwrap();
+    let states: Vec<_> = index.lines().map(|line| line.split('\t').next().unwrap()).collect();
+    assert_eq!(states, ["V", "V", "R", "R"]);
+}
+
+#[test]
+fn certificates_name_the_addresses_they_are_told() {
+    let options =
+        Options { addresses: crate::Addresses::at("http://127.0.0.1:1"), ..Options::only(&["good"]) };
+    let pki = Pki::generate(now(), &options).unwrap();
+    let text = |certificate: &X509| String::from_utf8(certificate.to_text().unwrap()).unwrap();
+    let card = text(&pki.card("good").unwrap().authentication.certificate);
+    for address in ["persons.crl", "persons-delta.crl", "ocsp"] {
+        assert!(card.contains(&format!("URI:http://127.0.0.1:1/{address}")), "{card}");
+    }
+    assert!(text(&pki.persons.certificate).contains("URI:http://127.0.0.1:1/root.crl"));
+}
+
 #[test]
 fn an_employee_is_named_by_establishment_and_register() {
     let pki = Pki::generate(now(), &Options::only(&["employee"])).unwrap();

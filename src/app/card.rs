@@ -1,5 +1,6 @@
 //! The card: authorities, request keys and addresses become the card tab of the sign-in page and what stands behind it.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use futures_util::FutureExt as _;
@@ -8,12 +9,17 @@ use super::StartError;
 use crate::audit::Trail;
 use crate::card::login::{CardLogin, Parts};
 use crate::card::protocol::{AGENT_PORT, AgentVersion, WebOrigin};
+use crate::card::revocation::Sources;
 use crate::card::tls_login::CertificateLogin;
 use crate::card::verify::{CardPolicy, CardVerifier};
-use crate::clock::SharedClock;
-use crate::config::{CardAcr, Config};
+use crate::clock::{SharedClock, Time};
+use crate::config::{self, CardAcr, Config};
 use crate::crypto::sealed::SealKey;
-use crate::crypto::x509::crl::RevocationPolicy;
+use crate::crypto::x509::anchors::AnchorsError;
+use crate::crypto::x509::crl::fetch::Fetcher;
+use crate::crypto::x509::ocsp::{Answers, OcspSettings};
+use crate::crypto::x509::profile::CardType;
+use crate::crypto::x509::revocation::{Fallback, RevocationPolicy};
 use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
@@ -44,19 +50,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
     let origin = config.server.front_url.origin().ascii_serialization();
     let front = WebOrigin::parse(&origin).map_err(|_| StartError::FrontUrl(origin))?;
     let verifier = match &config.card.anchors_dir {
-        Some(anchors) => {
-            let policy = CardPolicy {
-                accept_test_cards: config.card.accept_test_cards,
-                policies: config.card.certificate_policies.clone(),
-                revocation: RevocationPolicy {
-                    required: config.card.revocation_required,
-                    grace: config.card.revocation_grace,
-                },
-                ..CardPolicy::default()
-            };
-            let crls = config.card.crl_dir.as_deref();
-            Some(Arc::new(CardVerifier::open(anchors, crls, policy, clock.now())?))
-        }
+        Some(anchors) => Some(Arc::new(verifier(&config.card, anchors, clock.now())?)),
         None => None,
     };
     // The configuration has looked at its form.
@@ -98,6 +92,45 @@ pub(super) fn level(acr: CardAcr) -> Acr {
         CardAcr::Eidas2 => Acr::Eidas2,
         CardAcr::Eidas3 => Acr::Eidas3,
     }
+}
+
+/// What judges cards, as the configuration says, with the authorities in `anchors`.
+///
+/// # Errors
+/// [`AnchorsError`] if there is no authority to trust.
+pub fn verifier(card: &config::Card, anchors: &Path, now: Time) -> Result<CardVerifier, AnchorsError> {
+    let policy = CardPolicy {
+        accept_test_cards: card.accept_test_cards,
+        policies: card.certificate_policies.clone(),
+        revocation: revocation_policy(&card.fallback),
+        ..CardPolicy::default()
+    };
+    let ocsp =
+        OcspSettings { enabled: card.ocsp, address: card.ocsp_url.clone(), max_age: card.ocsp_max_age };
+    let sources = Sources {
+        fetches: card.crl_fetch,
+        addresses: card.crl_urls.clone(),
+        fetcher: Fetcher::new(card.crl_refresh),
+        answers: Answers::new(ocsp),
+    };
+    Ok(CardVerifier::open(anchors, card.crl_dir.as_deref(), policy, now)?.with_sources(sources))
+}
+
+fn revocation_policy(configured: &config::CardFallback) -> RevocationPolicy {
+    let rule = |fallback| match fallback {
+        config::Fallback::Refuse => Fallback::Refuse,
+        config::Fallback::Younger(age) => Fallback::Younger(age),
+        config::Fallback::Overdue(grace) => Fallback::Overdue(grace),
+        config::Fallback::Accept => Fallback::Accept,
+    };
+    let kinds = [
+        (CardType::Cps, configured.cps),
+        (CardType::Cpf, configured.cpf),
+        (CardType::Cpe, configured.cpe),
+        (CardType::Cpa, configured.cpa),
+    ];
+    let kinds = kinds.into_iter().filter_map(|(kind, fallback)| Some((kind, rule(fallback?)))).collect();
+    RevocationPolicy { fallback: rule(configured.all), kinds }
 }
 
 /// The card tab of the sign-in page.

@@ -26,6 +26,12 @@ const ROTATION: Duration = Duration::from_secs(3_600);
 /// A session whose workstation fell silent serves nobody at once; its event follows within this.
 const LOCK: Duration = Duration::from_secs(10);
 const CLEAN_UP: Duration = Duration::from_secs(60);
+/// How often is looked whether a revocation list is due.
+const FETCH: Duration = Duration::from_secs(30);
+/// How often is looked whether a card is to be asked about: the answer should be there before the PIN.
+const ASK: Duration = Duration::from_secs(1);
+/// The promise is 60 s from the list or answer to the end of the session.
+const END_REVOKED: Duration = Duration::from_secs(15);
 /// How many rows of a kind one command deletes: a short transaction, then others get their turn.
 const BATCH: i64 = 500;
 /// Expired rows stay this long, so that a replay is recognised as one and a help desk still finds it.
@@ -46,6 +52,9 @@ impl App {
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
             job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
+            job("fetch-revocation-lists", FETCH, |app| app.fetch_lists().boxed()),
+            job("ask-responders", ASK, |app| app.ask_responders().boxed()),
+            job("end-revoked-sessions", END_REVOKED, |app| app.end_revoked_sessions().boxed()),
             job("read-tls", CLEAN_UP, |app| app.reload_tls().boxed()),
             job("rotate-keys", ROTATION, |app| app.rotate_keys().boxed()),
             job("lock-silent", LOCK, |app| app.lock_silent().boxed()),
@@ -72,6 +81,28 @@ impl App {
         let (card, now) = (self.card, self.clock.now());
         let reloaded = tokio::task::spawn_blocking(move || card.reload(now)).await;
         reloaded.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+    }
+
+    /// Fetches the revocation lists that are due. A list that cannot be fetched is no failure of the job: each has its
+    /// own pause.
+    async fn fetch_lists(self) -> Outcome {
+        if let Some(verifier) = self.card.verifier() {
+            verifier.fetch_lists(&self.egress, self.clock.now()).await;
+        }
+        self.card.record_lists().await.map_err(said)
+    }
+
+    /// Asks responders about the cards that were shown.
+    async fn ask_responders(self) -> Outcome {
+        if let Some(verifier) = self.card.verifier() {
+            verifier.ask_responders(&self.egress, self.clock.now()).await;
+        }
+        Ok(())
+    }
+
+    /// Ends the sessions of cards that have been revoked.
+    async fn end_revoked_sessions(self) -> Outcome {
+        self.card.end_revoked_sessions().await.map(|_| ()).map_err(said)
     }
 
     /// Reads the certificates of the listeners again: whoever renews them has nothing to restart.

@@ -96,6 +96,10 @@ impl<'a> Attempt<'a> {
     pub(super) fn saw(&mut self, card: &VerifiedCard) {
         let (means, number) = (self.means, card.certificate.card_number.clone());
         self.learn(|event| event.means(means, number.as_deref()).id_nat(&card.certificate.id_nat));
+        if let Some(exception) = card.revocation.exception() {
+            tracing::warn!(exception, "a card was accepted without an answer in its time");
+            self.learn(|event| event.note(&exception));
+        }
     }
 
     /// Notes the workstation that vouches for the card.

@@ -251,6 +251,7 @@ impl CardLogin {
         .await?;
         match taken {
             Reported::Taken(sessions) => {
+                self.have_asked_about(&report.cards, now);
                 for (session, reaction) in sessions {
                     let reaction = reaction.as_str();
                     tracing::info!(%session, workstation = %workstation.id, reaction, "a card left its reader");

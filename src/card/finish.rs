@@ -210,6 +210,7 @@ fn authentication(
             card_number: card.certificate.card_number.clone().unwrap_or_default(),
             certificate_sha256: hex::encode(card.fingerprint),
             serial: hex::encode(&card.certificate.serial),
+            issuer: Some(hex::encode(card.issuer)),
             workstation: answer.workstation,
             pin: pin.to_owned(),
             interface: interface.to_owned(),

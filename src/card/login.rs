@@ -13,6 +13,7 @@ use super::protocol::{
     AgentVersion, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
     REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
+use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
 use super::{channel, enrolment, finish, return_path, standing, terminal, waiting};
@@ -77,6 +78,7 @@ pub struct CardLogin {
     pub(super) own: OwnOrigin,
     pub(super) waiting: waiting::Waiting,
     pub(super) held: channel::Held,
+    pub(super) watch: Watch,
 }
 
 impl CardLogin {
@@ -84,7 +86,13 @@ impl CardLogin {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         let own = OwnOrigin::named(parts.front.as_str());
-        Arc::new(Self { parts, own, waiting: waiting::Waiting::default(), held: channel::Held::default() })
+        Arc::new(Self {
+            parts,
+            own,
+            waiting: waiting::Waiting::default(),
+            held: channel::Held::default(),
+            watch: Watch::default(),
+        })
     }
 
     /// Looks at the authorities and revocation lists again. Blocking.
@@ -100,15 +108,14 @@ impl CardLogin {
     /// # Errors
     /// What is wrong with the first that is not, for the log.
     pub fn revocation_lists_in_order(&self, now: Time) -> Result<(), String> {
-        let lists = self.parts.verifier.iter().flat_map(|verifier| verifier.revocation_lists());
-        for status in lists {
-            let file = status.path.display();
+        let Some(verifier) = &self.parts.verifier else { return Ok(()) };
+        for status in verifier.revocation_lists() {
             if let Some(fault) = status.fault {
-                return Err(format!("{file}: {fault}"));
+                return Err(format!("{}: {fault}", status.path.display()));
             }
-            if let Some(due) = status.list.and_then(|list| list.next_update).filter(|due| *due < now) {
-                return Err(format!("{file} should have been replaced on {due}"));
-            }
+        }
+        if let Some(list) = verifier.deciding_lists().into_iter().find(|list| list.until < now) {
+            return Err(format!("the list of {} should have been replaced on {}", list.issuer, list.until));
         }
         Ok(())
     }

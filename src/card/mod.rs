@@ -33,6 +33,8 @@ pub mod refusal;
 #[cfg(feature = "server")]
 mod return_path;
 #[cfg(feature = "server")]
+pub mod revocation;
+#[cfg(feature = "server")]
 mod standing;
 #[cfg(feature = "server")]
 mod terminal;

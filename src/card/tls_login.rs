@@ -298,6 +298,7 @@ fn authentication(person: PersonId, card: &VerifiedCard, acr: Acr, now: Time) ->
             card_number: card.certificate.card_number.clone().unwrap_or_default(),
             certificate_sha256: hex::encode(card.fingerprint),
             serial: hex::encode(&card.certificate.serial),
+            issuer: Some(hex::encode(card.issuer)),
             pin: "middleware".to_owned(),
             interface: "contact".to_owned(),
         },

@@ -10,18 +10,22 @@
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::crypto::x509::anchors::{AnchorFault, Anchors, AnchorsError, Installed};
-use crate::crypto::x509::chain::{self, ChainError};
-use crate::crypto::x509::crl::{CrlError, CrlSet, CrlStatus, RevocationEvidence, RevocationPolicy};
+use crate::crypto::x509::chain::{self, ChainError, VerifiedPath};
+use crate::crypto::x509::crl::{CrlSet, CrlStatus, IssuerId, ListStatus};
+use crate::crypto::x509::ocsp::Answers;
 use crate::crypto::x509::profile::{CardCertificate, CardType, Category, ProfileError};
+use crate::crypto::x509::revocation::{self, RevocationError, RevocationEvidence, RevocationPolicy};
 use crate::crypto::x509::signature::{SignatureError, verify_rsa_sha256};
 
 use super::identity::{IdentityError, Professional};
 use super::proof::{Proof, Purpose};
+use super::revocation::Sources;
 
 /// Which cards are accepted.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -69,6 +73,8 @@ pub struct VerifiedCard {
     pub certificate: CardCertificate,
     /// SHA-256 of the certificate's DER.
     pub fingerprint: [u8; 32],
+    /// Its issuer: SHA-256 of name and key.
+    pub issuer: IssuerId,
     /// Common names from the issuer up to the root.
     pub authorities: Vec<String>,
     pub revocation: RevocationEvidence,
@@ -94,7 +100,7 @@ pub enum CardRefusal {
     #[error("cards of type {0:?} are not accepted")]
     CardType(CardType),
     #[error("revocation: {0}")]
-    Revocation(#[from] CrlError),
+    Revocation(#[from] RevocationError),
     #[error("holder of the card: {0}")]
     Identity(#[from] IdentityError),
 }
@@ -119,17 +125,20 @@ impl CardRefusal {
 }
 
 /// Authorities and lists that belong together: lists are verified with those authorities.
-struct Trust {
-    anchors: Anchors,
-    lists: CrlSet,
+pub(super) struct Trust {
+    pub(super) anchors: Anchors,
+    pub(super) lists: Arc<CrlSet>,
 }
 
 /// Verifies cards against what is installed. Shared by all threads; [`CardVerifier::reload`] belongs into a job.
 pub struct CardVerifier {
     anchors_dir: PathBuf,
-    crl_dir: Option<PathBuf>,
+    pub(super) crl_dir: Option<PathBuf>,
     policy: CardPolicy,
     trust: RwLock<Arc<Trust>>,
+    pub(super) sources: Sources,
+    /// Grows with every new list, answer or authority.
+    pub(super) changes: AtomicU64,
 }
 
 impl fmt::Debug for CardVerifier {
@@ -163,7 +172,16 @@ impl CardVerifier {
             crl_dir: crl_dir.map(Path::to_owned),
             policy,
             trust: RwLock::new(Arc::new(trust)),
+            sources: Sources::default(),
+            changes: AtomicU64::default(),
         })
+    }
+
+    /// Says where lists and answers come from; without it, from nowhere but the directory.
+    #[must_use]
+    pub fn with_sources(mut self, sources: Sources) -> Self {
+        self.sources = sources;
+        self
     }
 
     /// Looks at both directories again. Authorities that cannot be read any more stay in use until the directory is in
@@ -173,12 +191,15 @@ impl CardVerifier {
     /// [`AnchorsError`]; the revocation lists have been looked at all the same.
     pub fn reload(&self, now: Time) -> Result<(), AnchorsError> {
         let current = self.trust();
-        current.lists.refresh(now);
+        if current.lists.refresh(now) {
+            self.changes.fetch_add(1, Ordering::AcqRel);
+        }
         let anchors = Anchors::load(&self.anchors_dir)?;
         if anchors.installed() != current.anchors.installed() {
             tracing::info!(authorities = anchors.installed().len(), "installed authorities have changed");
             let trust = Trust::load(&self.anchors_dir, self.crl_dir.as_deref(), now)?;
             *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
+            self.changes.fetch_add(1, Ordering::AcqRel);
         }
         Ok(())
     }
@@ -200,18 +221,38 @@ impl CardVerifier {
     /// [`CardRefusal`]: the first check that fails.
     pub fn verify_certificate(&self, der: &[u8], now: Time) -> Result<VerifiedCard, CardRefusal> {
         let trust = self.trust();
-        let path = chain::verify(&trust.anchors, der, now)?;
-        let certificate = CardCertificate::from_der(der)?;
-        self.policy.check(&certificate)?;
-        let revocation = trust.lists.check(&path, &self.policy.revocation, now)?;
+        let (path, certificate) = self.accept(&trust, der, now)?;
+        self.shown(&path, now);
+        let fallback = self.policy.revocation.fallback(certificate.card_type);
+        let revocation = revocation::judge(&trust.lists, self.answers(), &path, fallback, now)?;
         let professional = Professional::of(&certificate)?;
         Ok(VerifiedCard {
             professional,
             certificate,
             fingerprint: sha256(der),
+            issuer: path.issuer_id().map_err(ChainError::OpenSsl)?,
             authorities: path.authorities(),
             revocation,
         })
+    }
+
+    /// All checks of a certificate but that of its revocation.
+    pub(super) fn accept(
+        &self,
+        trust: &Trust,
+        der: &[u8],
+        now: Time,
+    ) -> Result<(VerifiedPath, CardCertificate), CardRefusal> {
+        let path = chain::verify(&trust.anchors, der, now)?;
+        let certificate = CardCertificate::from_der(der)?;
+        self.policy.check(&certificate)?;
+        Ok((path, certificate))
+    }
+
+    /// What responders have said.
+    #[must_use]
+    pub fn answers(&self) -> &Answers {
+        &self.sources.answers
     }
 
     /// The authorities in use, and the files that could not be used.
@@ -221,13 +262,32 @@ impl CardVerifier {
         (trust.anchors.installed(), trust.anchors.faults().to_vec())
     }
 
+    /// The lists that decide: of each authority the newest, and the newest of the changes made to it since. Older files may
+    /// lie beside them.
+    #[must_use]
+    pub fn deciding_lists(&self) -> Vec<ListStatus> {
+        let mut lists: Vec<_> = self.revocation_lists().into_iter().filter_map(|file| file.list).collect();
+        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
+        let mut deciding: Vec<ListStatus> = Vec::new();
+        for list in lists {
+            // A change counts only on top of an older list.
+            let decided = |other: &ListStatus| {
+                other.issuer == list.issuer && (other.is_delta == list.is_delta || !other.is_delta)
+            };
+            if !deciding.iter().any(decided) {
+                deciding.push(list);
+            }
+        }
+        deciding
+    }
+
     /// The revocation lists in use, file by file.
     #[must_use]
     pub fn revocation_lists(&self) -> Vec<CrlStatus> {
         self.trust().lists.status()
     }
 
-    fn trust(&self) -> Arc<Trust> {
+    pub(super) fn trust(&self) -> Arc<Trust> {
         self.trust.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
@@ -239,7 +299,7 @@ impl Trust {
             Some(dir) => CrlSet::load(dir, &anchors, now),
             None => CrlSet::none(),
         };
-        Ok(Self { anchors, lists })
+        Ok(Self { anchors, lists: Arc::new(lists) })
     }
 }
 

@@ -9,6 +9,7 @@ use sceau_certs::extension::{self, Extension, Usage};
 use sceau_certs::{Template, der};
 
 use super::*;
+use crate::crypto::x509::revocation::Fallback;
 use crate::crypto::x509::test_pki::{authentication, card, issue, now, pki};
 
 const ORIGIN: &str = "https://sceau.hopital.example";
@@ -266,7 +267,7 @@ fn without_a_directory_of_lists_cards_are_refused() {
     let strict = CardVerifier::open(&anchors, None, policy.clone(), now()).unwrap();
     let refusal = strict.verify(&Answer::of("good").presented(), now()).unwrap_err();
     assert_eq!(refusal.code(), "CERT-010");
-    let revocation = RevocationPolicy { required: false, ..RevocationPolicy::default() };
+    let revocation = RevocationPolicy::of(Fallback::Accept);
     let lenient = CardVerifier::open(&anchors, None, CardPolicy { revocation, ..policy }, now()).unwrap();
     let verified = lenient.verify(&Answer::of("good").presented(), now()).unwrap();
     assert_eq!(verified.revocation, RevocationEvidence::Unchecked);
@@ -303,4 +304,51 @@ proptest! {
         bytes[place] ^= change;
         prop_assert_ne!(SERVER.code(&answer.presented()), "good");
     }
+}
+
+/// The rule that an establishment has written: its doctors go on in an outage, others do not.
+#[test]
+fn each_kind_of_card_has_its_own_rule_for_when_nothing_is_known() {
+    let mut revocation = RevocationPolicy::of(Fallback::Refuse);
+    revocation.kinds.insert(CardType::Cps, Fallback::Younger(TimeDelta::days(9)));
+    let server = Server::with(CardPolicy { accept_test_cards: true, revocation, ..CardPolicy::default() });
+    let at = |name, days| {
+        let judged = server.verifier.verify(&Answer::of(name).presented(), now() + TimeDelta::days(days));
+        judged.map(|card| card.revocation.exception()).map_err(|refusal| refusal.code())
+    };
+    assert_eq!((at("good", 6), at("employee", 6)), (Ok(None), Ok(None)));
+    assert!(matches!(at("good", 8), Ok(Some(_))), "let in, and said so");
+    assert_eq!(at("employee", 8), Err("CERT-011"));
+    assert_eq!(at("good", 9), Err("CERT-011"));
+    assert_eq!(at("revoked", 8), Err("CERT-005"));
+}
+
+/// A file of before, past its time, beside the list that is fetched: no reason to wake anybody.
+#[test]
+fn the_newest_list_of_an_authority_decides() {
+    let server = Server::test();
+    let crl = |number, age, delta| {
+        let at = now() - TimeDelta::days(age);
+        let mut template = sceau_certs::crl::CrlTemplate::new(number, at, at + TimeDelta::days(7));
+        if delta {
+            template.extra_extensions.push(Extension::delta_indicator(1));
+        }
+        pki().persons.issue_crl(&template).unwrap()
+    };
+    let dates = |files: &[(&str, Vec<u8>)]| {
+        let dir = server.place.path().join("crl");
+        for entry in std::fs::read_dir(&dir).unwrap() {
+            std::fs::remove_file(entry.unwrap().path()).unwrap();
+        }
+        for (name, content) in files {
+            std::fs::write(dir.join(name), content).unwrap();
+        }
+        server.verifier.reload(now()).unwrap();
+        let lists = server.verifier.deciding_lists();
+        lists.iter().map(|list| ((now() - list.this_update).num_days(), list.is_delta)).collect::<Vec<_>>()
+    };
+    let (old, new) = (("old.crl", crl(1, 9, false)), ("new.crl", crl(5, 2, false)));
+    assert_eq!(dates(&[old, new.clone()]), [(2, false)]);
+    assert_eq!(dates(&[new.clone(), ("delta.crl", crl(6, 1, true))]), [(1, true), (2, false)]);
+    assert_eq!(dates(&[new, ("late.crl", crl(4, 3, true))]), [(2, false)], "the change is in the list");
 }

@@ -1,11 +1,12 @@
-//! `[card]`: which cards are accepted, and how fresh their revocation list must be.
+//! `[card]`: which cards are accepted, where their revocation is learnt, and what happens while it is not known.
 
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use url::Url;
 
 use super::card_tls::CardTls;
-use super::reader::Section;
+use super::reader::{Section, parse_span};
 use super::server::Server;
 
 /// Which cards are accepted.
@@ -13,18 +14,28 @@ use super::server::Server;
 pub struct Card {
     /// Directory of the authorities (PEM, one per file). Without it nobody signs in with a card.
     pub anchors_dir: Option<PathBuf>,
-    /// Directory of the revocation lists (DER or PEM, `.crl`), renewed from outside.
+    /// Directory of the revocation lists (DER or PEM, `.crl`).
     pub crl_dir: Option<PathBuf>,
+    /// Whether lists are fetched by HTTP. Without it, something else has to put them there.
+    pub crl_fetch: bool,
+    /// Addresses of lists, beside those that authorities and cards name.
+    pub crl_urls: Vec<String>,
+    /// How often each list is asked for at least.
+    pub crl_refresh: TimeDelta,
+    /// Whether responders are asked about the cards that are shown (OCSP).
+    pub ocsp: bool,
+    /// The responder to ask instead of the one that the card names.
+    pub ocsp_url: Option<String>,
+    /// How long an answer counts at most.
+    pub ocsp_max_age: TimeDelta,
     /// Whether test cards are accepted. Never on a server with real patients.
     pub accept_test_cards: bool,
     /// What the authentication context (`acr`) says of a card: PSC's own answer is `eidas1` for every means.
     pub acr: Option<CardAcr>,
     /// The oldest workstation program that is served, as `major.minor.patch`.
     pub minimum_agent_version: Option<String>,
-    /// Whether a card is refused when its revocation list is missing or too old.
-    pub revocation_required: bool,
-    /// How long a revocation list counts beyond its own end, for when the network is down.
-    pub revocation_grace: TimeDelta,
+    /// What to do with a card while neither list nor responder has an answer in its time.
+    pub fallback: CardFallback,
     /// Certificate policies (dotted), one of which a card must have; empty: any.
     pub certificate_policies: Vec<String>,
     /// How often the directories are read again.
@@ -42,6 +53,63 @@ pub enum CardAcr {
     Eidas2,
     /// High.
     Eidas3,
+}
+
+/// What to do while neither list nor responder has an answer in its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Fallback {
+    /// Refuse the card.
+    #[default]
+    Refuse,
+    /// Accept it while the last good list or answer is younger than this.
+    Younger(TimeDelta),
+    /// Accept it for so long after the list should have been replaced.
+    Overdue(TimeDelta),
+    /// Accept it whatever is missing.
+    Accept,
+}
+
+/// The rule of each kind of card.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct CardFallback {
+    /// Of kinds without one of their own.
+    pub all: Fallback,
+    /// Health professionals.
+    pub cps: Option<Fallback>,
+    /// Professionals in training.
+    pub cpf: Option<Fallback>,
+    /// Staff of an establishment.
+    pub cpe: Option<Fallback>,
+    /// Authorised staff.
+    pub cpa: Option<Fallback>,
+}
+
+impl CardFallback {
+    fn read(section: &mut Section<'_>) -> Self {
+        let all = section.text("revocation_fallback", fallback);
+        let required = section.flag("revocation_required").unwrap_or(true);
+        let grace = section
+            .span("revocation_grace", TimeDelta::zero()..=TimeDelta::days(7))
+            .unwrap_or(TimeDelta::zero());
+        if all.is_some() && (!required || !grace.is_zero()) {
+            section.refuse(
+                "revocation_fallback",
+                "takes the place of revocation_required and revocation_grace: remove these",
+            );
+        }
+        let older = match (required, grace) {
+            (false, _) => Fallback::Accept,
+            (true, grace) if grace.is_zero() => Fallback::Refuse,
+            (true, grace) => Fallback::Overdue(grace),
+        };
+        Self {
+            all: all.unwrap_or(older),
+            cps: section.text("revocation_fallback_cps", fallback),
+            cpf: section.text("revocation_fallback_cpf", fallback),
+            cpe: section.text("revocation_fallback_cpe", fallback),
+            cpa: section.text("revocation_fallback_cpa", fallback),
+        }
+    }
 }
 
 impl CardAcr {
@@ -65,19 +133,23 @@ impl Card {
                 Err("must be three numbers, such as \"0.1.0\"".to_owned())
             }
         };
+        let (minute, hour) = (TimeDelta::minutes(1), TimeDelta::hours(1));
         let reload = TimeDelta::seconds(10)..=TimeDelta::hours(1);
         Self {
             anchors_dir: section.path_of("anchors_dir"),
             crl_dir: section.path_of("crl_dir"),
+            crl_fetch: section.flag("crl_fetch").unwrap_or(true),
+            crl_urls: section.list("crl_urls", published).unwrap_or_default(),
+            crl_refresh: section.span("crl_refresh", minute * 5..=hour * 24).unwrap_or(hour),
+            ocsp: section.flag("ocsp").unwrap_or(true),
+            ocsp_url: section.text("ocsp_url", published),
+            ocsp_max_age: section.span("ocsp_max_age", minute * 10..=hour * 168).unwrap_or(hour * 24),
             accept_test_cards: section.flag("accept_test_cards").unwrap_or(false),
             acr: section.text("acr", CardAcr::parse),
             minimum_agent_version: section.text("minimum_agent_version", version),
-            revocation_required: section.flag("revocation_required").unwrap_or(true),
-            revocation_grace: section
-                .span("revocation_grace", TimeDelta::zero()..=TimeDelta::days(7))
-                .unwrap_or(TimeDelta::zero()),
+            fallback: CardFallback::read(section),
             certificate_policies: section.list("certificate_policies", oid).unwrap_or_default(),
-            reload: section.span("reload", reload).unwrap_or(TimeDelta::minutes(1)),
+            reload: section.span("reload", reload).unwrap_or(TimeDelta::seconds(30)),
             tls: section
                 .section("tls", "card.tls")
                 .and_then(|mut section| CardTls::read(&mut section, server)),
@@ -90,4 +162,26 @@ fn oid(text: &str) -> Result<String, String> {
         return Err(format!("{text:?} is no object identifier; write numbers with dots, \"1.2.250.1.71.4\""));
     }
     Ok(text.to_owned())
+}
+
+/// `"refuse"`, or the age that is still accepted.
+fn fallback(text: &str) -> Result<Fallback, String> {
+    if text == "refuse" {
+        return Ok(Fallback::Refuse);
+    }
+    match parse_span(text) {
+        Some(age) if (TimeDelta::hours(1)..=TimeDelta::days(30)).contains(&age) => Ok(Fallback::Younger(age)),
+        _ => {
+            Err("must be \"refuse\", or how old the last good list may be, from \"1 h\" to \"30 d\""
+                .to_owned())
+        }
+    }
+}
+
+/// Authorities publish by plain HTTP: what is found there carries its own signature.
+fn published(text: &str) -> Result<String, String> {
+    match Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} must begin with http:// or https://")),
+    }
 }

@@ -16,6 +16,7 @@ mod egress;
 mod establishment;
 mod keys;
 mod log;
+mod metrics;
 mod oidc;
 pub(crate) mod reader;
 mod server;
@@ -28,13 +29,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
-pub use card::{Card, CardAcr};
+pub use card::{Card, CardAcr, CardFallback, Fallback};
 pub use card_tls::{CardHandshake, CardTls};
 pub use database::Database;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;
 pub use keys::Keys;
 pub use log::{Log, LogFormat};
+pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use reader::{Fault, FaultKind};
 pub use server::Server;
@@ -74,6 +76,8 @@ pub struct Config {
     pub egress: Egress,
     /// What is logged and how.
     pub log: Log,
+    /// Figures for a monitoring system.
+    pub metrics: Metrics,
     /// The agent of `sceau serve --agent`.
     pub agent: Agent,
 }
@@ -143,6 +147,7 @@ impl Config {
         let keys = Keys::read(&mut document.section("keys"));
         let egress = Egress::read(&mut document.section("egress"));
         let log = Log::read(&mut document.section("log"));
+        let metrics = Metrics::read(&mut document.section("metrics"));
         let agent = Agent::read(&mut document.section("agent"));
         let server = server?;
         Some(Self {
@@ -157,6 +162,7 @@ impl Config {
             keys,
             egress,
             log,
+            metrics,
             agent,
         })
     }

@@ -451,7 +451,7 @@ fn distance(a: &str, b: &str) -> usize {
     row.last().copied().unwrap_or_default()
 }
 
-fn parse_span(text: &str) -> Option<TimeDelta> {
+pub(super) fn parse_span(text: &str) -> Option<TimeDelta> {
     let text = text.trim();
     let digits = text.find(|c: char| !c.is_ascii_digit())?;
     let (number, unit) = text.split_at(digits);

@@ -133,6 +133,29 @@ fn networks_and_hosts_are_told_apart() {
 }
 
 #[test]
+fn what_happens_without_an_answer_is_said_for_all_cards_and_for_kinds() {
+    let fallback = |keys: &str| parse(&format!("{ISSUER}[card]\n{keys}")).unwrap().card.fallback;
+    assert_eq!(fallback(""), CardFallback::default());
+    let hours = |hours| Fallback::Younger(TimeDelta::hours(hours));
+    let set = fallback("revocation_fallback = \"24 h\"\nrevocation_fallback_cpe = \"refuse\"\n");
+    assert_eq!((set.all, set.cpe, set.cps), (hours(24), Some(Fallback::Refuse), None));
+    // The keys of before still mean what they meant.
+    assert_eq!(fallback("revocation_required = false\n").all, Fallback::Accept);
+    assert_eq!(fallback("revocation_grace = \"2 d\"\n").all, Fallback::Overdue(TimeDelta::days(2)));
+    for bad in [
+        "revocation_fallback = \"accept\"",
+        "revocation_fallback = \"5 min\"",
+        "revocation_fallback_cps = \"400 d\"",
+        "revocation_fallback = \"24 h\"\nrevocation_grace = \"2 d\"",
+        "revocation_fallback = \"refuse\"\nrevocation_required = false",
+        "crl_urls = [\"ldap://annuaire-igc.esante.gouv.fr/cn=AC\"]",
+        "ocsp_url = \"file:///etc/passwd\"",
+    ] {
+        assert_eq!(parse(&format!("{ISSUER}[card]\n{bad}\n")).unwrap_err().code(), "CONF-006", "{bad}");
+    }
+}
+
+#[test]
 fn tls_needs_both_files() {
     let [fault] = faults(&format!("{ISSUER}[tls]\ncertificate_file = \"server.pem\"\n")).try_into().unwrap();
     assert!(fault.contains("tls.key_file is missing"), "{fault}");

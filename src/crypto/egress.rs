@@ -1,25 +1,31 @@
-//! The one client for outbound calls whose address somebody else chose: back-channel logout, key sets, pushes.
+//! The one client for outbound calls whose address somebody else chose: back-channel logout, key sets, pushes,
+//! revocation lists, OCSP.
 //!
 //! What a hospital gets: whoever registers a relying party cannot make the provider call the machines behind it.
 //! Loopback, link-local, metadata, private, multicast and reserved addresses are refused unless the configuration
 //! allows them (`[egress] allow`). The check is on the addresses that are connected to: names are resolved here, and
 //! only allowed addresses are handed to the connection. No redirects, no proxy of the environment, bounded size and
 //! time.
+//!
+//! Plain HTTP reaches what is listed only, with one exception: documents that carry a signature of their own, which the
+//! caller verifies ([`Egress::download_signed`], [`Egress::post_signed`]). Authorities publish revocation by plain HTTP,
+//! since its protection must not hang on what it protects (RFC 5280 §8).
 
 use std::error::Error as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::StatusCode;
+use http::{StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Host, Url};
 
 use crate::config::{self, Destination};
 
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(10);
-const LARGEST_ANSWER: usize = 256 * 1024;
+const LARGEST_ANSWER: u64 = 256 * 1024;
 
 /// Why a call was not made, or has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -39,8 +45,11 @@ pub enum EgressError {
     #[error("the call failed: {0}")]
     Failed(String),
     /// The answer is longer than any that we read.
-    #[error("the answer is longer than {LARGEST_ANSWER} bytes")]
-    TooLong,
+    #[error("the answer is longer than {0} bytes")]
+    TooLong(u64),
+    /// What arrives cannot be kept.
+    #[error("the answer cannot be written: {0}")]
+    Written(std::io::Error),
     /// The client cannot be made.
     #[error("the outbound client cannot be made: {0}")]
     Client(String),
@@ -53,8 +62,8 @@ impl EgressError {
             Self::Address(_) => "OIDC-033",
             Self::Unprotected(_) => "OIDC-034",
             Self::Forbidden(_) => "OIDC-035",
-            Self::Failed(_) => "OIDC-036",
-            Self::TooLong => "OIDC-037",
+            Self::Failed(_) | Self::Written(_) => "OIDC-036",
+            Self::TooLong(_) => "OIDC-037",
             Self::Client(_) => "OIDC-038",
         }
     }
@@ -67,6 +76,34 @@ pub struct Answer {
     pub status: StatusCode,
     /// The body.
     pub body: Vec<u8>,
+}
+
+/// A signed document to fetch.
+#[derive(Debug, Clone, Copy)]
+pub struct Wanted<'a> {
+    /// Its address, http or https.
+    pub address: &'a str,
+    /// `ETag` of the version at hand, to have it only if it has changed.
+    pub etag: Option<&'a str>,
+    /// `Last-Modified` of the version at hand.
+    pub modified: Option<&'a str>,
+    /// No more than this is read.
+    pub limit: u64,
+    /// From the beginning of the connection to the last byte.
+    pub within: Duration,
+}
+
+/// How a fetch ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Fetched {
+    /// The status, whatever it is.
+    pub status: StatusCode,
+    /// `ETag`.
+    pub etag: Option<String>,
+    /// `Last-Modified`.
+    pub modified: Option<String>,
+    /// `Date`: the other side's clock.
+    pub date: Option<String>,
 }
 
 /// The client. Cheap to clone.
@@ -116,7 +153,7 @@ impl Egress {
     pub async fn post_form(&self, address: &str, fields: &[(&str, &str)]) -> Result<Answer, EgressError> {
         let url = self.rules.check(address)?;
         let answer = self.client(&url).post(url).form(fields).send().await;
-        self.read(answer).await
+        read(answer, LARGEST_ANSWER).await
     }
 
     /// Fetches a document.
@@ -126,24 +163,101 @@ impl Egress {
     pub async fn fetch(&self, address: &str) -> Result<Answer, EgressError> {
         let url = self.rules.check(address)?;
         let answer = self.client(&url).get(url).send().await;
-        self.read(answer).await
+        read(answer, LARGEST_ANSWER).await
     }
 
-    async fn read(&self, answer: Result<reqwest::Response, reqwest::Error>) -> Result<Answer, EgressError> {
-        let mut answer = answer.map_err(|error| failure(&error))?;
-        let status = answer.status();
-        let mut body = Vec::new();
-        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
-            if body.len() + chunk.len() > LARGEST_ANSWER {
-                return Err(EgressError::TooLong);
+    /// Fetches a document that carries its own signature into `target`, which is written to only where the answer is
+    /// 200. Verify it before it is used: by plain HTTP anybody on the way may have changed it.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here. `target` may hold a part then.
+    pub async fn download_signed(
+        &self,
+        wanted: &Wanted<'_>,
+        target: &mut (dyn AsyncWrite + Unpin + Send),
+    ) -> Result<Fetched, EgressError> {
+        let url = self.rules.check_signed(wanted.address)?;
+        let mut request = self.client.get(url).timeout(wanted.within);
+        for (name, value) in
+            [(header::IF_NONE_MATCH, wanted.etag), (header::IF_MODIFIED_SINCE, wanted.modified)]
+        {
+            if let Some(value) = value {
+                request = request.header(name, value);
             }
-            body.extend_from_slice(&chunk);
         }
-        Ok(Answer { status, body })
+        let mut answer = request.send().await.map_err(|error| failure(&error))?;
+        let text = |name| answer.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let fetched = Fetched {
+            status: answer.status(),
+            etag: text(header::ETAG),
+            modified: text(header::LAST_MODIFIED),
+            date: text(header::DATE),
+        };
+        if fetched.status != StatusCode::OK {
+            return Ok(fetched);
+        }
+        if answer.content_length().is_some_and(|length| length > wanted.limit) {
+            return Err(EgressError::TooLong(wanted.limit));
+        }
+        let mut length = 0;
+        while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+            length += chunk.len() as u64;
+            if length > wanted.limit {
+                return Err(EgressError::TooLong(wanted.limit));
+            }
+            target.write_all(&chunk).await.map_err(EgressError::Written)?;
+        }
+        target.flush().await.map_err(EgressError::Written)?;
+        Ok(fetched)
+    }
+
+    /// Posts a question whose answer carries its own signature. Verify it before it is used.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn post_signed(
+        &self,
+        address: &str,
+        content_type: &'static str,
+        body: Vec<u8>,
+        limit: u64,
+        within: Duration,
+    ) -> Result<Answer, EgressError> {
+        let url = self.rules.check_signed(address)?;
+        let request = self.client.post(url).header(header::CONTENT_TYPE, content_type);
+        read(request.body(body).timeout(within).send().await, limit).await
     }
 }
 
+async fn read(answer: Result<reqwest::Response, reqwest::Error>, limit: u64) -> Result<Answer, EgressError> {
+    let mut answer = answer.map_err(|error| failure(&error))?;
+    let status = answer.status();
+    let mut body = Vec::new();
+    while let Some(chunk) = answer.chunk().await.map_err(|error| failure(&error))? {
+        if (body.len() + chunk.len()) as u64 > limit {
+            return Err(EgressError::TooLong(limit));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(Answer { status, body })
+}
+
 impl Rules {
+    /// As [`check`](Self::check), for what is protected by its own signature: plain HTTP to public addresses as well.
+    fn check_signed(&self, address: &str) -> Result<Url, EgressError> {
+        let url = Url::parse(address).map_err(|_| EgressError::Address(address.to_owned()))?;
+        match url.host() {
+            Some(Host::Domain(_)) => {}
+            Some(Host::Ipv4(ip)) => _ = self.judge(ip.into())?,
+            Some(Host::Ipv6(ip)) => _ = self.judge(ip.into())?,
+            None => return Err(EgressError::Address(address.to_owned())),
+        }
+        match url.scheme() {
+            "http" | "https" => Ok(url),
+            _ => Err(EgressError::Address(address.to_owned())),
+        }
+    }
+
     /// What can be said of an address before its name is resolved. An address given by numbers is judged here, since no
     /// resolver is asked for it.
     fn check(&self, address: &str) -> Result<Url, EgressError> {
@@ -356,13 +470,32 @@ mod tests {
         assert!(!reached(true, "192.168.1.1").await);
     }
 
+    /// A certificate that names a machine of the hospital as its distribution point must not make us call it.
+    #[test]
+    fn signed_documents_come_by_plain_http_from_public_addresses_and_from_no_private_one() {
+        let rules = rules(&["10.1.0.0/16"]);
+        assert!(rules.check_signed("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP.crl").is_ok());
+        assert!(
+            rules.check_signed("http://9.9.9.9/x").is_ok() && rules.check_signed("http://10.1.2.3/x").is_ok()
+        );
+        for (address, code) in [
+            ("http://127.0.0.1/x", "OIDC-035"),
+            ("http://169.254.169.254/latest", "OIDC-035"),
+            ("http://10.2.0.1/x", "OIDC-035"),
+            ("ldap://annuaire-igc.esante.gouv.fr/cn=AC", "OIDC-033"),
+            ("file:///etc/passwd", "OIDC-033"),
+        ] {
+            assert_eq!(rules.check_signed(address).unwrap_err().code(), code, "{address}");
+        }
+    }
+
     #[tokio::test]
     async fn redirects_are_not_followed_and_long_answers_not_read() {
         use axum::response::Redirect;
         use axum::routing::{get, post};
         let routes = axum::Router::new()
             .route("/redirect", post(|| async { Redirect::to("/long") }))
-            .route("/long", get(|| async { vec![b'x'; LARGEST_ANSWER + 1] }));
+            .route("/long", get(|| async { vec![b'x'; 256 * 1024 + 1] }));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let here = format!("http://{}", listener.local_addr().unwrap());
         let server = tokio::spawn(async move { axum::serve(listener, routes).await });

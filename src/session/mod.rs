@@ -115,6 +115,9 @@ pub enum Evidence {
         certificate_sha256: String,
         /// The certificate's serial number, in hexadecimal.
         serial: String,
+        /// SHA-256 of its issuer's name and key, in hexadecimal: with the serial number, what a revocation names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issuer: Option<String>,
         /// Where the card was read.
         workstation: WorkstationId,
         /// How the PIN was entered: pad, window, page.
@@ -131,6 +134,9 @@ pub enum Evidence {
         certificate_sha256: String,
         /// The certificate's serial number, in hexadecimal.
         serial: String,
+        /// SHA-256 of its issuer's name and key, in hexadecimal: with the serial number, what a revocation names.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        issuer: Option<String>,
         /// Who took the PIN: middleware. When is not known: it may have kept the card open since it was inserted.
         pin: String,
         /// contact: the contactless side of a card holds another certificate.
@@ -201,6 +207,8 @@ pub enum EndReason {
     CardRemoved,
     /// The person at a shared workstation said that it is somebody else's.
     NotMe,
+    /// The card that it was begun with was revoked.
+    CardRevoked,
 }
 
 impl EndReason {
@@ -216,6 +224,7 @@ impl EndReason {
             Self::Administrator => "administrator",
             Self::CardRemoved => "card-removed",
             Self::NotMe => "not-me",
+            Self::CardRevoked => "card-revoked",
         }
     }
 }

@@ -370,6 +370,7 @@ mod tests {
                 card_number: String::new(),
                 certificate_sha256: String::new(),
                 serial: String::new(),
+                issuer: None,
                 workstation,
                 pin: String::new(),
                 interface: String::new(),

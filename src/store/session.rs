@@ -9,7 +9,7 @@ use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{PersonId, Random, SessionId, WorkstationId};
-use crate::session::{Authentication, EndReason, IdleGroup, Session, Station};
+use crate::session::{Authentication, EndReason, Evidence, IdleGroup, Session, Station};
 
 /// The columns of [`Session`].
 macro_rules! columns {
@@ -272,6 +272,53 @@ pub async fn end(
     })
 }
 
+/// A running session, with what its sign-in saw.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Running {
+    /// Its `sid`.
+    pub id: SessionId,
+    /// Whose it is.
+    pub person_id: PersonId,
+    /// What was seen.
+    #[sqlx(json)]
+    pub evidence: Evidence,
+}
+
+/// The running sessions in the order of their identifiers, `limit` of those after `after`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn running(db: &Db, after: Option<SessionId>, limit: i64) -> Result<Vec<Running>, StoreError> {
+    const SQL: &str = "SELECT id, person_id, evidence FROM session WHERE ended_at IS NULL AND id > $1
+                       ORDER BY id LIMIT $2";
+    let after = after.unwrap_or(SessionId(uuid::Uuid::nil()));
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(after).bind(limit).fetch_all(&mut *c).await?))
+}
+
+/// Ends these sessions and queues their logouts; what is recorded of each stands beside it. Yields how many were
+/// running.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_each(
+    db: &Db,
+    sessions: &[(Running, NewRow)],
+    reason: EndReason,
+    now: Time,
+    random: &dyn Random,
+) -> Result<usize, StoreError> {
+    write!(db, c => {
+        let mut ended = 0;
+        for (session, event) in sessions {
+            if end_session!(c, session.id, reason, now, random) {
+                record!(c, *event);
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    })
+}
+
 /// Ends the sessions of a group whose time has run out, `limit` at a time. Yields how many; `event` makes what is recorded
 /// of each.
 ///
@@ -369,6 +416,7 @@ pub(crate) mod tests {
                     card_number: "8025000001/2800000009".into(),
                     certificate_sha256: "00".repeat(32),
                     serial: "01".into(),
+                    issuer: None,
                     workstation: WorkstationId(uuid_v4(random)),
                     pin: "window".into(),
                     interface: "contact".into(),
@@ -433,6 +481,47 @@ pub(crate) mod tests {
             assert!(by_id(&db, new.id).await.unwrap().is_none());
             clock.advance(policy.lifetime);
             assert_eq!(delete_old(&db, clock.now(), 100).await.unwrap(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn running_sessions_are_read_page_by_page_and_ended_one_by_one() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let mut begun = Vec::new();
+            for cookie in 1..=5 {
+                let new = card_session(person, cookie, clock.now(), &random);
+                begin(&db, &new, clock.now()).await.unwrap();
+                begun.push(new.id);
+                clock.advance(TimeDelta::seconds(1));
+            }
+            let (mut found, mut after) = (Vec::new(), None);
+            loop {
+                let page = running(&db, after, 2).await.unwrap();
+                let Some(last) = page.last() else { break };
+                after = Some(last.id);
+                found.extend(page);
+            }
+            let ids: Vec<_> = found.iter().map(|session| session.id).collect();
+            assert_eq!(ids, begun);
+
+            let (ending, staying) = found.split_at(2);
+            let event = || event(Kind::SessionEnded, &clock);
+            let ending: Vec<_> = ending.iter().map(|session| (session.clone(), event())).collect();
+            let end =
+                async || end_each(&db, &ending, EndReason::CardRevoked, clock.now(), &random).await.unwrap();
+            assert_eq!(end().await, 2);
+            assert_eq!(end().await, 0, "they have ended");
+            assert_eq!(
+                audit::unsealed(&db, "main", 10).await.unwrap().len(),
+                2,
+                "each end is recorded, once"
+            );
+            let left: Vec<_> =
+                running(&db, None, 10).await.unwrap().iter().map(|session| session.id).collect();
+            assert_eq!(left, staying.iter().map(|session| session.id).collect::<Vec<_>>());
         })
         .await;
     }

@@ -2,7 +2,8 @@
 //!
 //! The answer names what is missing in one word each; the reason goes to the log, since anybody may ask. What needs an
 //! administrator soon, but would not get better by sending people elsewhere (a revocation list that grows old), stands
-//! under `warnings` and leaves the status at 200.
+//! under `warnings` and leaves the status at 200. The age of the oldest revocation list in use is told as well: it is
+//! public knowledge.
 
 use std::fmt::{self, Debug};
 use std::pin::Pin;
@@ -34,6 +35,20 @@ impl Check {
         Self { name, is_vital: true, run: Arc::new(move || Box::pin(run())) }
     }
 
+    /// The word.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Looks now.
+    ///
+    /// # Errors
+    /// The reason where it is not in order.
+    pub async fn run(&self) -> Result<(), String> {
+        (self.run)().await
+    }
+
     /// As [`new`](Self::new), for what is only to be warned of.
     pub fn warning<F>(name: &'static str, run: impl Fn() -> F + Send + Sync + 'static) -> Self
     where
@@ -49,32 +64,39 @@ impl Debug for Check {
     }
 }
 
+/// Yields the age in seconds of the oldest revocation list in use, if there is one.
+pub type ListAge = Arc<dyn Fn() -> Option<i64> + Send + Sync>;
+
 /// The two endpoints.
-pub fn routes(checks: Vec<Check>) -> Router {
+pub fn routes(checks: Vec<Check>, list_age: ListAge) -> Router {
     Router::new()
-        .route("/health/live", get(|| async { answer(&[], &[]) }))
+        .route("/health/live", get(|| async { answer(&[], &[], None) }))
         .route("/health/ready", get(ready))
-        .with_state(Arc::new(checks))
+        .with_state((Arc::new(checks), list_age))
 }
 
-async fn ready(State(checks): State<Arc<Vec<Check>>>) -> Response {
+async fn ready(State((checks, list_age)): State<(Arc<Vec<Check>>, ListAge)>) -> Response {
     let (mut missing, mut warnings) = (Vec::new(), Vec::new());
     for check in checks.iter() {
-        if let Err(reason) = (check.run)().await {
+        if let Err(reason) = check.run().await {
             tracing::warn!(check = check.name, %reason, "not in order");
             if check.is_vital { &mut missing } else { &mut warnings }.push(check.name);
         }
     }
-    answer(&missing, &warnings)
+    answer(&missing, &warnings, list_age())
 }
 
-fn answer(missing: &[&str], warnings: &[&str]) -> Response {
+fn answer(missing: &[&str], warnings: &[&str], list_age: Option<i64>) -> Response {
     let (status, word) = if missing.is_empty() {
         (StatusCode::OK, "ok")
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not ready")
     };
-    let body = Json(json!({ "status": word, "missing": missing, "warnings": warnings }));
+    let mut body = json!({ "status": word, "missing": missing, "warnings": warnings });
+    if let (Some(age), Some(body)) = (list_age, body.as_object_mut()) {
+        body.insert("revocation_list_age_seconds".to_owned(), age.into());
+    }
+    let body = Json(body);
     (status, [(header::CACHE_CONTROL, "no-store")], body).into_response()
 }
 
@@ -88,7 +110,7 @@ mod tests {
 
     async fn ask(path: &str, checks: Vec<Check>) -> (StatusCode, String) {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let response = routes(checks).oneshot(request).await.unwrap();
+        let response = routes(checks, Arc::new(|| None)).oneshot(request).await.unwrap();
         let status = response.status();
         (status, String::from_utf8(to_bytes(response.into_body(), 1000).await.unwrap().to_vec()).unwrap())
     }
@@ -115,5 +137,14 @@ mod tests {
             (status, body.as_str()),
             (StatusCode::OK, r#"{"status":"ok","missing":[],"warnings":["revocation-lists"]}"#)
         );
+    }
+
+    #[tokio::test]
+    async fn the_age_of_the_revocation_list_is_told() {
+        let request = Request::get("/health/ready").body(Body::empty()).unwrap();
+        let response = routes(vec![], Arc::new(|| Some(3_600))).oneshot(request).await.unwrap();
+        let body = to_bytes(response.into_body(), 1000).await.unwrap();
+        let body: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!((&body["status"], &body["revocation_list_age_seconds"]), (&json!("ok"), &json!(3_600)));
     }
 }

@@ -105,12 +105,7 @@ struct Serving {
 impl Serving {
     /// The answer to a GET: status line, headers and body.
     fn get(&self, path: &str) -> String {
-        let mut connection = TcpStream::connect(&self.address).unwrap();
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n");
-        connection.write_all(request.as_bytes()).unwrap();
-        let mut answer = String::new();
-        connection.read_to_string(&mut answer).unwrap();
-        answer
+        get(&self.address, path)
     }
 
     /// Sends `signal`, waits for the end, and yields the whole log.
@@ -127,6 +122,15 @@ impl Drop for Serving {
         let _ended = self.child.kill();
         let _reaped = self.child.wait();
     }
+}
+
+fn get(address: &str, path: &str) -> String {
+    let mut connection = TcpStream::connect(address).unwrap();
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost:8080\r\nConnection: close\r\n\r\n");
+    connection.write_all(request.as_bytes()).unwrap();
+    let mut answer = String::new();
+    connection.read_to_string(&mut answer).unwrap();
+    answer
 }
 
 const REALM: &str = "/auth/realms/esante-wallet";
@@ -278,6 +282,159 @@ fn an_address_that_is_taken_is_named() {
     std::fs::write(path, text).unwrap();
     let said = installation.refused(&["serve"]);
     assert!(said.contains("WEB-020") && said.contains(&address), "{said}");
+}
+
+#[test]
+fn the_doctor_says_what_is_wrong_and_what_to_do() {
+    let here = Installation::new();
+    let said = here.refused(&["doctor"]);
+    assert!(said.contains("checks failed"), "{said}");
+    here.done(&["init"]);
+    let state = |report: &serde_json::Value, check: &str| {
+        let checks = report["checks"].as_array().unwrap();
+        let found = checks.iter().find(|found| found["check"] == check);
+        found.unwrap_or_else(|| panic!("{check} is missing in {report}"))["state"].clone()
+    };
+    let report = here.json(&["doctor", "--json"]);
+    for check in
+        ["configuration", "state-directory", "seal-key", "database", "signing-keys", "audit", "tls", "clock"]
+    {
+        assert_eq!(state(&report, check), "ok", "{check}");
+    }
+    assert_eq!(state(&report, "authorities"), "warn", "nobody signs in with a card");
+    assert_eq!(state(&report, "directory"), "warn");
+    assert!(here.done(&["doctor"]).contains("ok    database"));
+
+    // Test authorities whose lists are made by `sceau-certs`, and one list too old.
+    std::fs::create_dir(here.path("crl")).unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let options = sceau_certs::Options {
+        addresses: sceau_certs::Addresses::at(&format!("http://{nobody}")),
+        ..sceau_certs::Options::only(&["good"])
+    };
+    let pki = sceau_certs::Pki::generate(now(), &options).unwrap();
+    std::fs::create_dir(here.path("anchors")).unwrap();
+    for (name, authority) in [("root.pem", &pki.root), ("persons.pem", &pki.persons)] {
+        std::fs::write(here.path("anchors").join(name), authority.certificate.to_pem().unwrap()).unwrap();
+    }
+    let card = "[card]\nanchors_dir = \"anchors\"\ncrl_dir = \"crl\"\n";
+    here.configure(card);
+    let report = |arguments: &[&str]| {
+        let output = here.run(arguments);
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (output.status.code(), report)
+    };
+    let offline: &[&str] = &["doctor", "--json", "--offline"];
+    let (code, found) = report(offline);
+    assert_eq!((code, state(&found, "revocation-lists")), (Some(1), "fail".into()), "{found}");
+    std::fs::write(here.path("crl/persons.crl"), &pki.crls.persons).unwrap();
+    let (code, found) = report(offline);
+    assert_eq!((code, state(&found, "revocation-lists")), (Some(0), "ok".into()), "{found}");
+    assert_eq!(state(&found, "authorities"), "ok");
+
+    // Nobody answers there: said, and no reason to fail while the list is good.
+    here.configure(&format!(
+        "{card}crl_urls = [\"http://{nobody}/x.crl\"]\nocsp_url = \"http://{nobody}/\"\n\
+         [egress]\nallow = [\"127.0.0.1\"]\n"
+    ));
+    let (code, found) = report(&["doctor", "--json"]);
+    assert_eq!(code, Some(0), "{found}");
+    assert_eq!(
+        (state(&found, "list-sources"), state(&found, "ocsp")),
+        ("warn".into(), "warn".into()),
+        "{found}"
+    );
+    let text = found.to_string();
+    assert!(text.contains("OIDC-036") && text.contains(&nobody.to_string()), "{text}");
+    here.configure("nonsense = 1\n");
+    let (code, found) = report(&["doctor", "--json"]);
+    assert_eq!((code, state(&found, "configuration")), (Some(1), "fail".into()));
+}
+
+/// Answers every GET with the list of its path, until the test ends.
+fn publish(lists: Vec<(&'static str, Vec<u8>)>, listener: std::net::TcpListener) {
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let Ok(mut connection) = connection else { return };
+            let mut line = String::new();
+            if BufReader::new(&connection).read_line(&mut line).is_err() {
+                continue;
+            }
+            let path = line.split(' ').nth(1).unwrap_or_default();
+            let found = lists.iter().find(|(name, _)| *name == path);
+            let (status, body) =
+                found.map_or(("404 Not Found", [].as_slice()), |(_, list)| ("200 OK", list.as_slice()));
+            let head =
+                format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+            let _sent = connection.write_all(&[head.as_bytes(), body].concat());
+        }
+    });
+}
+
+#[test]
+fn a_running_server_fetches_the_lists_that_its_configuration_and_its_authorities_name() {
+    let here = Installation::initialised();
+    let publisher = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let origin = format!("http://{}", publisher.local_addr().unwrap());
+    let options = sceau_certs::Options {
+        addresses: sceau_certs::Addresses::at(&origin),
+        ..sceau_certs::Options::only(&["good", "revoked"])
+    };
+    let pki = sceau_certs::Pki::generate(now(), &options).unwrap();
+    publish(
+        vec![("/persons.crl", pki.crls.persons.clone()), ("/root.crl", pki.crls.root.clone())],
+        publisher,
+    );
+    std::fs::create_dir(here.path("anchors")).unwrap();
+    for (name, authority) in [("root.pem", &pki.root), ("persons.pem", &pki.persons)] {
+        std::fs::write(here.path("anchors").join(name), authority.certificate.to_pem().unwrap()).unwrap();
+    }
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    here.configure(&format!(
+        "[card]\nanchors_dir = \"anchors\"\ncrl_dir = \"state/crl\"\ncrl_urls = [\"{origin}/persons.crl\"]\n\
+         [egress]\nallow = [\"127.0.0.1\"]\n[metrics]\nlisten = \"{free}\"\n"
+    ));
+    let serving = here.serve();
+    eventually("figures", Duration::from_secs(10), || TcpStream::connect(free).is_ok());
+    let figures = || get(&free.to_string(), "/metrics");
+    let entries = |name: &str, count: f64| {
+        format!("sceau_revocation_list_entries{{issuer=\"TEST AC {name}\",kind=\"full\"}} {count:.1}")
+    };
+    let (cards, root) = (entries("IGC-SANTE FORT PERSONNES", 2.0), entries("RACINE IGC-SANTE FORT", 0.0));
+    eventually("both lists", Duration::from_secs(20), || {
+        let figures = figures();
+        figures.contains(&cards) && figures.contains(&root)
+    });
+    assert!(serving.get("/health/ready").contains("\"revocation_list_age_seconds\":"));
+    eventually("an event for each", Duration::from_secs(20), || {
+        here.done(&["audit", "list", "--kind", "crl.read"]).matches("crl.read").count() == 2
+    });
+    serving.stop("-TERM");
+    // Whoever starts it next has them at once, Internet or not.
+    let files = std::fs::read_dir(here.path("state/crl")).unwrap();
+    let names: Vec<_> = files.map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names.iter().filter(|name| name.ends_with(".crl")).count(), 2, "{names:?}");
+}
+
+#[expect(clippy::disallowed_methods, reason = "the programs under test have the computer's clock")]
+fn now() -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now()
+}
+
+#[test]
+fn figures_are_served_on_this_machine_alone() {
+    let here = Installation::initialised();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    here.configure(&format!("[metrics]\nlisten = \"{free}\"\n"));
+    let serving = here.serve();
+    eventually("figures", Duration::from_secs(10), || TcpStream::connect(free).is_ok());
+    let figures = get(&free.to_string(), "/metrics");
+    assert!(figures.contains("sceau_check_in_order{check=\"database\"} 1.0"), "{figures}");
+    assert!(get(&free.to_string(), "/health/details").contains("\"in_order\":true"));
+    assert!(serving.get("/metrics").starts_with("HTTP/1.1 404"), "not where everybody can ask");
+    serving.stop("-TERM");
+    here.configure("[metrics]\nlisten = \"0.0.0.0:9464\"\n");
+    assert!(here.refused(&["check"]).contains("CONF-006"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use super::Failure;
 use crate::app;
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, Fallback};
 use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::crl::CrlStatus;
 
@@ -60,7 +60,7 @@ fn cards(config: &Config) -> Vec<String> {
         Some(dir) if !dir.is_dir() => {
             faults.push(format!("card.crl_dir names {}, which is no directory", dir.display()));
         }
-        None if card.anchors_dir.is_some() && card.revocation_required => faults.push(
+        None if card.anchors_dir.is_some() && card.fallback.all != Fallback::Accept => faults.push(
             "card.crl_dir is not set: without revocation lists every card is refused (CERT-010)".to_owned(),
         ),
         _ => {}

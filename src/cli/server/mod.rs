@@ -10,6 +10,7 @@ mod client;
 mod context;
 mod demo;
 mod directory;
+mod doctor;
 mod failure;
 mod init;
 mod keys;
@@ -49,6 +50,8 @@ enum ServerCommand {
     Demo(demo::Demo),
     /// Check the configuration and what it names, and say every fault with its line.
     Check(check::Check),
+    /// Say what is wrong with the installation, or soon will be, and what to do about it.
+    Doctor(doctor::Doctor),
     /// Services that sign their users in here: add, list, show, give a new secret, remove.
     #[command(subcommand)]
     Client(client::ClientCommand),
@@ -76,6 +79,7 @@ impl ServerCli {
             ServerCommand::Serve(command) => command.run(config).await,
             ServerCommand::Demo(command) => command.run().await,
             ServerCommand::Check(command) => command.run(config).await,
+            ServerCommand::Doctor(command) => command.run(config).await,
             ServerCommand::Client(command) => command.run(config).await,
             ServerCommand::Keys(command) => command.run(config).await,
             ServerCommand::Workstation(command) => command.run(config).await,

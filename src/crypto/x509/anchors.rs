@@ -8,10 +8,12 @@ use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
 use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::X509;
 
+use super::ocsp::Question;
 use super::signature::check_key;
 
 /// A file of authorities is a few kilobytes.
@@ -50,6 +52,8 @@ pub struct Installed {
     /// SHA-256 of the certificate, lower-case hexadecimal.
     pub fingerprint: String,
     pub is_root: bool,
+    /// When it ceases to count.
+    pub until: DateTime<Utc>,
 }
 
 /// The installed authorities.
@@ -121,9 +125,17 @@ impl Anchors {
                 .map(|digest| hex::encode(&*digest))
                 .unwrap_or_default(),
             is_root,
+            until: end(certificate).unwrap_or_default(),
         };
         let roots = self.roots.iter().map(|certificate| describe(certificate, true));
         roots.chain(self.intermediates.iter().map(|certificate| describe(certificate, false))).collect()
+    }
+
+    /// A question to a responder about the certificate with this serial number, for each authority below a root.
+    #[must_use]
+    pub fn questions(&self, serial: &[u8]) -> Vec<(String, Question)> {
+        let ask = |issuer: &X509| Some((common_name(issuer), Question::new(issuer, serial).ok()?));
+        self.intermediates.iter().filter_map(ask).collect()
     }
 
     fn add(&mut self, certificate: X509) -> Result<(), String> {
@@ -176,6 +188,22 @@ fn read_certificates(path: &Path) -> Result<Vec<X509>, String> {
     }
 }
 
+/// When the first certificate of a PEM or DER file ceases to count: that of the server itself in a chain.
+///
+/// # Errors
+/// Why the file cannot be read, in words.
+pub fn end_of(path: &Path) -> Result<DateTime<Utc>, String> {
+    let certificates = read_certificates(path)?;
+    certificates.first().and_then(end).ok_or_else(|| "its end cannot be read".to_owned())
+}
+
+fn end(certificate: &X509) -> Option<DateTime<Utc>> {
+    use x509_parser::prelude::{FromDer, X509Certificate};
+    let der = certificate.to_der().ok()?;
+    let (_, parsed) = X509Certificate::from_der(&der).ok()?;
+    DateTime::from_timestamp(parsed.validity().not_after.timestamp(), 0)
+}
+
 pub(super) fn common_name(certificate: &X509) -> String {
     certificate
         .subject_name()
@@ -222,6 +250,7 @@ mod tests {
         assert_eq!(installed.len(), 2);
         assert!(installed[0].is_root && installed[0].name == "TEST AC RACINE IGC-SANTE FORT");
         assert_eq!(installed[0].fingerprint.len(), 64);
+        assert_eq!(installed[0].until, now() + sceau_certs::certificate::years(14));
     }
 
     #[test]

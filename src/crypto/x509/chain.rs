@@ -14,6 +14,7 @@ use openssl::x509::verify::{X509VerifyFlags, X509VerifyParam};
 use openssl::x509::{X509, X509PurposeId, X509StoreContext, X509VerifyResult};
 
 use super::anchors::{Anchors, common_name, is_authority};
+use super::crl::{IssuerId, issuer_id};
 use super::signature::{WeakKey, accepted_hash, check_key};
 
 /// Authorities between card and root, root included: IGC-Santé has two, one more is left for a successor.
@@ -74,6 +75,19 @@ pub struct VerifiedPath {
 }
 
 impl VerifiedPath {
+    /// The authority that issued the certificate.
+    pub(super) fn issuer(&self) -> Option<&X509> {
+        self.authorities.first()
+    }
+
+    /// SHA-256 of the issuer's name and key: with the serial number, what a revocation names.
+    ///
+    /// # Errors
+    /// Where OpenSSL cannot write them.
+    pub fn issuer_id(&self) -> Result<IssuerId, ErrorStack> {
+        self.issuer().map_or_else(|| Err(ErrorStack::get()), |issuer| issuer_id(issuer))
+    }
+
     /// Common names from the issuer up to the root.
     #[must_use]
     pub fn authorities(&self) -> Vec<String> {

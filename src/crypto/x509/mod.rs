@@ -12,7 +12,13 @@ pub mod anchors;
 pub mod chain;
 #[cfg(feature = "server")]
 pub mod crl;
+#[cfg(feature = "server")]
+mod der;
+#[cfg(feature = "server")]
+pub mod ocsp;
 pub mod profile;
+#[cfg(feature = "server")]
+pub mod revocation;
 pub mod signature;
 
 #[cfg(test)]

@@ -6,8 +6,14 @@
 
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
+#[cfg(feature = "server")]
+use openssl::md::Md;
 use openssl::nid::Nid;
+#[cfg(feature = "server")]
+use openssl::pkey::Public;
 use openssl::pkey::{HasPublic, Id, PKeyRef};
+#[cfg(feature = "server")]
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 use openssl::sign::Verifier;
 use openssl::x509::X509;
@@ -119,6 +125,34 @@ pub(super) fn accepted_hash(algorithm: Nid) -> Result<MessageDigest, WeakKey> {
         Nid::SHA512WITHRSAENCRYPTION | Nid::ECDSA_WITH_SHA512 => Ok(MessageDigest::sha512()),
         other => Err(WeakKey::Algorithm(other.long_name().unwrap_or("unknown").to_owned())),
     }
+}
+
+/// The kind of key that a signature algorithm (dotted) asks for, and its hash, if it is an accepted one.
+#[cfg(feature = "server")]
+pub(super) fn accepted_algorithm(dotted: &str) -> Result<(Id, MessageDigest), WeakKey> {
+    let known = openssl::asn1::Asn1Object::from_str(dotted).map_or(Nid::UNDEF, |object| object.nid());
+    if known == Nid::UNDEF {
+        return Err(WeakKey::Algorithm(dotted.to_owned()));
+    }
+    let hash = accepted_hash(known)?;
+    let is_ecdsa = matches!(known, Nid::ECDSA_WITH_SHA256 | Nid::ECDSA_WITH_SHA384 | Nid::ECDSA_WITH_SHA512);
+    Ok((if is_ecdsa { Id::EC } else { Id::RSA }, hash))
+}
+
+/// Whether `key` signed what has this digest: for what is too large to be held.
+#[cfg(feature = "server")]
+pub(super) fn verifies(key: &PKeyRef<Public>, hash: MessageDigest, digest: &[u8], signature: &[u8]) -> bool {
+    let verdict = || -> Result<bool, ErrorStack> {
+        let mut context = PkeyCtx::new(key)?;
+        context.verify_init()?;
+        if key.id() == Id::RSA {
+            context.set_rsa_padding(Padding::PKCS1)?;
+        }
+        let hash = Md::from_nid(hash.type_()).ok_or_else(ErrorStack::get)?;
+        context.set_signature_md(hash)?;
+        context.verify(digest, signature)
+    };
+    verdict().unwrap_or(false)
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod enrolment;
 mod fleet;
 mod presence;
 mod reports;
+mod revocation;
 mod sign_in;
 mod terminal;
 
@@ -142,8 +143,8 @@ impl Hospital {
         hospital
     }
 
-    async fn register_client(&self) {
-        let new = NewClient {
+    fn new_client(&self) -> NewClient {
+        NewClient {
             id: CLIENT.into(),
             name: "Dossier patient".into(),
             profile: ProfileName::Psc,
@@ -153,7 +154,11 @@ impl Hospital {
             backchannel_logout_uri: None,
             audience: Audience::Affiliated,
             may_introspect: false,
-        };
+        }
+    }
+
+    async fn register_client(&self) {
+        let new = self.new_client();
         let event = NewRow::from(&self.trail.event(Kind::ClientAdded));
         assert!(store::client::add(&self.db, &new, self.clock.now(), &event).await.unwrap());
     }

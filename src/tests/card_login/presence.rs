@@ -486,3 +486,22 @@ async fn a_service_that_is_not_meant_for_the_zone_is_refused_and_another_zone_is
     browser.sign_in(&hospital, &post, "good").await;
     assert_eq!(browser.look(&hospital).await.zone, "bureaux");
 }
+
+/// The holder of a card that was shown here before inserts it again: the authority is asked before the PIN is typed.
+#[tokio::test]
+async fn a_card_in_a_reader_is_asked_about_before_its_pin() {
+    use crate::crypto::x509::ocsp::test_responder::{Behaviour, Responder, Template};
+    let responder = Responder::open(Behaviour::Answer(Template::about("good").to_der())).await;
+    let hospital = super::revocation::asking(&responder).await;
+    let verifier = hospital.login.verifier().unwrap();
+    let egress = super::revocation::egress();
+    verifier.prefetch(&authentication("good"), hospital.clock.now()).unwrap();
+    verifier.ask_responders(&egress, hospital.clock.now()).await;
+    hospital.clock.advance(TimeDelta::hours(10));
+    let asked = async || verifier.ask_responders(&egress, hospital.clock.now()).await.len();
+    assert_eq!((asked().await, responder.asked()), (0, 1), "nobody has shown it for hours");
+    let mut post = Post::open(&hospital, &["nurse"]).await;
+    assert_eq!(asked().await, 0, "a card that was never shown here is nobody's business");
+    post.report(&hospital, &["nurse", "good"]).await;
+    assert_eq!((asked().await, responder.asked()), (1, 2));
+}

@@ -365,6 +365,7 @@ impl Stand {
                     card_number: "8025000001/2800000009".into(),
                     certificate_sha256: "00".repeat(32),
                     serial: "01".into(),
+                    issuer: None,
                     workstation: WorkstationId(uuid_v4(&SystemRandom)),
                     pin: "window".into(),
                     interface: "contact".into(),

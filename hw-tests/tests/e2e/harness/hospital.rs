@@ -473,6 +473,8 @@ finess = ["{FINESS}"]
 [card]
 anchors_dir = "pki/anchors"
 crl_dir = "pki/crl"
+crl_fetch = false
+ocsp = false
 {card_settings}
 
 [egress]

@@ -6,19 +6,15 @@
 
 use std::io::Read;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
-use openssl::md::Md;
-use openssl::nid::Nid;
-use openssl::pkey::{Id, PKeyRef, Public};
-use openssl::pkey_ctx::PkeyCtx;
-use openssl::rsa::Padding;
+use openssl::pkey::Id;
 use openssl::x509::{X509, X509Name};
-use x509_parser::asn1_rs::{Any, Boolean, Class, FromDer, Oid, Tag, oid};
-use x509_parser::extensions::{GeneralName, X509Extension};
+use x509_parser::asn1_rs::{Any, Boolean, FromDer, Oid, Tag, oid};
 
-use super::super::signature::{WeakKey, accepted_hash, check_key};
+use super::super::signature::{WeakKey, accepted_algorithm, check_key, verifies};
+use super::extensions::{Extensions, Scope};
 use super::stream::{Element, Stream};
 use crate::crypto::digest::sha256;
 
@@ -34,10 +30,13 @@ const MAX_ENTRY: u64 = 4 * 1024;
 const MAX_EXTENSIONS: u64 = 64 * 1024;
 const MAX_SIGNATURE: u64 = 2 * 1024;
 
+/// How long a list without `nextUpdate` counts. RFC 5280 §5.1.2.5 asks for one, so this is for others.
+const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
+
 const REASON_CODE: Oid<'static> = oid!(2.5.29.21);
 const INVALIDITY_DATE: Oid<'static> = oid!(2.5.29.24);
-const DELTA_INDICATOR: Oid<'static> = oid!(2.5.29.27);
-const ISSUING_DISTRIBUTION_POINT: Oid<'static> = oid!(2.5.29.28);
+/// `removeFromCRL` (§5.3.1): in a delta list, an entry of the full list that no longer counts.
+const REMOVE_FROM_CRL: u8 = 8;
 
 /// Why a list cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +51,7 @@ pub enum ListFault {
     UnknownIssuer(String),
     #[error("is not signed by the authority it names")]
     Signature,
-    #[error("is a delta list; only full lists are used")]
+    #[error("is a delta list without the number of the full list that it changes")]
     Delta,
     #[error("covers only part of what its authority issues ({0})")]
     Partial(&'static str),
@@ -64,17 +63,10 @@ pub enum ListFault {
     FromTheFuture(DateTime<Utc>),
     #[error("is older ({new}) than the one in use ({current}), which stays in use")]
     Older { new: DateTime<Utc>, current: DateTime<Utc> },
+    #[error("comes from another authority ({new}) than the one in use ({current}), which stays in use")]
+    OtherIssuer { new: String, current: String },
     #[error("is larger than {0} bytes")]
     TooLarge(u64),
-}
-
-/// What a list covers, if not everything its authority issues (RFC 5280 §5.2.5).
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) struct Scope {
-    pub(super) only_people: bool,
-    pub(super) only_authorities: bool,
-    /// Addresses; a certificate is covered if it names one of them. Empty: all are covered.
-    pub(super) points: Vec<String>,
 }
 
 /// A list whose signature has been verified.
@@ -84,16 +76,22 @@ pub(super) struct RevocationList {
     pub(super) issuer: IssuerId,
     pub(super) issuer_name: String,
     pub(super) this_update: DateTime<Utc>,
-    pub(super) next_update: Option<DateTime<Utc>>,
-    pub(super) scope: Scope,
+    next_update: Option<DateTime<Utc>>,
+    pub(super) extensions: Extensions,
     /// Sorted.
     serials: Vec<Serial>,
+    /// Sorted; in a delta list alone: what it takes off the full list.
+    removed: Vec<Serial>,
 }
 
-/// Name and key together: an authority that was renewed with a new key has lists of its own.
-pub(super) type IssuerId = [u8; 32];
+/// SHA-256 over name and key together: an authority that was renewed with a new key has lists of its own.
+pub type IssuerId = [u8; 32];
 
-pub(super) fn issuer_id(authority: &X509) -> Result<IssuerId, ErrorStack> {
+/// The [`IssuerId`] of an authority.
+///
+/// # Errors
+/// Where OpenSSL cannot write its name or key.
+pub fn issuer_id(authority: &X509) -> Result<IssuerId, ErrorStack> {
     let name = authority.subject_name().to_der()?;
     Ok(sha256(&[name, authority.public_key()?.public_key_to_der()?].concat()))
 }
@@ -101,6 +99,34 @@ pub(super) fn issuer_id(authority: &X509) -> Result<IssuerId, ErrorStack> {
 impl RevocationList {
     pub(super) fn contains(&self, serial: &Serial) -> bool {
         self.serials.binary_search(serial).is_ok()
+    }
+
+    pub(super) fn removes(&self, serial: &Serial) -> bool {
+        self.removed.binary_search(serial).is_ok()
+    }
+
+    /// When it should be replaced.
+    pub(super) fn until(&self) -> DateTime<Utc> {
+        self.next_update.unwrap_or(self.this_update + DEFAULT_LIFE)
+    }
+
+    pub(super) fn scope(&self) -> &Scope {
+        &self.extensions.scope
+    }
+
+    pub(super) fn is_delta(&self) -> bool {
+        self.extensions.base.is_some()
+    }
+
+    /// Whether this delta list says what has changed since `full` (RFC 5280 §5.2.4): same issuer and scope, made of
+    /// `full` or of an earlier list, and later than `full`.
+    pub(super) fn updates(&self, full: &Self) -> bool {
+        let (Some(base), Some(number), Some(known)) =
+            (self.extensions.base, self.extensions.number, full.extensions.number)
+        else {
+            return false;
+        };
+        self.issuer == full.issuer && self.scope() == full.scope() && base <= known && known < number
     }
 
     pub(super) fn len(&self) -> usize {
@@ -131,8 +157,8 @@ impl RevocationList {
         let issuer = stream.element(end, MAX_NAME)?.expect(0x30, "issuer", stream.position)?;
         let this_update = stream.element(end, MAX_TIME)?.time(stream.position)?;
         let mut next_update = None;
-        let mut serials = Vec::new();
-        let mut scope = Scope::default();
+        let mut entries = Entries::default();
+        let mut extensions = Extensions::default();
         // What follows is optional, but its order is not.
         let mut stage = 0;
         while stream.position < end {
@@ -148,8 +174,11 @@ impl RevocationList {
             }
             stage = reached;
             match tag {
-                0x30 => serials = entries(&mut stream, size)?,
-                0xA0 => scope = extensions(&stream.rest(tag, size, MAX_EXTENSIONS)?, stream.position)?,
+                0x30 => entries = Entries::read(&mut stream, size)?,
+                0xA0 => {
+                    let element = stream.rest(tag, size, MAX_EXTENSIONS)?;
+                    extensions = Extensions::read(&element, &issuer.bytes, stream.position)?;
+                }
                 _ => next_update = Some(stream.rest(tag, size, MAX_TIME)?.time(stream.position)?),
             }
         }
@@ -166,35 +195,55 @@ impl RevocationList {
         }
 
         let signer = signed_by(authorities, &issuer.bytes, kind, hash, &digest, signature)?;
-        serials.sort_unstable();
-        serials.dedup();
-        serials.shrink_to_fit();
+        let is_delta = extensions.base.is_some();
+        let Entries { mut serials, mut removed } = entries;
+        if !is_delta {
+            // Only a delta list can take an entry off (§5.3.1); in a full one the entry stands there, and counts.
+            serials.append(&mut removed);
+        }
+        for list in [&mut serials, &mut removed] {
+            list.sort_unstable();
+            list.dedup();
+            list.shrink_to_fit();
+        }
         Ok(Self {
             issuer: issuer_id(signer)?,
             issuer_name: super::super::anchors::common_name(signer),
             this_update,
             next_update,
-            scope,
+            extensions,
             serials,
+            removed,
         })
     }
 }
 
-/// The serials of `revokedCertificates`, whose header has been read.
-fn entries(stream: &mut Stream<impl Read>, size: u64) -> Result<Vec<Serial>, ListFault> {
-    let end = stream.position + size;
-    let mut serials = Vec::new();
-    let mut entry = Vec::new();
-    while stream.position < end {
-        let (tag, size) = stream.open(end)?;
-        if tag != 0x30 || size > MAX_ENTRY {
-            return Err(stream.malformed("entry"));
+/// The entries of a list.
+#[derive(Debug, Default)]
+struct Entries {
+    serials: Vec<Serial>,
+    removed: Vec<Serial>,
+}
+
+impl Entries {
+    /// `revokedCertificates`, whose header has been read.
+    fn read(stream: &mut Stream<impl Read>, size: u64) -> Result<Self, ListFault> {
+        let end = stream.position + size;
+        let mut entries = Self::default();
+        let mut bytes = Vec::new();
+        while stream.position < end {
+            let (tag, size) = stream.open(end)?;
+            if tag != 0x30 || size > MAX_ENTRY {
+                return Err(stream.malformed("entry"));
+            }
+            bytes.resize(usize::try_from(size).unwrap_or(0), 0);
+            stream.fill(&mut bytes)?;
+            let entry = Entry::read(&bytes, stream.position)?;
+            let list = if entry.is_removal { &mut entries.removed } else { &mut entries.serials };
+            list.push(entry.serial);
         }
-        entry.resize(usize::try_from(size).unwrap_or(0), 0);
-        stream.fill(&mut entry)?;
-        serials.push(entry_serial(&entry, stream.position)?);
+        Ok(entries)
     }
-    Ok(serials)
 }
 
 /// The kind of key that a signature algorithm asks for, and its hash.
@@ -204,14 +253,7 @@ fn signature_algorithm(element: &Element, position: u64) -> Result<(Id, MessageD
         return Err(malformed());
     }
     let (_, kind) = Oid::from_der(element.content()).map_err(|_| malformed())?;
-    let dotted = kind.to_id_string();
-    let known = openssl::asn1::Asn1Object::from_str(&dotted).map_or(Nid::UNDEF, |object| object.nid());
-    if known == Nid::UNDEF {
-        return Err(ListFault::Weak(WeakKey::Algorithm(dotted)));
-    }
-    let hash = accepted_hash(known)?;
-    let is_ecdsa = matches!(known, Nid::ECDSA_WITH_SHA256 | Nid::ECDSA_WITH_SHA384 | Nid::ECDSA_WITH_SHA512);
-    Ok((if is_ecdsa { Id::EC } else { Id::RSA }, hash))
+    Ok(accepted_algorithm(&kind.to_id_string())?)
 }
 
 /// The authority of that name whose key made the signature.
@@ -249,114 +291,6 @@ fn may_sign_lists(authority: &X509) -> bool {
     parsed.key_usage().is_ok_and(|usage| usage.is_none_or(|usage| usage.value.crl_sign()))
 }
 
-fn verifies(key: &PKeyRef<Public>, hash: MessageDigest, digest: &[u8], signature: &[u8]) -> bool {
-    let verdict = || -> Result<bool, ErrorStack> {
-        let mut context = PkeyCtx::new(key)?;
-        context.verify_init()?;
-        if key.id() == Id::RSA {
-            context.set_rsa_padding(Padding::PKCS1)?;
-        }
-        let hash = Md::from_nid(hash.type_()).ok_or_else(ErrorStack::get)?;
-        context.set_signature_md(hash)?;
-        context.verify(digest, signature)
-    };
-    verdict().unwrap_or(false)
-}
-
-/// The extensions of the list. One that is critical and not understood forbids using the list at all (§5.2).
-fn extensions(element: &Element, position: u64) -> Result<Scope, ListFault> {
-    let malformed = || ListFault::Malformed("extensions", position);
-    let (_, list) = Any::from_der(element.content()).map_err(|_| malformed())?;
-    let mut scope = Scope::default();
-    let mut seen = Vec::new();
-    let mut rest = list.data;
-    while !rest.is_empty() {
-        let (behind, extension) = X509Extension::from_der(rest).map_err(|_| malformed())?;
-        rest = behind;
-        if seen.contains(&extension.oid) {
-            return Err(ListFault::Malformed("extension twice", position));
-        }
-        seen.push(extension.oid.clone());
-        if extension.oid == DELTA_INDICATOR {
-            return Err(ListFault::Delta);
-        }
-        if extension.oid == ISSUING_DISTRIBUTION_POINT {
-            scope = distribution_scope(extension.value, position)?;
-        } else if extension.critical {
-            return Err(ListFault::Critical(extension.oid.to_id_string()));
-        }
-    }
-    Ok(scope)
-}
-
-/// `issuingDistributionPoint` (§5.2.5), read here member by member: what is not understood has to refuse the list, while
-/// x509-parser leaves a distribution point out that is given relative to its issuer.
-fn distribution_scope(value: &[u8], position: u64) -> Result<Scope, ListFault> {
-    let malformed = || ListFault::Malformed("issuing distribution point", position);
-    let is_true = |member: &Any<'_>| match member.data {
-        [0x00] => Ok(false),
-        [_] => Ok(true),
-        _ => Err(malformed()),
-    };
-    let mut scope = Scope::default();
-    for member in members(value).ok_or_else(malformed)? {
-        if member.class() != Class::ContextSpecific {
-            return Err(malformed());
-        }
-        match member.tag().0 {
-            0 => scope.points = addresses(&member)?,
-            1 => scope.only_people = is_true(&member)?,
-            2 => scope.only_authorities = is_true(&member)?,
-            3 => return Err(ListFault::Partial("some reasons only")),
-            4 if is_true(&member)? => return Err(ListFault::Partial("indirect list")),
-            5 if is_true(&member)? => return Err(ListFault::Partial("attribute certificates only")),
-            4 | 5 => {}
-            _ => return Err(malformed()),
-        }
-    }
-    Ok(scope)
-}
-
-/// The addresses of a `DistributionPointName`, of which there has to be one.
-fn addresses(point: &Any<'_>) -> Result<Vec<String>, ListFault> {
-    let partial = || ListFault::Partial("a distribution point without address");
-    let (_, name) = Any::from_der(point.data).map_err(|_| partial())?;
-    if name.tag().0 != 0 {
-        return Err(ListFault::Partial("a distribution point relative to its issuer"));
-    }
-    let mut addresses = Vec::new();
-    let mut rest = name.data;
-    while !rest.is_empty() {
-        let (behind, name) = GeneralName::from_der(rest).map_err(|_| partial())?;
-        addresses.extend(address(&name));
-        rest = behind;
-    }
-    if addresses.is_empty() { Err(partial()) } else { Ok(addresses) }
-}
-
-/// The members of the one SEQUENCE that these bytes are.
-fn members(value: &[u8]) -> Option<Vec<Any<'_>>> {
-    let ([], sequence) = Any::from_der(value).ok()? else { return None };
-    if sequence.tag() != Tag::Sequence {
-        return None;
-    }
-    let mut members = Vec::new();
-    let mut rest = sequence.data;
-    while !rest.is_empty() {
-        let (behind, member) = Any::from_der(rest).ok()?;
-        members.push(member);
-        rest = behind;
-    }
-    Some(members)
-}
-
-pub(super) fn address(name: &GeneralName<'_>) -> Option<String> {
-    match name {
-        GeneralName::URI(address) => Some((*address).to_owned()),
-        _ => None,
-    }
-}
-
 /// From the content of an INTEGER; `None` if it is empty or too long.
 pub(super) fn serial(bytes: &[u8]) -> Option<Serial> {
     let sign = if bytes.first()? & 0x80 == 0 { 0x00 } else { 0xFF };
@@ -366,30 +300,49 @@ pub(super) fn serial(bytes: &[u8]) -> Option<Serial> {
     Some(serial)
 }
 
-/// Serial of an entry; refuses entries that change the meaning of others (`certificateIssuer` of indirect lists).
-pub(super) fn entry_serial(entry: &[u8], position: u64) -> Result<Serial, ListFault> {
-    let malformed = |_| ListFault::Malformed("entry", position);
-    let (rest, number) = Any::from_der(entry).map_err(malformed)?;
-    let (rest, date) = Any::from_der(rest).map_err(malformed)?;
-    let is_time = matches!(date.tag(), Tag::UtcTime | Tag::GeneralizedTime);
-    if number.tag() != Tag::Integer || number.data.is_empty() || !is_time {
-        return Err(ListFault::Malformed("entry", position));
-    }
-    if !rest.is_empty() {
-        let (behind, list) = Any::from_der(rest).map_err(malformed)?;
-        if !behind.is_empty() || list.tag() != Tag::Sequence {
+/// One entry of a list.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) serial: Serial,
+    /// It says `removeFromCRL`.
+    pub(super) is_removal: bool,
+}
+
+impl Entry {
+    /// From the content of its SEQUENCE; refuses what changes the meaning of others (`certificateIssuer` of indirect
+    /// lists).
+    pub(super) fn read(bytes: &[u8], position: u64) -> Result<Self, ListFault> {
+        let malformed = |_| ListFault::Malformed("entry", position);
+        let (rest, number) = Any::from_der(bytes).map_err(malformed)?;
+        let (rest, date) = Any::from_der(rest).map_err(malformed)?;
+        let is_time = matches!(date.tag(), Tag::UtcTime | Tag::GeneralizedTime);
+        if number.tag() != Tag::Integer || number.data.is_empty() || !is_time {
             return Err(ListFault::Malformed("entry", position));
         }
-        let mut rest = list.data;
-        while !rest.is_empty() {
-            let (behind, extension) = Any::from_der(rest).map_err(malformed)?;
-            rest = behind;
-            let (value, kind) = Oid::from_der(extension.data).map_err(malformed)?;
-            let is_critical = Boolean::from_der(value).is_ok_and(|(_, critical)| critical.bool());
-            if is_critical && kind != REASON_CODE && kind != INVALIDITY_DATE {
-                return Err(ListFault::Critical(kind.to_id_string()));
+        let mut is_removal = false;
+        if !rest.is_empty() {
+            let (behind, list) = Any::from_der(rest).map_err(malformed)?;
+            if !behind.is_empty() || list.tag() != Tag::Sequence {
+                return Err(ListFault::Malformed("entry", position));
+            }
+            let mut rest = list.data;
+            while !rest.is_empty() {
+                let (behind, extension) = Any::from_der(rest).map_err(malformed)?;
+                rest = behind;
+                let (value, kind) = Oid::from_der(extension.data).map_err(malformed)?;
+                let critical = Boolean::from_der(value);
+                let is_critical = critical.as_ref().is_ok_and(|(_, critical)| critical.bool());
+                if kind == REASON_CODE {
+                    let value = critical.map_or(value, |(behind, _)| behind);
+                    let (_, octets) = Any::from_der(value).map_err(malformed)?;
+                    is_removal = octets.data == [0x0A, 1, REMOVE_FROM_CRL];
+                } else if is_critical && kind != INVALIDITY_DATE {
+                    return Err(ListFault::Critical(kind.to_id_string()));
+                }
             }
         }
+        let serial =
+            serial(number.data).ok_or(ListFault::Malformed("serial longer than 20 bytes", position))?;
+        Ok(Self { serial, is_removal })
     }
-    serial(number.data).ok_or(ListFault::Malformed("serial longer than 20 bytes", position))
 }

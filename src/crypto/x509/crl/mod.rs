@@ -1,15 +1,19 @@
-//! Revocation: is this card on its authority's list of those that no longer count?
+//! Revocation lists: is this certificate on its authority's list of those that no longer count?
 //!
 //! A hospital gets from this that a card reported lost stops working here as soon as the list that ANS publishes says
-//! so, with no call to the Internet at sign-in. Lists are files in a directory (RFC 5280 §5, full lists only), fetched
+//! so, with no call to the Internet at sign-in. Lists are files in a directory (RFC 5280 §5), put there by [`fetch`] or
 //! by whatever the hospital fetches files with; [`CrlSet::refresh`] notices a changed file. Each is read once and
-//! indexed. A file that is broken, forged, or older than the list in use is reported and the list in use
-//! stays: whoever can disturb a download can at most make the list grow old, and that is an error of its own.
+//! indexed by serial number. A delta list counts together with the full list that it changes. A file that is broken,
+//! forged, or older than the list in use is reported and the list in use stays: whoever can disturb a download can at
+//! most make the list grow old, and what follows from that is [`super::revocation`]'s to say.
 
+mod extensions;
+pub mod fetch;
 mod list;
+mod points;
 mod stream;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufReader, Cursor, Read, Seek};
 use std::path::{Path, PathBuf};
@@ -19,84 +23,53 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 use openssl::error::ErrorStack;
 use openssl::x509::X509;
+use x509_parser::asn1_rs::{Oid, oid};
 use x509_parser::certificate::X509Certificate;
-use x509_parser::extensions::{DistributionPointName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
-pub use self::list::ListFault;
-use self::list::{IssuerId, RevocationList, Serial, address, issuer_id, serial};
+use self::extensions::Scope;
+use self::fetch::Source;
+pub use self::list::{IssuerId, ListFault, issuer_id};
+use self::list::{RevocationList, Serial, serial};
+pub use self::points::fetchable;
 use super::anchors::{Anchors, common_name};
 use super::chain::VerifiedPath;
 
 /// A million entries take some 40 MB.
 const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// How far clocks may differ.
-const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
-/// How long a list without `nextUpdate` counts. RFC 5280 §5.1.2.5 asks for one, so this is for others.
-const DEFAULT_LIFE: TimeDelta = TimeDelta::days(7);
+pub(super) const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
 
-/// What to do when the lists do not allow an answer.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RevocationPolicy {
-    /// Refuse a card whose list is missing or too old. `false` accepts it and says so in the evidence.
-    pub required: bool,
-    /// How long past its `nextUpdate` a list still counts, for when the network is down.
-    pub grace: TimeDelta,
-}
+const DISTRIBUTION_POINTS: Oid<'static> = oid!(2.5.29.31);
+const FRESHEST: Oid<'static> = oid!(2.5.29.46);
 
-impl Default for RevocationPolicy {
-    fn default() -> Self {
-        Self { required: true, grace: TimeDelta::zero() }
-    }
-}
-
-/// What is known about a certificate that was not refused; for the audit.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RevocationEvidence {
-    /// A list of this date, in its time, does not name it.
-    Good { as_of: DateTime<Utc> },
-    /// A list that is past its time does not name it, and the policy accepts that.
-    Stale { as_of: DateTime<Utc> },
-    /// There is no list, and the policy accepts that.
-    Unchecked,
-}
-
-/// Why a certificate is refused.
+/// Why the lists have no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum CrlError {
-    #[error("the certificate has been revoked (list of {as_of})")]
-    Revoked { as_of: DateTime<Utc> },
-    #[error("the authority {0} has been revoked")]
-    AuthorityRevoked(String),
-    #[error("no revocation list of {0} is installed")]
-    Missing(String),
-    #[error("the revocation list of {issuer} should have been replaced on {expired}")]
-    TooOld { issuer: String, expired: DateTime<Utc> },
+pub enum LookUpError {
     #[error("the certificate cannot be compared with the list: {0}")]
     Unreadable(String),
 }
 
-impl CrlError {
-    /// The stable code of `docs/errors.md`.
-    #[must_use]
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Unreadable(_) => "CERT-001",
-            Self::AuthorityRevoked(_) => "CERT-004",
-            Self::Revoked { .. } => "CERT-005",
-            Self::Missing(_) => "CERT-010",
-            Self::TooOld { .. } => "CERT-011",
-        }
-    }
-}
-
-impl From<ErrorStack> for CrlError {
+impl From<ErrorStack> for LookUpError {
     fn from(error: ErrorStack) -> Self {
         Self::Unreadable(error.to_string())
     }
 }
 
-/// One file of the directory, as `sceau check` and `doctor` show it.
+/// What the lists say of a certificate whose path is verified.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listed {
+    /// No list of its authority is there that covers it.
+    NoList,
+    /// A list names it.
+    Revoked { as_of: DateTime<Utc> },
+    /// A list names an authority on its path: the common name.
+    AuthorityRevoked(String),
+    /// The list of this date does not name it; it should be replaced at `until`.
+    Good { as_of: DateTime<Utc>, until: DateTime<Utc> },
+}
+
+/// One file of the directory, as `sceau check` and `sceau doctor` show it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CrlStatus {
     pub path: PathBuf,
@@ -111,8 +84,32 @@ pub struct CrlStatus {
 pub struct ListStatus {
     pub issuer: String,
     pub this_update: DateTime<Utc>,
-    pub next_update: Option<DateTime<Utc>>,
+    /// When it should be replaced: its `nextUpdate`, or a week after `this_update`.
+    pub until: DateTime<Utc>,
     pub entries: usize,
+    /// It holds only what has changed since a full list.
+    pub is_delta: bool,
+}
+
+impl From<&RevocationList> for ListStatus {
+    fn from(list: &RevocationList) -> Self {
+        Self {
+            issuer: list.issuer_name.clone(),
+            this_update: list.this_update,
+            until: list.until(),
+            entries: list.len(),
+            is_delta: list.is_delta(),
+        }
+    }
+}
+
+/// Reads a whole list, DER, signed by one of `authorities`: what [`CrlSet`] does with a file, for bytes at hand.
+///
+/// # Errors
+/// [`ListFault`]; the bytes may be anything.
+pub fn inspect(der: &[u8], authorities: &[X509]) -> Result<ListStatus, ListFault> {
+    let list = RevocationList::read(der, der.len() as u64, authorities)?;
+    Ok(ListStatus::from(&list))
 }
 
 /// The lists of a directory. Asked from many threads; [`CrlSet::refresh`] belongs into a job.
@@ -137,6 +134,13 @@ struct FileState {
 struct Stamp {
     length: u64,
     modified: Option<SystemTime>,
+}
+
+impl Stamp {
+    fn of(path: &Path) -> std::io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        Ok(Self { length: metadata.len(), modified: metadata.modified().ok() })
+    }
 }
 
 impl CrlSet {
@@ -193,78 +197,157 @@ impl CrlSet {
         changed
     }
 
+    /// Takes a fetched list into use: reads `partial`, a file beside the lists, and only if it is a good one and not
+    /// older than what is there, gives it the name `name`. Blocking. The file is read once; a restart finds it.
+    ///
+    /// # Errors
+    /// [`ListFault`]; what was in use stays in use, and `partial` is left for the caller to remove.
+    pub fn adopt(
+        &self,
+        partial: &Path,
+        name: &str,
+        expected: Option<&IssuerId>,
+        now: DateTime<Utc>,
+    ) -> Result<ListStatus, ListFault> {
+        let _one_at_a_time = self.refreshing.lock().unwrap_or_else(PoisonError::into_inner);
+        let path = self.dir.join(name);
+        let files = self.snapshot();
+        let current = files.get(&path).and_then(|state| state.list.clone());
+        let list = self.read_newer(partial, current.as_deref(), now)?;
+        if let Some(expected) = expected.filter(|expected| **expected != list.issuer) {
+            let known = self.known.iter().find(|known| known.id == *expected);
+            let current = known.map_or_else(|| "another".to_owned(), |known| known.name.clone());
+            return Err(ListFault::OtherIssuer { new: list.issuer_name, current });
+        }
+        fs::File::open(partial)?.sync_all()?;
+        fs::rename(partial, &path)?;
+        fs::File::open(&self.dir)?.sync_all()?;
+        let status = ListStatus::from(&list);
+        let state = FileState { stamp: Stamp::of(&path)?, list: Some(Arc::new(list)), fault: None };
+        let mut files = (*files).clone();
+        files.insert(path, state);
+        *self.files.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(files);
+        Ok(status)
+    }
+
+    /// Where lists are kept.
+    #[must_use]
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
     /// What is in use and what is wrong, file by file.
     #[must_use]
     pub fn status(&self) -> Vec<CrlStatus> {
-        let describe = |list: &Arc<RevocationList>| ListStatus {
-            issuer: list.issuer_name.clone(),
-            this_update: list.this_update,
-            next_update: list.next_update,
-            entries: list.len(),
-        };
         self.snapshot()
             .iter()
             .map(|(path, state)| CrlStatus {
                 path: path.clone(),
-                list: state.list.as_ref().map(describe),
+                list: state.list.as_deref().map(ListStatus::from),
                 fault: state.fault.clone(),
             })
             .collect()
     }
 
-    /// Whether the certificate at the end of `path`, or an authority on it, has been revoked.
-    ///
-    /// The card's own list is asked for as the policy says. For the authorities a list is used where there is one: an
-    /// administrator who does not trust one any more removes its file.
+    /// Where the installed authorities, and the lists in use, say that lists are published: HTTP addresses only, each
+    /// with the authority that has to have signed what is found there.
+    #[must_use]
+    pub fn sources(&self) -> BTreeSet<Source> {
+        let mut sources = BTreeSet::new();
+        for authority in &self.authorities {
+            let Ok(Some(known)) = self.known(authority) else { continue };
+            let issuer = self.issuer_of(authority).map(|issuer| issuer.id);
+            for address in known.subject.addresses().filter(|address| fetchable(address)) {
+                sources.insert(Source { address, issuer });
+            }
+        }
+        for list in self.snapshot().values().filter_map(|state| state.list.as_deref()) {
+            for address in list.extensions.freshest.iter().filter(|address| fetchable(address)) {
+                sources.insert(Source { address: address.clone(), issuer: Some(list.issuer) });
+            }
+        }
+        sources
+    }
+
+    /// The addresses at which the certificate at the end of `path` says that its list is published.
     ///
     /// # Errors
-    /// [`CrlError`].
-    pub fn check(
-        &self,
-        path: &VerifiedPath,
-        policy: &RevocationPolicy,
-        now: DateTime<Utc>,
-    ) -> Result<RevocationEvidence, CrlError> {
+    /// [`LookUpError`] if it cannot be read.
+    pub fn sources_of(&self, path: &VerifiedPath) -> Result<BTreeSet<Source>, LookUpError> {
+        let issuer = path.issuer().map(issuer_id).transpose()?;
+        let subject = Subject::read(&path.leaf.to_der()?)?;
+        let addresses = subject.addresses().filter(|address| fetchable(address));
+        Ok(addresses.map(|address| Source { address, issuer }).collect())
+    }
+
+    /// What the lists say of the certificate at the end of `path`, and of the authorities on it.
+    ///
+    /// For the authorities a list is used where there is one: an administrator who does not trust one any more removes
+    /// its file.
+    ///
+    /// # Errors
+    /// [`LookUpError`] if the certificate cannot be read.
+    pub fn look_up(&self, path: &VerifiedPath) -> Result<Listed, LookUpError> {
         let files = self.snapshot();
         for pair in path.authorities.windows(2) {
             let [authority, issuer] = pair else { continue };
             let (Some(authority), Some(issuer)) = (self.known(authority)?, self.known(issuer)?) else {
                 continue;
             };
-            let list = newest(&files, &issuer.id, &authority.subject, true);
-            if list.is_some_and(|list| list.contains(&authority.subject.serial)) {
-                return Err(CrlError::AuthorityRevoked(authority.name.clone()));
+            if let Listed::Revoked { .. } = answer(&files, &issuer.id, &authority.subject, true) {
+                return Ok(Listed::AuthorityRevoked(authority.name.clone()));
             }
         }
-        let Some(issuer) = path.authorities.first() else {
-            return Err(CrlError::Unreadable("no issuer".to_owned()));
+        let Some(issuer) = path.issuer() else {
+            return Err(LookUpError::Unreadable("no issuer".to_owned()));
         };
         let subject = Subject::read(&path.leaf.to_der()?)?;
-        let list = self.known(issuer)?.and_then(|issuer| newest(&files, &issuer.id, &subject, false));
-        let Some(list) = list else {
-            return if policy.required {
-                Err(CrlError::Missing(common_name(issuer)))
-            } else {
-                Ok(RevocationEvidence::Unchecked)
-            };
-        };
-        let as_of = list.this_update;
-        if list.contains(&subject.serial) {
-            return Err(CrlError::Revoked { as_of });
-        }
-        let expired = list.next_update.unwrap_or(list.this_update + DEFAULT_LIFE);
-        if now <= expired {
-            Ok(RevocationEvidence::Good { as_of })
-        } else if !policy.required || now <= expired + policy.grace {
-            Ok(RevocationEvidence::Stale { as_of })
-        } else {
-            Err(CrlError::TooOld { issuer: common_name(issuer), expired })
-        }
+        let issuer = self.known(issuer)?;
+        Ok(issuer.map_or(Listed::NoList, |issuer| answer(&files, &issuer.id, &subject, false)))
     }
 
-    fn known(&self, authority: &X509) -> Result<Option<&Known>, CrlError> {
+    /// Whether any list in use revokes the certificate with this serial number (big-endian, without sign) of this
+    /// authority, or the authority itself: for what was accepted before the list came.
+    #[must_use]
+    pub fn revokes(&self, issuer: &IssuerId, serial_number: &[u8]) -> bool {
+        let files = self.snapshot();
+        let of_authority = |known: &&Known| known.id == *issuer;
+        let authority_is_revoked = self.known.iter().filter(of_authority).any(|known| {
+            let above = self.known.iter().find(|above| above.subject_name == known.issuer_name);
+            above.is_some_and(|above| {
+                matches!(answer(&files, &above.id, &known.subject, true), Listed::Revoked { .. })
+            })
+        });
+        let significant = serial_number.iter().copied().skip_while(|byte| *byte == 0);
+        let positive: Vec<u8> = std::iter::once(0).chain(significant).collect();
+        let Some(serial) = serial(&positive) else { return authority_is_revoked };
+        let of_issuer = |list: &&RevocationList| list.issuer == *issuer;
+        let lists = || files.values().filter_map(|state| state.list.as_deref()).filter(of_issuer);
+        let names = |scope: &Scope| {
+            let current = Current::of(lists().filter(|list| list.scope() == scope));
+            current.is_some_and(|current| current.names(&serial))
+        };
+        authority_is_revoked || lists().filter(|list| !list.is_delta()).any(|list| names(list.scope()))
+    }
+
+    /// The installed authorities.
+    pub fn issuers(&self) -> impl Iterator<Item = &IssuerId> {
+        self.known.iter().map(|known| &known.id)
+    }
+
+    fn known(&self, authority: &X509) -> Result<Option<&Known>, ErrorStack> {
         let der = authority.to_der()?;
         Ok(self.known.iter().find(|known| known.der == der))
+    }
+
+    /// The installed authority that signed this one.
+    fn issuer_of(&self, authority: &X509) -> Option<&Known> {
+        let signed = |candidate: &&X509| {
+            let is_named = candidate.subject_name().try_cmp(authority.issuer_name());
+            is_named.is_ok_and(std::cmp::Ordering::is_eq)
+                && candidate.public_key().is_ok_and(|key| authority.verify(&key).unwrap_or(false))
+        };
+        self.known(self.authorities.iter().find(signed)?).ok()?
     }
 
     fn snapshot(&self) -> Arc<BTreeMap<PathBuf, FileState>> {
@@ -278,19 +361,29 @@ impl CrlSet {
         current: Option<Arc<RevocationList>>,
         now: DateTime<Utc>,
     ) -> FileState {
-        let read = read_list(path, &self.authorities).and_then(|new| match &current {
-            _ if new.this_update > now + CLOCK_SKEW => Err(ListFault::FromTheFuture(new.this_update)),
-            Some(current) if current.issuer == new.issuer && new.this_update < current.this_update => {
-                Err(ListFault::Older { new: new.this_update, current: current.this_update })
-            }
-            _ => Ok(new),
-        });
-        match read {
+        match self.read_newer(path, current.as_deref(), now) {
             Ok(list) => FileState { stamp, list: Some(Arc::new(list)), fault: None },
             Err(fault) => {
                 tracing::warn!(code = "CERT-012", path = %path.display(), "revocation list {fault}");
                 FileState { stamp, list: current, fault: Some(fault.to_string()) }
             }
+        }
+    }
+
+    /// The list in a file, unless what is in use is better.
+    fn read_newer(
+        &self,
+        path: &Path,
+        current: Option<&RevocationList>,
+        now: DateTime<Utc>,
+    ) -> Result<RevocationList, ListFault> {
+        let new = read_list(path, &self.authorities)?;
+        match current {
+            _ if new.this_update > now + CLOCK_SKEW => Err(ListFault::FromTheFuture(new.this_update)),
+            Some(current) if current.issuer == new.issuer && new.this_update < current.this_update => {
+                Err(ListFault::Older { new: new.this_update, current: current.this_update })
+            }
+            _ => Ok(new),
         }
     }
 }
@@ -301,14 +394,22 @@ struct Known {
     der: Vec<u8>,
     name: String,
     id: IssuerId,
+    subject_name: Vec<u8>,
+    issuer_name: Vec<u8>,
     subject: Subject,
 }
 
 impl Known {
-    fn of(authority: &X509) -> Result<Self, CrlError> {
+    fn of(authority: &X509) -> Result<Self, LookUpError> {
         let der = authority.to_der()?;
-        let subject = Subject::read(&der)?;
-        Ok(Self { name: common_name(authority), id: issuer_id(authority)?, subject, der })
+        Ok(Self {
+            name: common_name(authority),
+            id: issuer_id(authority)?,
+            subject_name: authority.subject_name().to_der()?,
+            issuer_name: authority.issuer_name().to_der()?,
+            subject: Subject::read(&der)?,
+            der,
+        })
     }
 }
 
@@ -316,47 +417,90 @@ impl Known {
 #[derive(Debug)]
 struct Subject {
     serial: Serial,
-    points: Vec<String>,
+    /// Names of its distribution points, DER.
+    points: Vec<Vec<u8>>,
+    /// Names of the distribution points of its delta lists, DER.
+    freshest: Vec<Vec<u8>>,
 }
 
 impl Subject {
-    fn read(der: &[u8]) -> Result<Self, CrlError> {
+    fn read(der: &[u8]) -> Result<Self, LookUpError> {
+        let unreadable = |what: &str| LookUpError::Unreadable(what.to_owned());
         let (_, parsed) =
-            X509Certificate::from_der(der).map_err(|error| CrlError::Unreadable(error.to_string()))?;
-        let serial = serial(parsed.raw_serial())
-            .ok_or_else(|| CrlError::Unreadable("serial longer than 20 bytes".to_owned()))?;
-        let mut points = Vec::new();
+            X509Certificate::from_der(der).map_err(|error| LookUpError::Unreadable(error.to_string()))?;
+        let serial = serial(parsed.raw_serial()).ok_or_else(|| unreadable("serial longer than 20 bytes"))?;
+        let issuer = parsed.issuer().as_raw();
+        let (mut points, mut freshest) = (Vec::new(), Vec::new());
         for extension in parsed.extensions() {
-            if let ParsedExtension::CRLDistributionPoints(list) = extension.parsed_extension() {
-                for point in &list.points {
-                    if let Some(DistributionPointName::FullName(names)) = &point.distribution_point {
-                        points.extend(names.iter().filter_map(address));
-                    }
-                }
-            }
+            let names = if extension.oid == DISTRIBUTION_POINTS {
+                &mut points
+            } else if extension.oid == FRESHEST {
+                &mut freshest
+            } else {
+                continue;
+            };
+            let found = points::distribution_points(extension.value, issuer)
+                .ok_or_else(|| unreadable("distribution points"))?;
+            names.extend(found.into_iter().flat_map(|point| point.names));
         }
-        Ok(Self { serial, points })
+        Ok(Self { serial, points, freshest })
+    }
+
+    /// Addresses of lists and delta lists.
+    fn addresses(&self) -> impl Iterator<Item = String> {
+        self.points.iter().chain(&self.freshest).filter_map(points::address)
     }
 }
 
-/// The newest list that this issuer signed and that covers the subject.
-fn newest<'a>(
-    files: &'a BTreeMap<PathBuf, FileState>,
+/// What the lists of this issuer that cover the subject say of it.
+fn answer(
+    files: &BTreeMap<PathBuf, FileState>,
     issuer: &IssuerId,
     subject: &Subject,
     is_authority: bool,
-) -> Option<&'a RevocationList> {
+) -> Listed {
     let covers = |list: &&RevocationList| {
-        let scope = &list.scope;
+        let scope = list.scope();
         list.issuer == *issuer
             && !(if is_authority { scope.only_people } else { scope.only_authorities })
             && (scope.points.is_empty() || scope.points.iter().any(|point| subject.points.contains(point)))
     };
-    files
-        .values()
-        .filter_map(|state| state.list.as_deref())
-        .filter(covers)
-        .max_by_key(|list| list.this_update)
+    let lists = files.values().filter_map(|state| state.list.as_deref()).filter(covers);
+    match Current::of(lists) {
+        None => Listed::NoList,
+        Some(current) if current.names(&subject.serial) => Listed::Revoked { as_of: current.as_of() },
+        Some(current) => Listed::Good { as_of: current.as_of(), until: current.until() },
+    }
+}
+
+/// The newest full list, together with the newest delta list that changes it (RFC 5280 §6.3.3).
+struct Current<'a> {
+    full: &'a RevocationList,
+    delta: Option<&'a RevocationList>,
+}
+
+impl<'a> Current<'a> {
+    fn of(lists: impl Iterator<Item = &'a RevocationList>) -> Option<Self> {
+        let (deltas, full): (Vec<_>, Vec<_>) = lists.partition(|list| list.is_delta());
+        let full = full.into_iter().max_by_key(|list| list.this_update)?;
+        let changes = deltas.into_iter().filter(|delta| delta.updates(full));
+        Some(Self { full, delta: changes.max_by_key(|delta| delta.extensions.number) })
+    }
+
+    fn names(&self, serial: &Serial) -> bool {
+        self.delta.is_some_and(|delta| delta.contains(serial))
+            || self.full.contains(serial) && !self.delta.is_some_and(|delta| delta.removes(serial))
+    }
+
+    fn as_of(&self) -> DateTime<Utc> {
+        let full = self.full.this_update;
+        self.delta.map_or(full, |delta| delta.this_update.max(full))
+    }
+
+    fn until(&self) -> DateTime<Utc> {
+        let full = self.full.until();
+        self.delta.map_or(full, |delta| delta.until().max(full))
+    }
 }
 
 fn crl_files(dir: &Path) -> BTreeMap<PathBuf, Stamp> {
@@ -368,11 +512,7 @@ fn crl_files(dir: &Path) -> BTreeMap<PathBuf, Stamp> {
     entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(is_list)
-        .filter_map(|path| {
-            let metadata = fs::metadata(&path).ok()?;
-            let stamp = Stamp { length: metadata.len(), modified: metadata.modified().ok() };
-            Some((path, stamp))
-        })
+        .filter_map(|path| Stamp::of(&path).ok().map(|stamp| (path, stamp)))
         .collect()
 }
 

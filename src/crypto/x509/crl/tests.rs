@@ -4,14 +4,16 @@ use openssl::pkey::PKey;
 use proptest::prelude::*;
 use sceau_certs::certificate::Hash;
 use sceau_certs::crl::{CrlTemplate, Revocation};
-use sceau_certs::extension::{CRL_NUMBER, DELTA_CRL_INDICATOR, Extension};
+use sceau_certs::extension::{
+    CRL_NUMBER, DELTA_CRL_INDICATOR, Extension, FRESHEST_CRL, ISSUING_DISTRIBUTION_POINT,
+};
 use sceau_certs::{Authority, der};
 
 use super::*;
 use crate::crypto::x509::chain;
+use crate::crypto::x509::ocsp::{Answers, OcspSettings};
+use crate::crypto::x509::revocation::{self, Fallback, RevocationEvidence};
 use crate::crypto::x509::test_pki::{anchors, authentication, card, now, pki};
-
-const ISSUING_DISTRIBUTION_POINT: der::Oid = &[2, 5, 29, 28];
 
 /// A directory of lists, and the set read from it.
 struct Place {
@@ -42,15 +44,16 @@ impl Place {
     fn check(
         &self,
         name: &str,
-        policy: &RevocationPolicy,
+        fallback: Fallback,
         at: DateTime<Utc>,
     ) -> Result<RevocationEvidence, &'static str> {
         let path = chain::verify(&anchors(), &authentication(name), now()).unwrap();
-        self.set.check(&path, policy, at).map_err(|error| error.code())
+        let answers = Answers::new(OcspSettings::default());
+        revocation::judge(&self.set, &answers, &path, fallback, at).map_err(|error| error.code())
     }
 
     fn of(&self, name: &str) -> Result<RevocationEvidence, &'static str> {
-        self.check(name, &RevocationPolicy::default(), now())
+        self.check(name, Fallback::Refuse, now())
     }
 
     fn fault(&self) -> String {
@@ -104,8 +107,10 @@ fn an_empty_list_revokes_nobody() {
 fn a_missing_list_refuses_unless_the_policy_says_otherwise() {
     let place = Place::with(&[]);
     assert_eq!(place.of("good"), Err("CERT-010"));
-    let lenient = RevocationPolicy { required: false, ..RevocationPolicy::default() };
-    assert_eq!(place.check("good", &lenient, now()), Ok(RevocationEvidence::Unchecked));
+    assert_eq!(place.check("good", Fallback::Accept, now()), Ok(RevocationEvidence::Unchecked));
+    for lenient in [Fallback::Younger(TimeDelta::days(30)), Fallback::Overdue(TimeDelta::days(7))] {
+        assert_eq!(place.check("good", lenient, now()), Err("CERT-010"), "there never was a good list");
+    }
     let root_only = Place::with(&[("root.crl", &pki().crls.root)]);
     assert_eq!(root_only.of("good"), Err("CERT-010"), "the list of another authority says nothing");
     let nowhere = CrlSet::load(Path::new("/nonexistent/crl"), &anchors(), now());
@@ -117,25 +122,28 @@ fn a_missing_list_refuses_unless_the_policy_says_otherwise() {
 fn an_old_list_refuses_after_the_grace_of_the_policy() {
     let place = Place::with(&[("persons.crl", persons())]);
     let at = |days| now() + TimeDelta::days(days);
-    let strict = RevocationPolicy::default();
-    let graceful = RevocationPolicy { grace: TimeDelta::days(2), ..RevocationPolicy::default() };
-    let lenient = RevocationPolicy { required: false, ..RevocationPolicy::default() };
     let stale = Ok(RevocationEvidence::Stale { as_of: now() });
-    assert_eq!(place.check("good", &strict, at(8)), Err("CERT-011"));
-    assert_eq!(place.check("good", &graceful, at(8)), stale);
-    assert_eq!(place.check("good", &graceful, at(10)), Err("CERT-011"));
-    assert_eq!(place.check("good", &lenient, at(300)), stale);
-    assert_eq!(place.check("revoked", &lenient, at(300)), Err("CERT-005"), "who was revoked stays revoked");
+    assert_eq!(place.check("good", Fallback::Refuse, at(8)), Err("CERT-011"));
+    let overdue = Fallback::Overdue(TimeDelta::days(2));
+    assert_eq!(place.check("good", overdue, at(8)), stale);
+    assert_eq!(place.check("good", overdue, at(10)), Err("CERT-011"));
+    let younger = Fallback::Younger(TimeDelta::days(9));
+    assert_eq!(place.check("good", younger, at(8)), stale);
+    assert_eq!(place.check("good", younger, at(9)), Err("CERT-011"), "its age counts, not its end");
+    let short = Fallback::Younger(TimeDelta::days(1));
+    assert!(place.check("good", short, at(6)).is_ok(), "a list in its time is good whatever its age");
+    assert_eq!(place.check("good", Fallback::Accept, at(300)), stale);
+    for fallback in [younger, overdue, Fallback::Accept] {
+        let verdict = place.check("revoked", fallback, at(300));
+        assert_eq!(verdict, Err("CERT-005"), "who was revoked stays revoked");
+    }
 }
 
 #[test]
 fn a_list_without_next_update_ages_all_the_same() {
     let place = Place::with(&[("persons.crl", &issue(&CrlTemplate { next_update: None, ..template() }))]);
     assert!(place.of("good").is_ok());
-    assert_eq!(
-        place.check("good", &RevocationPolicy::default(), now() + TimeDelta::days(8)),
-        Err("CERT-011")
-    );
+    assert_eq!(place.check("good", Fallback::Refuse, now() + TimeDelta::days(8)), Err("CERT-011"));
 }
 
 #[test]
@@ -171,7 +179,8 @@ fn lists_that_cannot_be_trusted_are_reported_and_not_used() {
             issue(&CrlTemplate { this_update: now() + TimeDelta::hours(1), ..template() }),
             "in the future",
         ),
-        ("delta", with(Extension::critical(DELTA_CRL_INDICATOR, der::integer(1))), "delta list"),
+        ("delta of nothing", with(Extension::critical(DELTA_CRL_INDICATOR, der::null())), "extensions"),
+        ("negative base", with(Extension::critical(DELTA_CRL_INDICATOR, vec![2, 1, 0xFF])), "extensions"),
         (
             "unknown critical",
             with(Extension::critical(&[1, 3, 6, 1, 4, 1, 99999, 7], der::null())),
@@ -180,13 +189,8 @@ fn lists_that_cannot_be_trusted_are_reported_and_not_used() {
         ("twice", with(Extension::new(CRL_NUMBER, der::integer(2))), "extension twice"),
         ("indirect", point(der::context_primitive(4, &[0xFF])), "indirect"),
         ("some reasons", point(der::context_primitive(3, &[6, 0x40])), "some reasons"),
-        ("relative", point(der::context(0, &der::context(1, &der::null()))), "relative to its issuer"),
-        (
-            "no address",
-            point(der::context(0, &der::context(0, &der::context(4, &der::sequence(&[]))))),
-            "without address",
-        ),
-        ("no point", point(der::context(0, &[])), "without address"),
+        ("no name", point(der::context(0, &der::context(0, &[]))), "without a name"),
+        ("no point", point(der::context(0, &[])), "without a name"),
         ("unknown member", point(der::context_primitive(6, &[0xFF])), "issuing distribution point"),
         ("foreign member", point(der::boolean(true)), "issuing distribution point"),
         ("attributes", point(der::context_primitive(5, &[0xFF])), "attribute certificates"),
@@ -213,8 +217,8 @@ fn an_entry_with_a_critical_extension_forbids_the_list() {
     let content = |entry: Vec<u8>| entry[2..].to_vec();
     let critical = Extension::critical(&[2, 5, 29, 29], der::sequence(&[]));
     let plain = Extension::new(&[2, 5, 29, 29], der::sequence(&[]));
-    assert!(matches!(list::entry_serial(&content(entry(critical)), 0), Err(ListFault::Critical(_))));
-    assert_eq!(list::entry_serial(&content(entry(plain)), 0).unwrap()[18..], [1, 2, 3]);
+    assert!(matches!(list::Entry::read(&content(entry(critical)), 0), Err(ListFault::Critical(_))));
+    assert_eq!(list::Entry::read(&content(entry(plain)), 0).unwrap().serial[18..], [1, 2, 3]);
 }
 
 /// A list that covers certificates of other distribution points only would let a revoked card pass.
@@ -234,10 +238,124 @@ fn a_list_counts_only_for_what_it_covers() {
         (scoped(vec![only_users]), Err("CERT-005")),
         (scoped(vec![here]), Err("CERT-005")),
         (scoped(vec![elsewhere]), Err("CERT-010")),
+        // A name below the issuer's that no card carries.
+        (
+            scoped(vec![der::context(
+                0,
+                &der::context(1, &der::sequence(&[der::oid(&[2, 5, 4, 3]), der::utf8("X")])),
+            )]),
+            Err("CERT-010"),
+        ),
         (scoped(vec![only_authorities]), Err("CERT-010")),
     ] {
         assert_eq!(Place::with(&[("persons.crl", &list)]).of("good"), expected);
     }
+}
+
+/// A delta list, number `number`, of what has changed since the full list number `base`.
+fn delta(number: u64, base: u64, entries: Vec<Revocation>) -> Vec<u8> {
+    let this_update = now() + TimeDelta::minutes(1);
+    let indicator = Extension::delta_indicator(base);
+    issue(&CrlTemplate {
+        number,
+        this_update,
+        extra_extensions: vec![indicator],
+        revoked: entries,
+        ..CrlTemplate::new(number, this_update, now() + TimeDelta::days(1))
+    })
+}
+
+#[test]
+fn a_delta_list_revokes_and_takes_off_what_the_full_list_holds() {
+    let full = issue(&CrlTemplate::new(5, now(), now() + TimeDelta::days(7)).revoke(revocation_of("nurse")));
+    let removal = Revocation { reason: Some(8), ..revocation_of("nurse") };
+    let update = delta(7, 5, vec![revocation_of("good"), removal]);
+    let place = Place::with(&[("full.crl", &full), ("delta.crl", &update)]);
+    assert_eq!(place.of("good"), Err("CERT-005"));
+    let as_of = now() + TimeDelta::minutes(1);
+    assert_eq!(place.of("nurse"), Ok(RevocationEvidence::Good { as_of }));
+    assert_eq!(place.of("employee"), Ok(RevocationEvidence::Good { as_of }));
+    let serial = |name: &str| revocation_of(name).serial;
+    let issuer = issuer_id(&pki().persons.certificate).unwrap();
+    assert!(place.set.revokes(&issuer, &serial("good")));
+    assert!(!place.set.revokes(&issuer, &serial("nurse")));
+    // Without the full list the delta says nothing of the others, so nobody is let in by it.
+    let alone = Place::with(&[("delta.crl", &update)]);
+    assert_eq!(alone.of("employee"), Err("CERT-010"));
+    assert!(alone.set.status()[0].list.as_ref().unwrap().is_delta);
+}
+
+/// RFC 5280 §5.2.4: a delta list that starts later than the full list at hand leaves out what happened between.
+#[test]
+fn a_delta_list_counts_only_with_the_full_list_that_it_changes() {
+    let full = |number| {
+        issue(&CrlTemplate::new(number, now(), now() + TimeDelta::days(7)).revoke(revocation_of("nurse")))
+    };
+    let removal = || vec![Revocation { reason: Some(8), ..revocation_of("nurse") }];
+    for (number, update, expected) in [
+        (5, delta(7, 5, removal()), Ok(())),
+        (6, delta(7, 5, removal()), Ok(())),
+        (4, delta(7, 5, removal()), Err("CERT-005")),
+        (7, delta(7, 5, removal()), Err("CERT-005")),
+        (8, delta(7, 5, removal()), Err("CERT-005")),
+    ] {
+        let place = Place::with(&[("full.crl", &full(number)), ("delta.crl", &update)]);
+        assert_eq!(place.of("nurse").map(|_| ()), expected, "full list {number}");
+    }
+    let other_scope =
+        Extension::issuing_distribution_point("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP-TEST.crl");
+    let template = CrlTemplate {
+        extra_extensions: vec![Extension::delta_indicator(5), other_scope],
+        revoked: removal(),
+        ..CrlTemplate::new(7, now(), now() + TimeDelta::days(1))
+    };
+    let place = Place::with(&[("full.crl", &full(5)), ("delta.crl", &issue(&template))]);
+    assert_eq!(place.of("nurse"), Err("CERT-005"), "of another scope");
+}
+
+/// `removeFromCRL` has no meaning in a full list (§5.3.1): whoever could slip it in must not free a card.
+#[test]
+fn in_a_full_list_nothing_is_taken_off() {
+    let removal = Revocation { reason: Some(8), ..revocation_of("good") };
+    let place = Place::with(&[("full.crl", &issue(&template().revoke(removal)))]);
+    assert_eq!(place.of("good"), Err("CERT-005"));
+}
+
+#[test]
+fn what_was_accepted_before_is_found_by_issuer_and_serial() {
+    let place = Place::with(&[("persons.crl", persons())]);
+    let issuer = issuer_id(&pki().persons.certificate).unwrap();
+    let serial = |name: &str| revocation_of(name).serial;
+    assert!(place.set.revokes(&issuer, &serial("revoked")));
+    assert!(!place.set.revokes(&issuer, &serial("good")));
+    let root = issuer_id(&pki().root.certificate).unwrap();
+    assert!(!place.set.revokes(&root, &serial("revoked")), "the same number of another authority");
+    // Once the authority itself is revoked, all of its cards are.
+    let authority = pki().persons.certificate.serial_number().to_bn().unwrap().to_vec();
+    let list = template().revoke(Revocation { serial: authority, at: now(), reason: Some(2) });
+    let list = pki().root.issue_crl(&list).unwrap();
+    let place = Place::with(&[("persons.crl", persons()), ("root.crl", &list)]);
+    assert!(place.set.revokes(&issuer, &serial("good")));
+}
+
+/// The certificates of IGC-Santé name an LDAP directory as well.
+#[test]
+fn addresses_come_from_authorities_lists_and_cards_and_are_http() {
+    let freshest =
+        Extension::distribution_points(FRESHEST_CRL, &["ldap://x/y", "http://igc.example/delta.crl"]);
+    let list = issue(&CrlTemplate { extra_extensions: vec![freshest], ..template() });
+    let place = Place::with(&[("persons.crl", &list)]);
+    let root = issuer_id(&pki().root.certificate).unwrap();
+    let issuer = issuer_id(&pki().persons.certificate).unwrap();
+    let source = |address: &str, issuer| Source { address: address.into(), issuer: Some(issuer) };
+    let expected = BTreeSet::from([
+        source("http://igc-sante.esante.gouv.fr/CRL/ACR-FO-TEST.crl", root),
+        source("http://igc.example/delta.crl", issuer),
+    ]);
+    assert_eq!(place.set.sources(), expected);
+    let path = chain::verify(&anchors(), &authentication("good"), now()).unwrap();
+    let expected = BTreeSet::from([source("http://igc-sante.esante.gouv.fr/CRL/ACI-FO-PP-TEST.crl", issuer)]);
+    assert_eq!(place.set.sources_of(&path).unwrap(), expected);
 }
 
 #[test]
@@ -331,6 +449,25 @@ proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
         prop_assert!(RevocationList::read(bytes.as_slice(), bytes.len() as u64, &[]).is_err());
+    }
+
+    /// What a genuine authority signs may be broken all the same.
+    #[test]
+    fn extensions_of_any_content_never_panic(
+        value in prop::collection::vec(any::<u8>(), 0..60),
+        which in 0_usize..4,
+        critical in any::<bool>(),
+    ) {
+        let kind: der::Oid =
+            [ISSUING_DISTRIBUTION_POINT, DELTA_CRL_INDICATOR, FRESHEST_CRL, &[2, 5, 29, 99]][which];
+        let extension = Extension { kind, critical, value };
+        let list = issue(&CrlTemplate { extra_extensions: vec![extension], ..template() });
+        let _ = inspect(&list, &[pki().persons.certificate.clone()]);
+    }
+
+    #[test]
+    fn entries_of_any_content_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+        let _ = list::Entry::read(&bytes, 0);
     }
 
     /// Lengths that lie must not make us allocate or read what is not there.

@@ -1,0 +1,85 @@
+//! The figures that a monitoring system of the hospital reads.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::App;
+use crate::card::verify::CardVerifier;
+use crate::clock::Time;
+use crate::telemetry::metrics::{self, Metrics, Sample};
+use crate::web::serve::{Listener, Patience, Transport};
+
+impl App {
+    /// Answers a monitoring system of this machine until `stop`, where the configuration says so. That it cannot is no
+    /// reason to sign nobody in.
+    pub(super) async fn serve_metrics(self, stop: CancellationToken) {
+        let Some(address) = self.config.metrics.listen else { return };
+        match Listener::bind(address, Transport::Plain { behind_proxy: false }).await {
+            Ok(listener) => {
+                tracing::info!(address = %listener.address(), "serving figures");
+                let router = metrics::routes(self.metrics());
+                listener.serve(router, Patience::default(), stop).await;
+            }
+            Err(error) => tracing::error!(code = error.code(), %error, "no figures are served"),
+        }
+    }
+
+    /// What `/metrics` and `/health/details` say.
+    fn metrics(&self) -> Metrics {
+        let (card, clock) = (Arc::clone(&self.card), self.clock.clone());
+        Metrics {
+            checks: self.health_checks(),
+            collect: Arc::new(move || {
+                card.verifier().map(|it| revocation(it, clock.now())).unwrap_or_default()
+            }),
+        }
+    }
+}
+
+/// How fresh the knowledge of revoked cards is.
+fn revocation(verifier: &CardVerifier, now: Time) -> Vec<Sample> {
+    let mut samples = Vec::new();
+    let mut add = |name, help, labels, value| samples.push(Sample { name, help, labels, value });
+    for list in verifier.deciding_lists() {
+        let kind = if list.is_delta { "delta" } else { "full" };
+        let labels = || vec![("issuer", list.issuer.clone()), ("kind", kind.to_owned())];
+        add(
+            "revocation_list_age_seconds",
+            "Since the list was made (thisUpdate)",
+            labels(),
+            seconds(now, list.this_update),
+        );
+        add(
+            "revocation_list_remaining_seconds",
+            "Until the list should be replaced (nextUpdate); negative: it is too old",
+            labels(),
+            -seconds(now, list.until),
+        );
+        add("revocation_list_entries", "Certificates that the list names", labels(), list.entries as f64);
+    }
+    for source in verifier.list_sources() {
+        add(
+            "revocation_list_fetch_failures",
+            "Failures to fetch the list since the last success",
+            vec![("address", source.address)],
+            f64::from(source.failures),
+        );
+    }
+    let (cards, responders) = verifier.answers().status();
+    for responder in responders {
+        add(
+            "ocsp_failures",
+            "Questions that a responder did not answer since the last answer",
+            vec![("address", responder.address)],
+            f64::from(responder.failures),
+        );
+    }
+    add("ocsp_cards", "Cards that responders are asked about", Vec::new(), cards as f64);
+    samples
+}
+
+fn seconds(now: Time, since: Time) -> f64 {
+    let milliseconds = (now - since).num_milliseconds() as f64;
+    milliseconds / 1000.0
+}
