@@ -105,6 +105,13 @@ impl StartError {
     }
 }
 
+/// How many more reports of workstations than requests of browsers one address may send: a whole site may stand behind it,
+/// each workstation with a report every twenty seconds.
+const CHANNEL_SHARE: NonZeroU32 = match NonZeroU32::new(10) {
+    Some(share) => share,
+    None => NonZeroU32::MIN,
+};
+
 /// Opens the database that the configuration names.
 ///
 /// # Errors
@@ -152,6 +159,8 @@ pub struct App {
     provider: Arc<Provider>,
     egress: Arc<Egress>,
     pages: Pages,
+    /// As `pages`, with the limit of the workstations' channels.
+    channels: Pages,
     certificates: Certificates,
 }
 
@@ -213,8 +222,25 @@ impl App {
             origin: OwnOrigin::of(&config.server.front_url),
             limit: Some(Arc::new(Limit::new(burst, per_minute, clock.clone()))),
         };
+        let (burst, per_minute) =
+            (burst.saturating_mul(CHANNEL_SHARE), per_minute.saturating_mul(CHANNEL_SHARE));
+        let channels =
+            Pages { limit: Some(Arc::new(Limit::new(burst, per_minute, clock.clone()))), ..pages.clone() };
         let certificates = Certificates::read(&config)?;
-        Ok(Self { config, db, clock, random, trail, seal, card, provider, egress, pages, certificates })
+        Ok(Self {
+            config,
+            db,
+            clock,
+            random,
+            trail,
+            seal,
+            card,
+            provider,
+            egress,
+            pages,
+            channels,
+            certificates,
+        })
     }
 
     /// The configuration.
@@ -254,6 +280,7 @@ impl App {
         let routes = Router::new().merge(oidc::routes(&self.provider)).merge(login::routes(&self.card));
         self.pages
             .around(routes)
+            .merge(self.channels.within_limits(login::channel_routes(&self.card)))
             .layer(middleware::from_fn_with_state(proxies, proxy::name_client))
             .layer(middleware::from_fn_with_state(operations, operation::track))
             // Asked for every few seconds, and by every page: not worth a line of the log each.

@@ -300,6 +300,7 @@ fn jitter(random: &dyn Random) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::card::protocol::WebOrigin;
 
     fn card(name: u8, insertion: u64) -> PresentCard {
         PresentCard { certificate: [name; 32], insertion }
@@ -344,5 +345,9 @@ mod tests {
         assert_eq!(seconds(&refused("WS-032"), 0), 60);
         assert_eq!(seconds(&refused("STORE-001"), 0), 1);
         assert_eq!(seconds(&AgentError::ServerAnswer(String::new()), 0), 300);
+        // What a proxy says while the server starts: no longer than a lease can bear.
+        let server = WebOrigin::parse("https://sceau.chu.example").unwrap();
+        let passing = AgentError::Unreachable { server, detail: "status 502 Bad Gateway".into() };
+        assert_eq!([0, 1, 60].map(|n| seconds(&passing, n)), [1, 2, 30]);
     }
 }

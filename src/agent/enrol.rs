@@ -6,6 +6,7 @@
 
 use std::time::Duration;
 
+use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -262,7 +263,12 @@ async fn send(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<Ve
                     .collect(),
                 message: refusal.message.chars().filter(|c| !c.is_control()).take(500).collect(),
             },
-            Err(_) => AgentError::ServerAnswer(format!("status {status}")),
+            // A server of the version before does not know the address. Anything else is said by what stands before the
+            // server, while it starts or is busy: it will pass.
+            Err(_) if matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED) => {
+                AgentError::ServerAnswer(format!("status {status}"))
+            }
+            Err(_) => AgentError::Unreachable { server: server.clone(), detail: format!("status {status}") },
         });
     }
     Ok(body)

@@ -150,7 +150,7 @@ impl App {
 
     /// Ends the sessions that ran out, and deletes what nobody will ask for any more.
     async fn clean_up(self) -> Outcome {
-        if let Some(limit) = &self.pages.limit {
+        for limit in [&self.pages.limit, &self.channels.limit].into_iter().flatten() {
             limit.forget_idle();
         }
         if !self.alone("clean-up", CLEAN_UP).await? {
@@ -173,14 +173,15 @@ impl App {
         store::channel::delete_silent(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
-        let long_gone = now - WORKSTATIONS_KEPT;
-        while store::site_token::delete_expired_workstations(db, long_gone, BATCH).await.map_err(said)?
-            >= full
-        {}
         while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::session::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        // After the sessions that were opened there.
+        let long_gone = now - WORKSTATIONS_KEPT;
+        while store::site_token::delete_expired_workstations(db, long_gone, BATCH).await.map_err(said)?
+            >= full
+        {}
         while store::logout_delivery::delete_old(db, now - DELIVERIES_KEPT, BATCH).await.map_err(said)?
             >= full
         {}

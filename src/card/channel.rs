@@ -7,7 +7,8 @@
 //!
 //! Nobody is ever signed in by a report, nor is a locked session opened by one.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::Json;
 use axum::body::Bytes;
@@ -117,33 +118,42 @@ impl ChannelRefusal {
 /// The answers of this node that are held back.
 #[derive(Debug)]
 pub(super) struct Held {
-    woken: broadcast::Sender<Wake>,
+    /// By workstation, so that a report wakes nobody else's.
+    woken: Mutex<HashMap<WorkstationId, broadcast::Sender<Wake>>>,
     stop: CancellationToken,
 }
 
 /// Whose answers are held back no longer.
 #[derive(Debug, Clone, Copy)]
 struct Wake {
-    workstation: WorkstationId,
     /// Only those to reports over this channel, before this one; none: all.
     before: Option<(ChannelId, u32)>,
 }
 
 impl Default for Held {
     fn default() -> Self {
-        Self { woken: broadcast::Sender::new(1024), stop: CancellationToken::new() }
+        Self { woken: Mutex::default(), stop: CancellationToken::new() }
     }
 }
 
 impl Held {
     /// Answers the workstation now, so that its next report comes at once.
     pub(super) fn wake(&self, workstation: WorkstationId) {
-        self.tell(Wake { workstation, before: None });
+        self.tell(workstation, Wake { before: None });
     }
 
-    fn tell(&self, wake: Wake) {
+    fn tell(&self, workstation: WorkstationId, wake: Wake) {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
         // Nobody listens where nothing is held here; another node's answer comes within seconds by itself.
-        let _ = self.woken.send(wake);
+        if woken.get(&workstation).is_some_and(|sender| sender.send(wake).is_err()) {
+            woken.remove(&workstation);
+        }
+    }
+
+    /// What is told of a workstation from now on. There are at most as many as workstations that are enrolled.
+    fn listen(&self, workstation: WorkstationId) -> broadcast::Receiver<Wake> {
+        let mut woken = self.woken.lock().unwrap_or_else(PoisonError::into_inner);
+        woken.entry(workstation).or_insert_with(|| broadcast::Sender::new(16)).subscribe()
     }
 
     /// Answers everybody from now on without waiting.
@@ -154,10 +164,8 @@ impl Held {
     /// Until there is something to say to the workstation beyond `report`, but no longer than it wishes.
     async fn wait(&self, report: &ChannelReport, mut woken: broadcast::Receiver<Wake>) {
         let concerns = |wake: Wake| {
-            wake.workstation == report.workstation
-                && wake
-                    .before
-                    .is_none_or(|(channel, number)| channel == report.channel && report.number < number)
+            let superseded = |(channel, number)| channel == report.channel && report.number < number;
+            wake.before.is_none_or(superseded)
         };
         let woken = async {
             loop {
@@ -232,7 +240,7 @@ impl CardLogin {
         let refused = |refusal| Failed(refusal, Some(workstation.clone()));
         self.check_sender(&workstation, &report.audience, report.issued_at).map_err(refused)?;
         // Before its effect, so that nothing happens in between unheard.
-        let woken = self.held.woken.subscribe();
+        let woken = self.held.listen(workstation.id);
         let now = self.now();
         let taken = store::channel::report(
             &self.parts.db,
@@ -262,7 +270,7 @@ impl CardLogin {
             Reported::Refused => return Err(refused(ChannelRefusal::WorkstationRefused)),
         }
         // An answer to an earlier report that is held back has nothing more to wait for.
-        self.held.tell(Wake { workstation: workstation.id, before: Some((report.channel, report.number)) });
+        self.held.tell(workstation.id, Wake { before: Some((report.channel, report.number)) });
         self.held.wait(&report, woken).await;
         Ok(self.channel_answer(workstation.id, report.channel, report.number).await?)
     }

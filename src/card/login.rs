@@ -151,6 +151,13 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(STANDING_PATH, post(standing::answer))
         .route(TERMINAL_BEGIN_PATH, post(terminal::begin))
         .route(TERMINAL_FINISH_PATH, post(terminal::finish))
+        .with_state(Arc::clone(login))
+}
+
+/// What the agents of workstations report by themselves. Apart, since it has a limit of its own: a browser that asks too
+/// often must not silence the workstations behind the same address, whose silence locks sessions.
+pub fn channel_routes(login: &Arc<CardLogin>) -> Router {
+    Router::new()
         .route(CHANNEL_OPENING_PATH, post(channel::open))
         .route(CHANNEL_PATH, post(channel::report))
         .with_state(Arc::clone(login))

@@ -286,7 +286,10 @@ pub async fn delete_expired_workstations(db: &Db, before: Time, limit: i64) -> R
     write!(db, c => {
         let deleted = sqlx::query(
             "DELETE FROM workstation WHERE id IN (
-               SELECT id FROM workstation WHERE good_until <= $1 AND revoked_at IS NULL LIMIT $2)",
+               SELECT w.id FROM workstation w WHERE w.good_until <= $1 AND w.revoked_at IS NULL
+               AND NOT EXISTS (SELECT 1 FROM session s WHERE s.workstation_id = w.id)
+               AND NOT EXISTS (SELECT 1 FROM workstation_channel c WHERE c.workstation_id = w.id)
+               LIMIT $2)",
         )
         .bind(before)
         .bind(limit)

@@ -46,14 +46,20 @@ impl Pages {
     /// before, so their layers go around this.
     pub fn around(&self, router: Router) -> Router {
         let (unknown, wrong_method) = (self.clone(), self.clone());
-        router
+        let router = router
             .fallback(async move |request: Request| {
                 unknown.error(&Asker::of(&request.into_parts().0), StatusCode::NOT_FOUND, "WEB-003")
             })
             .method_not_allowed_fallback(async move |request: Request| {
                 let asker = Asker::of(&request.into_parts().0);
                 wrong_method.error(&asker, StatusCode::METHOD_NOT_ALLOWED, "WEB-004")
-            })
+            });
+        self.within_limits(router)
+    }
+
+    /// Around routes that stand beside those of [`Self::around`]: faults, time, size, rate.
+    pub fn within_limits(&self, router: Router) -> Router {
+        router
             .layer(DefaultBodyLimit::max(BODY_LIMIT))
             .layer(middleware::from_fn_with_state(self.clone(), shield))
     }

@@ -67,7 +67,9 @@ impl Hospital {
     /// The server's code for a request that comes from `address`.
     async fn post(&self, jws: &str, address: &str) -> String {
         let address: IpAddr = address.parse().unwrap();
-        let router = login::routes(&self.login).layer(Extension(ClientAddress(address)));
+        let router = login::routes(&self.login)
+            .merge(login::channel_routes(&self.login))
+            .layer(Extension(ClientAddress(address)));
         let body = Body::from(serde_json::json!({ "jws": jws }).to_string());
         let request = http::Request::post(ENROL_PATH).body(body).unwrap();
         let response = router.oneshot(request).await.unwrap();

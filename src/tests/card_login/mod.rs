@@ -135,7 +135,7 @@ impl Hospital {
         change(&mut parts);
         let login = CardLogin::new(parts);
         let named = middleware::from_fn_with_state(TrustedProxies::default(), proxy::name_client);
-        let router = login::routes(&login).layer(named);
+        let router = login::routes(&login).merge(login::channel_routes(&login)).layer(named);
         tokio::spawn(listener.serve(router, Patience::default(), CancellationToken::new()));
         let hospital = Self { db, clock, trail, seal, login, front, address, dir };
         hospital.register_client().await;

@@ -373,8 +373,8 @@ error-CARD-045 = This address opens from the sign-in page only.
 
 ## Errors of sessions
 
-error-SESSION-001 = Your session is locked.
-    .action = Put your card back into the reader and enter your PIN: the services you had open are still there.
+error-SESSION-001 = The session that is open in this browser is locked.
+    .action = If it is yours, put your card back and enter your PIN: the services you had open are still there. If you sign in with another card, that session will be closed.
 
 ## Errors of the database
 

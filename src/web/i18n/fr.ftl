@@ -373,8 +373,8 @@ error-CARD-045 = Cette adresse ne s’ouvre que depuis la page de connexion.
 
 ## Erreurs des sessions
 
-error-SESSION-001 = Votre session est verrouillée.
-    .action = Remettez votre carte dans le lecteur et saisissez votre code : vous retrouverez vos services ouverts.
+error-SESSION-001 = La session ouverte sur ce navigateur est verrouillée.
+    .action = Si c’est la vôtre, remettez votre carte et saisissez votre code : vous retrouverez vos services ouverts. Si vous vous connectez avec une autre carte, cette session sera fermée.
 
 ## Erreurs de la base de données
 
