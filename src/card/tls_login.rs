@@ -228,10 +228,10 @@ impl Attempt<'_> {
     async fn finish_with_certificate(&mut self, body: &[u8], frame: &Frame) -> Result<Response, Refusal> {
         self.login.own.check_origin(self.headers)?;
         let brought = read(body)?;
-        let Proven { transaction, card, acr } = self.proven_by(&brought).await?;
+        let Proven { transaction, card, acr, fresh } = self.proven_by(&brought).await?;
         let person = self.person(&transaction, &card).await?;
         self.learn(|event| event.confirmed("holder").note("PIN: middleware"));
-        let authentication = authentication(person, &card, acr, self.login.now());
+        let authentication = authentication(person, &card, acr, fresh, self.login.now());
         let finish = Finish { same_tab: true, ..self.finish_page(&transaction) };
         let hash = brought.handle_hash();
         self.complete(&transaction, Proof::Certificate(&hash), authentication, finish, frame).await
@@ -250,7 +250,7 @@ impl Attempt<'_> {
             }
         };
         self.check_open(&transaction)?;
-        let acr = self.way(&transaction)?.acr;
+        let &CertificateLogin { acr, fresh, .. } = self.way(&transaction)?;
         let offered = store::login_transaction::offered_certificate(db, transaction.id).await?;
         let offered = offered.filter(|offered| constant_time_eq(&offered.certificate_handle, &hash));
         let offered = offered.ok_or(Refusal::UnknownHandle)?;
@@ -261,7 +261,7 @@ impl Attempt<'_> {
         let verifier = self.login.parts.verifier.as_ref().ok_or(Refusal::NoAuthorities)?;
         let card = verifier.verify_certificate(&der, self.login.now())?;
         self.saw(&card);
-        Ok(Proven { transaction, card, acr })
+        Ok(Proven { transaction, card, acr, fresh })
     }
 
     /// What the way is made of, if it may be used for this sign-in, from here.
@@ -284,10 +284,11 @@ struct Proven {
     transaction: LoginTransaction,
     card: VerifiedCard,
     acr: Acr,
+    fresh: bool,
 }
 
 /// What a card proves whose PIN somebody else took.
-fn authentication(person: PersonId, card: &VerifiedCard, acr: Acr, now: Time) -> Authentication {
+fn authentication(person: PersonId, card: &VerifiedCard, acr: Acr, fresh: bool, now: Time) -> Authentication {
     Authentication {
         person,
         acr,
@@ -301,6 +302,7 @@ fn authentication(person: PersonId, card: &VerifiedCard, acr: Acr, now: Time) ->
             issuer: Some(hex::encode(card.issuer)),
             pin: "middleware".to_owned(),
             interface: "contact".to_owned(),
+            fresh,
         },
     }
 }

@@ -42,6 +42,8 @@ pub(super) enum AccessError {
     SessionOver,
     #[error("the session is locked: its card is out")]
     SessionLocked,
+    #[error("the session moved to a zone that the relying party may not be used from")]
+    Zone,
     #[error("the relying party is gone or disabled")]
     ClientGone,
     #[error(transparent)]
@@ -60,6 +62,7 @@ impl AccessError {
             Self::Revoked => "OIDC-073",
             Self::SessionOver => "OIDC-074",
             Self::SessionLocked => "OIDC-076",
+            Self::Zone => "OIDC-077",
             Self::ClientGone => "OIDC-075",
             Self::Person(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
@@ -105,6 +108,9 @@ pub(super) async fn foundation(
         Standing::Alive => {}
         Standing::Locked => return Err(AccessError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(AccessError::SessionOver),
+    }
+    if !client.demands().admit(&session.zone) {
+        return Err(AccessError::Zone);
     }
     let subject = match provider.subject(grant.person_id, &client).await {
         Ok(subject) => subject,

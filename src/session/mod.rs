@@ -141,6 +141,9 @@ pub enum Evidence {
         pin: String,
         /// contact: the contactless side of a card holds another certificate.
         interface: String,
+        /// Whether the establishment counts it as a proof of the moment.
+        #[serde(default)]
+        fresh: bool,
     },
 }
 

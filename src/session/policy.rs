@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::Session;
+use super::{Evidence, Session};
 use crate::clock::Time;
 
 /// How far into the future a lease may reach beyond its own length before it is seen for what it is: written by a clock
@@ -255,9 +255,11 @@ impl Session {
             || (watched && !self.leased_until.is_some_and(|until| policy.holds(until, now)))
     }
 
-    /// Whether the sign-in is recent enough for `max_age` (OpenID Connect Core §3.1.2.1).
+    /// Whether the sign-in is recent enough for `max_age` (OpenID Connect Core §3.1.2.1). One whose PIN may have been typed
+    /// hours before never is, whoever asks.
     pub fn is_fresh(&self, max_age: TimeDelta, now: Time) -> bool {
-        now - self.auth_time <= max_age
+        let of_the_moment = !matches!(self.evidence, Evidence::CardCertificate { fresh: false, .. });
+        of_the_moment && now - self.auth_time <= max_age
     }
 }
 
@@ -275,7 +277,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::{CountingRandom, PersonId, SessionId, WorkstationId};
-    use crate::session::{Acr, AuthMode, Evidence};
+    use crate::session::{Acr, AuthMode};
 
     fn zone(zone: &str, shared: bool) -> Station {
         Station { zone: zone.into(), shared }
@@ -386,6 +388,21 @@ mod tests {
             zone: String::new(),
             shared: false,
         }
+    }
+
+    #[test]
+    fn a_certificate_whose_pin_was_typed_who_knows_when_is_never_fresh() {
+        let now = MockClock::default().now();
+        let proven = |fresh| Evidence::CardCertificate {
+            card_number: String::new(),
+            certificate_sha256: String::new(),
+            serial: String::new(),
+            pin: "middleware".into(),
+            interface: "contact".into(),
+            fresh,
+        };
+        let is_fresh = |evidence| Session { evidence, ..session(now) }.is_fresh(TimeDelta::minutes(5), now);
+        assert!(!is_fresh(proven(false)) && is_fresh(proven(true)) && is_fresh(session(now).evidence));
     }
 
     #[test]

@@ -310,6 +310,9 @@ mod tests {
     use crate::clock::{Clock as _, MockClock};
     use crate::crypto::random::SystemRandom;
     use crate::ids::CountingRandom;
+    use crate::session::IdleGroup;
+    use crate::store::session::tests::{card_session, somebody};
+    use crate::store::session::{self, Watched};
     use crate::store::testing::on_both;
     use crate::store::workstation;
 
@@ -501,6 +504,30 @@ mod tests {
             let mut left: Vec<_> = left.iter().map(|one| one.host_name.as_str()).collect();
             left.sort_unstable();
             assert_eq!(left, ["vdi-2", "vdi-3"]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_workstation_stays_as_long_as_a_session_that_was_opened_there() {
+        on_both(async |db| {
+            let fleet = Fleet::with(db, 1, Some(3600)).await;
+            assert_eq!(fleet.admit("vdi-1", "a").await, Admission::Done);
+            let place = place_of(&fleet.db, fleet.token.id, "vdi-1").await.unwrap().unwrap();
+            let (now, random) = (fleet.clock.now(), &fleet.random);
+            let person = somebody(&fleet.db, now, random).await;
+            let mut new = card_session(person, 1, now, random);
+            new.watched = Some(Watched { workstation: place.id, card: "00".into(), leased_until: Some(now) });
+            session::begin(&fleet.db, &new, now).await.unwrap();
+
+            fleet.clock.advance(TimeDelta::days(8));
+            let now = fleet.clock.now();
+            assert_eq!(delete_expired_workstations(&fleet.db, now, 10).await.unwrap(), 0);
+            let group = IdleGroup { zone: None, shared: false, idle: TimeDelta::minutes(30) };
+            let event = |_, _| fleet.event(Kind::SessionEnded);
+            assert_eq!(session::end_expired(&fleet.db, &group, 10, &event, now, random).await.unwrap(), 1);
+            assert_eq!(session::delete_old(&fleet.db, now, 10).await.unwrap(), 1);
+            assert_eq!(delete_expired_workstations(&fleet.db, now, 10).await.unwrap(), 1);
         })
         .await;
     }

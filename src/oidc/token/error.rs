@@ -57,6 +57,9 @@ pub(super) enum TokenError {
     /// Its card is out: the person opens it again by a new authorization request.
     #[error("Session locked, sign in again")]
     SessionLocked,
+    /// It was opened again in a zone that the client may not be used from.
+    #[error("Session moved to another zone")]
+    Zone,
     /// The person was disabled, or is no longer admitted.
     #[error("User disabled")]
     Person(#[source] SubjectError),
@@ -92,6 +95,7 @@ impl TokenError {
             Self::Revoked => "OIDC-064",
             Self::SessionOver => "OIDC-065",
             Self::SessionLocked => "OIDC-067",
+            Self::Zone => "OIDC-068",
             Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
             Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
             Self::Overtaken => "OIDC-066",
@@ -145,6 +149,7 @@ impl IntoResponse for TokenError {
             | Self::Revoked
             | Self::SessionOver
             | Self::SessionLocked
+            | Self::Zone
             | Self::Person(_)
             | Self::Overtaken => "invalid_grant",
         };

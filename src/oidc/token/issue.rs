@@ -40,6 +40,9 @@ pub(super) async fn standing(
         Standing::Locked => return Err(TokenError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(TokenError::SessionOver),
     }
+    if !client.demands().admit(&session.zone) {
+        return Err(TokenError::Zone);
+    }
     let subject = provider.subject(grant.person_id, client).await?;
     Ok((session, subject))
 }

@@ -146,9 +146,14 @@ async fn a_service_asks_for_more_than_the_place_and_has_it_alone() {
 async fn a_service_is_used_from_its_zones_only() {
     let desk = Desk::at("bureaux").await;
     let stand = &desk.stand;
+    let tokens = stand.tokens(&desk.browser).await;
     let demands = Demands { zones: vec!["bloc".into()], ..Demands::default() };
     let event = stand.event(Kind::ClientChanged);
     store::client::set_demands(&stand.db, "rp", &demands, stand.clock.now(), &event).await.unwrap();
+    // Also what it was given before.
+    assert_eq!(stand.refresh("rp", tokens["refresh_token"].as_str().unwrap()).await.error(), "invalid_grant");
+    assert_eq!(stand.events().await.last().unwrap(), "token.refused OIDC-068");
+    assert_eq!(stand.userinfo(tokens["access_token"].as_str().unwrap()).await.status, 401);
     let page = stand.authorize(&[], &desk.browser.cookie).await;
     assert_eq!((page.status.as_u16(), page.body.contains("OIDC-021")), (403, true), "{}", page.body);
     assert_eq!(stand.events().await.last().unwrap(), "authorization.refused OIDC-021");
