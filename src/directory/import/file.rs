@@ -149,7 +149,7 @@ impl Extraction {
     ///
     /// # Errors
     /// [`ImportError::Read`]; [`ImportError::Cut`] where the last line is not whole.
-    pub fn next(&mut self) -> Result<Option<Line>, ImportError> {
+    pub fn next_line(&mut self) -> Result<Option<Line>, ImportError> {
         let failed = |error| ImportError::Read { file: self.path.clone(), line: self.line, error };
         self.buffer.clear();
         let limit = LONGEST_LINE as u64;
@@ -300,7 +300,7 @@ mod tests {
         let mut file =
             Extraction::of(Path::new("x"), bytes.len() as u64, std::io::Cursor::new(bytes)).ok()?;
         let mut count = 0;
-        while let Ok(Some(_)) = file.next() {
+        while let Ok(Some(_)) = file.next_line() {
             count += 1;
         }
         Some(count)

@@ -102,7 +102,7 @@ pub(super) fn read(
     };
     let mut before = 0;
     for mut file in files {
-        while let Some(line) = file.next()? {
+        while let Some(line) = file.next_line()? {
             reader.harvest.lines += 1;
             let added = match line.content {
                 Ok((id, row)) => {
