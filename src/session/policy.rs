@@ -397,7 +397,7 @@ mod tests {
             card_number: String::new(),
             certificate_sha256: String::new(),
             serial: String::new(),
-            issuer: String::new(),
+            issuer: None,
             pin: "middleware".into(),
             interface: "contact".into(),
             fresh,
