@@ -4,6 +4,7 @@
 #   make test     all tests, those with real parts (pcscd, Chromium, Apache, PostgreSQL) included
 #   make check    formatting, lints, licences, documentation
 #   make bench    figures
+#   make hw-test-real   try a card of your own in a real reader; SIGN=1 signs too, READER=NAME names the reader
 #   make setup    what the others need: Debian packages, and tools under target/tools
 
 SHELL := /bin/bash
@@ -15,7 +16,7 @@ export PATH := $(tools)/bin:$(PATH)
 # The demonstration is built without the long optimisation of a release.
 demo_profile := dev
 
-.PHONY: help setup demo test check bench
+.PHONY: help setup demo test check bench hw-test-real
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -47,3 +48,9 @@ check:
 bench:
 	@.ci/setup build
 	cargo bench --workspace
+
+# Sends no PIN without SIGN=1, and asks once more before it does.
+hw-test-real:
+	@.ci/setup build
+	cargo run --quiet --package sceau-hw-tests --bin sceau-hw-test-real -- \
+		$(if $(filter 1,$(SIGN)),--sign) $(if $(READER),--reader '$(READER)')

@@ -87,6 +87,7 @@ pub struct Profile {
     pub name: String,
     /// National identifier of the holder with its type digit, e.g. `8` + RPPS.
     pub id_nat: String,
+    /// Empty on a card that bears no name, as some of an establishment do.
     pub family_name: String,
     pub given_name: String,
     /// Profession in words, as in the subject.
@@ -102,6 +103,9 @@ pub struct Profile {
     /// TRE_R01.
     pub know_how: Vec<String>,
     pub employer: Option<Employer>,
+    /// Whether it has a technical key behind its antenna too.
+    #[serde(default)]
+    pub contactless: bool,
     pub not_before: DateTime<Utc>,
     pub not_after: DateTime<Utc>,
 }
@@ -121,6 +125,7 @@ impl Profile {
             profession_code: Some(10),
             know_how: vec!["SM26".to_owned()],
             employer: None,
+            contactless: false,
             not_before,
             not_after: not_before + years(3),
         }
@@ -163,6 +168,15 @@ impl Profile {
             .with(Extension::extended_key_usage(&[EMAIL_PROTECTION]))
     }
 
+    /// The profile of the technical certificate behind the antenna. All of it is presumed: its issuer, its subject, and
+    /// that its extended key usage is that of authentication without smart card logon, by which the official library
+    /// tells the authentication certificate of the contacts.
+    pub fn technical(&self, addresses: &Addresses) -> Template {
+        self.common(addresses)
+            .with(Extension::key_usage(&[Usage::DigitalSignature]))
+            .with(Extension::extended_key_usage(&[CLIENT_AUTH]))
+    }
+
     fn common(&self, addresses: &Addresses) -> Template {
         let mut template = Template::new(self.subject(), self.not_before, self.not_after)
             .with(Extension::end_entity())
@@ -199,11 +213,17 @@ impl Profile {
             elements.push(Rdn::one(Attribute::utf8(ORGANIZATIONAL_UNIT, &employer.structure_id)));
         }
         elements.extend(self.title.as_deref().map(|title| Rdn::one(Attribute::utf8(TITLE, title))));
-        elements.push(Rdn::several(vec![
-            Attribute::utf8(GIVEN_NAME, &self.given_name),
-            Attribute::utf8(COMMON_NAME, &self.id_nat),
-            Attribute::utf8(SURNAME, &self.family_name),
-        ]));
+        let named = |kind, name: &str| (!name.is_empty()).then(|| Attribute::utf8(kind, name));
+        elements.push(Rdn::several(
+            [
+                named(GIVEN_NAME, &self.given_name),
+                Some(Attribute::utf8(COMMON_NAME, &self.id_nat)),
+                named(SURNAME, &self.family_name),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        ));
         Name(elements)
     }
 }
@@ -213,29 +233,41 @@ pub const WRONG_ISSUER: &str = "wrong-issuer";
 /// Name of the card whose certificates are in the revocation list.
 pub const REVOKED: &str = "revoked";
 
+/// Name of the card that bears no name.
+pub const NAMELESS: &str = "nameless";
+
+/// TRE_G02.
+const CPF: u8 = 1;
+const CPE: u8 = 2;
+const CPA: u8 = 3;
+
 /// Every card of the set. The people are those of the test kit of ANS or in its manner; none of them exists.
 pub fn profiles(now: DateTime<Utc>) -> Vec<Profile> {
-    let doctor = |name: &str, id, family: &str, number| Profile::new(name, id, family, number, now);
+    let doctor =
+        |name: &str, id: &str, family: &str, number: &str| Profile::new(name, id, family, number, now);
+    // A card of somebody who works for `structure`, whose register there says `id`.
+    let staff = |name: &str, id: &str, family: &str, number: &str, card_type: u8, structure: &str| Profile {
+        title: None,
+        card_type: Some(card_type),
+        profession_code: None,
+        know_how: Vec::new(),
+        employer: Some(Employer {
+            structure_id: structure.to_owned(),
+            name: "HOPITAL GENERIQUE FIN VARI".to_owned(),
+            place: "Paris (75)".to_owned(),
+        }),
+        ..doctor(name, id, family, number)
+    };
     vec![
-        doctor("good", "899700366240", "DOC0036624", "2800300010"),
+        Profile { contactless: true, ..doctor("good", "899700366240", "DOC0036624", "2800300010") },
         Profile {
             title: Some("Infirmier".to_owned()),
             profession_code: Some(60),
             know_how: Vec::new(),
+            contactless: true,
             ..doctor("nurse", "899700300017", "INF0030001", "2800300028")
         },
-        Profile {
-            title: None,
-            card_type: Some(2),
-            profession_code: None,
-            know_how: Vec::new(),
-            employer: Some(Employer {
-                structure_id: "10B0168811".to_owned(),
-                name: "HOPITAL GENERIQUE FIN VARI".to_owned(),
-                place: "Paris (75)".to_owned(),
-            }),
-            ..doctor("employee", "30B0168811/CPET00001", "EMP0000001", "2800300036")
-        },
+        staff("employee", "30B0168811/CPET00001", "EMP0000001", "2800300036", CPE, "10B0168811"),
         doctor(REVOKED, "899700300025", "DOC0030002", "2800300044"),
         doctor("expired", "899700300033", "DOC0030003", "2800300051").lasting(now - years(4)),
         doctor("not-yet-valid", "899700300041", "DOC0030004", "2800300069")
@@ -247,6 +279,25 @@ pub fn profiles(now: DateTime<Utc>) -> Vec<Profile> {
             card_number: None,
             card_type: None,
             ..doctor("software", "899700366240", "DOC0036624", "")
+        },
+        // In training: known by an RPPS number like any other.
+        Profile {
+            title: Some("Étudiant".to_owned()),
+            card_type: Some(CPF),
+            know_how: Vec::new(),
+            ..doctor("student", "899700300058", "ETU0030005", "2800300077")
+        },
+        // The director of an establishment: the same type in the certificate as its employees.
+        staff("director", "30B0168811/CDET00001", "DIR0000001", "2800300085", CPE, "10B0168811"),
+        // Employees known by other registers: SIREN, SIRET, a practice by RPPS, a practice by ADELI.
+        staff("employee-siren", "4123456782/CPET00002", "EMP0000002", "2800300093", CPE, "2123456782"),
+        staff("authorised", "500000001815646/CPAT00045", "AUT0000045", "2800300101", CPA, "300000001815646"),
+        staff("practice-rpps", "699700366240008/12", "SEC0000012", "2800300119", CPE, "499700366240008"),
+        staff("practice-adeli", "100B60875100/7", "SEC0000007", "2800300127", CPE, "000B60875100"),
+        // A card of a service, which bears no name.
+        Profile {
+            given_name: String::new(),
+            ..staff(NAMELESS, "30B0168811/CPET00099", "", "2800300135", CPE, "10B0168811")
         },
     ]
 }

@@ -6,6 +6,7 @@
 //! crl/aci-fo-pp-test.crl              DER; crl/acr-fo-test.crl
 //! cards/<name>/auth.crt auth.key      authentication certificate and key, PEM
 //!              sign.crt sign.key      signature certificate and key, PEM
+//!              tech.crt tech.key      technical certificate and key of the antenna, PEM, where it has one
 //!              card.json              holder and kind of card (`Profile`)
 //! organisations/<name>.crt .key       certificates of establishments and servers
 //! ocsp/responder.crt .key             answers for the cards by OCSP: `openssl ocsp -rsigner … -rkey …
@@ -95,8 +96,9 @@ impl Pki {
         self.write_crls(dir)?;
         for card in &self.cards {
             let place = dir.join("cards").join(&card.profile.name);
-            write_pair(&place, "auth", &card.authentication)?;
-            write_pair(&place, "sign", &card.signature)?;
+            for (name, pair) in card.pairs() {
+                write_pair(&place, name, pair)?;
+            }
             let path = place.join("card.json");
             let mut json = serde_json::to_vec_pretty(&card.profile)
                 .map_err(|source| Error::Profile { path: path.clone(), source })?;
@@ -174,7 +176,13 @@ impl Card {
         let path = dir.join("card.json");
         let profile: Profile =
             serde_json::from_slice(&read(&path)?).map_err(|source| Error::Profile { path, source })?;
-        Ok(Self { profile, authentication: read_pair(dir, "auth")?, signature: read_pair(dir, "sign")? })
+        let technical = profile.contactless.then(|| read_pair(dir, "tech")).transpose()?;
+        Ok(Self {
+            profile,
+            authentication: read_pair(dir, "auth")?,
+            signature: read_pair(dir, "sign")?,
+            technical,
+        })
     }
 }
 

@@ -79,6 +79,21 @@ pub struct Card {
     pub profile: Profile,
     pub authentication: KeyPair,
     pub signature: KeyPair,
+    /// Behind the antenna, on cards that have one.
+    pub technical: Option<KeyPair>,
+}
+
+impl Card {
+    /// Its keys and certificates, with the name of their files.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&'static str, &KeyPair)> {
+        [
+            ("auth", Some(&self.authentication)),
+            ("sign", Some(&self.signature)),
+            ("tech", self.technical.as_ref()),
+        ]
+        .into_iter()
+        .filter_map(|(name, pair)| pair.map(|pair| (name, pair)))
+    }
 }
 
 /// A certificate of an establishment (the `AUTH_CLI` offer) or of a server.
@@ -122,8 +137,9 @@ impl Pki {
             .collect();
         let mut authority_keys = keys::generate(4, options.authority_bits)?.into_iter();
         let organisations_count = if options.organisations { ORGANISATIONS.len() } else { 0 };
-        let mut keys =
-            keys::generate(profiles.len() * 2 + organisations_count + 1, options.card_bits)?.into_iter();
+        let technical_count = profiles.iter().filter(|profile| profile.contactless).count();
+        let count = profiles.len() * 2 + technical_count + organisations_count + 1;
+        let mut keys = keys::generate(count, options.card_bits)?.into_iter();
         let mut authority_key = || authority_keys.next().ok_or_else(out_of_keys);
         let mut key = || keys.next().ok_or_else(out_of_keys);
 
@@ -150,7 +166,9 @@ impl Pki {
             };
             let authentication = issue(profile.authentication_at(&options.addresses))?;
             let signature = issue(profile.signature_at(&options.addresses))?;
-            cards.push(Card { profile, authentication, signature });
+            let technical =
+                profile.contactless.then(|| issue(profile.technical(&options.addresses))).transpose()?;
+            cards.push(Card { profile, authentication, signature, technical });
         }
         let mut organisation_certificates = Vec::new();
         for organisation in ORGANISATIONS.iter().take(organisations_count) {
@@ -174,7 +192,7 @@ impl Pki {
         let number = u64::try_from(now.timestamp()).unwrap_or(1);
         let mut persons = CrlTemplate::new(number, now, now + validity);
         for card in self.cards.iter().filter(|card| card.profile.name == card::REVOKED) {
-            for pair in [&card.authentication, &card.signature] {
+            for (_, pair) in card.pairs() {
                 persons = persons.revoke(Revocation {
                     serial: pair.certificate.serial_number().to_bn()?.to_vec(),
                     at: now - TimeDelta::days(1),

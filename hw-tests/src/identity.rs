@@ -39,6 +39,7 @@ impl Identity {
             serial,
             authentication: pair(&card.authentication)?,
             signature: pair(&card.signature)?,
+            technical: card.technical.as_ref().map(pair).transpose()?,
             pin: PIN.to_owned(),
             puk: PUK.to_owned(),
         })

@@ -1,4 +1,4 @@
-//! The software card by itself: what OpenSC cannot reach of a CPS3, and what a card refuses.
+//! The software cards by themselves: what OpenSC cannot reach of a CPS3, a CPS4, and what a card refuses.
 
 #![cfg(test)]
 
@@ -135,4 +135,56 @@ fn challenges_are_fresh() {
     let (first, ended) = send(&mut card, "0084000008");
     assert_eq!((first.len(), ended), (8, 0x9000));
     assert_ne!(send(&mut card, "0084000008").0, first);
+}
+
+/// The other way of a CPS4's authentication key: the card pads, as TLS 1.3 wants it. The driver does not use it, since
+/// servers expect the proof in PKCS#1 v1.5.
+#[test]
+fn a_cps4_signs_with_pss_and_pkcs1_by_itself() {
+    let mut card = SoftCard::new(doctor(), Profile::cps4());
+    assert_eq!(status(&mut card, "01A4040C08 8025000001FF0100"), 0x9000);
+    let hash = openssl::sha::sha256(b"a message");
+    assert_eq!(status(&mut card, "0120000108 31323334FFFFFFFF"), 0x9000);
+    let certificate = X509::from_der(&doctor().authentication.certificate).unwrap();
+    let key = certificate.public_key().unwrap();
+    for (algorithm, padding) in
+        [("28", openssl::rsa::Padding::PKCS1), ("2C", openssl::rsa::Padding::PKCS1_PSS)]
+    {
+        assert_eq!(status(&mut card, &format!("012281B604 9102 {algorithm}A0")), 0x9000);
+        let (signature, ended) = send(&mut card, &format!("012A9E9A20 {} 00", hex(&hash)));
+        assert_eq!(ended, 0x9000);
+        let mut verifier = Verifier::new(MessageDigest::sha256(), &key).unwrap();
+        verifier.set_rsa_padding(padding).unwrap();
+        assert!(verifier.verify_oneshot(&signature, b"a message").unwrap(), "{algorithm}");
+    }
+}
+
+#[test]
+fn a_cps4_takes_nothing_but_what_it_is_for() {
+    let mut card = SoftCard::new(doctor(), Profile::cps4());
+    assert_eq!(
+        status(&mut card, "00A4040C0D E828BD080F8025000001FF0010"),
+        0x6A82,
+        "not on the basic channel"
+    );
+    assert_eq!(status(&mut card, "01B0000000"), 0x6881, "no channel yet");
+    assert_eq!(status(&mut card, "01A4040C08 8025000001FF0100"), 0x9000);
+    assert_eq!(status(&mut card, "01A40904043F00D003"), 0x6A82, "paths are relative");
+    assert_eq!(status(&mut card, "0188000002 0102"), 0x6D00);
+    assert_eq!(status(&mut card, "012241B803 830120"), 0x9000);
+    let block = format!("{}{}", "0001", "FF".repeat(253));
+    assert_eq!(status(&mut card, &format!("112A8086FF {block}")), 0x9000);
+    assert_eq!(status(&mut card, "012A808601 00"), 0x6982, "not before the PIN");
+    assert_eq!(status(&mut card, "0120000108 31323334FFFFFFFF"), 0x9000);
+    assert_eq!(status(&mut card, "012A808602 0102"), 0x6700, "a block is as long as the modulus");
+    assert_eq!(status(&mut card, "012241B803 830110"), 0x9000);
+    assert_eq!(status(&mut card, &format!("112A8086FF {block}")), 0x9000);
+    assert_eq!(status(&mut card, "012A808601 00"), 0x6A80, "the signature key deciphers nothing");
+}
+
+#[test]
+fn a_bare_pin_is_taken_by_a_lenient_card_only() {
+    let lenient = Profile { strict_pin_padding: false, ..Profile::default() };
+    assert_eq!(status(&mut SoftCard::new(doctor(), lenient), "0020000104 31323334"), 0x9000);
+    assert_eq!(status(&mut card(), "0020000104 31323334"), 0x6700);
 }

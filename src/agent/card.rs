@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::pin::TypedPin;
 use super::presence::{self, CardWatch};
-use crate::card::driver::{self, LastTry, Pin, PresentedCard, ReaderError, Readers};
+use crate::card::driver::{self, Consent, LastTry, Pin, PresentedCard, ReaderError, Readers};
 use crate::card::proof::Proof;
 use crate::card::protocol::Interface;
 
@@ -27,8 +27,18 @@ pub struct ShownCard {
     pub tries_left: Option<u8>,
     /// How many digits its PIN has, at least and at most.
     pub pin_digits: (u8, u8),
+    /// Whether the PIN is typed on the reader's own keys.
+    pub has_pad: bool,
     /// Which side of the card it is.
     pub interface: Interface,
+}
+
+impl ShownCard {
+    /// Whether this is the card that was shown as `other`, read anew.
+    #[must_use]
+    pub fn is_as(&self, other: &Self) -> bool {
+        self.reader == other.reader && self.certificate == other.certificate
+    }
 }
 
 impl Debug for ShownCard {
@@ -72,6 +82,14 @@ pub trait Cards: Send + Sync {
     /// [`CardFault`].
     fn look(&self) -> Result<ShownCard, CardFault>;
 
+    /// All cards that may answer, where there are several: at least one.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn look_all(&self) -> Result<Vec<ShownCard>, CardFault> {
+        self.look().map(|card| vec![card])
+    }
+
     /// Lets the card sign `proof`: in one exclusive transaction, after finding the card that was shown, with one VERIFY
     /// that is never repeated, the signature checked with the certificate, and the card reset afterwards. Where one try is
     /// left, or their number is not known, only if `last_try_agreed`.
@@ -86,6 +104,19 @@ pub trait Cards: Send + Sync {
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault>;
 
+    /// The same, with the PIN typed on the reader's own keys: returns when the card has answered, or nobody typed.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn sign_on_pad(
+        &self,
+        _shown: &ShownCard,
+        _proof: &Proof,
+        _last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        Err(ReaderError::NoPad.into())
+    }
+
     /// Watches the cards come and go, for the servers that want to know; `None` where nobody can.
     fn watch(&self) -> Option<CardWatch> {
         None
@@ -93,13 +124,62 @@ pub trait Cards: Send + Sync {
 }
 
 /// The cards of this workstation's readers, through the driver.
-#[derive(Debug, Default)]
-pub struct DriverCards(Readers);
+#[derive(Debug)]
+pub struct DriverCards {
+    readers: Readers,
+    use_pads: bool,
+}
+
+impl Default for DriverCards {
+    fn default() -> Self {
+        Self { readers: Readers::default(), use_pads: true }
+    }
+}
+
+impl DriverCards {
+    /// With or without the keys of readers that have some.
+    #[must_use]
+    pub fn with_pads(use_pads: bool) -> Self {
+        Self { use_pads, ..Self::default() }
+    }
+
+    fn read(&self, reader: &str) -> Result<ShownCard, ReaderError> {
+        let card = ShownCard::from(self.readers.read(reader)?);
+        Ok(ShownCard { has_pad: card.has_pad && self.use_pads, ..card })
+    }
+
+    fn sign_with(
+        &self,
+        shown: &ShownCard,
+        consent: Consent,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        let shown = shown.handle.downcast_ref::<PresentedCard>().ok_or(ReaderError::Exchanged)?;
+        let last_try = if last_try_agreed { LastTry::Confirmed } else { LastTry::NotConfirmed };
+        Ok(self.readers.sign_with(shown, consent, proof, last_try)?.signature)
+    }
+}
 
 impl Cards for DriverCards {
     fn look(&self) -> Result<ShownCard, CardFault> {
-        let reader = self.0.only_card()?;
-        Ok(ShownCard::from(self.0.read(&reader)?))
+        let reader = self.readers.only_card()?;
+        Ok(self.read(&reader)?)
+    }
+
+    /// A card that cannot be read (broken, of another kind, just pulled out) does not stand in the way of one that can.
+    fn look_all(&self) -> Result<Vec<ShownCard>, CardFault> {
+        let (mut cards, mut fault) = (Vec::new(), None);
+        for reader in self.readers.candidates()? {
+            match self.read(&reader) {
+                Ok(card) => cards.push(card),
+                Err(error) => fault = fault.or(Some(error)),
+            }
+        }
+        match fault {
+            Some(error) if cards.is_empty() => Err(error.into()),
+            _ => Ok(cards),
+        }
     }
 
     fn sign(
@@ -109,11 +189,18 @@ impl Cards for DriverCards {
         proof: &Proof,
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault> {
-        let shown = shown.handle.downcast_ref::<PresentedCard>().ok_or(ReaderError::Exchanged)?;
         // Anything but text is no PIN; the empty text is refused with the digits that the card wants.
         let pin = Pin::parse(std::str::from_utf8(pin.expose()).unwrap_or_default())?;
-        let last_try = if last_try_agreed { LastTry::Confirmed } else { LastTry::NotConfirmed };
-        Ok(self.0.sign(shown, pin, proof, last_try)?.signature)
+        self.sign_with(shown, Consent::Pin(pin), proof, last_try_agreed)
+    }
+
+    fn sign_on_pad(
+        &self,
+        shown: &ShownCard,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        self.sign_with(shown, Consent::Pad, proof, last_try_agreed)
     }
 
     fn watch(&self) -> Option<CardWatch> {
@@ -135,7 +222,8 @@ impl From<PresentedCard> for ShownCard {
             certificate: card.certificate_der.clone(),
             holder: card.certificate.holder(),
             tries_left: card.tries_left,
-            pin_digits: (digits(card.pin.min), digits(card.pin.max)),
+            pin_digits: card.pin.map_or((0, 0), |pin| (digits(pin.min), digits(pin.max))),
+            has_pad: card.has_pad,
             interface: match card.interface {
                 driver::Interface::Contact => Interface::Contact,
                 driver::Interface::Contactless => Interface::Contactless,
@@ -148,9 +236,11 @@ impl From<PresentedCard> for ShownCard {
 impl From<ReaderError> for CardFault {
     fn from(error: ReaderError) -> Self {
         let remedy = match error {
-            ReaderError::WrongPin { .. } | ReaderError::PinFormat { .. } | ReaderError::LastTry => {
-                Remedy::AskAgain
-            }
+            ReaderError::WrongPin { .. }
+            | ReaderError::PinFormat { .. }
+            | ReaderError::LastTry
+            | ReaderError::PadTimeout
+            | ReaderError::PadCancelled => Remedy::AskAgain,
             ReaderError::Blocked => Remedy::GiveUp,
             _ => Remedy::LookAgain,
         };

@@ -34,6 +34,8 @@ pub struct Exchange {
     pub server: Enrolment,
     /// The card that the last page showed.
     pub shown: Option<ShownCard>,
+    /// The cards among which the last page let the person choose.
+    pub offered: Vec<ShownCard>,
     /// The person has clicked; the next page opens the PIN window.
     pub started: bool,
     /// The person has agreed to spend the last try.

@@ -24,7 +24,8 @@ use super::reports::Reports;
 use super::{AgentOptions, channel, enrol};
 use crate::card::proof::Proof;
 use crate::card::protocol::{
-    AgentVersion, CardAnswer, CardRequest, PinEntry, Purpose, TYP_CARD_ANSWER, WebOrigin, WorkstationState,
+    AgentVersion, CardAnswer, CardRequest, Interface, PinEntry, Purpose, TYP_CARD_ANSWER, WebOrigin,
+    WorkstationState,
 };
 use crate::clock::Time;
 use crate::crypto::jose::{self, JwsError};
@@ -43,6 +44,10 @@ const BLOCKED: &str = "AGENT-024";
 const PENDING: &str = "AGENT-050";
 /// This workstation waited for approval and was revoked instead.
 const REVOKED: &str = "AGENT-051";
+/// No card that could answer.
+const NO_CARD: &str = "READER-003";
+/// The card lies on an antenna, where it has no PIN.
+const CONTACTLESS: &str = "READER-022";
 /// The agent itself failed.
 const FAILED: &str = "AGENT-025";
 
@@ -149,6 +154,7 @@ impl Agent {
         let page = match (&parts.method, parts.uri.path()) {
             (_, "/") => self.card_request(parts, body).await?,
             (_, pages::SIGN) => self.start(parts, body).await?,
+            (_, pages::CHOOSE) => self.choose(parts, body).await?,
             (&Method::GET, pages::PIN) => self.pin_window(parts, language).await?,
             (&Method::GET, pages::LOOK) => self.look_again(parts).await?,
             (&Method::GET, pages::CANCEL) => self.cancel(parts)?,
@@ -175,6 +181,7 @@ impl Agent {
             request,
             server,
             shown: None,
+            offered: Vec::new(),
             started: false,
             last_try_agreed: false,
         };
@@ -196,7 +203,7 @@ impl Agent {
         }
     }
 
-    /// Reads the card and shows who asks and who would answer.
+    /// Reads the cards and shows who asks and who would answer; where there are several, lets the person choose.
     async fn look(&self, mut exchange: Exchange, notice: Option<&'static str>) -> Page {
         if let Err(code) = self.see_approval(&mut exchange.server).await {
             return self.trouble(exchange, code, true);
@@ -204,11 +211,22 @@ impl Agent {
         let looked = {
             let Ok(_card) = self.at_the_card.try_lock() else { return self.busy(exchange) };
             let cards = Arc::clone(&self.options.cards);
-            blocking(move || cards.look()).await
+            blocking(move || cards.look_all()).await
         };
-        match looked {
-            Ok(shown) => self.ask(exchange, shown, notice),
-            Err(fault) => self.fault(exchange, &fault),
+        let cards = match looked {
+            Ok(cards) => cards,
+            Err(fault) => return self.fault(exchange, &fault),
+        };
+        // The one that was chosen before is not asked for again.
+        let chosen = exchange.shown.as_ref().and_then(|before| cards.iter().find(|card| card.is_as(before)));
+        match (chosen.cloned(), cards.as_slice()) {
+            (_, []) => self.trouble(exchange, NO_CARD, true),
+            (_, [only]) => {
+                let only = only.clone();
+                self.ask(Exchange { offered: Vec::new(), ..exchange }, only, notice)
+            }
+            (Some(card), _) => self.ask(Exchange { offered: cards, ..exchange }, card, notice),
+            (None, _) => self.offer(exchange, cards),
         }
     }
 
@@ -236,8 +254,35 @@ impl Agent {
         }
     }
 
+    /// The page on which the person says which card is theirs.
+    fn offer(&self, exchange: Exchange, cards: Vec<ShownCard>) -> Page {
+        let exchange = Exchange { offered: cards, shown: None, started: false, ..exchange };
+        let token = self.next_page(exchange.clone());
+        Page::Choose { exchange: Box::new(exchange), token }
+    }
+
+    /// `POST /choose`: the click on a card.
+    async fn choose(&self, parts: &Parts, body: Body) -> Result<Page, Refused> {
+        let form = self.form(parts, body, &["token", "card"], &[]).await?;
+        let exchange = self.own_form(parts, &form)?;
+        let place: Option<usize> = form.value("card").parse().ok();
+        let card = place.and_then(|place| exchange.offered.get(place)).cloned().ok_or(Refusal::Form)?;
+        Ok(self.ask(exchange, card, None))
+    }
+
+    /// The checks of a form of the agent's own page, and the exchange that its token stands for.
+    fn own_form(&self, parts: &Parts, form: &checks::Fields) -> Result<Exchange, Refusal> {
+        checks::navigation(&parts.headers)?;
+        checks::own_origin(&parts.headers, &self.own_origin)?;
+        self.exchanges.take(form.value("token"), self.options.clock.now()).ok_or(Refusal::Token)
+    }
+
     /// The page that asks the person to start. Whatever was agreed on an earlier page no longer counts.
     fn ask(&self, exchange: Exchange, shown: ShownCard, notice: Option<&'static str>) -> Page {
+        if shown.interface == Interface::Contactless {
+            self.report(&exchange, CONTACTLESS, "it lies on a contactless reader");
+            return self.trouble(exchange, CONTACTLESS, true);
+        }
         if shown.tries_left == Some(0) {
             self.report(&exchange, BLOCKED, "its PIN is blocked");
             return self.trouble(exchange, BLOCKED, false);
@@ -248,26 +293,24 @@ impl Agent {
         let exchange =
             Exchange { shown: Some(shown.clone()), started: false, last_try_agreed: false, ..exchange };
         let token = self.next_page(exchange.clone());
-        Page::Ask { exchange: Box::new(exchange), shown, pin: self.pin_entry, notice, token }
+        let pin = self.entry(&shown);
+        Page::Ask { exchange: Box::new(exchange), shown, pin, notice, token }
     }
 
     /// `GET /look`: the person has put something right.
     async fn look_again(&self, parts: &Parts) -> Result<Page, Refused> {
-        let exchange = self.own_link(parts)?;
+        let exchange = Exchange { shown: None, ..self.own_link(parts)? };
         Ok(self.look(exchange, None).await)
     }
 
     /// `POST /sign`: the click. The PIN window opens on the next page; a PIN typed in this one goes to the card.
     async fn start(&self, parts: &Parts, body: Body) -> Result<Page, Refused> {
-        let names: &[&str] = match self.pin_entry {
-            PinSetting::Window => &["token"],
-            PinSetting::Page => &["token", "pin"],
+        let optional: &[&str] = match self.pin_entry {
+            PinSetting::Window => &["last_try"],
+            PinSetting::Page => &["last_try", "pin"],
         };
-        let form = self.form(parts, body, names, &["last_try"]).await?;
-        checks::navigation(&parts.headers)?;
-        checks::own_origin(&parts.headers, &self.own_origin)?;
-        let exchange =
-            self.exchanges.take(form.value("token"), self.options.clock.now()).ok_or(Refusal::Token)?;
+        let form = self.form(parts, body, &["token"], optional).await?;
+        let exchange = self.own_form(parts, &form)?;
         let Some(shown) = exchange.shown.clone() else { return Err(Refusal::Token.into()) };
         let last_try_agreed = form.value("last_try") == "yes";
         // Not a matter of the page's own check alone: a wrong PIN would now block the card.
@@ -275,36 +318,50 @@ impl Agent {
             return Ok(self.ask(exchange, shown, None));
         }
         let exchange = Exchange { started: true, last_try_agreed, ..exchange };
-        match self.pin_entry {
-            PinSetting::Window => {
+        match self.entry(&shown) {
+            entry @ (PinEntry::Pad | PinEntry::Window | PinEntry::None) => {
                 let server = exchange.server.clone();
                 let token = self.next_page(exchange);
-                Ok(Page::Window { server, token })
+                Ok(Page::Wait { server, token, on_pad: entry == PinEntry::Pad })
             }
-            PinSetting::Page => {
+            PinEntry::Page => {
                 let Some(pin) = TypedPin::new(Zeroizing::new(form.value("pin").as_bytes().to_vec())) else {
                     self.report(&exchange, NOT_A_PIN, "what was typed is no PIN");
                     return Ok(self.ask(exchange, shown, Some(NOT_A_PIN)));
                 };
                 let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.busy(exchange)) };
-                Ok(self.sign(exchange, shown, pin, card).await)
+                Ok(self.sign(exchange, shown, Some(pin), card).await)
             }
         }
     }
 
-    /// `GET /pin`: asks for the PIN in its window, then lets the card sign. The browser shows the waiting page meanwhile;
-    /// if it goes away, so does the window.
+    /// Where the PIN of this card is typed: on the reader's keys where it has some, else as the setting says.
+    fn entry(&self, shown: &ShownCard) -> PinEntry {
+        match self.pin_entry {
+            _ if shown.has_pad => PinEntry::Pad,
+            PinSetting::Window => PinEntry::Window,
+            PinSetting::Page => PinEntry::Page,
+        }
+    }
+
+    /// `GET /pin`: asks for the PIN in its window or on the reader's keys, then lets the card sign. The browser shows the
+    /// waiting page meanwhile; if it goes away, so does the window. (The reader gives up by itself.)
     async fn pin_window(&self, parts: &Parts, language: Language) -> Result<Page, Refused> {
         let exchange = self.own_link(parts)?;
-        let (Some(shown), true, PinSetting::Window) =
-            (exchange.shown.clone(), exchange.started, self.pin_entry)
-        else {
+        let (Some(shown), true) = (exchange.shown.clone(), exchange.started) else {
             return Err(Refusal::Token.into());
         };
+        let entry = self.entry(&shown);
+        if entry == PinEntry::Page {
+            return Err(Refusal::Token.into());
+        }
         let Ok(card) = self.at_the_card.try_lock() else { return Ok(self.busy(exchange)) };
+        if entry == PinEntry::Pad {
+            return Ok(self.sign(exchange, shown, None, card).await);
+        }
         let text = pages::window_text(&exchange, &shown, language);
         match self.options.window.ask(&text).await {
-            Ok(pin) => Ok(self.sign(exchange, shown, pin, card).await),
+            Ok(pin) => Ok(self.sign(exchange, shown, Some(pin), card).await),
             Err(error) => {
                 let code = window_code(&error);
                 if matches!(error, WindowError::Cancelled) {
@@ -320,12 +377,12 @@ impl Agent {
         }
     }
 
-    /// Lets the card sign, and sends the answer off.
+    /// Lets the card sign, with the PIN that was typed or one that will be on the reader's keys, and sends the answer off.
     async fn sign(
         &self,
         exchange: Exchange,
         shown: ShownCard,
-        pin: TypedPin,
+        pin: Option<TypedPin>,
         card: tokio::sync::MutexGuard<'_, ()>,
     ) -> Page {
         let proof = Proof::new(
@@ -336,10 +393,15 @@ impl Agent {
         );
         let (cards, for_card, agreed) =
             (Arc::clone(&self.options.cards), shown.clone(), exchange.last_try_agreed);
-        let signed = blocking(move || cards.sign(&for_card, &pin, &proof, agreed)).await;
+        let entry = self.entry(&shown);
+        let signed = blocking(move || match pin {
+            Some(pin) => cards.sign(&for_card, &pin, &proof, agreed),
+            None => cards.sign_on_pad(&for_card, &proof, agreed),
+        })
+        .await;
         drop(card);
         match signed {
-            Ok(signature) => self.send(exchange, shown, signature),
+            Ok(signature) => self.send(exchange, shown, signature, entry),
             Err(fault) if fault.remedy == Remedy::AskAgain => {
                 self.report(&exchange, fault.code, &fault.detail);
                 // The tries that are left are read from the card again, never counted here.
@@ -350,7 +412,7 @@ impl Agent {
     }
 
     /// Signs the answer with the workstation key and sends it off.
-    fn send(&self, exchange: Exchange, shown: ShownCard, signature: Vec<u8>) -> Page {
+    fn send(&self, exchange: Exchange, shown: ShownCard, signature: Vec<u8>, entry: PinEntry) -> Page {
         let now = self.options.clock.now();
         let server = exchange.server.clone();
         let answer = CardAnswer {
@@ -360,10 +422,7 @@ impl Agent {
             card_signature: signature,
             workstation: server.workstation,
             agent_version: AgentVersion::this(),
-            pin: match self.pin_entry {
-                PinSetting::Window => PinEntry::Window,
-                PinSetting::Page => PinEntry::Page,
-            },
+            pin: entry,
             interface: shown.interface,
             issued_at: now,
         };
@@ -459,7 +518,7 @@ impl Agent {
     /// A page that says what is wrong and offers the ways on.
     fn trouble(&self, exchange: Exchange, code: &'static str, can_retry: bool) -> Page {
         let server = exchange.server.clone();
-        let token = self.next_page(Exchange { shown: None, started: false, ..exchange });
+        let token = self.next_page(Exchange { shown: None, offered: Vec::new(), started: false, ..exchange });
         Page::Trouble { code, server, token, can_retry }
     }
 

@@ -7,17 +7,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use super::card::ShownCard;
 use super::enrolments::Enrolment;
 use super::exchange::Exchange;
-use super::pin::{PinSetting, WindowText};
-use crate::card::protocol::WebOrigin;
+use super::pin::WindowText;
+use crate::card::protocol::{self, WebOrigin};
 use crate::ids::Secret;
 use crate::web::assets;
 use crate::web::language::Language;
 use crate::web::page::Site;
-use crate::web::pages::agent::{Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting};
+use crate::web::pages::agent::{
+    Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting,
+};
 use crate::web::pages::sign_in::RelyingParty;
 
 /// `POST`: the click that starts it, with the PIN where it is typed in the page.
 pub(super) const SIGN: &str = "/sign";
+/// `POST`: the click on one of several cards.
+pub(super) const CHOOSE: &str = "/choose";
 /// `GET`: opens the PIN window; answers when the card has signed.
 pub(super) const PIN: &str = "/pin";
 /// `GET`: looks for the card again.
@@ -39,12 +43,14 @@ pub(super) enum Page {
     Ask {
         exchange: Box<Exchange>,
         shown: ShownCard,
-        pin: PinSetting,
+        pin: protocol::PinEntry,
         notice: Option<&'static str>,
         token: Secret,
     },
-    /// The PIN window is about to open.
-    Window { server: Enrolment, token: Secret },
+    /// Several cards: which one is it?
+    Choose { exchange: Box<Exchange>, token: Secret },
+    /// The PIN window is about to open, or the reader to take the PIN on its own keys.
+    Wait { server: Enrolment, token: Secret, on_pad: bool },
     /// The answer, on its way to the server.
     Answer { server: Enrolment, answer: String },
     /// Back to the server.
@@ -71,6 +77,7 @@ pub(super) fn respond(page: Page, language: Language) -> Response {
             (page.render(&frame), Some(server), false)
         }
         Page::Ask { exchange, shown, pin, notice, token } => {
+            let several = exchange.offered.len() > 1;
             let (server, request) = (exchange.server, exchange.request);
             let page = Confirm {
                 server: to_show(&server, with_token(CANCEL, &token)),
@@ -79,19 +86,38 @@ pub(super) fn respond(page: Page, language: Language) -> Response {
                 reader: shown.reader,
                 tries_left: shown.tries_left,
                 pin: match pin {
-                    PinSetting::Window => PinEntry::Window,
-                    PinSetting::Page => PinEntry::Page { min: shown.pin_digits.0, max: shown.pin_digits.1 },
+                    protocol::PinEntry::Pad => PinEntry::Pad,
+                    protocol::PinEntry::Window | protocol::PinEntry::None => PinEntry::Window,
+                    protocol::PinEntry::Page => {
+                        PinEntry::Page { min: shown.pin_digits.0, max: shown.pin_digits.1 }
+                    }
                 },
+                another: several.then(|| with_token(LOOK, &token)),
                 notice: notice.map(str::to_owned),
                 action: SIGN.to_owned(),
                 token: token.expose().to_owned(),
             };
             (page.render(&frame), Some(server), false)
         }
-        Page::Window { server, token } => {
+        Page::Choose { exchange, token } => {
+            let (server, request) = (exchange.server, exchange.request);
+            let page = Choose {
+                server: to_show(&server, with_token(CANCEL, &token)),
+                relying_party: RelyingParty { name: request.rp_name, host: request.rp_host },
+                cards: exchange
+                    .offered
+                    .into_iter()
+                    .map(|card| Choice { holder: card.holder, reader: card.reader })
+                    .collect(),
+                action: CHOOSE.to_owned(),
+                token: token.expose().to_owned(),
+            };
+            (page.render(&frame), Some(server), false)
+        }
+        Page::Wait { server, token, on_pad } => {
             let page = Waiting {
                 server: to_show(&server, with_token(CANCEL, &token)),
-                wait: Wait::PinInWindow,
+                wait: if on_pad { Wait::PinOnPad } else { Wait::PinInWindow },
                 next: with_token(PIN, &token),
             };
             (page.render(&frame), Some(server), false)

@@ -26,6 +26,8 @@ pub struct ManagedSettings {
     pub servers: Vec<WebOrigin>,
     /// Where the PIN is typed.
     pub pin_entry: Option<PinSetting>,
+    /// Whether the PIN is typed on the keys of a reader that has some; `false` for one whose keys do not work.
+    pub pin_pad: Option<bool>,
     /// The program of the PIN window.
     pub pinentry: Option<PathBuf>,
     /// Several people use this computer at the same time (a terminal server).

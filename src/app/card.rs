@@ -101,9 +101,10 @@ pub(super) fn level(acr: CardAcr) -> Acr {
 pub fn verifier(card: &config::Card, anchors: &Path, now: Time) -> Result<CardVerifier, AnchorsError> {
     let policy = CardPolicy {
         accept_test_cards: card.accept_test_cards,
+        card_types: card.types.iter().copied().map(card_type).collect(),
+        require_smartcard_logon: card.require_smartcard_logon,
         policies: card.certificate_policies.clone(),
         revocation: revocation_policy(&card.fallback),
-        ..CardPolicy::default()
     };
     let ocsp =
         OcspSettings { enabled: card.ocsp, address: card.ocsp_url.clone(), max_age: card.ocsp_max_age };
@@ -148,5 +149,14 @@ impl CardMeans for CardTab {
             self.0.panel(transaction, relying_party, next).await.map_err(|refusal| refusal.to_string())
         }
         .boxed()
+    }
+}
+
+fn card_type(configured: config::CardType) -> CardType {
+    match configured {
+        config::CardType::Cps => CardType::Cps,
+        config::CardType::Cpf => CardType::Cpf,
+        config::CardType::Cpe => CardType::Cpe,
+        config::CardType::Cpa => CardType::Cpa,
     }
 }

@@ -79,6 +79,7 @@ impl Purpose {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Proof {
     bytes: [u8; PROOF_LEN],
+    purpose: Purpose,
     certificate: [u8; 32],
 }
 
@@ -97,7 +98,7 @@ impl Proof {
         for (place, byte) in bytes.iter_mut().zip(head.chain(tail)) {
             *place = byte;
         }
-        Self { bytes, certificate }
+        Self { bytes, purpose, certificate }
     }
 
     /// The proof itself: what an RSASSA-PKCS1-v1_5/SHA-256 verifier takes as the message.
@@ -114,6 +115,23 @@ impl Proof {
             *place = byte;
         }
         info
+    }
+
+    /// The whole block of `len` bytes that is raised to the key's exponent (EMSA-PKCS1-v1_5, RFC 8017 §9.2), for a card
+    /// that pads nothing itself; `None` where the key is too short for it.
+    #[must_use]
+    pub fn padded_for_rsa(&self, len: usize) -> Option<Vec<u8>> {
+        const LEAST_FILL: usize = 8;
+        let info = self.digest_info();
+        let fill = len.checked_sub(info.len() + 3).filter(|fill| *fill >= LEAST_FILL)?;
+        let head = [0x00, 0x01].into_iter().chain(std::iter::repeat_n(0xFF, fill)).chain([0x00]);
+        Some(head.chain(info).collect())
+    }
+
+    /// What it was made for.
+    #[must_use]
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
     }
 
     /// Whether this proof was built for `certificate_der`. The driver refuses to sign for another certificate than the
@@ -150,6 +168,19 @@ mod tests {
         let info = proof().digest_info();
         assert_eq!(hex::encode(&info[..19]), "3031300d060960864801650304020105000420");
         assert_eq!(info[19..], sha256(proof().as_bytes()));
+    }
+
+    #[test]
+    fn the_padded_block_is_that_of_rfc_8017() {
+        let block = proof().padded_for_rsa(256).unwrap();
+        assert_eq!(block.len(), 256);
+        assert_eq!(block[..2], [0x00, 0x01]);
+        assert!(block[2..204].iter().all(|byte| *byte == 0xFF));
+        assert_eq!(block[204], 0x00);
+        assert_eq!(block[205..], proof().digest_info());
+        assert!(proof().padded_for_rsa(62).is_some());
+        assert_eq!(proof().padded_for_rsa(61), None, "less than eight bytes of fill");
+        assert_eq!(proof().padded_for_rsa(0), None);
     }
 
     #[test]

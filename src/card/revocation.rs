@@ -13,7 +13,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use chrono::TimeDelta;
 
 use super::login::CardLogin;
-use super::verify::{CardRefusal, CardVerifier};
+use super::verify::{CardRefusal, CardVerifier, Side};
 use crate::audit::Kind;
 use crate::clock::Time;
 use crate::crypto::egress::Egress;
@@ -75,7 +75,7 @@ impl CardVerifier {
     /// # Errors
     /// [`CardRefusal`] for what is no card that could sign in here: nobody is called on behalf of it.
     pub fn prefetch(&self, certificate_der: &[u8], now: Time) -> Result<(), CardRefusal> {
-        let (path, _) = self.accept(&self.trust(), certificate_der, now)?;
+        let (path, _) = self.accept(&self.trust(), certificate_der, Side::Either, now)?;
         self.shown(&path, now);
         Ok(())
     }

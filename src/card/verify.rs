@@ -34,6 +34,9 @@ pub struct CardPolicy {
     pub accept_test_cards: bool,
     /// Types of card that may sign in.
     pub card_types: Vec<CardType>,
+    /// Whether the certificate of a two-factor sign-in has to be one for smart card logon too, by which the official
+    /// library tells it from that of the contactless side.
+    pub require_smartcard_logon: bool,
     /// Certificate policies, dotted, one of which has to stand in the certificate; empty: any. (The policy identifiers
     /// of production certificates are not published.)
     pub policies: Vec<String>,
@@ -45,6 +48,7 @@ impl Default for CardPolicy {
         Self {
             accept_test_cards: false,
             card_types: vec![CardType::Cps, CardType::Cpf, CardType::Cpe, CardType::Cpa],
+            require_smartcard_logon: true,
             policies: Vec::new(),
             revocation: RevocationPolicy::default(),
         }
@@ -99,6 +103,10 @@ pub enum CardRefusal {
     TestCard,
     #[error("cards of type {0:?} are not accepted")]
     CardType(CardType),
+    #[error("the certificate is that of the contactless side, which no PIN protects")]
+    Contactless,
+    #[error("the card bears no name")]
+    Nameless,
     #[error("revocation: {0}")]
     Revocation(#[from] RevocationError),
     #[error("holder of the card: {0}")]
@@ -118,6 +126,8 @@ impl CardRefusal {
             Self::TestCard => "CERT-008",
             Self::Policy { .. } => "CERT-014",
             Self::CardType(_) => "CERT-015",
+            Self::Contactless => "CERT-031",
+            Self::Nameless => "CERT-030",
             Self::Revocation(error) => error.code(),
             Self::Identity(error) => error.code(),
         }
@@ -212,7 +222,11 @@ impl CardVerifier {
         let proof =
             Proof::new(presented.purpose, presented.origin, presented.request_jws, presented.certificate_der);
         verify_rsa_sha256(presented.certificate_der, proof.as_bytes(), presented.signature)?;
-        self.verify_certificate(presented.certificate_der, now)
+        let side = match presented.purpose {
+            Purpose::Badge => Side::Either,
+            Purpose::Browser | Purpose::Terminal | Purpose::Ciba => Side::Contacts,
+        };
+        self.judge(presented.certificate_der, side, now)
     }
 
     /// Judges a certificate whose key has been proven in another way: by a TLS handshake.
@@ -220,8 +234,12 @@ impl CardVerifier {
     /// # Errors
     /// [`CardRefusal`]: the first check that fails.
     pub fn verify_certificate(&self, der: &[u8], now: Time) -> Result<VerifiedCard, CardRefusal> {
+        self.judge(der, Side::Contacts, now)
+    }
+
+    fn judge(&self, der: &[u8], side: Side, now: Time) -> Result<VerifiedCard, CardRefusal> {
         let trust = self.trust();
-        let (path, certificate) = self.accept(&trust, der, now)?;
+        let (path, certificate) = self.accept(&trust, der, side, now)?;
         self.shown(&path, now);
         let fallback = self.policy.revocation.fallback(certificate.card_type);
         let revocation = revocation::judge(&trust.lists, self.answers(), &path, fallback, now)?;
@@ -241,11 +259,12 @@ impl CardVerifier {
         &self,
         trust: &Trust,
         der: &[u8],
+        side: Side,
         now: Time,
     ) -> Result<(VerifiedPath, CardCertificate), CardRefusal> {
         let path = chain::verify(&trust.anchors, der, now)?;
         let certificate = CardCertificate::from_der(der)?;
-        self.policy.check(&certificate)?;
+        self.policy.check(&certificate, side)?;
         Ok((path, certificate))
     }
 
@@ -303,9 +322,17 @@ impl Trust {
     }
 }
 
+/// Which of a card's keys may answer. That of the contactless side signs for whoever holds the card near: a workstation
+/// that lies about the side must not make two factors of one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    Contacts,
+    Either,
+}
+
 impl CardPolicy {
     /// What the certificate itself has to say, in the order of the protocol.
-    fn check(&self, certificate: &CardCertificate) -> Result<(), CardRefusal> {
+    fn check(&self, certificate: &CardCertificate, side: Side) -> Result<(), CardRefusal> {
         let has_policy = certificate.policies.iter().any(|policy| self.policies.contains(policy));
         if !self.policies.is_empty() && !has_policy {
             return Err(CardRefusal::Policy { found: certificate.policies.clone() });
@@ -314,8 +341,10 @@ impl CardPolicy {
             Some(usage) if usage.digital_signature && !usage.key_cert_sign => {}
             _ => return Err(CardRefusal::Usage("key usage is not digitalSignature")),
         }
-        if !certificate.ext_key_usage.as_ref().is_some_and(|usage| usage.client_auth) {
-            return Err(CardRefusal::Usage("extended key usage is not clientAuth"));
+        let usage = certificate.ext_key_usage.as_ref().filter(|usage| usage.client_auth);
+        let usage = usage.ok_or(CardRefusal::Usage("extended key usage is not clientAuth"))?;
+        if side == Side::Contacts && self.require_smartcard_logon && !usage.smartcard_logon {
+            return Err(CardRefusal::Contactless);
         }
         let category = certificate.category;
         let Some(Category::Card { test }) = category else {
@@ -330,6 +359,10 @@ impl CardPolicy {
         }
         if !self.card_types.contains(&card_type) {
             return Err(CardRefusal::CardType(card_type));
+        }
+        // The card of a service says who employs, not who signs in.
+        if certificate.family_name.is_none() {
+            return Err(CardRefusal::Nameless);
         }
         Ok(())
     }

@@ -9,6 +9,7 @@ use sceau_certs::extension::{self, Extension, Usage};
 use sceau_certs::{Template, der};
 
 use super::*;
+use crate::card::identity::IdentifierKind;
 use crate::crypto::x509::revocation::Fallback;
 use crate::crypto::x509::test_pki::{authentication, card, issue, now, pki};
 
@@ -106,9 +107,75 @@ fn every_card_gets_its_code() {
         ("wrong-issuer", "CERT-004"),
         ("revoked", "CERT-005"),
         ("software", "CERT-007"),
+        ("student", "good"),
+        ("director", "good"),
+        ("employee-siren", "good"),
+        ("authorised", "good"),
+        ("practice-rpps", "good"),
+        ("practice-adeli", "good"),
+        ("nameless", "CERT-030"),
     ] {
         assert_eq!(server.code(&Answer::of(name).presented()), expected, "{name}");
     }
+}
+
+/// Who the cards of the family name, by which register.
+#[test]
+fn every_card_of_the_family_says_who_it_is() {
+    let server = Server::test();
+    for (name, id_nat, kind, card_type) in [
+        ("student", "899700300058", IdentifierKind::Rpps, CardType::Cpf),
+        ("employee", "30B0168811/CPET00001", IdentifierKind::Finess, CardType::Cpe),
+        ("director", "30B0168811/CDET00001", IdentifierKind::Finess, CardType::Cpe),
+        ("employee-siren", "4123456782/CPET00002", IdentifierKind::Siren, CardType::Cpe),
+        ("authorised", "500000001815646/CPAT00045", IdentifierKind::Siret, CardType::Cpa),
+        ("practice-rpps", "699700366240008/12", IdentifierKind::PracticeRpps, CardType::Cpe),
+        ("practice-adeli", "100B60875100/7", IdentifierKind::PracticeAdeli, CardType::Cpe),
+    ] {
+        let verified = server.verifier.verify(&Answer::of(name).presented(), now()).unwrap();
+        let professional = verified.professional;
+        assert_eq!((professional.id_nat.as_str(), professional.kind), (id_nat, kind), "{name}");
+        assert_eq!(professional.card_type, Some(card_type), "{name}");
+    }
+}
+
+/// An administrator who does not want all of them names those that may sign in.
+#[test]
+fn types_of_card_can_be_left_out() {
+    let policy =
+        CardPolicy { accept_test_cards: true, card_types: vec![CardType::Cps], ..CardPolicy::default() };
+    let server = Server::with(policy);
+    for (name, expected) in [("good", "good"), ("student", "CERT-015"), ("authorised", "CERT-015")] {
+        assert_eq!(server.code(&Answer::of(name).presented()), expected, "{name}");
+    }
+}
+
+/// A workstation that was tampered with says "in a slot, with a PIN" of a card that merely lies near: the certificate
+/// tells.
+#[test]
+fn the_contactless_key_proves_no_two_factor_sign_in_whatever_the_workstation_says() {
+    let server = Server::test();
+    let pair = card("good").technical.as_ref().unwrap();
+    let certificate = pair.certificate.to_der().unwrap();
+    for (purpose, expected) in [
+        (Purpose::Browser, "CERT-031"),
+        (Purpose::Terminal, "CERT-031"),
+        (Purpose::Ciba, "CERT-031"),
+        (Purpose::Badge, "good"),
+    ] {
+        let proof = Proof::new(purpose, ORIGIN, REQUEST, &certificate);
+        let signature = sign(&pair.key, proof.as_bytes());
+        let presented = Presented {
+            purpose,
+            origin: ORIGIN,
+            request_jws: REQUEST,
+            certificate_der: &certificate,
+            signature: &signature,
+        };
+        assert_eq!(server.code(&presented), expected, "{purpose:?}");
+    }
+    let refused = server.verifier.verify_certificate(&certificate, now()).unwrap_err();
+    assert_eq!(refused.code(), "CERT-031", "nor does a TLS handshake with it");
 }
 
 /// Test cards are sent to any software house on demand.

@@ -36,12 +36,39 @@ pub struct Card {
     pub minimum_agent_version: Option<String>,
     /// What to do with a card while neither list nor responder has an answer in its time.
     pub fallback: CardFallback,
+    /// Types of card that may sign in.
+    pub types: Vec<CardType>,
+    /// Whether the certificate of a sign-in has to be one for smart card logon too.
+    pub require_smartcard_logon: bool,
     /// Certificate policies (dotted), one of which a card must have; empty: any.
     pub certificate_policies: Vec<String>,
     /// How often the directories are read again.
     pub reload: TimeDelta,
     /// The host that asks browsers for the card's certificate; none unless configured.
     pub tls: Option<CardTls>,
+}
+
+/// A type of card, by the name that is printed on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CardType {
+    /// Health professional.
+    Cps,
+    /// Professional in training.
+    Cpf,
+    /// Staff of an establishment, its director (CDE) included.
+    Cpe,
+    /// Authorised staff, their director (CDA) included.
+    Cpa,
+}
+
+impl CardType {
+    const ALL: [(&'static str, Self); 4] =
+        [("CPS", Self::Cps), ("CPF", Self::Cpf), ("CPE", Self::Cpe), ("CPA", Self::Cpa)];
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|(name, _)| *name == text);
+        known.map(|(_, kind)| kind).ok_or_else(|| "must be \"CPS\", \"CPF\", \"CPE\" or \"CPA\"".to_owned())
+    }
 }
 
 /// A level that relying parties are told.
@@ -148,6 +175,10 @@ impl Card {
             acr: section.text("acr", CardAcr::parse),
             minimum_agent_version: section.text("minimum_agent_version", version),
             fallback: CardFallback::read(section),
+            types: section
+                .list("types", CardType::parse)
+                .unwrap_or_else(|| CardType::ALL.map(|(_, kind)| kind).to_vec()),
+            require_smartcard_logon: section.flag("require_smartcard_logon").unwrap_or(true),
             certificate_policies: section.list("certificate_policies", oid).unwrap_or_default(),
             reload: section.span("reload", reload).unwrap_or(TimeDelta::seconds(30)),
             tls: section

@@ -29,7 +29,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
-pub use card::{Card, CardAcr, CardFallback, Fallback};
+pub use card::{Card, CardAcr, CardFallback, CardType, Fallback};
 pub use card_tls::{CardHandshake, CardTls};
 pub use database::Database;
 pub use egress::{Destination, Egress};

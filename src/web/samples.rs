@@ -13,7 +13,7 @@ use super::{
     language::Language,
     page::{Frame, Site},
     pages::{
-        agent::{Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
+        agent::{Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         session::{Confirmation, Home, SessionRow, SignOut, SignedOut},
@@ -54,6 +54,10 @@ pub const ALL: &[Sample] = &[
         let pin = PinEntry::Page { min: 4, max: 8 };
         Confirm { pin, tries_left: Some(1), ..confirm() }.render(frame)
     }),
+    ("agent-confirm-pad", |frame| {
+        Confirm { pin: PinEntry::Pad, another: Some("#look".into()), ..confirm() }.render(frame)
+    }),
+    ("agent-choose", |frame| choose().render(frame)),
     ("agent-wait-card", |frame| waiting(Wait::Card).render(frame)),
     ("agent-wait-reading", |frame| waiting(Wait::Reading).render(frame)),
     ("agent-wait-pad", |frame| waiting(Wait::PinOnPad).render(frame)),
@@ -188,8 +192,23 @@ fn confirm() -> Confirm {
         reader: "Virtual PCD 00 00".into(),
         tries_left: Some(3),
         pin: PinEntry::Window,
+        another: None,
         notice: None,
         action: "/start".into(),
+        token: "c2FtcGxl".into(),
+    }
+}
+
+fn choose() -> Choose {
+    let card = |holder: &str, reader: &str| Choice { holder: holder.into(), reader: reader.into() };
+    Choose {
+        server: server(),
+        relying_party: confirm().relying_party,
+        cards: vec![
+            card("Camille Beaupré-Lartigue", "Virtual PCD 00 00"),
+            card("Inès Delacroix", "Virtual PCD 00 01"),
+        ],
+        action: "/choose".into(),
         token: "c2FtcGxl".into(),
     }
 }

@@ -1,34 +1,35 @@
-//! The commands of the card, one method each.
+//! The commands of a CPS3, one method each, and what is common to all cards.
 
 use super::files::{Content, ROOT_AID};
 use super::keys::Choice;
 use super::secret::Presented;
-use super::{SoftCard, der};
+use super::{Kind, Protocol, SoftCard, der};
 
 /// Status words the card answers.
-mod status {
-    pub(super) const OK: u16 = 0x9000;
-    pub(super) const MORE: u16 = 0x6100;
-    pub(super) const TRIES: u16 = 0x63C0;
-    pub(super) const WRONG_LENGTH: u16 = 0x6700;
-    pub(super) const SECURITY: u16 = 0x6982;
-    pub(super) const BLOCKED: u16 = 0x6983;
-    pub(super) const CONDITIONS: u16 = 0x6985;
-    pub(super) const WRONG_DATA: u16 = 0x6A80;
-    pub(super) const NO_FILE: u16 = 0x6A82;
-    pub(super) const WRONG_P1_P2: u16 = 0x6A86;
-    pub(super) const NO_OBJECT: u16 = 0x6A88;
-    pub(super) const WRONG_OFFSET: u16 = 0x6B00;
-    pub(super) const WRONG_LE: u16 = 0x6C00;
-    pub(super) const NO_INSTRUCTION: u16 = 0x6D00;
-    pub(super) const NO_CLASS: u16 = 0x6E00;
+pub(super) mod status {
+    pub(in super::super) const OK: u16 = 0x9000;
+    pub(in super::super) const MORE: u16 = 0x6100;
+    pub(in super::super) const TRIES: u16 = 0x63C0;
+    pub(in super::super) const WRONG_LENGTH: u16 = 0x6700;
+    pub(in super::super) const NO_CHANNEL: u16 = 0x6881;
+    pub(in super::super) const SECURITY: u16 = 0x6982;
+    pub(in super::super) const BLOCKED: u16 = 0x6983;
+    pub(in super::super) const CONDITIONS: u16 = 0x6985;
+    pub(in super::super) const WRONG_DATA: u16 = 0x6A80;
+    pub(in super::super) const NO_FILE: u16 = 0x6A82;
+    pub(in super::super) const WRONG_P1_P2: u16 = 0x6A86;
+    pub(in super::super) const NO_OBJECT: u16 = 0x6A88;
+    pub(in super::super) const WRONG_OFFSET: u16 = 0x6B00;
+    pub(in super::super) const WRONG_LE: u16 = 0x6C00;
+    pub(in super::super) const NO_INSTRUCTION: u16 = 0x6D00;
+    pub(in super::super) const NO_CLASS: u16 = 0x6E00;
 }
 
 /// Largest answer to READ BINARY: the length byte of T=0.
 const READ_MAX: usize = 256;
 
 /// What a command gives: data for GET RESPONSE or at once, or a bare status word.
-enum Answer {
+pub(super) enum Answer {
     /// To a command with data: under T=0 the host fetches it.
     Fetched(Vec<u8>),
     /// To a command without data: it goes out with the status word.
@@ -41,13 +42,18 @@ impl SoftCard {
         let [cla, ins, p1, p2, ref tail @ ..] = *command else {
             return status::WRONG_LENGTH.to_be_bytes().to_vec();
         };
-        let answer = match self.dispatch(cla, ins, [p1, p2], tail) {
+        let dispatched = match self.profile.kind {
+            Kind::Cps3 | Kind::Cps3Contactless => self.dispatch(cla, ins, [p1, p2], tail),
+            Kind::Cps4 => self.dispatch_chipdoc(cla, ins, [p1, p2], tail),
+        };
+        let answer = match dispatched {
             Ok(answer) => answer,
             Err(status) => Answer::Status(status),
         };
         let (mut out, status) = match answer {
             Answer::Status(status) => (Vec::new(), status),
             Answer::Direct(data, status) => (data, status),
+            Answer::Fetched(data) if self.profile.protocol == Protocol::T1 => (data, status::OK),
             Answer::Fetched(data) => {
                 let more = status::MORE | (data.len().min(0x100) as u16 & 0xFF);
                 self.session.pending = data;
@@ -68,6 +74,13 @@ impl SoftCard {
             0x10 if ins == 0x2A => return self.chain(tail),
             _ => return Err(status::NO_CLASS),
         }
+        if self.session.older_view {
+            // The root application, selected by its name, is the way out.
+            if ins != 0xA4 || p.first() != Some(&0x04) || data(tail)? != ROOT_AID {
+                return Err(status::NO_CLASS);
+            }
+            self.session.older_view = false;
+        }
         match ins {
             0xA4 => self.select(p, data(tail)?),
             0xB0 => self.read_binary(p, tail),
@@ -83,7 +96,7 @@ impl SoftCard {
         }
     }
 
-    fn get_response(&mut self, tail: &[u8]) -> Answer {
+    pub(super) fn get_response(&mut self, tail: &[u8]) -> Answer {
         let pending = std::mem::take(&mut self.session.pending);
         let wanted = expected(tail);
         match pending.len() {
@@ -104,7 +117,7 @@ impl SoftCard {
         }
     }
 
-    fn chain(&mut self, tail: &[u8]) -> Result<Answer, u16> {
+    pub(super) fn chain(&mut self, tail: &[u8]) -> Result<Answer, u16> {
         self.session.chained.extend_from_slice(data(tail)?);
         Ok(Answer::Status(status::OK))
     }
@@ -117,6 +130,11 @@ impl SoftCard {
             0x00 | 0x02 => self.by_identifier(&identifiers(data)?),
             _ => return Err(status::WRONG_P1_P2),
         };
+        self.enter(found, p2)
+    }
+
+    /// Makes the file that was `found` the current one, and answers what `p2` asks for.
+    pub(super) fn enter(&mut self, found: Option<usize>, p2: u8) -> Result<Answer, u16> {
         let index = found.ok_or(status::NO_FILE)?;
         let file = self.files.get(index).ok_or(status::NO_FILE)?;
         match file.content {
@@ -148,7 +166,7 @@ impl SoftCard {
     }
 
     /// The whole path from `3F00`.
-    fn by_path(&self, path: &[u16]) -> Option<usize> {
+    pub(super) fn by_path(&self, path: &[u16]) -> Option<usize> {
         if !self.profile.application {
             return None;
         }
@@ -163,14 +181,14 @@ impl SoftCard {
         }
     }
 
-    fn current_directory(&self) -> Vec<u16> {
+    pub(super) fn current_directory(&self) -> Vec<u16> {
         match self.session.directory.is_empty() {
             true => vec![0x3F00],
             false => self.session.directory.clone(),
         }
     }
 
-    fn read_binary(&mut self, [p1, p2]: [u8; 2], tail: &[u8]) -> Result<Answer, u16> {
+    pub(super) fn read_binary(&mut self, [p1, p2]: [u8; 2], tail: &[u8]) -> Result<Answer, u16> {
         let (file, offset) = match p1 & 0x80 {
             0 => (
                 self.session.file.and_then(|index| self.files.get(index)),
@@ -210,12 +228,12 @@ impl SoftCard {
             return Err(if wanted == [0x7B, 0x80] { status::NO_OBJECT } else { status::WRONG_DATA });
         }
         let attributes = match object {
-            0xBF_8101 if self.profile.pin_object => vec![
+            0xBF_8101 if self.profile.pin_object && self.has_pin() => vec![
                 der::tlv(0x9A, &[self.pin.max()]),
                 der::tlv(0x9B, &[self.pin.left()]),
                 der::nest(0xA1, &[der::tlv(0x8C, &[0xF3, 0x00, 0x00, 0x13, 0xFF, 0x00])]),
             ],
-            0xBF_8102 if self.profile.pin_object => vec![
+            0xBF_8102 if self.profile.pin_object && self.has_pin() => vec![
                 der::tlv(0x9A, &[self.puk.max()]),
                 der::tlv(0x9B, &[self.puk.left()]),
                 der::tlv(0x9D, &[0x00, 0x64]),
@@ -230,10 +248,12 @@ impl SoftCard {
         Ok(Answer::Fetched(der::nest(0x70, &[der::nest(object, &[der::nest(0xA0, &attributes)])])))
     }
 
-    fn verify(&mut self, [_, reference]: [u8; 2], data: &[u8]) -> Result<Answer, u16> {
+    pub(super) fn verify(&mut self, [_, reference]: [u8; 2], data: &[u8]) -> Result<Answer, u16> {
         let (blocking, empty_verify) = (self.profile.blocking_status, self.profile.empty_verify);
+        let bare_is_taken = !self.profile.strict_pin_padding;
         let code = match reference {
-            0x01 => &mut self.pin,
+            _ if !self.has_pin() => return Err(status::NO_OBJECT),
+            pin if pin == self.profile.pin_reference => &mut self.pin,
             0x02 => &mut self.puk,
             _ => return Err(status::NO_OBJECT),
         };
@@ -243,6 +263,10 @@ impl SoftCard {
             0 if code.left() == 0 => Err(status::BLOCKED),
             0 => Err(status::TRIES | u16::from(code.left())),
             8 => Ok(Answer::Status(presented(code.present(data), blocking))),
+            4 if bare_is_taken => {
+                let filled = [data, &[0xFF; 4]].concat();
+                Ok(Answer::Status(presented(code.present(&filled), blocking)))
+            }
             _ => Err(status::WRONG_LENGTH),
         }
     }
@@ -291,8 +315,16 @@ impl SoftCard {
 
     fn internal_authenticate(&mut self, data: &[u8]) -> Result<Answer, u16> {
         let choice = self.session.template.authentication.ok_or(status::CONDITIONS)?;
-        self.require_pin()?;
-        self.identity.authenticate(choice, data).map(Answer::Fetched).ok_or(status::WRONG_DATA)
+        let signed = match self.profile.kind {
+            Kind::Cps3Contactless => {
+                self.identity.authenticate_by_tap(choice, self.profile.technical_key, data)
+            }
+            _ => {
+                self.require_pin()?;
+                self.identity.authenticate(choice, data, self.profile.strict_digest_info)
+            }
+        };
+        signed.map(Answer::Fetched).ok_or(status::WRONG_DATA)
     }
 
     fn perform_security_operation(&mut self, p: [u8; 2], data: &[u8]) -> Result<Answer, u16> {
@@ -331,7 +363,12 @@ impl SoftCard {
         }
     }
 
-    fn require_pin(&self) -> Result<(), u16> {
+    /// Behind the antenna there are no codes.
+    fn has_pin(&self) -> bool {
+        self.profile.kind != Kind::Cps3Contactless
+    }
+
+    pub(super) fn require_pin(&self) -> Result<(), u16> {
         if self.pin.verified() { Ok(()) } else { Err(status::SECURITY) }
     }
 }
@@ -345,14 +382,14 @@ fn presented(outcome: Presented, blocking: u16) -> u16 {
     }
 }
 
-fn get_challenge(tail: &[u8]) -> Result<Answer, u16> {
+pub(super) fn get_challenge(tail: &[u8]) -> Result<Answer, u16> {
     let mut challenge = vec![0; expected(tail)];
     openssl::rand::rand_bytes(&mut challenge).map_err(|_| status::CONDITIONS)?;
     Ok(Answer::Direct(challenge, status::OK))
 }
 
 /// The data field of a command whose P3 is Lc. A host that adds Le (as under T=1) is understood too.
-fn data(tail: &[u8]) -> Result<&[u8], u16> {
+pub(super) fn data(tail: &[u8]) -> Result<&[u8], u16> {
     match tail {
         [] | [0] => Ok(&[]),
         [length, rest @ ..] => rest.get(..usize::from(*length)).ok_or(status::WRONG_LENGTH),
@@ -367,7 +404,7 @@ fn expected(tail: &[u8]) -> usize {
     }
 }
 
-fn identifiers(data: &[u8]) -> Result<Vec<u16>, u16> {
+pub(super) fn identifiers(data: &[u8]) -> Result<Vec<u16>, u16> {
     let (pairs, rest) = data.as_chunks::<2>();
     if rest.is_empty() {
         Ok(pairs.iter().map(|pair| u16::from_be_bytes(*pair)).collect())

@@ -1,7 +1,8 @@
-//! The files of the card, as far as they are known (facts in `docs/cps-card.md`), and filled with test data where not.
+//! The files of the card, as far as they are known (facts in `docs/cards.md`), and filled with test data where not.
 
 use super::der::{integer, nest, sequence, tlv};
-use super::{Identity, Profile};
+use super::keys::KeyPair;
+use super::{Identity, Kind, Profile, chipdoc};
 
 /// DF name of the root application.
 pub(super) const ROOT_AID: [u8; 8] = [0x80, 0x25, 0x00, 0x00, 0x01, 0xFF, 0x01, 0x00];
@@ -71,44 +72,190 @@ impl File {
     }
 }
 
-/// All files of a card with contacts.
-pub(super) fn contact_card(identity: &Identity, profile: &Profile) -> Vec<File> {
-    const MF: u16 = 0x3F00;
-    const DF: u16 = 0x0001;
-    vec![
+const MF: u16 = 0x3F00;
+
+/// A PKCS#15 application: its name, its directory, and its keys.
+struct Application<'a> {
+    name: [u8; 13],
+    directory: u16,
+    objects: Vec<Object<'a>>,
+}
+
+/// A key with its certificate.
+struct Object<'a> {
+    key_label: &'static str,
+    certificate_label: &'static str,
+    reference: u8,
+    /// Last byte of the identifier that key and certificate share.
+    id: u8,
+    /// BIT STRING.
+    usage: &'static [u8],
+    file: u16,
+    pair: &'a KeyPair,
+}
+
+const NON_REPUDIATION: &[u8] = &[0x06, 0x00, 0x40];
+const SIGN_AND_DECIPHER: &[u8] = &[0x05, 0x60];
+const SIGN: &[u8] = &[0x05, 0x20];
+
+/// All files of the card.
+pub(super) fn of(identity: &Identity, profile: &Profile) -> Vec<File> {
+    let (sign, authenticate) = match profile.kind {
+        Kind::Cps3 | Kind::Cps3Contactless => (SIGNATURE_KEY, AUTHENTICATION_KEY),
+        Kind::Cps4 => (chipdoc::SIGNATURE_KEY, chipdoc::AUTHENTICATION_KEY),
+    };
+    let application = match profile.kind {
+        Kind::Cps3 | Kind::Cps4 => Application {
+            name: CONTACT_AID,
+            directory: 0x0001,
+            objects: vec![
+                Object {
+                    key_label: "CPS_PRIV_SIG",
+                    certificate_label: "Certificat de Signature CPS",
+                    reference: sign,
+                    id: sign & 0x7F,
+                    usage: NON_REPUDIATION,
+                    file: 0xA001,
+                    pair: &identity.signature,
+                },
+                Object {
+                    key_label: "CPS_PRIV_AUT",
+                    certificate_label: "Certificat d'Authentification CPS",
+                    reference: authenticate,
+                    id: authenticate & 0x7F,
+                    usage: SIGN_AND_DECIPHER,
+                    file: 0xA002,
+                    pair: &identity.authentication,
+                },
+            ],
+        },
+        Kind::Cps3Contactless => Application {
+            name: CONTACTLESS_AID,
+            directory: profile.contactless_directory,
+            objects: identity
+                .technical
+                .iter()
+                .map(|pair| Object {
+                    key_label: "CPS_PRIV_TECH_AUT",
+                    certificate_label: "Certificat Technique CPS",
+                    reference: profile.technical_key,
+                    id: profile.technical_key & 0x7F,
+                    usage: SIGN,
+                    file: 0xA003,
+                    pair,
+                })
+                .collect(),
+        },
+    };
+    let mut files = vec![
         File::directory(&[MF], &ROOT_AID),
-        File::transparent(&[MF, 0x2F00], Some(0x1E), ef_dir()),
         File::transparent(&[MF, 0x2F01], Some(0x1D), ef_atr()),
         File::transparent(&[MF, 0xD003], Some(0x1C), ef_serial(identity)),
-        File::directory(&[MF, DF], &CONTACT_AID),
-        File::transparent(&[MF, DF, 0x5031], None, odf()),
-        File::transparent(&[MF, DF, 0x5032], None, card_info(identity)),
-        File::transparent(&[MF, DF, 0x7001], None, aodf(profile)),
-        File::transparent(&[MF, DF, 0x7002], None, private_keys(profile)),
-        File::transparent(&[MF, DF, 0x7005], None, certificates(identity)),
-        File::transparent(&[MF, DF, 0xA001], None, identity.signature.certificate.clone()),
-        File::transparent(&[MF, DF, 0xA002], None, identity.authentication.certificate.clone()),
-    ]
+    ];
+    if let Some(moment) = profile.updated {
+        let dates = [tlv(0x81, moment.as_bytes()), tlv(0x82, moment.as_bytes())];
+        files.push(File::transparent(&[MF, 0xD010], None, nest(0xEC, &dates)));
+    }
+    if profile.application_list {
+        files.push(File::transparent(&[MF, 0x2F00], Some(0x1E), ef_dir(profile)));
+    }
+    files.extend(application.files(identity, profile));
+    files
+}
+
+impl Application<'_> {
+    fn files(&self, identity: &Identity, profile: &Profile) -> Vec<File> {
+        let directory = [MF, self.directory];
+        let file =
+            |name: u16, content: Vec<u8>| File::transparent(&[MF, self.directory, name], None, content);
+        let mut files = vec![
+            File::directory(&directory, &self.name),
+            file(0x5031, self.odf(profile)),
+            file(0x5032, card_info(identity, profile)),
+            file(0x7002, self.private_keys(profile)),
+            file(0x7005, self.certificates()),
+        ];
+        if profile.kind != Kind::Cps3Contactless {
+            files.push(file(0x7001, aodf(profile)));
+        }
+        files.extend(self.objects.iter().map(|object| file(object.file, object.pair.certificate.clone())));
+        files
+    }
+
+    fn path(&self, file: u16) -> Vec<u8> {
+        let bytes: Vec<u8> = [MF, self.directory, file].into_iter().flat_map(u16::to_be_bytes).collect();
+        tlv(0x04, &bytes)
+    }
+
+    fn odf(&self, profile: &Profile) -> Vec<u8> {
+        let entry = |tag: u32, file: u16| nest(tag, &[sequence(&[self.path(file)])]);
+        let pins = match profile.kind {
+            Kind::Cps3Contactless => Vec::new(),
+            Kind::Cps3 | Kind::Cps4 => entry(0xA8, 0x7001),
+        };
+        // The real file is followed by fill bytes.
+        [pins, entry(0xA0, 0x7002), entry(0xA4, 0x7005), vec![0x00; 8]].concat()
+    }
+
+    fn private_keys(&self, profile: &Profile) -> Vec<u8> {
+        let needs_pin = profile.kind != Kind::Cps3Contactless;
+        let key = |object: &Object| {
+            let reference = match profile.negative_key_references {
+                true => tlv(0x02, &[object.reference]),
+                false => integer(u16::from(object.reference)),
+            };
+            let mut common = vec![tlv(0x0C, object.key_label.as_bytes()), tlv(0x03, &[0x07, 0x80])];
+            common.extend(needs_pin.then(|| tlv(0x04, &[0x01])));
+            sequence(&[
+                sequence(&common),
+                sequence(&[self.id(object), tlv(0x03, object.usage), reference]),
+                nest(0xA1, &[sequence(&[sequence(&[tlv(0x04, &[])]), integer(2048)])]),
+            ])
+        };
+        // Fill bytes, as after the records of the real card.
+        self.objects.iter().map(key).chain([vec![0xFF; 4]]).collect::<Vec<_>>().concat()
+    }
+
+    fn certificates(&self) -> Vec<u8> {
+        let certificate = |object: &Object| {
+            let length = (object.pair.certificate.len() as u16).to_be_bytes();
+            let place = sequence(&[self.path(object.file), integer(0), tlv(0x80, &length)]);
+            sequence(&[
+                sequence(&[tlv(0x0C, object.certificate_label.as_bytes()), tlv(0x03, &[0x08, 0x00])]),
+                sequence(&[self.id(object)]),
+                nest(0xA1, &[sequence(&[place])]),
+            ])
+        };
+        self.objects.iter().map(certificate).collect::<Vec<_>>().concat()
+    }
+
+    fn id(&self, object: &Object) -> Vec<u8> {
+        tlv(0x04, &[&self.name[..], &[object.id]].concat())
+    }
 }
 
 /// The record of the contactless application stands first: OpenSC moves the last known one to the head.
-fn ef_dir() -> Vec<u8> {
-    let record = |aid: &[u8], label: &str, path: [u8; 4]| {
+fn ef_dir(profile: &Profile) -> Vec<u8> {
+    let record = |aid: &[u8], label: &str, directory: u16| {
+        let [high, low] = directory.to_be_bytes();
         nest(
             0x61,
             &[
                 tlv(0x4F, aid),
                 tlv(0x50, label.as_bytes()),
-                tlv(0x51, &path),
+                tlv(0x51, &[0x3F, 0x00, high, low]),
                 nest(0x73, &[tlv(0x4F, &CONTACT_AID)]),
             ],
         )
     };
-    [
-        record(&CONTACTLESS_AID, "CPX IAS CL", [0x3F, 0x00, 0x00, 0x02]),
-        record(&CONTACT_AID, "CPX IAS", [0x3F, 0x00, 0x00, 0x01]),
-    ]
-    .concat()
+    let contactless = match profile.kind {
+        // Its antenna belongs to another application.
+        Kind::Cps4 => Vec::new(),
+        Kind::Cps3 | Kind::Cps3Contactless => {
+            record(&CONTACTLESS_AID, "CPX IAS CL", profile.contactless_directory)
+        }
+    };
+    [contactless, record(&CONTACT_AID, "CPX IAS", 0x0001)].concat()
 }
 
 /// The leading `80` is a category byte, not a data object.
@@ -155,23 +302,7 @@ fn luhn(digits: &[u8]) -> u8 {
     ((10 - sum % 10) % 10) as u8
 }
 
-fn path_of(file: u16) -> Vec<u8> {
-    let [high, low] = file.to_be_bytes();
-    sequence(&[tlv(0x04, &[0x3F, 0x00, 0x00, 0x01, high, low])])
-}
-
-fn odf() -> Vec<u8> {
-    [
-        nest(0xA8, &[path_of(0x7001)]),
-        nest(0xA0, &[path_of(0x7002)]),
-        nest(0xA4, &[path_of(0x7005)]),
-        // The real file is followed by fill bytes.
-        vec![0x00; 8],
-    ]
-    .concat()
-}
-
-fn card_info(identity: &Identity) -> Vec<u8> {
+fn card_info(identity: &Identity, profile: &Profile) -> Vec<u8> {
     const RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x01];
     const SHA1_RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x05];
     const SHA256_RSA: &[u8] = &[0x2A, 0x86, 0x48, 0x86, 0xF7, 0x0D, 0x01, 0x01, 0x0B];
@@ -191,7 +322,7 @@ fn card_info(identity: &Identity) -> Vec<u8> {
         integer(0),
         tlv(0x04, &serial_bytes(&identity.serial)),
         tlv(0x0C, b"ASIP Sante"),
-        tlv(0x80, b"CPS3"),
+        tlv(0x80, if profile.kind == Kind::Cps4 { b"CPS4" } else { b"CPS3" }),
         tlv(0x03, &[0x04, 0x10]),
         nest(
             0xA2,
@@ -229,7 +360,7 @@ fn aodf(profile: &Profile) -> Vec<u8> {
                 integer(4),
                 integer(8),
                 integer(4),
-                tlv(0x80, &[0x01]),
+                tlv(0x80, &[profile.pin_reference]),
                 tlv(0x04, &[0xFF]),
             ])],
         ),
@@ -256,61 +387,6 @@ fn aodf(profile: &Profile) -> Vec<u8> {
     [porteur, puk].concat()
 }
 
-fn object_id(reference: u8) -> Vec<u8> {
-    let mut id = CONTACT_AID.to_vec();
-    id.push(reference & 0x0F);
-    tlv(0x04, &id)
-}
-
-fn private_keys(profile: &Profile) -> Vec<u8> {
-    let key = |label: &str, reference: u8, usage: &[u8]| {
-        let reference_integer = match profile.negative_key_references {
-            true => tlv(0x02, &[reference]),
-            false => integer(u16::from(reference)),
-        };
-        sequence(&[
-            sequence(&[tlv(0x0C, label.as_bytes()), tlv(0x03, &[0x07, 0x80]), tlv(0x04, &[0x01])]),
-            sequence(&[object_id(reference), tlv(0x03, usage), reference_integer]),
-            nest(0xA1, &[sequence(&[sequence(&[tlv(0x04, &[])]), integer(2048)])]),
-        ])
-    };
-    [
-        key("CPS_PRIV_SIG", SIGNATURE_KEY, &[0x06, 0x00, 0x40]),
-        key("CPS_PRIV_AUT", AUTHENTICATION_KEY, &[0x05, 0x60]),
-        // Fill bytes, as after the records of the real card.
-        vec![0xFF; 4],
-    ]
-    .concat()
-}
-
-fn certificates(identity: &Identity) -> Vec<u8> {
-    let certificate = |label: &str, reference: u8, file: u16, der: &[u8]| {
-        let [high, low] = file.to_be_bytes();
-        sequence(&[
-            sequence(&[tlv(0x0C, label.as_bytes()), tlv(0x03, &[0x08, 0x00])]),
-            sequence(&[object_id(reference)]),
-            nest(
-                0xA1,
-                &[sequence(&[sequence(&[
-                    tlv(0x04, &[0x3F, 0x00, 0x00, 0x01, high, low]),
-                    integer(0),
-                    tlv(0x80, &(der.len() as u16).to_be_bytes()),
-                ])])],
-            ),
-        ])
-    };
-    [
-        certificate("Certificat de Signature CPS", SIGNATURE_KEY, 0xA001, &identity.signature.certificate),
-        certificate(
-            "Certificat d'Authentification CPS",
-            AUTHENTICATION_KEY,
-            0xA002,
-            &identity.authentication.certificate,
-        ),
-    ]
-    .concat()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -322,7 +398,7 @@ mod tests {
 
     #[test]
     fn sizes_are_those_of_the_real_card() {
-        assert_eq!(ef_dir().len(), 0x65);
+        assert_eq!(ef_dir(&Profile::default()).len(), 0x65);
         assert_eq!(ef_atr().len(), 0x39);
         assert_eq!(aodf(&Profile::default()).len(), 0xBD);
     }

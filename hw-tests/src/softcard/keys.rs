@@ -1,10 +1,20 @@
-//! What the card's two keys can do, and nothing more.
+//! What the card's keys can do, and nothing more.
 
+use openssl::hash::MessageDigest;
 use openssl::pkey::{PKey, Private};
+use openssl::pkey_ctx::PkeyCtx;
 use openssl::rsa::Padding;
 
 use super::files::{AUTHENTICATION_KEY, SIGNATURE_KEY};
 use super::{Identity, der};
+
+/// `DigestInfo` up to the digest itself (RFC 8017 §9.2, note 1).
+const SHA1_DIGEST_INFO: &[u8] =
+    &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14];
+const SHA256_DIGEST_INFO: &[u8] = &[
+    0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01, 0x05, 0x00,
+    0x04, 0x20,
+];
 
 /// A private key and the certificate of it.
 #[derive(Clone)]
@@ -38,6 +48,33 @@ pub(super) struct Template {
 }
 
 impl Choice {
+    pub(super) fn of(algorithm: u8, key: u8) -> Self {
+        Self { algorithm, key }
+    }
+
+    pub(super) fn key(self) -> u8 {
+        self.key
+    }
+
+    /// A signature of a ready hash, in the algorithms of a CPS4: `0A` and `28` by PKCS#1 v1.5, `15` and `2C` by PSS, with
+    /// SHA-1 and SHA-256.
+    pub(super) fn sign_hash(self, key: &PKey<Private>, hash: &[u8]) -> Option<Vec<u8>> {
+        let (digest, padding) = match (self.algorithm, hash.len()) {
+            (0x0A, 20) => (MessageDigest::sha1(), Padding::PKCS1),
+            (0x15, 20) => (MessageDigest::sha1(), Padding::PKCS1_PSS),
+            (0x28, 32) => (MessageDigest::sha256(), Padding::PKCS1),
+            (0x2C, 32) => (MessageDigest::sha256(), Padding::PKCS1_PSS),
+            _ => return None,
+        };
+        let mut context = PkeyCtx::new(key).ok()?;
+        context.sign_init().ok()?;
+        context.set_rsa_padding(padding).ok()?;
+        context.set_signature_md(openssl::md::Md::from_nid(digest.type_())?).ok()?;
+        let mut signature = Vec::new();
+        context.sign_to_vec(hash, &mut signature).ok()?;
+        Some(signature)
+    }
+
     /// Reads the two data objects in either order: OpenSC and the official library differ.
     pub(super) fn parse(data: &[u8]) -> Self {
         let byte = |tag| der::find(data, tag).and_then(|value| value.first().copied()).unwrap_or_default();
@@ -55,30 +92,31 @@ impl Choice {
 }
 
 impl Identity {
-    /// INTERNAL AUTHENTICATE: PKCS#1 v1.5 type 1 over whatever the host gives, up to 40 % of the modulus.
-    pub(super) fn authenticate(&self, choice: Choice, input: &[u8]) -> Option<Vec<u8>> {
+    /// INTERNAL AUTHENTICATE: PKCS#1 v1.5 type 1 over whatever the host gives, up to 40 % of the modulus; a `strict` card
+    /// takes only what it knows for a `DigestInfo`.
+    pub(super) fn authenticate(&self, choice: Choice, input: &[u8], strict: bool) -> Option<Vec<u8>> {
         let key = self.key(choice, &[0x02], AUTHENTICATION_KEY)?;
-        if input.is_empty() || input.len() > key.size() * 2 / 5 {
+        if strict && !is_digest_info(input) {
             return None;
         }
-        let rsa = key.rsa().ok()?;
-        let mut signature = vec![0; key.size()];
-        let len = rsa.private_encrypt(input, &mut signature, Padding::PKCS1).ok()?;
-        signature.truncate(len);
-        Some(signature)
+        sign_anything(key, input)
+    }
+
+    /// The same with the technical key behind the antenna, which is called `reference`.
+    pub(super) fn authenticate_by_tap(&self, choice: Choice, reference: u8, input: &[u8]) -> Option<Vec<u8>> {
+        let technical = self.technical.as_ref()?;
+        if choice.key != reference || choice.algorithm != 0x02 {
+            return None;
+        }
+        sign_anything(&technical.key, input)
     }
 
     /// PSO COMPUTE DIGITAL SIGNATURE: the card adds the `DigestInfo` of the chosen algorithm itself.
     pub(super) fn sign(&self, choice: Choice, hash: &[u8]) -> Option<Vec<u8>> {
         let key = self.key(choice, &[0x12, 0x42], SIGNATURE_KEY)?;
         let prefix: &[u8] = match (choice.algorithm, hash.len()) {
-            (0x12, 20) => {
-                &[0x30, 0x21, 0x30, 0x09, 0x06, 0x05, 0x2B, 0x0E, 0x03, 0x02, 0x1A, 0x05, 0x00, 0x04, 0x14]
-            }
-            (0x42, 32) => &[
-                0x30, 0x31, 0x30, 0x0D, 0x06, 0x09, 0x60, 0x86, 0x48, 0x01, 0x65, 0x03, 0x04, 0x02, 0x01,
-                0x05, 0x00, 0x04, 0x20,
-            ],
+            (0x12, 20) => SHA1_DIGEST_INFO,
+            (0x42, 32) => SHA256_DIGEST_INFO,
             _ => return None,
         };
         let rsa = key.rsa().ok()?;
@@ -109,4 +147,22 @@ impl Identity {
             _ => None,
         }
     }
+}
+
+fn sign_anything(key: &PKey<Private>, input: &[u8]) -> Option<Vec<u8>> {
+    if input.is_empty() || input.len() > key.size() * 2 / 5 {
+        return None;
+    }
+    let rsa = key.rsa().ok()?;
+    let mut signature = vec![0; key.size()];
+    let len = rsa.private_encrypt(input, &mut signature, Padding::PKCS1).ok()?;
+    signature.truncate(len);
+    Some(signature)
+}
+
+/// `SEQUENCE { SEQUENCE { hash, NULL }, OCTET STRING }` of SHA-1 or SHA-256.
+fn is_digest_info(input: &[u8]) -> bool {
+    [(SHA1_DIGEST_INFO, 20), (SHA256_DIGEST_INFO, 32)]
+        .iter()
+        .any(|(prefix, digest)| input.starts_with(prefix) && input.len() == prefix.len() + digest)
 }

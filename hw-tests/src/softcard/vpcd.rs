@@ -82,7 +82,14 @@ fn serve(mut connection: TcpStream, card: &Mutex<SoftCard>) -> io::Result<()> {
                 continue;
             }
             [ANSWER_TO_RESET] => Some(locked(card).atr().to_vec()),
-            _ => locked(card).transmit(&message),
+            _ => {
+                let (answer, latency) = {
+                    let mut card = locked(card);
+                    (card.transmit(&message), card.latency())
+                };
+                thread::sleep(latency);
+                answer
+            }
         };
         match answer {
             Some(answer) => send(&mut connection, &answer)?,

@@ -7,8 +7,9 @@ use std::process::{Command, Stdio};
 use sceau_hw_tests::identity;
 use sceau_hw_tests::isolation::{SOCKET_VARIABLE, isolated};
 use sceau_hw_tests::pcscd::Pcscd;
+use sceau_hw_tests::softcard::{Profile, SoftCard};
 
-use crate::fixture::card;
+use crate::fixture::{self, card};
 
 /// The agent stands beside the test program: `cargo test --workspace` has built it.
 fn agent() -> PathBuf {
@@ -61,9 +62,16 @@ fn read_says_whose_card_it_is() {
             "given_name": "KIT",
             "card_number": "2800300010",
             "card_type": "CPS",
+            "organization": null,
+            "organization_id": null,
+            "generation": "CPS3",
+            "interface": "contact",
+            "chip": "00300010",
+            "updated": null,
             "not_after": read["not_after"],
             "issuer": "TEST AC IGC-SANTE FORT PERSONNES",
             "tries_left": 3,
+            "pin_pad": false,
         });
         assert_eq!(read, expected);
         let (_, lines, _) = run(&["read"]);
@@ -74,6 +82,61 @@ fn read_says_whose_card_it_is() {
         assert!(!success && error.contains("READER-019"), "{error}");
         let (_, read, _) = run(&["read", "--reader", "00 01"]);
         assert!(read.contains("899700300017"), "{read}");
+    });
+}
+
+/// From the certificate that an authority issues, by way of card and reader, to what is shown.
+#[test]
+fn read_knows_every_card_of_the_family() {
+    isolated(|| {
+        for (name, id_nat, card_type, organization) in [
+            ("student", "899700300058", "CPF", serde_json::Value::Null),
+            ("employee", "30B0168811/CPET00001", "CPE", "10B0168811".into()),
+            ("director", "30B0168811/CDET00001", "CPE", "10B0168811".into()),
+            ("employee-siren", "4123456782/CPET00002", "CPE", "2123456782".into()),
+            ("authorised", "500000001815646/CPAT00045", "CPA", "300000001815646".into()),
+            ("practice-rpps", "699700366240008/12", "CPE", "499700366240008".into()),
+        ] {
+            let pcscd = Pcscd::start("Sceau test").unwrap();
+            let _inserted = pcscd.insert(0, card(name)).unwrap();
+            let (success, read, error) = run(&["read", "--json"]);
+            assert!(success, "{name}: {error}");
+            let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+            assert_eq!(read["id_nat"], id_nat, "{name}");
+            assert_eq!(read["card_type"], card_type, "{name}");
+            assert_eq!(read["organization_id"], organization, "{name}");
+        }
+        let pcscd = Pcscd::start("Sceau test").unwrap();
+        let _inserted = pcscd.insert(0, card("nameless")).unwrap();
+        let (_, read, _) = run(&["read"]);
+        assert!(read.contains("30B0168811/CPET00099") && read.contains("family name          -"), "{read}");
+    });
+}
+
+#[test]
+fn read_says_which_generation_and_side_it_is() {
+    isolated(|| {
+        let pcscd = Pcscd::start("Sceau test").unwrap();
+        let _cps4 = pcscd.insert(0, SoftCard::new(fixture::identity("good"), Profile::cps4())).unwrap();
+        let read = |reader: &str| -> serde_json::Value {
+            let (_, read, _) = run(&["read", "--json", "--reader", reader]);
+            serde_json::from_str(&read).unwrap()
+        };
+        let cps4 = read("00 00");
+        assert_eq!((&cps4["generation"], &cps4["interface"]), (&"CPS4".into(), &"contact".into()));
+        assert_eq!((&cps4["tries_left"], &cps4["pin_pad"]), (&3.into(), &false.into()));
+
+        let on_antenna = SoftCard::new(fixture::identity("good"), Profile::contactless());
+        let _tapped = pcscd.insert(1, on_antenna).unwrap();
+        let tapped = read("00 01");
+        assert_eq!((&tapped["generation"], &tapped["interface"]), (&"CPS3".into(), &"contactless".into()));
+        assert_eq!(tapped["tries_left"], serde_json::Value::Null);
+        assert_eq!(tapped["chip"], cps4["chip"], "the chip's number is the same on both sides");
+        let (_, listed, _) = run(&["list"]);
+        assert!(
+            listed.contains("CPS4 card, contact") && listed.contains("CPS3 card, contactless"),
+            "{listed}"
+        );
     });
 }
 

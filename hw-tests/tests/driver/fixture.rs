@@ -14,10 +14,23 @@ pub const INTERNAL_AUTHENTICATE: u8 = 0x88;
 
 pub const UNCONFIRMED: LastTry = LastTry::NotConfirmed;
 
-/// The card of `name`, `good` (a doctor) or `nurse`.
+/// The cards that the tests use.
+const CARDS: [&str; 9] = [
+    "good",
+    "nurse",
+    "student",
+    "employee",
+    "director",
+    "employee-siren",
+    "authorised",
+    "practice-rpps",
+    "nameless",
+];
+
+/// The card of `name`: see `sceau_certs::card::profiles`.
 pub fn identity(name: &str) -> Identity {
     static AUTHORITIES: OnceLock<sceau_certs::Pki> = OnceLock::new();
-    let authorities = AUTHORITIES.get_or_init(|| identity::authorities(&["good", "nurse"]).unwrap());
+    let authorities = AUTHORITIES.get_or_init(|| identity::authorities(&CARDS).unwrap());
     identity::of(authorities, name).unwrap()
 }
 
@@ -30,13 +43,22 @@ pub fn pin(digits: &str) -> Pin {
 }
 
 pub fn proof(shown: &PresentedCard) -> Proof {
-    Proof::new(Purpose::Browser, "http://localhost:8080", "a.request.jws", &shown.certificate_der)
+    proof_for(Purpose::Browser, shown)
+}
+
+pub fn proof_for(purpose: Purpose, shown: &PresentedCard) -> Proof {
+    Proof::new(purpose, "http://localhost:8080", "a.request.jws", &shown.certificate_der)
 }
 
 /// Whether `signature` is one of the card that was `shown`, judged by OpenSSL itself.
 pub fn verifies(shown: &PresentedCard, signature: &[u8]) -> bool {
+    verifies_for(Purpose::Browser, shown, signature)
+}
+
+/// The same for a proof of any purpose.
+pub fn verifies_for(purpose: Purpose, shown: &PresentedCard, signature: &[u8]) -> bool {
     let certificate = openssl::x509::X509::from_der(&shown.certificate_der).unwrap();
     let key = certificate.public_key().unwrap();
     let mut verifier = openssl::sign::Verifier::new(openssl::hash::MessageDigest::sha256(), &key).unwrap();
-    verifier.verify_oneshot(signature, proof(shown).as_bytes()).unwrap()
+    verifier.verify_oneshot(signature, proof_for(purpose, shown).as_bytes()).unwrap()
 }

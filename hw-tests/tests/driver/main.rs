@@ -4,7 +4,10 @@
 #![cfg(test)]
 
 mod commands;
+mod contactless;
+mod cps4;
 mod fixture;
 mod monitor;
 mod readers;
+mod real_card;
 mod rules;

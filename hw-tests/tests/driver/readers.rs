@@ -282,7 +282,7 @@ fn waits_for_a_program_that_holds_the_card_exclusively() {
         let _inserted = pcscd.insert(0, card("good")).unwrap();
         let other = other_program(&pcscd, ShareMode::Exclusive);
         let hasty = Readers::waiting(Duration::from_millis(300));
-        assert_eq!(hasty.read(&pcscd.reader(0)), Err(ReaderError::InUse));
+        assert_eq!(hasty.read(&pcscd.reader(0)), Err(ReaderError::HeldExclusively));
         let listed = hasty.list().unwrap();
         assert!(matches!(listed[0].slot, Slot::Card { exclusive: true, .. }));
 
@@ -317,6 +317,21 @@ fn a_card_of_another_kind_does_not_stand_in_the_way() {
         let _patient = pcscd.insert(0, foreign_card()).unwrap();
         let _doctor = pcscd.insert(1, card("good")).unwrap();
         assert_eq!(readers.only_card(), Ok(pcscd.reader(1)));
+    });
+}
+
+/// A slow card, behind a slow reader, is waited for.
+#[test]
+fn a_slow_card_is_waited_for() {
+    isolated(|| {
+        let latency = Duration::from_millis(60);
+        let (pcscd, readers) = (start(), Readers::default());
+        let slow = SoftCard::new(identity("good"), Profile { latency, ..Profile::default() });
+        let _inserted = pcscd.insert(0, slow).unwrap();
+        let began = Instant::now();
+        let shown = readers.read(&pcscd.reader(0)).unwrap();
+        assert!(readers.sign(&shown, pin("1234"), &proof(&shown), UNCONFIRMED).is_ok());
+        assert!(began.elapsed() > 20 * latency, "the card was not slow: {:?}", began.elapsed());
     });
 }
 

@@ -3,19 +3,24 @@
 use std::sync::{Arc, Mutex};
 
 use sceau::card::driver::apdu::Channel;
-use sceau::card::driver::card::{self, CardSignature, PinState};
+use sceau::card::driver::card::{self, CardSignature, Consent, PinState};
 use sceau::card::driver::trace::Trace;
 use sceau::card::driver::transport::{Protocol, Transport};
 use sceau::card::driver::{Generation, LastTry, PresentedCard, ReaderError};
-use sceau_hw_tests::softcard::{Identity, Profile, Reaction, SoftCard};
+use sceau::card::proof::Proof;
+use sceau_hw_tests::softcard::{self, Identity, Profile, Reaction, SoftCard};
 
 use crate::fixture::{self, INTERNAL_AUTHENTICATE, UNCONFIRMED, VERIFY, identity, pin, proof, verifies};
 
-struct Direct(SoftCard);
+/// A card called directly, without a reader.
+pub struct Direct(pub SoftCard);
 
 impl Transport for Direct {
     fn protocol(&self) -> Protocol {
-        Protocol::T0
+        match self.0.protocol() {
+            softcard::Protocol::T0 => Protocol::T0,
+            softcard::Protocol::T1 => Protocol::T1,
+        }
     }
 
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, ReaderError> {
@@ -24,7 +29,7 @@ impl Transport for Direct {
 }
 
 impl Direct {
-    fn new(identity: Identity, profile: Profile) -> Self {
+    pub fn new(identity: Identity, profile: Profile) -> Self {
         Self(SoftCard::new(identity, profile))
     }
 
@@ -32,23 +37,33 @@ impl Direct {
         Self(fixture::card("good"))
     }
 
-    fn read(&mut self) -> Result<PresentedCard, ReaderError> {
+    pub fn read(&mut self) -> Result<PresentedCard, ReaderError> {
         let atr = self.0.atr().to_vec();
         card::read(&mut Channel::new(self), &atr, "a reader", 1)
     }
 
-    fn sign(
+    pub fn sign(
         &mut self,
         shown: &PresentedCard,
         typed: &str,
         last_try: LastTry,
     ) -> Result<CardSignature, ReaderError> {
-        let (atr, mut state, before) = (self.0.atr().to_vec(), PinState::NotSent, self.0.count(VERIFY));
+        self.sign_with(shown, &Consent::Pin(pin(typed)), &proof(shown), last_try)
+    }
+
+    pub fn sign_with(
+        &mut self,
+        shown: &PresentedCard,
+        consent: &Consent,
+        proof: &Proof,
+        last_try: LastTry,
+    ) -> Result<CardSignature, ReaderError> {
+        let (atr, mut state, before) = (self.0.atr().to_vec(), PinState::NotSent, self.0.presentations());
         let mut channel = Channel::new(self);
-        let outcome = card::sign(&mut channel, &atr, shown, &pin(typed), &proof(shown), last_try, &mut state);
+        let outcome = card::sign(&mut channel, &atr, shown, consent, proof, last_try, &mut state);
         assert_eq!(
             state == PinState::Sent,
-            self.0.count(VERIFY) > before,
+            self.0.presentations() > before,
             "the state says whether a PIN was sent"
         );
         outcome
@@ -67,6 +82,14 @@ fn reads_who_the_card_was_issued_to() {
 }
 
 #[test]
+fn reads_when_the_card_was_last_updated() {
+    let updated = Profile { updated: Some("20260102030405"), ..Profile::default() };
+    let shown = Direct::new(identity("good"), updated).read().unwrap();
+    assert_eq!(shown.updated.as_deref(), Some("2026-01-02 03:04:05"));
+    assert_eq!(Direct::doctor().read().unwrap().updated, None);
+}
+
+#[test]
 fn recognises_the_authentication_certificate_by_its_usage_and_not_by_its_place() {
     let good = identity("good");
     let swapped =
@@ -81,6 +104,24 @@ fn reads_key_references_written_as_negative_numbers() {
     let mut card = Direct::new(identity("good"), profile);
     let shown = card.read().unwrap();
     assert!(verifies(&shown, &card.sign(&shown, "1234", UNCONFIRMED).unwrap().signature));
+}
+
+/// Whatever of these a real card does: the driver sends what the strictest takes, and fetches or gets at once.
+#[test]
+fn signs_with_strict_and_lenient_cards_and_in_both_protocols() {
+    for strict in [true, false] {
+        for protocol in [softcard::Protocol::T0, softcard::Protocol::T1] {
+            let profile = Profile {
+                strict_pin_padding: strict,
+                strict_digest_info: strict,
+                protocol,
+                ..Profile::default()
+            };
+            let mut card = Direct::new(identity("good"), profile);
+            let shown = card.read().unwrap();
+            assert!(verifies(&shown, &card.sign(&shown, "1234", UNCONFIRMED).unwrap().signature));
+        }
+    }
 }
 
 #[test]
@@ -157,8 +198,15 @@ fn tries_that_cannot_be_read_may_be_the_last() {
     assert_eq!((shown.tries_left, shown.is_on_last_try()), (None, true));
     let (atr, mut state) = (card.0.atr().to_vec(), PinState::NotSent);
     let mut channel = Channel::new(&mut card);
-    let refused =
-        card::sign(&mut channel, &atr, &shown, &pin("1234"), &proof(&shown), UNCONFIRMED, &mut state);
+    let refused = card::sign(
+        &mut channel,
+        &atr,
+        &shown,
+        &Consent::Pin(pin("1234")),
+        &proof(&shown),
+        UNCONFIRMED,
+        &mut state,
+    );
     assert_eq!((refused, state), (Err(ReaderError::LastTry), PinState::NotSent));
     assert!(card.sign(&shown, "1234", LastTry::Confirmed).is_ok());
 }
@@ -191,7 +239,15 @@ fn a_proof_for_another_certificate_is_not_signed() {
     let for_another = proof(&Direct(fixture::card("nurse")).read().unwrap());
     let (atr, mut state) = (card.0.atr().to_vec(), PinState::NotSent);
     let mut channel = Channel::new(&mut card);
-    let refused = card::sign(&mut channel, &atr, &shown, &pin("1234"), &for_another, UNCONFIRMED, &mut state);
+    let refused = card::sign(
+        &mut channel,
+        &atr,
+        &shown,
+        &Consent::Pin(pin("1234")),
+        &for_another,
+        UNCONFIRMED,
+        &mut state,
+    );
     assert_eq!((refused, state), (Err(ReaderError::Exchanged), PinState::NotSent));
 }
 
@@ -245,12 +301,12 @@ fn a_card_with_an_unknown_answer_to_reset_is_recognised_by_its_application() {
 }
 
 #[test]
-fn the_next_generation_is_named_and_left_alone() {
-    let cps4 = vec![
-        0x3B, 0x9B, 0x18, 0x80, 0x01, 0x00, 0x12, 0x25, 0x00, 0x64, 0x80, 0x04, 0x01, 0x00, 0x00, 0x90, 0x44,
+fn the_generation_before_is_named_and_left_alone() {
+    let cps2ter = vec![
+        0x3B, 0xAC, 0x00, 0x40, 0x2A, 0x00, 0x12, 0x25, 0x00, 0x64, 0x80, 0x82, 0x02, 0x12, 0x00, 0x90, 0x00,
     ];
-    let mut card = Direct::new(identity("good"), Profile { atr: cps4, ..Profile::default() });
-    assert_eq!(card.read(), Err(ReaderError::UnsupportedGeneration(Generation::Cps4)));
+    let mut card = Direct::new(identity("good"), Profile { atr: cps2ter, ..Profile::default() });
+    assert_eq!(card.read(), Err(ReaderError::UnsupportedGeneration(Generation::Cps2ter)));
     assert!(card.0.headers().is_empty());
 }
 
@@ -258,18 +314,21 @@ fn the_next_generation_is_named_and_left_alone() {
 /// repeated.
 #[test]
 fn brings_back_a_card_that_was_left_in_another_view() {
-    for status in [0x6E00, 0x6A86] {
-        let mut card = Direct::doctor();
-        let lost = Arc::new(Mutex::new(true));
-        card.0.intervene(move |command| {
-            let mut lost = lost.lock().unwrap();
-            if command.ends_with(&[0x80, 0x25, 0x00, 0x00, 0x01, 0xFF, 0x01, 0x00]) {
-                *lost = false;
-            }
-            if *lost { Reaction::Status(status) } else { Reaction::Answer }
-        });
-        assert!(card.read().is_ok(), "{status:04X}");
-    }
+    let mut card = Direct::new(identity("good"), Profile { older_view: true, ..Profile::default() });
+    let shown = card.read().unwrap();
+    card.0.leave_in_older_view();
+    assert!(verifies(&shown, &card.sign(&shown, "1234", UNCONFIRMED).unwrap().signature));
+
+    let mut card = Direct::doctor();
+    let lost = Arc::new(Mutex::new(true));
+    card.0.intervene(move |command| {
+        let mut lost = lost.lock().unwrap();
+        if command.ends_with(&[0x80, 0x25, 0x00, 0x00, 0x01, 0xFF, 0x01, 0x00]) {
+            *lost = false;
+        }
+        if *lost { Reaction::Status(0x6A86) } else { Reaction::Answer }
+    });
+    assert!(card.read().is_ok());
 }
 
 #[test]
@@ -301,7 +360,16 @@ fn a_trace_holds_no_pin_no_name_and_no_number() {
     let shown = card.read().unwrap();
     let (atr, mut state) = (card.0.atr().to_vec(), PinState::NotSent);
     let mut channel = Channel::traced(&mut card, Trace::on());
-    card::sign(&mut channel, &atr, &shown, &pin("1234"), &proof(&shown), UNCONFIRMED, &mut state).unwrap();
+    card::sign(
+        &mut channel,
+        &atr,
+        &shown,
+        &Consent::Pin(pin("1234")),
+        &proof(&shown),
+        UNCONFIRMED,
+        &mut state,
+    )
+    .unwrap();
     let trace = std::mem::take(channel.trace()).into_lines().join("\n");
 
     assert!(trace.contains("VERIFY: 0020000108 [8] → 9000"), "{trace}");

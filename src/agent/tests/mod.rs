@@ -2,6 +2,7 @@
 //! that section 2 of the protocol refuses.
 
 mod attacks;
+mod several_cards;
 mod sign_in;
 
 use std::net::SocketAddr;
@@ -36,6 +37,24 @@ pub(super) struct TestState {
     pub(super) tries: Option<u8>,
     pub(super) serial: u8,
     pub(super) fault: Option<&'static str>,
+    /// The reader has keys, on which somebody types this.
+    pub(super) on_pad: Option<&'static [u8]>,
+    pub(super) interface: Interface,
+    /// The holders of further cards, in further readers.
+    pub(super) others: Vec<&'static str>,
+}
+
+impl Default for TestState {
+    fn default() -> Self {
+        Self {
+            tries: Some(3),
+            serial: 1,
+            fault: None,
+            on_pad: None,
+            interface: Interface::Contact,
+            others: Vec::new(),
+        }
+    }
 }
 
 impl TestCard {
@@ -46,25 +65,59 @@ impl TestCard {
 
 impl Cards for TestCard {
     fn look(&self) -> Result<ShownCard, CardFault> {
+        self.look_all().map(|mut cards| cards.remove(0))
+    }
+
+    fn look_all(&self) -> Result<Vec<ShownCard>, CardFault> {
         let state = self.state.lock().unwrap();
         if let Some(code) = state.fault {
             return Err(Self::fault(code, Remedy::LookAgain));
         }
-        Ok(ShownCard {
+        let first = ShownCard {
             reader: "Lecteur <essai>".into(),
             handle: Arc::new(state.serial),
             pin_digits: (4, 4),
+            has_pad: state.on_pad.is_some(),
             certificate: b"certificate".to_vec(),
             holder: "Claire <b>DUPONT</b>".into(),
             tries_left: state.tries,
-            interface: Interface::Contact,
-        })
+            interface: state.interface,
+        };
+        let others = state.others.iter().map(|holder| ShownCard {
+            reader: format!("Lecteur de {holder}"),
+            certificate: holder.as_bytes().to_vec(),
+            holder: (*holder).to_owned(),
+            ..first.clone()
+        });
+        Ok([first.clone()].into_iter().chain(others).collect())
     }
 
     fn sign(
         &self,
         shown: &ShownCard,
         pin: &TypedPin,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        self.sign_with(shown, pin.expose(), proof, last_try_agreed)
+    }
+
+    fn sign_on_pad(
+        &self,
+        shown: &ShownCard,
+        proof: &Proof,
+        last_try_agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
+        let typed = self.state.lock().unwrap().on_pad.expect("a reader with keys");
+        self.sign_with(shown, typed, proof, last_try_agreed)
+    }
+}
+
+impl TestCard {
+    fn sign_with(
+        &self,
+        shown: &ShownCard,
+        pin: &[u8],
         proof: &Proof,
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault> {
@@ -78,7 +131,7 @@ impl Cards for TestCard {
             "the last try without consent"
         );
         self.verified.fetch_add(1, Ordering::SeqCst);
-        if pin.expose() != b"1234" {
+        if pin != b"1234" {
             state.tries = state.tries.map(|tries| tries - 1);
             return Err(Self::fault("READER-009", Remedy::AskAgain));
         }
@@ -139,10 +192,8 @@ impl Desk {
             format!("echo OK\nwhile IFS= read -r line; do case \"$line\" in GETPIN) {window};; *) echo OK;; esac; done"),
         )
         .unwrap();
-        let card = Arc::new(TestCard {
-            state: Mutex::new(TestState { tries: Some(3), serial: 1, fault: None }),
-            verified: AtomicU32::new(0),
-        });
+        let card =
+            Arc::new(TestCard { state: Mutex::new(TestState::default()), verified: AtomicU32::new(0) });
         let options = AgentOptions {
             port: 0,
             state_dir,

@@ -143,7 +143,7 @@ async fn a_blocked_pin_and_an_absent_card_are_told_with_a_way_on() {
     let absent = desk.send(desk.arrival(&desk.request())).await;
     assert_eq!(absent.code(), Some("READER-003"), "{absent:?}");
     let retry = absent.after("href=\"/look");
-    *desk.card.state.lock().unwrap() = TestState { tries: Some(3), serial: 1, fault: None };
+    *desk.card.state.lock().unwrap() = TestState::default();
     let ask = desk.send(desk.own_link(&format!("/look{retry}"))).await;
     assert!(ask.body.contains("name=\"token\""), "{ask:?}");
 }

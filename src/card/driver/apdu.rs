@@ -4,7 +4,7 @@ use zeroize::Zeroizing;
 
 use super::error::ReaderError;
 use super::trace::Trace;
-use super::transport::{Protocol, Transport};
+use super::transport::{Control, Protocol, Transport};
 
 /// More than any file of a card; an answer that does not end is cut there.
 const MAX_ANSWER: usize = 0x1_0000;
@@ -15,6 +15,12 @@ const MOST_EXCHANGES: u32 = 4_000;
 
 /// What the official library asks GET RESPONSE for at most; some readers take no more.
 const FETCH: usize = 0xE7;
+
+/// Most data that a short command carries.
+const MAX_DATA: usize = 0xFF;
+
+/// The bits of a class byte that name the logical channel (ISO/IEC 7816-4 §5.4.1).
+const CHANNEL: u8 = 0x03;
 
 /// A short command. Its bytes are wiped when it is dropped, since one of them carries the PIN.
 pub struct Command {
@@ -45,7 +51,7 @@ impl Command {
     /// With a data field of at most 255 bytes; what is longer is cut, and the card refuses it.
     #[must_use]
     pub fn data(self, data: &[u8]) -> Self {
-        let short = data.iter().copied().take(0xFF).collect();
+        let short = data.iter().copied().take(MAX_DATA).collect();
         Self { data: Zeroizing::new(short), ..self }
     }
 
@@ -101,6 +107,8 @@ impl Status {
     pub const SECURITY_NOT_SATISFIED: Self = Self(0x6982);
     pub const BLOCKED: Self = Self(0x6983);
     pub const REFERENCE_INVALIDATED: Self = Self(0x6984);
+    pub const CONDITIONS_NOT_SATISFIED: Self = Self(0x6985);
+    pub const NO_CHANNEL: Self = Self(0x6881);
     pub const NO_FILE: Self = Self(0x6A82);
     pub const WRONG_P1_P2: Self = Self(0x6A86);
     pub const WRONG_OFFSET: Self = Self(0x6B00);
@@ -225,12 +233,58 @@ impl<'t> Channel<'t> {
         Ok(response)
     }
 
+    /// Sends `data`, of any length, in as many commands as that takes (command chaining, ISO/IEC 7816-4 §5.3.3), and
+    /// gives the whole answer: to the last command, or to the first that the card does not accept.
+    ///
+    /// # Errors
+    /// As [`Self::send`].
+    pub fn send_chain(
+        &mut self,
+        name: &'static str,
+        [cla, ins, p1, p2]: [u8; 4],
+        data: &[u8],
+    ) -> Result<Response, ReaderError> {
+        const MORE_FOLLOWS: u8 = 0x10;
+        let mut pieces = data.chunks(MAX_DATA).peekable();
+        while let Some(piece) = pieces.next() {
+            if pieces.peek().is_none() {
+                return self.send(&Command::new(name, [cla, ins, p1, p2]).data(piece).expecting(256));
+            }
+            let response = self.send(&Command::new(name, [cla | MORE_FOLLOWS, ins, p1, p2]).data(piece))?;
+            if response.status != Status::OK {
+                return Ok(response);
+            }
+        }
+        self.send(&Command::new(name, [cla, ins, p1, p2]).expecting(256))
+    }
+
+    /// Asks for what waits, on the logical channel of the command that made it.
     fn fetch(&mut self, command: &Command, wanted: usize) -> Result<Response, ReaderError> {
-        let response = self.exchange(command, &[0x00, 0xC0, 0x00, 0x00, wanted as u8])?;
+        let [cla, ..] = command.header;
+        let get_response = |length: usize| [cla & CHANNEL, 0xC0, 0x00, 0x00, length as u8];
+        let response = self.exchange(command, &get_response(wanted))?;
         match response.status.right_length() {
-            Some(length) => self.exchange(command, &[0x00, 0xC0, 0x00, 0x00, length as u8]),
+            Some(length) => self.exchange(command, &get_response(length)),
             None => Ok(response),
         }
+    }
+
+    /// Asks the reader itself. Of the answer, a trace shows the length.
+    ///
+    /// # Errors
+    /// Those of the transport.
+    pub(super) fn control(
+        &mut self,
+        name: &'static str,
+        request: Control,
+        data: &[u8],
+    ) -> Result<Vec<u8>, ReaderError> {
+        let answer = self.transport.control(request, data);
+        self.trace.note(match &answer {
+            Ok(answer) => format!("{name}: [{}]", answer.len()),
+            Err(error) => format!("{name}: {}", error.code()),
+        });
+        answer
     }
 
     fn exchange(&mut self, command: &Command, bytes: &[u8]) -> Result<Response, ReaderError> {
@@ -310,6 +364,26 @@ mod tests {
         let select = Command::new("SELECT", [0x00, 0xA4, 0x04, 0x04]).data(&[0xE8]).expecting(256);
         Channel::new(&mut script).send(&select).unwrap();
         assert_eq!(script.sent[0], [0x00, 0xA4, 0x04, 0x04, 0x01, 0xE8, 0x00]);
+    }
+
+    #[test]
+    fn a_long_block_goes_in_a_chain_on_its_channel() {
+        let answer = [&[9; 256][..], &[0x90, 0x00]].concat();
+        let mut script = Script::new(&[&[0x90, 0x00], &[0x61, 0x00], &answer]);
+        let response =
+            Channel::new(&mut script).send_chain("PSO", [0x01, 0x2A, 0x80, 0x86], &[7; 256]).unwrap();
+        assert_eq!((response.data.len(), response.status), (256, Status::OK));
+        assert_eq!(script.sent[0][..6], [0x11, 0x2A, 0x80, 0x86, 0xFF, 7]);
+        assert_eq!(script.sent[1], [0x01, 0x2A, 0x80, 0x86, 0x01, 7]);
+        assert_eq!(script.sent[2], [0x01, 0xC0, 0x00, 0x00, 0xE7], "asked on the same channel");
+    }
+
+    #[test]
+    fn a_chain_ends_where_the_card_refuses() {
+        let mut script = Script::new(&[&[0x69, 0x82], &[0x90, 0x00]]);
+        let response = Channel::new(&mut script).send_chain("PSO", [0x01, 0x2A, 0x80, 0x86], &[7; 256]);
+        assert_eq!(response.unwrap().status, Status::SECURITY_NOT_SATISFIED);
+        assert_eq!(script.sent.len(), 1);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use pcsc::{Context, Disposition, Protocols, ReaderState, Scope, ShareMode, State
 use super::card::PinState;
 use super::error::ReaderError;
 use super::reader::look;
-use super::transport::{Protocol, Transport};
+use super::transport::{Control, Protocol, Transport};
 
 /// How often a lost connection is rebuilt within one operation.
 const ROUNDS: usize = 5;
@@ -141,7 +141,7 @@ fn connect(context: &Context, reader: &CString, deadline: Instant) -> Result<pcs
         }
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
-            return Err(ReaderError::InUse);
+            return Err(ReaderError::HeldExclusively);
         }
         let mut states = [ReaderState::new(reader.clone(), State::UNAWARE)];
         look(context, &mut states)?;
@@ -261,6 +261,25 @@ impl Transport for Held<'_> {
             }
         }
     }
+
+    fn control(&mut self, request: Control, data: &[u8]) -> Result<Vec<u8>, ReaderError> {
+        let code = match request {
+            Control::Features => pcsc::ctl_code(3400),
+            Control::Feature(code) => code.into(),
+        };
+        let mut buffer = [0; pcsc::MAX_BUFFER_SIZE];
+        match self.card.control(code, data, &mut buffer) {
+            Ok(answer) => Ok(answer.to_vec()),
+            Err(error) => match fault(error) {
+                lost @ (ReaderError::ConnectionLost | ReaderError::ReaderGone) => {
+                    self.broke = Some(error);
+                    Err(lost)
+                }
+                // Drivers say it in many ways.
+                _ => Err(ReaderError::NoPad),
+            },
+        }
+    }
 }
 
 /// What an error of PC/SC means here.
@@ -271,7 +290,7 @@ pub(super) fn fault(error: pcsc::Error) -> ReaderError {
         Error::NoReadersAvailable => ReaderError::NoReader,
         Error::UnknownReader | Error::ReaderUnavailable => ReaderError::ReaderGone,
         Error::NoSmartcard => ReaderError::NoCard,
-        Error::SharingViolation => ReaderError::InUse,
+        Error::SharingViolation => ReaderError::HeldExclusively,
         Error::UnresponsiveCard | Error::UnsupportedCard => ReaderError::Mute,
         // A mismatch is what pcscd says where another program's leaving reset the card within our transaction.
         Error::ProtoMismatch
@@ -280,6 +299,7 @@ pub(super) fn fault(error: pcsc::Error) -> ReaderError {
         | Error::UnpoweredCard
         | Error::NotTransacted
         | Error::CommError
+        | Error::CommDataLost
         | Error::NotReady
         | Error::InvalidHandle => ReaderError::ConnectionLost,
         other => ReaderError::Service(other.to_string()),

@@ -62,6 +62,27 @@ pub enum ReaderError {
     /// The connection broke, by another program's reset or a fault of the reader, and could not be rebuilt.
     #[error("the connection to the card was lost")]
     ConnectionLost,
+    /// A sign-in needs the PIN, and this card lies on an antenna, where it has none.
+    #[error("the card lies on a contactless reader, where it has no PIN")]
+    ContactNeeded,
+    /// A badge is tapped, and this card stands in a slot.
+    #[error("the card stands in a slot, and is to be laid on a contactless reader")]
+    TapNeeded,
+    /// Without the card's word, a VERIFY could spend the tries of another code.
+    #[error("the card does not say how its PIN is presented")]
+    PinUnknown,
+    /// Nobody typed on the reader's keys in time. No try was lost.
+    #[error("no PIN was typed on the reader in time")]
+    PadTimeout,
+    /// The holder pressed the reader's cancel key. No try was lost.
+    #[error("the PIN entry was cancelled on the reader")]
+    PadCancelled,
+    /// Another program holds the card for itself alone.
+    #[error("another program holds the card exclusively")]
+    HeldExclusively,
+    /// The reader has no keys, or no longer says so.
+    #[error("the reader has no keys for the PIN")]
+    NoPad,
     /// It asks to be asked again for ever: no card of this family does, but a broken or a hostile one may.
     #[error("the card does not come to an end of its answers")]
     Endless,
@@ -96,6 +117,13 @@ impl ReaderError {
             Self::SeveralCards => "READER-019",
             Self::ConnectionLost => "READER-020",
             Self::Service(_) => "READER-021",
+            Self::ContactNeeded => "READER-022",
+            Self::TapNeeded => "READER-023",
+            Self::PinUnknown => "READER-024",
+            Self::PadTimeout => "READER-025",
+            Self::PadCancelled => "READER-026",
+            Self::HeldExclusively => "READER-027",
+            Self::NoPad => "READER-028",
             Self::Endless => "READER-029",
         }
     }

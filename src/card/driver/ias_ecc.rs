@@ -1,32 +1,15 @@
-//! Commands of an IAS-ECC 1.0.1 card, in the coding that a CPS3 takes (`docs/cps-card.md`, section 3).
-
-use zeroize::Zeroizing;
+//! Commands of an IAS-ECC 1.0.1 card, in the coding that a CPS3 takes (`docs/cards.md`, section 3).
 
 use super::apdu::{Channel, Command, Response, Status};
 use super::error::ReaderError;
+use super::iso7816::{self, MASTER_FILE, Path};
 use super::tlv;
+
+/// The basic logical channel.
+pub(super) const CLA: u8 = 0x00;
 
 /// Name of the root application. Selecting it brings back a card that another program left in its older view.
 const ROOT_AID: [u8; 8] = [0x80, 0x25, 0x00, 0x00, 0x01, 0xFF, 0x01, 0x00];
-
-/// What the official library reads at a time.
-const PIECE: usize = 0xE7;
-
-/// No file of a card is larger; a card that claims otherwise is not read further.
-const MAX_FILE: usize = 16 * 1024;
-
-/// Identifier of the root.
-pub const MASTER_FILE: [u8; 2] = [0x3F, 0x00];
-
-/// A path from the root, as the card's own files write it.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Path(pub Vec<u8>);
-
-impl std::fmt::Debug for Path {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&hex::encode_upper(&self.0))
-    }
-}
 
 /// Selects the application called `aid`; `false` when the card does not have it.
 ///
@@ -53,26 +36,7 @@ pub fn select_directory(channel: &mut Channel, path: &[u8]) -> Result<(), Reader
 pub fn read_file(channel: &mut Channel, name: &str, path: &Path) -> Result<Option<Vec<u8>>, ReaderError> {
     let select = Command::new("SELECT file", [0x00, 0xA4, 0x09, 0x04]).data(&path.0).expecting(256).open();
     let selected = send_recovering(channel, &select)?;
-    if selected.status == Status::NO_FILE {
-        return Ok(None);
-    }
-    let parameters = selected.accepted(select.name())?;
-    let content = read_selected(channel, size(&parameters))?;
-    channel.trace().file(name, &content);
-    Ok(Some(content))
-}
-
-/// Presents the PIN `reference`. Sent once, whatever happens.
-///
-/// # Errors
-/// Those of the channel.
-pub fn verify(
-    channel: &mut Channel,
-    reference: u8,
-    field: &Zeroizing<Vec<u8>>,
-) -> Result<Status, ReaderError> {
-    let command = Command::new("VERIFY", [0x00, 0x20, 0x00, reference]).data(field).once();
-    Ok(channel.send(&command)?.status)
+    iso7816::content(channel, CLA, name, selected)
 }
 
 /// Tries left of the PIN `reference`: from the PIN object (tag `9B`), else by an empty VERIFY, which costs none. `None`
@@ -91,7 +55,7 @@ pub fn tries_left(channel: &mut Channel, reference: u8) -> Result<Option<u8>, Re
     if let (Status::OK, Some(&[left])) = (response.status, left) {
         return Ok(Some(left));
     }
-    let status = channel.send(&Command::new("VERIFY (empty)", [0x00, 0x20, 0x00, reference]))?.status;
+    let status = iso7816::verify_without_data(channel, CLA, reference)?;
     Ok(match status {
         Status::BLOCKED | Status::REFERENCE_INVALIDATED => Some(0),
         status => status.tries_left(),
@@ -131,52 +95,4 @@ fn send_recovering(channel: &mut Channel, command: &Command) -> Result<Response,
     channel
         .send(&Command::new("SELECT root", [0x00, 0xA4, 0x04, 0x04]).data(&ROOT_AID).expecting(256).open())?;
     channel.send(command)
-}
-
-/// Tag `80` (or `81`) of the file's control parameters.
-fn size(parameters: &[u8]) -> Option<usize> {
-    let inner = tlv::find(parameters, 0x62).or_else(|| tlv::find(parameters, 0x6F)).unwrap_or(parameters);
-    let bytes = tlv::find(inner, 0x80).or_else(|| tlv::find(inner, 0x81))?;
-    (bytes.len() <= 3).then(|| bytes.iter().fold(0, |size, byte| size << 8 | usize::from(*byte)))
-}
-
-/// Reads to the end; a file without a known size until the card has no more.
-fn read_selected(channel: &mut Channel, size: Option<usize>) -> Result<Vec<u8>, ReaderError> {
-    let end = size.unwrap_or(MAX_FILE).min(MAX_FILE);
-    let mut content = Vec::new();
-    while content.len() < end {
-        let wanted = PIECE.min(end - content.len());
-        let [high, low] = (content.len() as u16).to_be_bytes();
-        let command = Command::new("READ BINARY", [0x00, 0xB0, high, low]).expecting(wanted);
-        let response = channel.send(&command)?;
-        if response.status == Status::WRONG_OFFSET && !content.is_empty() {
-            break;
-        }
-        // 6282: the file ended before the length asked for.
-        if response.status != Status(0x6282) {
-            let short = response.data.is_empty();
-            content.extend(response.accepted(command.name())?);
-            if !short {
-                continue;
-            }
-        } else {
-            content.extend(response.data);
-        }
-        break;
-    }
-    content.truncate(end);
-    Ok(content)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::size;
-
-    #[test]
-    fn reads_the_size_of_the_real_cards_parameters() {
-        let parameters = [0x62, 0x09, 0x80, 0x02, 0x01, 0x65, 0x82, 0x01, 0x01, 0x8A, 0x00];
-        assert_eq!(size(&parameters), Some(0x165));
-        assert_eq!(size(&[0x62, 0x03, 0x82, 0x01, 0x38]), None);
-        assert_eq!(size(&[]), None);
-    }
 }

@@ -1,7 +1,7 @@
 //! The directory of a card's PIN, keys and certificates (PKCS#15 v1.1, ISO/IEC 7816-15), read leniently: real cards
 //! hold illegal BIT STRINGs, empty paths, negative references and fill bytes.
 
-use super::ias_ecc::Path;
+use super::iso7816::Path;
 use super::pin::PinPolicy;
 use super::tlv::{Tlv, find, objects};
 
@@ -37,6 +37,17 @@ impl Directory {
             pins: paths(0xA8),
         }
     }
+}
+
+/// Where the application called `aid` is, as the list of applications (EF.DIR) says.
+#[must_use]
+pub fn application_path(ef_dir: &[u8], aid: &[u8]) -> Option<Path> {
+    const RECORD: u32 = 0x61;
+    const NAME: u32 = 0x4F;
+    const PATH: u32 = 0x51;
+    objects(ef_dir)
+        .filter(|object| object.tag == RECORD && find(object.value, NAME) == Some(aid))
+        .find_map(|record| plausible(find(record.value, PATH)?))
 }
 
 /// A PIN.
@@ -156,7 +167,11 @@ fn parts<'a>(object: &Tlv<'a>) -> Option<(&'a [u8], &'a [u8], &'a [u8])> {
 /// `SEQUENCE { OCTET STRING path, … }`; an empty path is none.
 fn path(object: &Tlv) -> Option<Path> {
     let bytes = (object.tag == SEQUENCE).then(|| find(object.value, OCTET_STRING)).flatten()?;
-    (!bytes.is_empty() && bytes.len() % 2 == 0 && bytes.len() <= 16).then(|| Path(bytes.to_vec()))
+    plausible(bytes)
+}
+
+fn plausible(path: &[u8]) -> Option<Path> {
+    (!path.is_empty() && path.len() % 2 == 0 && path.len() <= 16).then(|| Path(path.to_vec()))
 }
 
 fn number(bytes: &[u8]) -> Option<usize> {
@@ -234,10 +249,18 @@ mod tests {
         assert_eq!(directory.certificates, [Path(vec![0x3F, 0x00, 0x00, 0x01, 0x70, 0x05])]);
     }
 
+    #[test]
+    fn finds_an_application_by_its_name() {
+        let list = hex::decode("610a4f02aabb51043f000001610a4f02aacc51043f000002").unwrap();
+        assert_eq!(application_path(&list, &[0xAA, 0xCC]), Some(Path(vec![0x3F, 0x00, 0x00, 0x02])));
+        assert_eq!(application_path(&list, &[0xAA]), None);
+    }
+
     proptest! {
         #[test]
         fn any_file_is_read_without_panic(data: Vec<u8>) {
             let _all = (Directory::parse(&data), pins(&data), private_keys(&data), certificates(&data));
+            let _path = application_path(&data, &data);
         }
 
         /// A file that is damaged in one place: what is still read is still plausible.

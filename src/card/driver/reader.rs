@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use pcsc::{Context, ReaderState, Scope, State};
 
 use super::apdu::Channel;
-use super::card::{self, CardSignature, LastTry, PinState, PresentedCard};
+use super::card::{self, CardSignature, Consent, LastTry, PinState, PresentedCard};
 use super::connection::{Held, fault, rounds};
 use super::cps::{Interface, Recognised};
 use super::error::ReaderError;
@@ -106,17 +106,32 @@ impl Readers {
     /// # Errors
     /// [`ReaderError::NoReader`], [`ReaderError::NoCard`], [`ReaderError::SeveralCards`].
     pub fn only_card(&self) -> Result<String, ReaderError> {
+        let mut candidates = self.candidates()?.into_iter();
+        match (candidates.next(), candidates.next()) {
+            (None, _) => Err(ReaderError::NoCard),
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(ReaderError::SeveralCards),
+        }
+    }
+
+    /// The readers whose card may be the one that is looked for, by the rules of [`Self::only_card`]: at least one.
+    ///
+    /// # Errors
+    /// [`ReaderError::NoReader`], [`ReaderError::NoCard`].
+    pub fn candidates(&self) -> Result<Vec<String>, ReaderError> {
         let readers = self.list()?;
         if readers.is_empty() {
             return Err(ReaderError::NoReader);
         }
         let best = readers.iter().map(|reader| reader.slot.promise()).max().unwrap_or_default();
-        let mut candidates = readers.iter().filter(|reader| reader.slot.promise() == best);
-        match (best, candidates.next(), candidates.next()) {
-            (Promise::None, ..) | (_, None, _) => Err(ReaderError::NoCard),
-            (_, Some(only), None) => Ok(only.name.clone()),
-            (_, Some(_), Some(_)) => Err(ReaderError::SeveralCards),
+        if best == Promise::None {
+            return Err(ReaderError::NoCard);
         }
+        Ok(readers
+            .into_iter()
+            .filter(|reader| reader.slot.promise() == best)
+            .map(|reader| reader.name)
+            .collect())
     }
 
     /// Reads the card in `reader`. No PIN, and nothing on the card changes.
@@ -143,6 +158,22 @@ impl Readers {
         proof: &Proof,
         last_try: LastTry,
     ) -> Result<CardSignature, ReaderError> {
+        self.sign_with(shown, Consent::Pin(pin), proof, last_try)
+    }
+
+    /// As [`Self::sign`], with any consent. [`Consent::Pad`] waits for the holder to type; [`Consent::Tap`] is for the
+    /// contactless side and the purpose `badge` alone.
+    ///
+    /// # Errors
+    /// As [`Self::sign`]; and [`ReaderError::ContactNeeded`], [`ReaderError::TapNeeded`] where consent, purpose and side of
+    /// the card do not belong together.
+    pub fn sign_with(
+        &self,
+        shown: &PresentedCard,
+        consent: Consent,
+        proof: &Proof,
+        last_try: LastTry,
+    ) -> Result<CardSignature, ReaderError> {
         if !proof.is_for(&shown.certificate_der) {
             return Err(ReaderError::Exchanged);
         }
@@ -156,7 +187,7 @@ impl Readers {
             let mut state = PinState::NotSent;
             let outcome = {
                 let mut channel = Channel::new(held);
-                card::sign(&mut channel, &atr, &shown, &pin, &proof, last_try, &mut state)
+                card::sign(&mut channel, &atr, &shown, &consent, &proof, last_try, &mut state)
             };
             held.pin = state;
             outcome
@@ -201,6 +232,7 @@ impl Readers {
         T: Send + 'static,
         W: FnMut(&mut Held) -> Result<T, ReaderError> + Send + 'static,
     {
+        let name = reader.to_owned();
         let reader = CString::new(reader).map_err(|_| ReaderError::ReaderGone)?;
         let deadline = Instant::now() + self.patience;
         let work = Arc::new(Mutex::new(Some(work)));
@@ -220,9 +252,19 @@ impl Readers {
         if has_begun.recv_timeout(self.patience) == Err(mpsc::RecvTimeoutError::Timeout)
             && work.lock().unwrap_or_else(PoisonError::into_inner).take().is_some()
         {
-            return Err(ReaderError::InUse);
+            return Err(self.held_by_another(&name));
         }
         is_done.recv().unwrap_or_else(|_| Err(ReaderError::ConnectionLost))
+    }
+
+    /// In which way another program keeps us from the card.
+    fn held_by_another(&self, reader: &str) -> ReaderError {
+        let exclusive = self
+            .list()
+            .unwrap_or_default()
+            .into_iter()
+            .any(|seen| seen.name == reader && matches!(seen.slot, Slot::Card { exclusive: true, .. }));
+        if exclusive { ReaderError::HeldExclusively } else { ReaderError::InUse }
     }
 }
 

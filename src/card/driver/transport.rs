@@ -11,6 +11,15 @@ pub enum Protocol {
     T1,
 }
 
+/// What is asked of the reader itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Control {
+    /// Which features it has: CM_IOCTL_GET_FEATURE_REQUEST (PC/SC part 10, section 2.2).
+    Features,
+    /// One of them, by the code that it gave.
+    Feature(u32),
+}
+
 /// A connection to a card for the length of a transaction.
 pub trait Transport {
     /// The protocol in use, which decides how a command is written.
@@ -21,4 +30,12 @@ pub trait Transport {
     /// # Errors
     /// [`ReaderError::ConnectionLost`] where reconnecting may help, [`ReaderError::Removed`] where the card is gone.
     fn transmit(&mut self, command: &[u8]) -> Result<Vec<u8>, ReaderError>;
+
+    /// Asks the reader itself. A reader with nothing to offer is the usual one.
+    ///
+    /// # Errors
+    /// [`ReaderError::NoPad`] where the reader does not answer such requests; else as [`Self::transmit`].
+    fn control(&mut self, _request: Control, _data: &[u8]) -> Result<Vec<u8>, ReaderError> {
+        Err(ReaderError::NoPad)
+    }
 }

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::card::driver::cps::Recognised;
-use crate::card::driver::{PresentedCard, Reader, ReaderError, Readers, Slot};
+use crate::card::driver::{Interface, PresentedCard, Reader, ReaderError, Readers, Slot};
 use crate::clock::Time;
 
 #[derive(Debug, Subcommand)]
@@ -100,10 +100,10 @@ fn line(reader: &Reader) -> String {
     format!("{}: {slot}", reader.name)
 }
 
-fn side(interface: crate::card::driver::Interface) -> &'static str {
+fn side(interface: Interface) -> &'static str {
     match interface {
-        crate::card::driver::Interface::Contact => "contact",
-        crate::card::driver::Interface::Contactless => "contactless",
+        Interface::Contact => "contact",
+        Interface::Contactless => "contactless",
     }
 }
 
@@ -115,10 +115,21 @@ struct CardData<'a> {
     given_name: Option<&'a str>,
     card_number: Option<&'a str>,
     card_type: Option<&'static str>,
+    /// The establishment on the card of somebody who works for one.
+    organization: Option<&'a str>,
+    organization_id: Option<&'a str>,
+    generation: String,
+    interface: &'static str,
+    /// The eight digits of the chip's serial number file that are the chip's own; `null` where it has another form.
+    chip: Option<String>,
+    /// When the card was last updated from afar, as it says itself; `null` where it never was.
+    updated: Option<&'a str>,
     not_after: Time,
     issuer: &'a str,
     /// `null` when the card does not say.
     tries_left: Option<u8>,
+    /// Whether the PIN can be typed on the reader's own keys.
+    pin_pad: bool,
 }
 
 impl<'a> CardData<'a> {
@@ -130,9 +141,16 @@ impl<'a> CardData<'a> {
             given_name: certificate.given_name.as_deref(),
             card_number: certificate.card_number.as_deref(),
             card_type: certificate.card_type.map(|kind| kind.name()),
+            organization: certificate.organization.as_deref(),
+            organization_id: certificate.organization_id.as_deref(),
+            generation: card.generation.to_string(),
+            interface: side(card.interface),
+            chip: card.chip_number(),
+            updated: card.updated.as_deref(),
             not_after: certificate.not_after,
             issuer: &certificate.issuer,
             tries_left: card.tries_left,
+            pin_pad: card.has_pad,
         }
     }
 
@@ -145,9 +163,15 @@ impl<'a> CardData<'a> {
             ("given name", not_said(self.given_name)),
             ("card number", not_said(self.card_number)),
             ("card type", not_said(self.card_type)),
+            ("establishment", not_said(self.organization)),
+            ("establishment id", not_said(self.organization_id)),
+            ("generation", format!("{}, {}", self.generation, self.interface)),
+            ("chip", not_said(self.chip.as_deref())),
+            ("last update", not_said(self.updated)),
             ("valid until", self.not_after.format("%Y-%m-%d").to_string()),
             ("issuer", self.issuer.to_owned()),
             ("tries left", tries),
+            ("keys on the reader", if self.pin_pad { "yes" } else { "no" }.to_owned()),
         ];
         lines.map(|(name, value)| format!("{name:<20} {value}")).join("\n")
     }

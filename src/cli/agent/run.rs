@@ -61,7 +61,8 @@ impl Run {
         logs::start(&Log { format: LogFormat::Human, filter: self.log.clone() })
             .map_err(|error| Failure::plain(error.to_string()))?;
         let managed = ManagedSettings::read(&self.config)?;
-        let mut options = AgentOptions::of_environment(Arc::new(DriverCards::default()), managed);
+        let cards = Arc::new(DriverCards::with_pads(managed.pin_pad.unwrap_or(true)));
+        let mut options = AgentOptions::of_environment(cards, managed);
         options.port = self.port;
         options.system_dir = self.system_dir;
         if self.switch.is_some() {

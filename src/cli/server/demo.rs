@@ -19,7 +19,8 @@ pub(super) struct Demo {
     /// Where everything is kept [default: ~/.local/state/sceau-demo].
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
-    /// The card in the virtual reader: good, nurse, employee, revoked, expired, not-yet-valid, wrong-issuer, software.
+    /// The card in the virtual reader: good, nurse, student, employee, director, authorised, nameless, revoked, expired,
+    /// not-yet-valid, wrong-issuer, software.
     #[arg(long, value_name = "NAME", default_value = "good")]
     card: String,
     /// Log everything that happens.

@@ -61,7 +61,8 @@ impl Serve {
 #[cfg(feature = "agent")]
 async fn with_agent(app: App, listeners: Listeners, stop: CancellationToken) -> Result<(), Failure> {
     let managed = ManagedSettings::read(Path::new(MANAGED_FILE))?;
-    let mut options = AgentOptions::of_environment(Arc::new(DriverCards::default()), managed);
+    let cards = Arc::new(DriverCards::with_pads(managed.pin_pad.unwrap_or(true)));
+    let mut options = AgentOptions::of_environment(cards, managed);
     options.state_dir = app.config().server.state_dir.join("agent");
     options.pin_entry = Some(match app.config().agent.pin_entry {
         PinEntry::Window => PinSetting::Window,

@@ -93,6 +93,13 @@ pub fn verify_rsa_sha256(
     }
 }
 
+/// Length in bytes of the RSA modulus of a certificate's key; `None` for any other key, and one that is too weak.
+#[must_use]
+pub fn rsa_modulus_len(certificate_der: &[u8]) -> Option<usize> {
+    let key = X509::from_der(certificate_der).and_then(|certificate| certificate.public_key()).ok()?;
+    (key.id() == Id::RSA && check_key(&key).is_ok()).then(|| key.size())
+}
+
 /// Whether a public key is one that certificates of cards and their authorities may have.
 pub(super) fn check_key<T: HasPublic>(key: &PKeyRef<T>) -> Result<(), WeakKey> {
     match key.id() {

@@ -33,6 +33,31 @@ async fn relay_the_attackers_request_answered_by_the_victims_agent() {
     assert_eq!(hospital.refusals().await, ["CARD-003"; 3]);
 }
 
+/// A workstation that was tampered with takes a card that lies near for one in a slot, with a PIN.
+#[tokio::test]
+async fn the_contactless_key_passed_off_as_a_card_with_its_pin() {
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    let mut browser = Browser::default();
+    let (_, request) = hospital.begin(&mut browser).await;
+    let pair = card("good").technical.as_ref().unwrap();
+    let certificate = pair.certificate.to_der().unwrap();
+    let proof = Proof::new(Purpose::Browser, hospital.front.as_str(), &request, &certificate);
+    let mut signer = Signer::new(MessageDigest::sha256(), &pair.key).unwrap();
+    let signature = signer.sign_oneshot_to_vec(proof.as_bytes()).unwrap();
+    let tapped = |interface, pin| {
+        workstation.forge(&request, "good", |answer| {
+            answer.card_certificate = certificate.clone();
+            answer.card_signature = signature.clone();
+            (answer.interface, answer.pin) = (interface, pin);
+        })
+    };
+    let honest = tapped(Interface::Contactless, PinEntry::None);
+    assert_eq!(refused(&hospital, &mut browser, &honest).await, "CARD-015");
+    let lie = tapped(Interface::Contact, PinEntry::Window);
+    assert_eq!(refused(&hospital, &mut browser, &lie).await, "CERT-031");
+}
+
 #[tokio::test]
 async fn a_return_path_that_kept_the_answer_would_sign_in_the_attacker() {
     let hospital = Hospital::open().await;

@@ -250,6 +250,7 @@ impl Cards for PkiCard {
             holder: "Claire DUPONT".into(),
             tries_left: Some(3),
             pin_digits: (4, 4),
+            has_pad: false,
             interface: Interface::Contact,
         })
     }

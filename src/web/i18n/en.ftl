@@ -83,6 +83,9 @@ signed-out-card = Do not forget your card in the reader.
 agent-name = Sceau agent
 agent-place = on this computer
 agent-confirm-title = Your CPS card
+agent-choose-title = Which card is yours?
+agent-choose-towards = There are several cards. Choose yours to sign in to { $name }
+agent-another-card = This is not my card
 agent-signs-in = signs in to { $name }
 agent-tries-left = { $n ->
         [one] { $n } try left before the PIN is blocked.
@@ -264,6 +267,10 @@ error-CERT-016 = The identity written in this card is not recognised.
     .action = Give the code and the reference below to your IT department.
 error-CERT-017 = The card’s answer does not belong to this sign-in.
     .action = Go back to the service you wanted to use and start again, leaving the card in the reader.
+error-CERT-030 = This card bears nobody’s name.
+    .action = Use the card in your own name: the card of a service cannot sign you in.
+error-CERT-031 = What answered is the contactless side of the card.
+    .action = Put the card into the slot of a reader and start again: your PIN is needed.
 
 ## Reader and card
 
@@ -309,6 +316,20 @@ error-READER-020 = The connection to the card was lost.
     .action = Take the card out, put it back, then try again.
 error-READER-021 = The card service of this computer reported an error.
     .action = Try again. If it happens again, give the code below to your IT department.
+error-READER-022 = Your card lies on a contactless reader.
+    .action = Put it into the slot of a reader and try again: your PIN is needed.
+error-READER-023 = Your card stands in the slot of a reader.
+    .action = Lay it on the contactless reader.
+error-READER-024 = Your card does not say how to present your PIN.
+    .action = No try is lost. Tell your IT department: the Sceau agent has to be updated.
+error-READER-025 = The PIN was not typed on the reader in time.
+    .action = No try is lost. Try again when you are ready.
+error-READER-026 = The entry was cancelled on the reader.
+    .action = No try is lost. Try again, or go back to the sign-in page.
+error-READER-027 = Another program holds your card for itself alone.
+    .action = Close the program that uses it, then try again. If you do not know which, restart the computer or tell your IT department.
+error-READER-028 = The keys of the reader no longer answer.
+    .action = No try is lost. Unplug the reader, plug it in again, then try again.
 error-READER-029 = Your card cannot be read to its end.
     .action = Take the card out. If it happens again, the card is faulty: have it replaced.
 

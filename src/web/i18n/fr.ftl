@@ -83,6 +83,9 @@ signed-out-card = N’oubliez pas votre carte dans le lecteur.
 agent-name = Agent Sceau
 agent-place = sur ce poste
 agent-confirm-title = Votre carte CPS
+agent-choose-title = Laquelle est votre carte ?
+agent-choose-towards = Plusieurs cartes sont insérées. Choisissez la vôtre pour vous connecter à { $name }
+agent-another-card = Ce n’est pas ma carte
 agent-signs-in = se connecte à { $name }
 agent-tries-left = { $n ->
         [one] Il reste { $n } essai avant le blocage du code.
@@ -264,6 +267,10 @@ error-CERT-016 = L’identité inscrite dans cette carte n’est pas reconnue.
     .action = Donnez le code et la référence ci-dessous à votre service informatique.
 error-CERT-017 = La réponse de la carte ne correspond pas à cette connexion.
     .action = Revenez au service que vous vouliez utiliser et recommencez, en laissant la carte dans le lecteur.
+error-CERT-030 = Cette carte ne porte le nom de personne.
+    .action = Utilisez votre carte nominative : une carte de service ne permet pas de se connecter.
+error-CERT-031 = C’est le côté sans contact de la carte qui a répondu.
+    .action = Insérez la carte dans un lecteur à fente, puis recommencez : votre code est nécessaire.
 
 ## Lecteur et carte
 
@@ -309,6 +316,20 @@ error-READER-020 = La liaison avec la carte s’est coupée.
     .action = Retirez la carte, remettez-la, puis réessayez.
 error-READER-021 = Le service de cartes de cet ordinateur a signalé une erreur.
     .action = Réessayez. Si cela se répète, donnez le code ci-dessous à votre service informatique.
+error-READER-022 = Votre carte est posée sur un lecteur sans contact.
+    .action = Insérez-la dans un lecteur à fente, puis réessayez : votre code est nécessaire.
+error-READER-023 = Votre carte est insérée dans un lecteur.
+    .action = Posez-la sur le lecteur sans contact.
+error-READER-024 = Votre carte ne dit pas comment lui présenter votre code.
+    .action = Aucun essai n’est perdu. Prévenez votre service informatique : l’agent Sceau doit être mis à jour.
+error-READER-025 = Le code n’a pas été saisi à temps sur le lecteur.
+    .action = Aucun essai n’est perdu. Réessayez quand vous êtes prêt.
+error-READER-026 = La saisie a été annulée sur le lecteur.
+    .action = Aucun essai n’est perdu. Réessayez, ou revenez à la page de connexion.
+error-READER-027 = Un autre programme garde votre carte pour lui seul.
+    .action = Fermez le logiciel qui l’utilise, puis réessayez. Si vous ne savez pas lequel, redémarrez l’ordinateur ou prévenez votre service informatique.
+error-READER-028 = Le clavier du lecteur ne répond plus.
+    .action = Aucun essai n’est perdu. Débranchez le lecteur, rebranchez-le, puis réessayez.
 error-READER-029 = La lecture de la carte n’aboutit pas.
     .action = Retirez la carte. Si cela se reproduit, elle est défectueuse : faites-la remplacer.
 

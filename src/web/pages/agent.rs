@@ -34,12 +34,34 @@ pub struct Confirm {
     /// Tries before the card locks its PIN; `None` where the card does not say.
     pub tries_left: Option<u8>,
     pub pin: PinEntry,
+    /// Path that leads back to the choice, where there are several cards.
+    pub another: Option<String>,
     /// Code of what went wrong just before (a wrong PIN), with a text.
     pub notice: Option<String>,
     /// Path that the form posts to.
     pub action: String,
     /// One-time token of this page, field `token`.
     pub token: String,
+}
+
+/// Several cards in readers: the person says which one is theirs.
+pub struct Choose {
+    pub server: Server,
+    pub relying_party: RelyingParty,
+    /// In the order of their places, which field `card` of the form names.
+    pub cards: Vec<Choice>,
+    /// Path that the form posts to.
+    pub action: String,
+    /// One-time token of this page, field `token`.
+    pub token: String,
+}
+
+/// One of several cards.
+pub struct Choice {
+    /// Name on the card.
+    pub holder: String,
+    /// Name of the reader, as the system gives it.
+    pub reader: String,
 }
 
 /// Where the PIN will be typed.
@@ -151,6 +173,13 @@ impl Confirm {
     }
 }
 
+impl Choose {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = ChooseView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, policy(Some(&self.server), false), &view)
+    }
+}
+
 impl Waiting {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = WaitingView { frame, t: frame.texts, page: self };
@@ -195,6 +224,18 @@ impl std::fmt::Debug for Confirm {
     }
 }
 
+impl std::fmt::Debug for Choose {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Choose").field("cards", &self.cards.len()).finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for Choice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Choice").field("reader", &self.reader).finish_non_exhaustive()
+    }
+}
+
 impl std::fmt::Debug for PostAnswer {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("PostAnswer").field("action", &self.action).finish_non_exhaustive()
@@ -208,6 +249,14 @@ struct ConfirmView<'a> {
     t: &'static Texts,
     page: &'a Confirm,
     notice: Option<(String, String)>,
+}
+
+#[derive(Template)]
+#[template(path = "agent_choose.html")]
+struct ChooseView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a Choose,
 }
 
 #[derive(Template)]
