@@ -1,6 +1,8 @@
-//! A real `pcscd` with two virtual readers in it, for the namespace it is started in.
+//! A real `pcscd` with virtual readers in it, for the namespace it is started in.
 //!
-//! The readers are one device of two slots, so their names end in `00 00` and `00 01`. Start it only where
+//! A device has two slots, so the names of its readers end in `00 00` and `00 01`; those of a second device in `01 00` and
+//! `01 01`. The driver keeps its sockets in one place a library, so every further device gets a copy of it. A device can
+//! have keys ([`Pcscd::start_with_keys`]), which the driver itself lacks. Start all of it only where
 //! [`crate::isolation`] has put the process: it takes `/run/pcscd` and listens on all addresses.
 
 use std::ffi::CString;
@@ -15,6 +17,14 @@ use crate::softcard::vpcd::Inserted;
 
 /// First port of the readers: the second slot listens on the next one.
 const PORT: u16 = 35963;
+/// Slots of a device.
+const SLOTS: u16 = 2;
+/// Between the ports of two devices.
+const APART: u16 = 16;
+/// The driver of a reader with keys, as source.
+const KEYS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/ifd/keys.c");
+/// The variable by which that driver learns what somebody types.
+const KEYS_VARIABLE: &str = "SCEAU_KEYS";
 const PATIENCE: Duration = Duration::from_secs(20);
 const SOCKET: &str = "/run/pcscd/pcscd.comm";
 
@@ -31,6 +41,9 @@ pub enum Error {
     Io(#[from] io::Error),
     #[error("PC/SC: {0}")]
     Pcsc(#[from] pcsc::Error),
+    /// The driver of the reader with keys cannot be compiled.
+    #[error("the driver of a reader with keys cannot be compiled: {0}")]
+    NoKeys(String),
     /// It ended, or says nothing for 20 s.
     #[error("{0} within 20 s")]
     Late(&'static str),
@@ -40,8 +53,8 @@ pub enum Error {
 #[derive(Debug)]
 pub struct Pcscd {
     process: Child,
-    name: String,
-    _configuration: tempfile::TempDir,
+    names: Vec<String>,
+    configuration: tempfile::TempDir,
 }
 
 impl Pcscd {
@@ -50,38 +63,79 @@ impl Pcscd {
     /// # Errors
     /// When a part is missing, or it does not come up.
     pub fn start(name: &str) -> Result<Self, Error> {
+        Self::start_devices(&[name])
+    }
+
+    /// Starts `pcscd` with a device of two slots for each of `names`.
+    ///
+    /// # Errors
+    /// When a part is missing, or it does not come up.
+    pub fn start_devices(names: &[&str]) -> Result<Self, Error> {
         let configuration = tempfile::tempdir()?;
-        let driver = driver();
-        if !driver.exists() {
-            return Err(Error::NoDriver(driver));
+        let mut drivers = Vec::new();
+        for number in 0..names.len() {
+            let driver = driver()?;
+            drivers.push(if number == 0 { driver } else { copied(&driver, configuration.path(), number)? });
         }
-        let block = format!(
-            "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{PORT:#06X}\nLIBPATH {}\nCHANNELID {PORT:#06X}\n",
-            driver.display()
-        );
-        std::fs::write(configuration.path().join("reader"), block)?;
+        Self::run(names, &drivers, configuration)
+    }
+
+    /// Starts `pcscd` with one device that has keys. [`Self::will_be_typed`] says what somebody types on them.
+    ///
+    /// # Errors
+    /// When a part is missing, or it does not come up.
+    pub fn start_with_keys(name: &str) -> Result<Self, Error> {
+        let configuration = tempfile::tempdir()?;
+        let driver = compiled(&driver()?, configuration.path())?;
+        Self::run(&[name], &[driver], configuration)
+    }
+
+    /// What somebody types on the keys from now on: digits, `timeout` or `cancel`.
+    ///
+    /// # Errors
+    /// When it cannot be written down.
+    pub fn will_be_typed(&self, keys: &str) -> Result<(), Error> {
+        Ok(std::fs::write(keys_of(self.configuration.path()), keys)?)
+    }
+
+    fn run(names: &[&str], drivers: &[PathBuf], configuration: tempfile::TempDir) -> Result<Self, Error> {
+        let mut blocks = String::new();
+        for (number, (name, driver)) in names.iter().zip(drivers).enumerate() {
+            let port = port_of(number as u16);
+            blocks += &format!(
+                "FRIENDLYNAME \"{name}\"\nDEVICENAME /dev/null:{port:#06X}\nLIBPATH {}\nCHANNELID {port:#06X}\n\n",
+                driver.display()
+            );
+        }
+        std::fs::create_dir(configuration.path().join("readers"))?;
+        std::fs::write(configuration.path().join("readers/all"), blocks)?;
         let process = Command::new("pcscd")
             .args(["--foreground", "--config"])
-            .arg(configuration.path())
+            .arg(configuration.path().join("readers"))
+            .env(KEYS_VARIABLE, keys_of(configuration.path()))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .spawn()
             .map_err(Error::NoPcscd)?;
-        let started = Self { process, name: name.to_owned(), _configuration: configuration };
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        let started = Self { process, names, configuration };
         started.wait_until_ready()?;
         Ok(started)
     }
 
-    /// The reader of `slot` (0 or 1), by the name PC/SC gives it.
+    /// The reader of `slot` (0 and 1 are those of the first device, 2 and 3 those of the second), by the name PC/SC gives
+    /// it.
     #[must_use]
     pub fn reader(&self, slot: u16) -> String {
-        format!("{} 00 {slot:02}", self.name)
+        let device = slot / SLOTS;
+        let name = self.names.get(usize::from(device)).map_or("", String::as_str);
+        format!("{name} {device:02} {:02}", slot % SLOTS)
     }
 
     /// The port on which the reader of `slot` takes cards.
     #[must_use]
     pub fn port(&self, slot: u16) -> u16 {
-        PORT + slot
+        port_of(slot / SLOTS) + slot % SLOTS
     }
 
     /// Puts `card` into the reader of `slot` and waits until pcscd has seen it.
@@ -144,7 +198,8 @@ impl Pcscd {
     /// The socket is there before the readers are; a context is the only way to ask.
     fn wait_until_ready(&self) -> Result<(), Error> {
         let deadline = Instant::now() + PATIENCE;
-        let expected = CString::new(self.reader(1)).map_err(io::Error::from)?;
+        let last = self.names.len() as u16 * SLOTS - 1;
+        let expected = CString::new(self.reader(last)).map_err(io::Error::from)?;
         while Instant::now() < deadline {
             if Path::new(SOCKET).exists()
                 && let Ok(context) = pcsc::Context::establish(pcsc::Scope::User)
@@ -165,9 +220,42 @@ impl Drop for Pcscd {
     }
 }
 
+fn port_of(device: u16) -> u16 {
+    PORT + device * APART
+}
+
+fn keys_of(directory: &Path) -> PathBuf {
+    directory.join("keys")
+}
+
 /// Where `setup-vpcd.sh` unpacks the driver; `SCEAU_VPCD` names another place.
-fn driver() -> PathBuf {
-    std::env::var_os("SCEAU_VPCD")
+fn driver() -> Result<PathBuf, Error> {
+    let driver = std::env::var_os("SCEAU_VPCD")
         .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools/vpcd"), PathBuf::from)
-        .join("usr/lib/pcsc/drivers/serial/libifdvpcd.so")
+        .join("usr/lib/pcsc/drivers/serial/libifdvpcd.so");
+    if driver.exists() { Ok(driver) } else { Err(Error::NoDriver(driver)) }
+}
+
+/// The driver under another path, which makes another library of it.
+fn copied(driver: &Path, directory: &Path, number: usize) -> Result<PathBuf, Error> {
+    let copy = directory.join(format!("libifdvpcd-{number}.so"));
+    std::fs::copy(driver, &copy)?;
+    Ok(copy)
+}
+
+/// The driver of a reader with keys, around the one without.
+fn compiled(driver: &Path, directory: &Path) -> Result<PathBuf, Error> {
+    let library = directory.join("libifdkeys.so");
+    let output = Command::new("cc")
+        .args(["-shared", "-fPIC", "-Wall", "-Werror", "-I/usr/include/PCSC"])
+        .arg(format!("-DVPCD=\"{}\"", driver.canonicalize()?.display()))
+        .arg("-o")
+        .arg(&library)
+        .args([KEYS, "-ldl"])
+        .output()
+        .map_err(|error| Error::NoKeys(format!("{error}: run `make setup`")))?;
+    match output.status.success() {
+        true => Ok(library),
+        false => Err(Error::NoKeys(String::from_utf8_lossy(&output.stderr).into_owned())),
+    }
 }

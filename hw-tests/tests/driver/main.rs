@@ -6,7 +6,9 @@
 mod commands;
 mod contactless;
 mod cps4;
+mod disturbances;
 mod fixture;
+mod keys;
 mod monitor;
 mod readers;
 mod real_card;

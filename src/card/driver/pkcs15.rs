@@ -171,7 +171,7 @@ fn path(object: &Tlv) -> Option<Path> {
 }
 
 fn plausible(path: &[u8]) -> Option<Path> {
-    (!path.is_empty() && path.len() % 2 == 0 && path.len() <= 16).then(|| Path(path.to_vec()))
+    (!path.is_empty() && path.len().is_multiple_of(2) && path.len() <= 16).then(|| Path(path.to_vec()))
 }
 
 fn number(bytes: &[u8]) -> Option<usize> {
