@@ -19,10 +19,12 @@ use super::exchange::Exchange;
 use super::pages;
 use super::pin::{PinWindow, TypedPin, WindowError};
 use super::{AgentError, AgentOptions};
+use crate::card::driver::ReaderError;
 use crate::card::proof::Proof;
 use crate::card::protocol::{
-    AgentVersion, CardAnswer, CardRequest, PinEntry, Purpose, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
-    TYP_CARD_ANSWER, TYP_TERMINAL_BEGIN, TYP_TERMINAL_IDENTITY, TerminalBegin, TerminalIdentity,
+    AgentVersion, CardAnswer, CardRequest, Interface, PinEntry, Purpose, TERMINAL_BEGIN_PATH,
+    TERMINAL_FINISH_PATH, TYP_CARD_ANSWER, TYP_TERMINAL_BEGIN, TYP_TERMINAL_IDENTITY, TerminalBegin,
+    TerminalIdentity,
 };
 use crate::clock::Clock;
 use crate::crypto::digest::sha256;
@@ -144,6 +146,7 @@ impl Terminal {
             request,
             server,
             shown: None,
+            offered: Vec::new(),
             started: false,
             last_try_agreed: false,
         };
@@ -174,10 +177,13 @@ impl Terminal {
     pub async fn look(&self) -> Result<ShownCard, TerminalError> {
         let cards = Arc::clone(&self.cards);
         let shown = blocking(move || cards.look()).await?;
+        if shown.interface == Interface::Contactless {
+            return Err(CardFault::from(ReaderError::ContactNeeded).into());
+        }
         if shown.tries_left == Some(0) { Err(TerminalError::Blocked) } else { Ok(shown) }
     }
 
-    /// Takes the PIN, once, lets the card sign, and yields who the server says it is. `last_try_agreed`: the person knows
+    /// Takes the PIN, once, in its window or on the reader's own keys, lets the card sign, and yields who the server says it is. `last_try_agreed`: the person knows
     /// that a wrong PIN now blocks the card.
     ///
     /// # Errors
@@ -192,8 +198,10 @@ impl Terminal {
             return Err(TerminalError::LastTry);
         }
         let Asked { exchange, secret } = asked;
-        let text = pages::window_text(&exchange, &shown, self.language);
-        let pin = self.window.ask(&text).await?;
+        let pin = match shown.has_pad {
+            true => None,
+            false => Some(self.window.ask(&pages::window_text(&exchange, &shown, self.language)).await?),
+        };
         let answer = self.sign(&exchange, &shown, pin, last_try_agreed).await?;
         let body = json!({ "answer": answer, "secret": base64url::encode(*secret) });
         let jws = enrol::post(&exchange.server, TERMINAL_FINISH_PATH, &body).await?;
@@ -217,14 +225,19 @@ impl Terminal {
         &self,
         exchange: &Exchange,
         shown: &ShownCard,
-        pin: TypedPin,
+        pin: Option<TypedPin>,
         last_try_agreed: bool,
     ) -> Result<String, TerminalError> {
         let server = &exchange.server;
         let proof =
             Proof::new(Purpose::Terminal, server.origin.as_str(), &exchange.request_jws, &shown.certificate);
         let (cards, card) = (Arc::clone(&self.cards), shown.clone());
-        let signature = blocking(move || cards.sign(&card, &pin, &proof, last_try_agreed)).await?;
+        let entry = if pin.is_some() { PinEntry::Window } else { PinEntry::Pad };
+        let signature = blocking(move || match pin {
+            Some(pin) => cards.sign(&card, &pin, &proof, last_try_agreed),
+            None => cards.sign_on_pad(&card, &proof, last_try_agreed),
+        })
+        .await?;
         let answer = CardAnswer {
             audience: server.origin.clone(),
             request: exchange.request_jws.clone(),
@@ -232,7 +245,7 @@ impl Terminal {
             card_signature: signature,
             workstation: server.workstation,
             agent_version: AgentVersion::this(),
-            pin: PinEntry::Window,
+            pin: entry,
             interface: shown.interface,
             issued_at: self.clock.now(),
         };

@@ -60,7 +60,8 @@ impl Login {
         if !managed.allows(&server) {
             return Err(AgentError::NotListed(server).into());
         }
-        let mut options = AgentOptions::of_environment(Arc::new(DriverCards::default()), managed);
+        let cards = Arc::new(DriverCards::with_pads(managed.pin_pad.unwrap_or(true)));
+        let mut options = AgentOptions::of_environment(cards, managed);
         if self.pinentry.is_some() {
             options.window.program = self.pinentry.unwrap_or_default();
         }
@@ -83,6 +84,9 @@ impl Login {
             );
             let last_try = shown.tries_left.is_none_or(|tries| tries <= 1);
             let agreed = last_try && agrees();
+            if shown.has_pad {
+                eprintln!("Type the PIN on the reader.");
+            }
             terminal.prove(asked, shown, agreed).await
         })?;
         print(&server, &identity, self.json)?;
