@@ -1,7 +1,6 @@
 //! A real `pcscd` with virtual readers in it, for the namespace it is started in.
 //!
-//! A device has two slots, so the names of its readers end in `00 00` and `00 01`; those of a second device in `01 00` and
-//! `01 01`. The driver keeps its sockets in one place a library, so every further device gets a copy of it. A device can
+//! A device has two slots, so the names of its readers end in `00 00` and `00 01`. The driver keeps its sockets in one place a library, so every further device gets a copy of it. A device can
 //! have keys ([`Pcscd::start_with_keys`]), which the driver itself lacks. Start all of it only where
 //! [`crate::isolation`] has put the process: it takes `/run/pcscd` and listens on all addresses.
 
@@ -127,9 +126,8 @@ impl Pcscd {
     /// it.
     #[must_use]
     pub fn reader(&self, slot: u16) -> String {
-        let device = slot / SLOTS;
-        let name = self.names.get(usize::from(device)).map_or("", String::as_str);
-        format!("{name} {device:02} {:02}", slot % SLOTS)
+        let name = self.names.get(usize::from(slot / SLOTS)).map_or("", String::as_str);
+        format!("{name} 00 {:02}", slot % SLOTS)
     }
 
     /// The port on which the reader of `slot` takes cards.
