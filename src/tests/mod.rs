@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "server", feature = "agent"))]
 mod card_login;
+mod dependencies;
 mod directions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod documents;
