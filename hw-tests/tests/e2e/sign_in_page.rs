@@ -344,7 +344,7 @@ fn coming_back_from_the_same_tab_without_an_agent_is_explained() {
                     .then_some(())
             })
             .await;
-            browser.client().back().await.unwrap();
+            browser.back().await;
             browser.shows("La carte n’a pas encore été lue.").await;
             browser.pictures("sign-in-came-back-fr").await;
             stage.start_agent().await;
