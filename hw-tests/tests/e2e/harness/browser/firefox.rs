@@ -248,6 +248,9 @@ fn preferences(settings: Settings) -> String {
         ("javascript.enabled", json!(settings.scripts)),
         // A person's browser has its blocker on; one that is driven remotely has not, unless told.
         ("dom.disable_open_during_load", json!(true)),
+        // A person is slower than the moment in which a new page takes no click.
+        ("dom.input_events.security.minNumTicks", json!(0)),
+        ("dom.input_events.security.minTimeElapsedInMS", json!(0)),
         ("app.normandy.enabled", json!(false)),
         ("app.update.disabledForTesting", json!(true)),
         ("browser.aboutwelcome.enabled", json!(false)),
