@@ -1,7 +1,7 @@
 # What a person does with this tree. Everything is repeatable; a second run does only what is missing.
 #
 #   make demo     try it: builds, starts everything on this machine, prints one address
-#   make test     all tests, those with real parts (pcscd, Chromium, Apache, PostgreSQL) included
+#   make test     all tests, those with real parts (pcscd, Chromium, Firefox, Apache, PostgreSQL) included
 #   make check    formatting, lints, licences, documentation
 #   make bench    figures
 #   make hw-test-real   try a card of your own in a real reader; SIGN=1 signs too, READER=NAME names the reader

@@ -153,7 +153,6 @@ impl<'a> Attempt<'a> {
         frame: &Frame,
     ) -> Result<Response, Refusal> {
         let cookie = self.begin_session(transaction, proof, authentication).await?;
-        self.login.waiting.wake(transaction.id);
         let mut response = finish.render(frame);
         response.headers_mut().append(header::SET_COOKIE, cookie);
         Ok(response)

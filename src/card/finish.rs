@@ -75,6 +75,7 @@ impl Attempt<'_> {
         }
         // The card may have been out by the time the session began: the workstation says so now, not at its next turn.
         self.login.held.wake(workstation.id);
+        self.login.waiting.wake(transaction.id);
         Ok(page)
     }
 

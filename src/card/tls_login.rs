@@ -234,7 +234,10 @@ impl Attempt<'_> {
         let authentication = authentication(person, &card, acr, fresh, self.login.now());
         let finish = Finish { same_tab: true, ..self.finish_page(&transaction) };
         let hash = brought.handle_hash();
-        self.complete(&transaction, Proof::Certificate(&hash), authentication, finish, frame).await
+        let page =
+            self.complete(&transaction, Proof::Certificate(&hash), authentication, finish, frame).await?;
+        self.login.waiting.wake(transaction.id);
+        Ok(page)
     }
 
     /// The sign-in and the card, if this browser began the one and brings the other.

@@ -5,12 +5,11 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use fantoccini::wd::WindowHandle;
 use sceau::clock::{Clock as _, MockClock, SystemClock};
 use sceau_hw_tests::identity::PIN;
 use sceau_hw_tests::isolation::isolated;
 
-use crate::harness::browser::{Browser, ENGLISH, FRENCH, NOTICED, Settings};
+use crate::harness::browser::{Browser, ENGLISH, FRENCH, NOTICED, Settings, Window};
 use crate::harness::hospital::{AGENT, AGENT_PORT, FRONT, Hospital, RECORDS, Setup};
 use crate::harness::run;
 use crate::harness::site::Site;
@@ -23,10 +22,10 @@ async fn is_refused(browser: &Browser, hospital: &Hospital, code: &str) {
     refusal_is_seen(browser, hospital, &first, code).await;
 }
 
-async fn refusal_is_seen(browser: &Browser, hospital: &Hospital, first: &WindowHandle, code: &str) {
+async fn refusal_is_seen(browser: &Browser, hospital: &Hospital, first: &Window, code: &str) {
     browser.is_at(&format!("{FRONT}/card/finish")).await;
     browser.shows_error(code).await;
-    browser.client().close_window().await.unwrap();
+    browser.close_window().await;
     browser.switch_to(first).await;
     browser.shows_error(code).await;
     hospital.assert_audited(code);
@@ -118,7 +117,7 @@ fn no_agent_in_the_same_tab() {
             browser.press("card-start").await;
             // The browser's own page, in its own words: nobody answers there.
             browser.shows("ERR_CONNECTION_REFUSED").await;
-            browser.client().back().await.unwrap();
+            browser.back().await;
             browser.shows_error("WEB-011").await;
             hospital.told("WEB-011").await;
             browser.pictures("came-back-en").await;

@@ -124,13 +124,13 @@ fn a_relayed_link_signs_nobody_in() {
         run(async {
             let (hospital, trusted) = hospital(&["good", "nurse"]).await;
             let attacker = browser(&hospital, &trusted, FRENCH, Some("nurse")).await;
-            let victim = browser(&hospital, &trusted, ENGLISH, Some("good")).await;
+            let victim = browser(&hospital, &trusted, FRENCH, Some("good")).await;
             to_sign_in_page(&attacker, RECORDS).await;
             let link = "return document.querySelector('a[href*=\"/card/certificate\"]').href";
             let attackers = attacker.script(link).await;
             victim.open(attackers.as_str().unwrap()).await;
             victim.shows_error("CARD-003").await;
-            victim.picture("certificate-relayed-en").await;
+            victim.picture("certificate-relayed-fr").await;
             let status = "const { txn, status } = document.querySelector('[data-card]').dataset;
                 return fetch(`${status}?txn=${encodeURIComponent(txn)}`).then((answer) => answer.json())";
             assert_eq!(attacker.script(status).await["state"], "open");

@@ -1,4 +1,4 @@
-//! A hospital's whole sign-in, on real parts: the programs, a card in a reader under pcscd, Chromium, Apache, npm's
+//! A hospital's whole sign-in, on real parts: the programs, a card in a reader under pcscd, Chromium, Firefox, Apache, npm's
 //! `openid-client`. Each test runs in namespaces of its own, see `sceau_hw_tests::isolation`.
 
 #![expect(
@@ -16,8 +16,10 @@ mod bad_card;
 mod bad_sign_in;
 mod certificate;
 mod demonstration;
+mod firefox;
 mod fleet;
 mod pictures;
+mod policies;
 mod relay;
 mod relying_parties;
 mod sign_in;

@@ -32,7 +32,7 @@ fn a_relayed_request_signs_nobody_in() {
             to_sign_in_page(&victim, RECORDS).await;
             let post = "const form = document.querySelector('[data-card] form');
                 form.elements.request.value = arguments[0]; form.submit();";
-            victim.client().execute(post, vec![json!(request)]).await.unwrap();
+            victim.script_with(post, vec![json!(request)]).await;
             victim.is_at(AGENT).await;
             type_pin(&victim, PIN).await;
             victim.is_at(&format!("{FRONT}/card/finish")).await;
@@ -122,7 +122,7 @@ fn a_replayed_answer_signs_nobody_in() {
                 const field = document.createElement('input');
                 field.name = 'answer'; field.value = arguments[0];
                 form.append(field); document.body.append(form); form.submit();";
-            browser.client().execute(post, vec![json!(answer)]).await.unwrap();
+            browser.script_with(post, vec![json!(answer)]).await;
             browser.is_at(&format!("{FRONT}/card/finish")).await;
             // The sign-in's cookie went with its end: to the server, this is another browser now.
             browser.shows_error("CARD-003").await;
@@ -130,7 +130,7 @@ fn a_replayed_answer_signs_nobody_in() {
 
             let thief = Browser::start(FRENCH).await;
             to_sign_in_page(&thief, RECORDS).await;
-            thief.client().execute(post, vec![json!(answer)]).await.unwrap();
+            thief.script_with(post, vec![json!(answer)]).await;
             thief.is_at(&format!("{FRONT}/card/finish")).await;
             thief.shows_error("CARD-003").await;
             to_sign_in_page(&thief, IMAGES).await;

@@ -45,7 +45,7 @@ fn apache_protects_a_page() {
                 ("id-nat", "899700366240"),
                 ("acr", "eidas1"),
             ] {
-                assert_eq!(browser.element(&format!("#{id}")).await.text().await.unwrap(), value, "{id}");
+                assert_eq!(browser.text_of(&format!("#{id}")).await, value, "{id}");
             }
 
             // The module's own sign-out: it ends its session, then the provider's.

@@ -20,6 +20,7 @@ use sceau::web::pages::sign_in::{
 use sceau_hw_tests::isolation::isolated;
 use serde_json::json;
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
 
 use crate::harness::browser::{Browser, ENGLISH, FRENCH, NOTICED, Settings};
 use crate::harness::{run, until};
@@ -32,6 +33,9 @@ struct Stage {
     server: String,
     agent: String,
     seen: Arc<Mutex<Seen>>,
+    /// The sign-in is over; and whoever waits has been told.
+    over: Arc<Notify>,
+    told: Arc<Notify>,
 }
 
 #[derive(Default)]
@@ -43,6 +47,8 @@ struct Seen {
     status: Option<Status>,
     /// The agent shows a page and waits, instead of answering.
     agent_waits: bool,
+    /// The server tells the end by an event, before the popup has its last page.
+    tells_at_once: bool,
 }
 
 impl Stage {
@@ -55,6 +61,8 @@ impl Stage {
             server: format!("http://localhost:{}", listener.local_addr().unwrap().port()),
             agent: format!("http://127.0.0.1:{}", free.port()),
             seen: Arc::default(),
+            over: Arc::default(),
+            told: Arc::default(),
         };
         let router = Router::new()
             .route("/", get(sign_in))
@@ -62,7 +70,7 @@ impl Stage {
             .route("/rp", get(async || Html("<h1>Relying party</h1>")))
             .route(REQUEST_PATH, get(renew))
             .route(STATUS_PATH, get(async |State(stage): State<Stage>| Json(stage.status())))
-            .route(EVENTS_PATH, get(async || StatusCode::NO_CONTENT))
+            .route(EVENTS_PATH, get(events))
             .route("/card/return", post(bounce))
             .route("/card/finish", post(finish))
             .route("/card/cancel", get(cancel))
@@ -126,12 +134,25 @@ async fn renew(State(stage): State<Stage>, Query(query): Query<Vec<(String, Stri
     Json(Renewed { request: stage.request() })
 }
 
+async fn events(State(stage): State<Stage>) -> Response {
+    if !stage.seen(|seen| seen.tells_at_once) {
+        return StatusCode::NO_CONTENT.into_response();
+    }
+    stage.over.notified().await;
+    stage.told.notify_one();
+    ([("content-type", "text/event-stream")], "data: {\"state\":\"done\"}\n\n").into_response()
+}
+
 async fn bounce(headers: HeaderMap, Form(form): Form<Vec<(String, String)>>) -> Response {
     Bounce { action: "/card/finish".into(), answer: form[0].1.clone() }.render(&frame(&headers))
 }
 
 async fn finish(State(stage): State<Stage>, headers: HeaderMap) -> Response {
     assert_eq!(headers["origin"], stage.server.as_str(), "the second post is our own");
+    if stage.seen(|seen| seen.tells_at_once) {
+        stage.over.notify_one();
+        stage.told.notified().await;
+    }
     finish_page(Outcome::Done, "/next").render(&frame(&headers))
 }
 
@@ -183,6 +204,27 @@ fn by_popup_it_goes_through_and_the_popup_closes_itself() {
                 stage.seen(|seen| seen.posted.clone()),
                 [(stage.server.clone(), "request-1".to_owned())]
             );
+        });
+    });
+}
+
+/// The server says `done` before the popup has the session's cookie. Whoever goes on at once goes on without it, and
+/// leaves a popup to which nobody listens.
+#[test]
+fn a_server_faster_than_the_popup_does_not_part_the_two() {
+    isolated(|| {
+        run(async {
+            for settings in [FRENCH, FRENCH.in_firefox()] {
+                let stage = Stage::new().await;
+                stage.seen(|seen| seen.tells_at_once = true);
+                stage.start_agent().await;
+                let browser = Browser::start(settings).await;
+                browser.open(&stage.server).await;
+                let first = browser.window().await;
+                browser.press("card-start").await;
+                browser.popup_closed(&first).await;
+                browser.is_at(&format!("{}/next", stage.server)).await;
+            }
         });
     });
 }
@@ -344,7 +386,7 @@ fn coming_back_from_the_same_tab_without_an_agent_is_explained() {
                     .then_some(())
             })
             .await;
-            browser.client().back().await.unwrap();
+            browser.back().await;
             browser.shows("La carte n’a pas encore été lue.").await;
             browser.pictures("sign-in-came-back-fr").await;
             stage.start_agent().await;

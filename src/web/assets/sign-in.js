@@ -30,7 +30,7 @@ function start(panel) {
     if (data?.txn !== txn) return;
     if (data.state === "done" || data.state === "cancelled") {
       channel.postMessage({ txn, state: "heard" });
-      settle(data);
+      settle(data, true);
     }
   });
   window.addEventListener("pageshow", () => {
@@ -153,7 +153,8 @@ function start(panel) {
     clearInterval(poll);
   }
 
-  function settle(outcome) {
+  function settle(outcome, fromPopup = false) {
+    if (over && fromPopup) goOn();
     if (over || outcome.state === "open") return;
     sessionStorage.removeItem(left);
     attempt += 1;
@@ -166,9 +167,16 @@ function start(panel) {
     show(outcome.state);
     if (outcome.state === "done") {
       over = true;
-      // Asked for with the session's cookie: a browser that did not sign in gets nothing there.
-      location.replace(next);
+      // The server says it a moment before the popup has the session's cookie, and the popup closes once it has heard
+      // that somebody waits. It speaks soon, unless the person has closed it.
+      if (fromPopup) goOn();
+      else setTimeout(goOn, 3000);
     }
+  }
+
+  // Asked for with the session's cookie: a browser that did not sign in gets nothing there.
+  function goOn() {
+    location.replace(next);
   }
 
   async function cameBack() {

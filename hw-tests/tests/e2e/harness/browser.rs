@@ -1,16 +1,18 @@
-//! A real Chromium of its own, driven through chromedriver.
+//! A real browser of its own: Chromium, or Firefox as Debian ships it. A test says which in its [`Settings`], and goes on
+//! the same way in both.
+
+mod bidi;
+mod chromium;
+mod firefox;
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::time::Duration;
 
-use fantoccini::elements::Element;
-use fantoccini::wd::{WebDriverCompatibleCommand, WindowHandle};
-use fantoccini::{Client, ClientBuilder, Locator};
 use sceau::web::language::Language;
 use serde_json::{Value, json};
 
-use super::program::Program;
+use self::chromium::Chromium;
+use self::firefox::Firefox;
 use super::{until, within};
 
 /// A desk: the size of an old screen in a ward.
@@ -18,59 +20,93 @@ pub const DESK: (u32, u32) = (1280, 800);
 /// A phone held upright.
 pub const PHONE: (u32, u32) = (390, 844);
 
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Engine {
+    Chromium,
+    Firefox,
+}
+
 /// What kind of browser.
 #[derive(Debug, Clone, Copy)]
 pub struct Settings {
+    pub engine: Engine,
     /// The language of its user.
     pub language: Language,
     /// Whether pages may run scripts.
     pub scripts: bool,
     /// Whether pages may open windows.
     pub popups: bool,
-    /// Further arguments of Chromium.
+    /// Further arguments of the program.
     pub arguments: &'static [&'static str],
 }
 
-pub const FRENCH: Settings =
-    Settings { language: Language::French, scripts: true, popups: true, arguments: &[] };
+impl Settings {
+    /// The same in Firefox.
+    pub const fn in_firefox(self) -> Self {
+        Self { engine: Engine::Firefox, ..self }
+    }
+}
+
+pub const FRENCH: Settings = Settings {
+    engine: Engine::Chromium,
+    language: Language::French,
+    scripts: true,
+    popups: true,
+    arguments: &[],
+};
 pub const ENGLISH: Settings = Settings { language: Language::English, ..FRENCH };
+
+/// A window or tab, by the name that its browser gives it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Window(String);
+
+/// Where an element is on a page.
+#[derive(Debug)]
+enum Place<'a> {
+    Css(&'a str),
+    XPath(&'a str),
+}
+
+#[derive(Debug)]
+enum Driver {
+    Chromium(Chromium),
+    Firefox(Firefox),
+}
+
+/// The same call of whichever driver it is.
+macro_rules! driven {
+    ($browser:expr, $method:ident($($argument:expr),*)) => {
+        match &$browser.driver {
+            Driver::Chromium(driver) => driver.$method($($argument),*).await,
+            Driver::Firefox(driver) => driver.$method($($argument),*).await,
+        }
+    };
+}
 
 /// A browser. Dropping it ends it.
 #[derive(Debug)]
 pub struct Browser {
     language: Language,
-    client: Client,
-    _driver: Program,
-    _profile: tempfile::TempDir,
+    driver: Driver,
+    _home: tempfile::TempDir,
 }
 
 impl Browser {
-    /// Starts Chromium with an empty profile and the size of a desk.
+    /// Starts a browser with an empty profile and the size of a desk.
     pub async fn start(settings: Settings) -> Self {
         Self::at_home(settings, |_| {}).await
     }
 
     /// As [`Self::start`], after `prepare` has put something into the home of its user.
     pub async fn at_home(settings: Settings, prepare: impl FnOnce(&Path)) -> Self {
-        let profile = tempfile::tempdir().unwrap();
-        prepare(profile.path());
-        let mut driver = Program::start(
-            "chromedriver (package chromium-driver)",
-            Command::new("chromedriver").arg("--port=0").env("HOME", profile.path()),
-        );
-        let port = driver
-            .said("its port", |log| {
-                log.split("successfully on port ").nth(1)?.split('.').next()?.parse::<u16>().ok()
-            })
-            .await;
-        let connector = hyper_util::client::legacy::connect::HttpConnector::new();
-        let capabilities = capabilities(settings, profile.path());
-        let client = ClientBuilder::new(connector)
-            .capabilities(capabilities.as_object().unwrap().clone())
-            .connect(&format!("http://127.0.0.1:{port}"))
-            .await
-            .unwrap_or_else(|error| panic!("Chromium does not start: {error}; run `make setup`"));
-        let browser = Self { language: settings.language, client, _driver: driver, _profile: profile };
+        let home = tempfile::tempdir().unwrap();
+        prepare(home.path());
+        let driver = match settings.engine {
+            Engine::Chromium => Driver::Chromium(Chromium::start(settings, home.path()).await),
+            Engine::Firefox => Driver::Firefox(Firefox::start(settings, home.path()).await),
+        };
+        let browser = Self { language: settings.language, driver, _home: home };
         if !settings.popups {
             // What a popup blocker does, seen from a page.
             browser.on_every_page("window.open = () => null;").await;
@@ -80,72 +116,69 @@ impl Browser {
         browser
     }
 
-    /// What a browser's driver offers beyond what is here.
-    pub fn client(&self) -> &Client {
-        &self.client
+    /// What Chromium's driver offers beyond what is here.
+    pub fn client(&self) -> &fantoccini::Client {
+        self.chromium().client()
+    }
+
+    fn chromium(&self) -> &Chromium {
+        match &self.driver {
+            Driver::Chromium(chromium) => chromium,
+            Driver::Firefox(_) => panic!("this is for Chromium only"),
+        }
     }
 
     pub async fn open(&self, address: &str) {
-        self.client.goto(address).await.unwrap_or_else(|error| panic!("{address}: {error}"));
+        driven!(self, open(address)).unwrap_or_else(|error| panic!("{address}: {error}"));
     }
 
     pub async fn address(&self) -> String {
-        self.client.current_url().await.unwrap().to_string()
+        until("an address", async || driven!(self, address())).await
     }
 
     /// What a person sees of the page.
     pub async fn text(&self) -> String {
-        let text = match self.client.find(Locator::Css("body")).await {
-            Ok(body) => body.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
-        };
-        plain(&text)
+        plain(&driven!(self, text("body")).unwrap_or_default())
+    }
+
+    /// What a person sees of the first element that `css` selects.
+    pub async fn text_of(&self, css: &str) -> String {
+        self.element(css).await;
+        driven!(self, text(css)).unwrap_or_default()
     }
 
     /// Waits for the first element that `css` selects and that can be seen.
-    pub async fn element(&self, css: &str) -> Element {
-        let found = within(super::PATIENCE, async || {
-            for element in self.client.find_all(Locator::Css(css)).await.ok()? {
-                if element.is_displayed().await.ok()? {
-                    return Some(element);
-                }
-            }
-            None
-        })
-        .await;
-        match found {
-            Some(element) => element,
-            None => self.fail(&format!("there is no {css}")).await,
+    pub async fn element(&self, css: &str) {
+        let place = Place::Css(css);
+        let found = within(super::PATIENCE, async || driven!(self, is_shown(&place)).then_some(())).await;
+        if found.is_none() {
+            self.fail(&format!("there is no {css}")).await;
         }
     }
 
     /// Waits until it is there, and clicks it. A page that is being replaced meanwhile is asked again.
     pub async fn click(&self, css: &str) {
-        let element = self.element(css).await;
-        if let Err(error) = element.click().await {
-            self.fail(&format!("{css} cannot be clicked: {error}")).await;
-        }
+        self.click_at(&Place::Css(css), &format!("{css} cannot be clicked")).await;
     }
 
     /// Clicks the link or button that says `text`.
     pub async fn click_text(&self, text: &str) {
         let path = format!("//*[self::a or self::button][contains(., \"{text}\")]");
-        let found = within(super::PATIENCE, async || {
-            for element in self.client.find_all(Locator::XPath(&path)).await.ok()? {
-                if element.is_displayed().await.ok()? {
-                    return element.click().await.ok();
-                }
-            }
-            None
-        })
-        .await;
-        if found.is_none() {
-            self.fail(&format!("nothing says “{text}”")).await;
+        self.click_at(&Place::XPath(&path), &format!("nothing says “{text}”")).await;
+    }
+
+    async fn click_at(&self, place: &Place<'_>, complaint: &str) {
+        if within(super::PATIENCE, async || driven!(self, click(place))).await.is_none() {
+            self.fail(complaint).await;
         }
     }
 
+    /// Types `text` into the field that `css` selects, once it is there.
     pub async fn write(&self, css: &str, text: &str) {
-        self.element(css).await.send_keys(text).await.unwrap();
+        self.element(css).await;
+        if driven!(self, write(css, text)).is_none() {
+            self.fail(&format!("nothing can be typed into {css}")).await;
+        }
     }
 
     /// Waits until the page shows `text`.
@@ -158,10 +191,9 @@ impl Browser {
 
     /// Waits until the address begins with `beginning`.
     pub async fn is_at(&self, beginning: &str) {
-        let there = within(super::PATIENCE, async || {
-            self.client.current_url().await.ok()?.as_str().starts_with(beginning).then_some(())
-        })
-        .await;
+        let there =
+            within(super::PATIENCE, async || driven!(self, address())?.starts_with(beginning).then_some(()))
+                .await;
         if there.is_none() {
             self.fail(&format!("the browser is not at {beginning}")).await;
         }
@@ -194,69 +226,85 @@ impl Browser {
     }
 
     pub async fn script(&self, script: &str) -> Value {
-        self.client.execute(script, Vec::new()).await.unwrap_or_else(|error| panic!("{script}: {error}"))
+        self.script_with(script, Vec::new()).await
+    }
+
+    /// Runs `script` as the body of a function; what it returns.
+    pub async fn script_with(&self, script: &str, arguments: Vec<Value>) -> Value {
+        driven!(self, script(script, arguments)).unwrap_or_else(|error| panic!("{script}: {error}"))
     }
 
     /// The window that is driven now.
-    pub async fn window(&self) -> WindowHandle {
-        self.client.window().await.unwrap()
+    pub async fn window(&self) -> Window {
+        driven!(self, window())
     }
 
-    pub async fn windows(&self) -> Vec<WindowHandle> {
-        self.client.windows().await.unwrap()
+    pub async fn windows(&self) -> Vec<Window> {
+        driven!(self, windows())
     }
 
-    pub async fn switch_to(&self, window: &WindowHandle) {
-        self.client.switch_to_window(window.clone()).await.unwrap();
+    pub async fn switch_to(&self, window: &Window) {
+        driven!(self, switch_to(window));
     }
 
     /// Waits for a second window beside `first`, and drives it from now on.
-    pub async fn follow_popup(&self, first: &WindowHandle) {
+    pub async fn follow_popup(&self, first: &Window) {
         let popup =
             until("a popup", async || self.windows().await.into_iter().find(|window| window != first)).await;
         self.switch_to(&popup).await;
     }
 
     /// Waits until `first` is the only window, and drives it from now on.
-    pub async fn popup_closed(&self, first: &WindowHandle) {
+    pub async fn popup_closed(&self, first: &Window) {
         until("the popup to close", async || (self.windows().await == [first.clone()]).then_some(())).await;
         self.switch_to(first).await;
     }
 
     /// Opens an empty tab, and drives it from now on.
-    pub async fn new_tab(&self) -> WindowHandle {
-        let tab = self.client.new_window(true).await.unwrap().handle;
+    pub async fn new_tab(&self) -> Window {
+        let tab = driven!(self, new_tab());
         self.switch_to(&tab).await;
         tab
     }
 
+    /// Closes the window that is driven now; switch to another one then.
+    pub async fn close_window(&self) {
+        driven!(self, close_window());
+    }
+
+    /// Goes back, as a person does by the browser's own button.
+    pub async fn back(&self) {
+        driven!(self, back());
+    }
+
     /// Makes the visible part of the page that large.
-    pub async fn size(&self, (width, height): (u32, u32)) {
-        let metrics =
-            json!({ "width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600 });
-        self.devtools("Emulation.setDeviceMetricsOverride", metrics).await;
+    pub async fn size(&self, size: (u32, u32)) {
+        driven!(self, size(size));
     }
 
     /// Runs `script` on every page before the page's own scripts.
     pub async fn on_every_page(&self, script: &str) {
-        self.devtools("Page.addScriptToEvaluateOnNewDocument", json!({ "source": script })).await;
+        driven!(self, on_every_page(script));
     }
 
-    /// A command of the developer tools' protocol.
+    /// A command of the protocol of Chromium's developer tools.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
-        let body = json!({ "cmd": command, "params": parameters }).to_string();
-        self.client.issue_cmd(Devtools(body)).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+        self.chromium().devtools(command, parameters).await
+    }
+
+    /// What Firefox itself answers to a script in its own window, with all of its powers. It has to be started with
+    /// `--remote-allow-system-access`.
+    pub async fn firefox_itself(&self, script: &str) -> Value {
+        match &self.driver {
+            Driver::Firefox(firefox) => firefox.itself(script).await.unwrap(),
+            Driver::Chromium(_) => panic!("this is for Firefox only"),
+        }
     }
 
     /// Writes a picture of the whole page, at the present width, to `target/screenshots/<name>.png`.
     pub async fn picture(&self, name: &str) -> PathBuf {
-        let asked = json!({ "captureBeyondViewport": true });
-        let answer = self.devtools("Page.captureScreenshot", asked).await;
-        let png = base64::Engine::decode(
-            &base64::engine::general_purpose::STANDARD,
-            answer["data"].as_str().unwrap(),
-        )
-        .unwrap();
+        let picture = driven!(self, picture());
+        let png = base64::Engine::decode(&base64::engine::general_purpose::STANDARD, picture).unwrap();
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screenshots");
         std::fs::create_dir_all(&directory).unwrap();
         let path = directory.join(format!("{name}.png"));
@@ -290,7 +338,7 @@ impl Browser {
 
     /// Fails the test with what the browser shows.
     async fn fail(&self, why: &str) -> ! {
-        let address = self.client.current_url().await.map_or_else(|error| error.to_string(), String::from);
+        let address = driven!(self, address()).unwrap_or_default();
         panic!("{why}\n--- at {address}\n{}\n---", self.text().await);
     }
 }
@@ -312,55 +360,6 @@ fn plain(text: &str) -> String {
 /// What `make setup` has put there.
 fn tools() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
-}
-
-fn capabilities(settings: Settings, profile: &Path) -> Value {
-    let mut arguments = vec![
-        "--headless=new".to_owned(),
-        "--no-sandbox".to_owned(),
-        "--disable-gpu".to_owned(),
-        "--disable-quic".to_owned(),
-        "--disable-dev-shm-usage".to_owned(),
-        "--no-first-run".to_owned(),
-        "--disable-background-networking".to_owned(),
-        "--disable-component-update".to_owned(),
-        "--disable-sync".to_owned(),
-        "--force-color-profile=srgb".to_owned(),
-        format!("--user-data-dir={}", profile.join("chromium").display()),
-        format!("--lang={}", settings.language.tag()),
-        format!("--accept-lang={}", settings.language.tag()),
-    ];
-    arguments.extend(settings.arguments.iter().map(|argument| (*argument).to_owned()));
-    let mut preferences = json!({ "intl.accept_languages": settings.language.tag() });
-    if !settings.scripts {
-        preferences["profile.managed_default_content_settings.javascript"] = json!(2);
-    }
-    json!({
-        "browserName": "chrome",
-        "pageLoadStrategy": "eager",
-        "unhandledPromptBehavior": "ignore",
-        "goog:chromeOptions": {
-            "binary": "/usr/bin/chromium",
-            "args": arguments,
-            "prefs": preferences,
-            // A person's browser has its blocker on.
-            "excludeSwitches": ["disable-popup-blocking"],
-        },
-    })
-}
-
-/// chromedriver's own command for the developer tools' protocol.
-#[derive(Debug)]
-struct Devtools(String);
-
-impl WebDriverCompatibleCommand for Devtools {
-    fn endpoint(&self, base: &url::Url, session: Option<&str>) -> Result<url::Url, url::ParseError> {
-        base.join(&format!("session/{}/goog/cdp/execute", session.unwrap_or_default()))
-    }
-
-    fn method_and_body(&self, _address: &url::Url) -> (http::Method, Option<String>) {
-        (http::Method::POST, Some(self.0.clone()))
-    }
 }
 
 /// How soon the page has to notice that no agent answers.

@@ -2,8 +2,7 @@
 //!
 //! A browser's user has a certificate store with the card's certificate and key in it, in the place of the middleware's
 //! PKCS#11 module; and the machine has a policy that chooses it without asking, since nobody can click on the choice of
-//! a browser without a screen. The policy is a file of the whole machine, so it stands in a mount of the test's own
-//! namespace (see `sceau_hw_tests::isolation`), never on the machine.
+//! a browser without a screen.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -15,6 +14,10 @@ use openssl::pkey::PKey;
 use openssl::x509::extension::{BasicConstraints, SubjectAlternativeName};
 use openssl::x509::{X509, X509NameBuilder};
 use sceau_certs::KeyPair;
+use serde_json::json;
+
+use super::etc;
+use super::program::finished;
 
 /// The host that asks for the card's certificate. Browsers know that names below `localhost` are this machine.
 pub const HOST: &str = "carte.localhost";
@@ -49,25 +52,11 @@ pub fn of_the_host(directory: &Path) -> (PathBuf, PathBuf) {
     files
 }
 
-/// Makes every browser of this test choose a certificate for [`HOST`] without asking.
+/// Makes every Chromium of this test choose a certificate for [`HOST`] without asking.
 pub fn chosen_by_policy() {
-    chromium_policy(&format!(
-        "{{\"AutoSelectCertificateForUrls\": [\"{{\\\"pattern\\\": \\\"{}\\\", \\\"filter\\\": {{}}}}\"]}}",
-        address()
-    ));
-}
-
-/// Puts a machine-wide policy of Chromium in force, inside the namespace of this test.
-pub fn chromium_policy(json: &str) {
-    let place = mounted(Path::new("/etc/chromium")).join("policies/managed");
-    std::fs::create_dir_all(&place).unwrap();
-    std::fs::write(place.join("sceau.json"), json).unwrap();
-}
-
-/// An empty directory in the place of `directory`.
-fn mounted(directory: &Path) -> &Path {
-    run(Command::new("mount").args(["-t", "tmpfs", "tmpfs"]).arg(directory));
-    directory
+    // A text that holds JSON itself.
+    let choice = json!({ "pattern": address(), "filter": {} }).to_string();
+    etc::write(etc::CHROMIUM_POLICY, &json!({ "AutoSelectCertificateForUrls": [choice] }).to_string());
 }
 
 /// Gives the user with this home a certificate store that trusts the host's certificate in `trusted`, and holds what
@@ -76,17 +65,14 @@ pub fn install(home: &Path, trusted: &Path, card: Option<&KeyPair>) {
     let store = home.join(".pki/nssdb");
     std::fs::create_dir_all(&store).unwrap();
     let database = format!("sql:{}", store.display());
-    run(Command::new("certutil").args(["-N", "--empty-password", "-d", &database]));
-    run(Command::new("certutil").args(["-A", "-n", "host", "-t", "C,,", "-d", &database, "-i"]).arg(trusted));
+    finished(Command::new("certutil").args(["-N", "--empty-password", "-d", &database]));
+    finished(
+        Command::new("certutil").args(["-A", "-n", "host", "-t", "C,,", "-d", &database, "-i"]).arg(trusted),
+    );
     let Some(card) = card else { return };
     let file = home.join("card.p12");
     let mut bundle = Pkcs12::builder();
     bundle.name("card").pkey(&card.key).cert(&card.certificate);
     std::fs::write(&file, bundle.build2("x").unwrap().to_der().unwrap()).unwrap();
-    run(Command::new("pk12util").args(["-W", "x", "-d", &database, "-i"]).arg(&file));
-}
-
-fn run(command: &mut Command) {
-    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make setup`"));
-    assert!(output.status.success(), "{command:?}: {output:?}");
+    finished(Command::new("pk12util").args(["-W", "x", "-d", &database, "-i"]).arg(&file));
 }

@@ -6,6 +6,7 @@
 pub mod apache;
 pub mod browser;
 pub mod certificates;
+pub mod etc;
 pub mod hospital;
 pub mod node;
 pub mod other_server;

@@ -89,6 +89,12 @@ impl Drop for Program {
     }
 }
 
+/// Runs a command that has to succeed.
+pub fn finished(command: &mut Command) {
+    let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}; run `make setup`"));
+    assert!(output.status.success(), "{command:?}: {output:?}");
+}
+
 /// A program of this workspace: it stands beside the test program, and `cargo test --workspace` has built it.
 pub fn ours(name: &str) -> PathBuf {
     let test = std::env::current_exe().unwrap();
