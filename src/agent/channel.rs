@@ -178,7 +178,8 @@ impl Channel {
                 channel,
                 number,
                 cards: cards.iter().map(|card| card.certificate).collect(),
-                wait: if nothing_owed { MAX_WAIT } else { Duration::ZERO },
+                // The first is answered at once: then both ends know that the channel is open.
+                wait: if nothing_owed && number > 1 { MAX_WAIT } else { Duration::ZERO },
                 issued_at: self.clock.now(),
             };
             let mut present = self.present.clone();
