@@ -166,10 +166,12 @@ impl Channel {
         }
         let channel = self.open().await?;
         let mut number: u32 = 0;
+        // Until the first answer, which comes at once, neither end knows that the other one hears it.
+        let mut heard = false;
         loop {
             let present = self.present.borrow_and_update().clone().unwrap_or_default();
             let cards = self.told.next(&present);
-            let nothing_owed = self.told.owed.is_empty();
+            let may_wait = heard && self.told.owed.is_empty();
             number =
                 number.checked_add(1).ok_or_else(|| AgentError::Key("the channel is used up".to_owned()))?;
             let report = ChannelReport {
@@ -178,8 +180,7 @@ impl Channel {
                 channel,
                 number,
                 cards: cards.iter().map(|card| card.certificate).collect(),
-                // The first is answered at once: then both ends know that the channel is open.
-                wait: if nothing_owed && number > 1 { MAX_WAIT } else { Duration::ZERO },
+                wait: if may_wait { MAX_WAIT } else { Duration::ZERO },
                 issued_at: self.clock.now(),
             };
             let mut present = self.present.clone();
@@ -187,12 +188,13 @@ impl Channel {
                 answered = self.send(&report) => {
                     answered?;
                     self.told.answered();
-                    if std::mem::take(&mut self.failures) > 0 || number == 1 {
+                    self.failures = 0;
+                    if !std::mem::replace(&mut heard, true) {
                         tracing::info!(server = self.server.origin.as_str(), "the channel is open");
                     }
                 }
                 // The report has arrived, or a newer one takes its place.
-                changed = present.changed(), if nothing_owed => if changed.is_err() { return Ok(()) },
+                changed = present.changed(), if may_wait => if changed.is_err() { return Ok(()) },
             }
         }
     }
