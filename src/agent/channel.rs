@@ -88,7 +88,7 @@ struct Channel {
     told: Told,
     /// Which agent of this workstation this is.
     agent: String,
-    /// Its connection, made at the first message and made anew after an error.
+    /// Its connections, made at the first message and made anew after an error.
     client: Option<reqwest::Client>,
     /// How often in a row it failed.
     failures: u32,
@@ -148,6 +148,7 @@ impl Channel {
     async fn keep(mut self) {
         loop {
             let Err(error) = self.talk().await else { return };
+            self.client = None;
             if self.failures == 0 {
                 let server = self.server.origin.as_str();
                 tracing::warn!(code = error.code(), server, "the channel is interrupted: {error}");
@@ -236,14 +237,13 @@ impl Channel {
         let origin = self.server.origin.clone();
         let jws =
             jose::sign(&self.server.key, typ, message).map_err(|error| AgentError::Key(error.to_string()))?;
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => enrol::client(&origin)?,
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => self.client.insert(enrol::client(&origin)?).clone(),
         };
         let request =
             client.post(origin.join(path)).timeout(wait + enrol::PATIENCE).json(&json!({ "jws": jws }));
         let answer = enrol::exchange(&origin, request).await?;
-        self.client = Some(client);
         let payload = match self.verified(&answer) {
             Some(payload) => payload,
             None => {
