@@ -88,7 +88,7 @@ struct Channel {
     told: Told,
     /// Which agent of this workstation this is.
     agent: String,
-    /// Its connection, made at the first message and made anew after an error.
+    /// Its connections, made at the first message and made anew after an error.
     client: Option<reqwest::Client>,
     /// How often in a row it failed.
     failures: u32,
@@ -148,6 +148,7 @@ impl Channel {
     async fn keep(mut self) {
         loop {
             let Err(error) = self.talk().await else { return };
+            self.client = None;
             if self.failures == 0 {
                 let server = self.server.origin.as_str();
                 tracing::warn!(code = error.code(), server, "the channel is interrupted: {error}");
@@ -166,10 +167,12 @@ impl Channel {
         }
         let channel = self.open().await?;
         let mut number: u32 = 0;
+        // Until the first answer, which comes at once, neither end knows that the other one hears it.
+        let mut heard = false;
         loop {
             let present = self.present.borrow_and_update().clone().unwrap_or_default();
             let cards = self.told.next(&present);
-            let nothing_owed = self.told.owed.is_empty();
+            let may_wait = heard && self.told.owed.is_empty();
             number =
                 number.checked_add(1).ok_or_else(|| AgentError::Key("the channel is used up".to_owned()))?;
             let report = ChannelReport {
@@ -178,7 +181,7 @@ impl Channel {
                 channel,
                 number,
                 cards: cards.iter().map(|card| card.certificate).collect(),
-                wait: if nothing_owed { MAX_WAIT } else { Duration::ZERO },
+                wait: if may_wait { MAX_WAIT } else { Duration::ZERO },
                 issued_at: self.clock.now(),
             };
             let mut present = self.present.clone();
@@ -186,12 +189,13 @@ impl Channel {
                 answered = self.send(&report) => {
                     answered?;
                     self.told.answered();
-                    if std::mem::take(&mut self.failures) > 0 || number == 1 {
+                    self.failures = 0;
+                    if !std::mem::replace(&mut heard, true) {
                         tracing::info!(server = self.server.origin.as_str(), "the channel is open");
                     }
                 }
                 // The report has arrived, or a newer one takes its place.
-                changed = present.changed(), if nothing_owed => if changed.is_err() { return Ok(()) },
+                changed = present.changed(), if may_wait => if changed.is_err() { return Ok(()) },
             }
         }
     }
@@ -233,14 +237,13 @@ impl Channel {
         let origin = self.server.origin.clone();
         let jws =
             jose::sign(&self.server.key, typ, message).map_err(|error| AgentError::Key(error.to_string()))?;
-        let client = match self.client.take() {
-            Some(client) => client,
-            None => enrol::client(&origin)?,
+        let client = match &self.client {
+            Some(client) => client.clone(),
+            None => self.client.insert(enrol::client(&origin)?).clone(),
         };
         let request =
             client.post(origin.join(path)).timeout(wait + enrol::PATIENCE).json(&json!({ "jws": jws }));
         let answer = enrol::exchange(&origin, request).await?;
-        self.client = Some(client);
         let payload = match self.verified(&answer) {
             Some(payload) => payload,
             None => {

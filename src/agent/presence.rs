@@ -95,6 +95,9 @@ impl Follow {
         let present: Vec<_> = looked.iter().filter_map(|looked| looked.card).collect();
         self.sender.send_if_modified(|last| {
             let changed = last.as_ref() != Some(&present);
+            if changed {
+                tracing::debug!(cards = present.len(), "what is in the readers has changed");
+            }
             *last = Some(present);
             changed
         });
@@ -122,7 +125,9 @@ async fn follow(mut changes: watch::Receiver<Snapshot>, follow: &Follow) {
     }
     loop {
         // Where the card service is gone, nobody can say that a card is there.
-        let seen = changes.borrow_and_update().clone().unwrap_or_default();
+        let seen = changes.borrow_and_update().clone();
+        tracing::debug!(readers = seen.as_ref().map_or(0, Vec::len), "the readers were looked at");
+        let seen = seen.unwrap_or_default();
         let with_card: Vec<_> =
             seen.into_iter().filter(|reader| matches!(reader.slot, Slot::Card { .. })).collect();
         looked.retain(|known| with_card.iter().any(|reader| is_same_insertion(reader, &known.reader)));

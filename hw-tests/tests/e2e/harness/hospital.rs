@@ -306,6 +306,11 @@ impl Hospital {
         self.enrol_by(&["workstation", "invite", "--site", "Site principal", "--zone", "bureaux"]);
     }
 
+    /// As [`Self::enrol`], for a workstation that several people share.
+    pub fn enrol_shared(&self) {
+        self.enrol_by(&["workstation", "invite", "--shared"]);
+    }
+
     /// As [`Self::enrol`], but an administrator has to approve the workstation.
     pub fn enrol_after_approval(&self) {
         self.enrol_by(&["workstation", "invite", "--approval"]);
