@@ -85,7 +85,7 @@ impl VerifiedPath {
     /// # Errors
     /// Where OpenSSL cannot write them.
     pub fn issuer_id(&self) -> Result<IssuerId, ErrorStack> {
-        self.issuer().map_or_else(|| Err(ErrorStack::get()), |issuer| issuer_id(issuer))
+        self.issuer().map_or_else(|| Err(ErrorStack::get()), issuer_id)
     }
 
     /// Common names from the issuer up to the root.

@@ -78,10 +78,12 @@ fn disk(place: &Path) -> Finding {
         Ok(disk) => {
             let free = disk.f_bavail.saturating_mul(disk.f_frsize);
             let found = format!("{} MiB free in {}", free / (1024 * 1024), place.display());
-            match free {
-                ..TOO_LITTLE => Finding::fail(CHECK, found, advice),
-                ..LITTLE => Finding::warn(CHECK, found, advice),
-                _ => Finding::ok(CHECK, found),
+            if free < TOO_LITTLE {
+                Finding::fail(CHECK, found, advice)
+            } else if free < LITTLE {
+                Finding::warn(CHECK, found, advice)
+            } else {
+                Finding::ok(CHECK, found)
             }
         }
         Err(error) => Finding::warn(CHECK, format!("{}: {error}", place.display()), "look at it by hand"),

@@ -12,6 +12,7 @@ pub mod fetch;
 mod list;
 mod points;
 mod stream;
+mod subject;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -23,25 +24,20 @@ use std::time::SystemTime;
 use chrono::{DateTime, TimeDelta, Utc};
 use openssl::error::ErrorStack;
 use openssl::x509::X509;
-use x509_parser::asn1_rs::{Oid, oid};
-use x509_parser::certificate::X509Certificate;
-use x509_parser::prelude::FromDer;
 
 use self::extensions::Scope;
 use self::fetch::Source;
 pub use self::list::{IssuerId, ListFault, issuer_id};
 use self::list::{RevocationList, Serial, serial};
 pub use self::points::fetchable;
-use super::anchors::{Anchors, common_name};
+use self::subject::{Known, Subject};
+use super::anchors::Anchors;
 use super::chain::VerifiedPath;
 
 /// A million entries take some 40 MB.
 const MAX_FILE: u64 = 512 * 1024 * 1024;
 /// How far clocks may differ.
 pub(super) const CLOCK_SKEW: TimeDelta = TimeDelta::minutes(5);
-
-const DISTRIBUTION_POINTS: Oid<'static> = oid!(2.5.29.31);
-const FRESHEST: Oid<'static> = oid!(2.5.29.46);
 
 /// Why the lists have no answer.
 #[derive(Debug, thiserror::Error)]
@@ -385,70 +381,6 @@ impl CrlSet {
             }
             _ => Ok(new),
         }
-    }
-}
-
-/// An installed authority, with what a look-up would otherwise work out every time.
-#[derive(Debug)]
-struct Known {
-    der: Vec<u8>,
-    name: String,
-    id: IssuerId,
-    subject_name: Vec<u8>,
-    issuer_name: Vec<u8>,
-    subject: Subject,
-}
-
-impl Known {
-    fn of(authority: &X509) -> Result<Self, LookUpError> {
-        let der = authority.to_der()?;
-        Ok(Self {
-            name: common_name(authority),
-            id: issuer_id(authority)?,
-            subject_name: authority.subject_name().to_der()?,
-            issuer_name: authority.issuer_name().to_der()?,
-            subject: Subject::read(&der)?,
-            der,
-        })
-    }
-}
-
-/// Serial and list addresses of a certificate.
-#[derive(Debug)]
-struct Subject {
-    serial: Serial,
-    /// Names of its distribution points, DER.
-    points: Vec<Vec<u8>>,
-    /// Names of the distribution points of its delta lists, DER.
-    freshest: Vec<Vec<u8>>,
-}
-
-impl Subject {
-    fn read(der: &[u8]) -> Result<Self, LookUpError> {
-        let unreadable = |what: &str| LookUpError::Unreadable(what.to_owned());
-        let (_, parsed) =
-            X509Certificate::from_der(der).map_err(|error| LookUpError::Unreadable(error.to_string()))?;
-        let serial = serial(parsed.raw_serial()).ok_or_else(|| unreadable("serial longer than 20 bytes"))?;
-        let issuer = parsed.issuer().as_raw();
-        let (mut points, mut freshest) = (Vec::new(), Vec::new());
-        for extension in parsed.extensions() {
-            let names = if extension.oid == DISTRIBUTION_POINTS {
-                &mut points
-            } else if extension.oid == FRESHEST {
-                &mut freshest
-            } else {
-                continue;
-            };
-            let found = points::distribution_points(extension.value, issuer)
-                .ok_or_else(|| unreadable("distribution points"))?;
-            names.extend(found.into_iter().flat_map(|point| point.names));
-        }
-        Ok(Self { serial, points, freshest })
-    }
-
-    /// Addresses of lists and delta lists.
-    fn addresses(&self) -> impl Iterator<Item = String> {
-        self.points.iter().chain(&self.freshest).filter_map(points::address)
     }
 }
 
