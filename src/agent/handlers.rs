@@ -19,9 +19,9 @@ use super::enrolments::{Enrolment, Enrolments};
 use super::exchange::{Exchange, Exchanges};
 use super::pages::{self, Page};
 use super::pin::{PinSetting, TypedPin, WindowError};
-use super::platform::UserId;
+use super::platform::{self, UserId};
 use super::reports::Reports;
-use super::{AgentOptions, channel, enrol};
+use super::{AgentError, AgentOptions, channel, enrol, report_port_held};
 use crate::card::proof::Proof;
 use crate::card::protocol::{
     AgentVersion, CardAnswer, CardRequest, Interface, PinEntry, Purpose, TYP_CARD_ANSWER, WebOrigin,
@@ -108,6 +108,17 @@ impl Agent {
     /// The user that it runs for.
     pub(super) fn user(&self) -> UserId {
         self.user
+    }
+
+    /// Tells servers and the person that another program has the port, which the switch should have.
+    pub(super) async fn tell_port_held(&self, address: SocketAddr) {
+        let error = AgentError::PortHeld {
+            port: address.port(),
+            user: platform::listener_user(address).map(|user| user.0),
+        };
+        tracing::error!(code = error.code(), "{error}");
+        report_port_held(&self.options).await;
+        self.options.window.tell("Sceau", &error.to_string()).await;
     }
 
     /// How long a request may take to arrive.

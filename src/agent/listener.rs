@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handlers::Agent;
+use super::pin::PinSetting;
 use super::platform::{self, UserId};
 use super::{AgentError, AgentOptions, switch};
 
@@ -51,6 +52,10 @@ impl Bound {
     /// [`AgentError::AlreadyRuns`], [`AgentError::PortHeld`], [`AgentError::Port`], or what is wrong with the state.
     pub async fn bind(options: AgentOptions) -> Result<Self, AgentError> {
         let pin_entry = options.managed.pin_entry(options.pin_entry)?;
+        if options.switch.is_some() && pin_entry == PinSetting::Page {
+            // A switch is there because several people use the computer.
+            return Err(AgentError::PageWithSeveralUsers);
+        }
         let store = super::enrolments::Enrolments::open(&options.state_dir, &options.system_dir)?;
         let lock = lock(&options.state_dir.join("agent.lock"))?;
         let port_failed = |source| AgentError::Port { port: options.port, source };
@@ -90,10 +95,15 @@ impl Bound {
         match self.source {
             Source::Port(listener) => accept(&self.agent, listener, &tasks, &shutdown).await,
             Source::Switch(socket) => {
-                for _ in 0..switch::WAITING {
-                    let (agent, socket, shutdown) =
-                        (Arc::clone(&self.agent), socket.clone(), shutdown.clone());
-                    tasks.spawn(wait_at_switch(agent, socket, self.address, tasks.clone(), shutdown));
+                for place in 0..switch::WAITING {
+                    let waiting = AtSwitch {
+                        agent: Arc::clone(&self.agent),
+                        socket: socket.clone(),
+                        address: self.address,
+                        // One of them tells what is wrong.
+                        quiet: place > 0,
+                    };
+                    tasks.spawn(waiting.wait(tasks.clone(), shutdown.clone()));
                 }
                 shutdown.cancelled().await;
             }
@@ -140,18 +150,24 @@ async fn accept(
     }
 }
 
-/// Takes connections that the switch hands over, one after the other, until `shutdown` is cancelled. The switch has asked
-/// the kernel whose they are, and the kernel has told it whose agent this is.
-async fn wait_at_switch(
+/// One connection that waits at the switch.
+struct AtSwitch {
     agent: Arc<Agent>,
     socket: PathBuf,
     address: SocketAddr,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    while let Some(stream) = shutdown.run_until_cancelled(switch::next(&socket, address)).await {
-        let user = agent.user();
-        tasks.spawn(connection(Arc::clone(&agent), stream, Some(user), shutdown.clone()));
+    quiet: bool,
+}
+
+impl AtSwitch {
+    /// Takes connections that the switch hands over, one after the other, until `shutdown` is cancelled. The switch has
+    /// asked the kernel whose they are, and the kernel has told it whose agent this is.
+    async fn wait(self, tasks: TaskTracker, shutdown: CancellationToken) {
+        let alert = || self.agent.tell_port_held(self.address);
+        let next = || switch::next(&self.socket, self.address, self.quiet, alert);
+        while let Some(stream) = shutdown.run_until_cancelled(next()).await {
+            let user = self.agent.user();
+            tasks.spawn(connection(Arc::clone(&self.agent), stream, Some(user), shutdown.clone()));
+        }
     }
 }
 

@@ -181,24 +181,37 @@ impl Desk {
     }
 }
 
-/// The agent's end: the next connection of a browser of this user that the service at `socket` hands over.
-pub(super) async fn next(socket: &Path, port: SocketAddr) -> LocalStream {
-    let mut told = false;
+/// The agent's end: the next connection of a browser of this user that the service at `socket` hands over. Where it does
+/// not answer, that is said once, unless `quiet`, and `alert` runs once if another program has the port meanwhile: it gets
+/// what browsers send to everybody's agents.
+pub(super) async fn next<F: Future<Output = ()>>(
+    socket: &Path,
+    port: SocketAddr,
+    quiet: bool,
+    alert: impl Fn() -> F,
+) -> LocalStream {
+    let (mut told, mut alerted) = (quiet, quiet);
     loop {
-        match handed_over(socket).await {
+        let error = match handed_over(socket).await {
             Ok(stream) => return stream,
-            Err(error) if !told => {
-                // Said once, not every two seconds.
-                told = true;
-                let holder = platform::listener_user(port).map(|user| user.0);
-                tracing::warn!(
-                    code = "AGENT-055",
-                    socket = %socket.display(),
-                    ?holder,
-                    "the switch of this computer does not answer: {error}"
-                );
-            }
-            Err(_) => {}
+            Err(error) => error,
+        };
+        let holder = platform::listener_user(port);
+        if !std::mem::replace(&mut told, true) {
+            // Said once, not every two seconds.
+            let (socket, holder) = (socket.display(), holder.map(|user| user.0));
+            tracing::warn!(
+                code = "AGENT-055",
+                %socket,
+                ?holder,
+                "the switch of this computer does not answer: {error}"
+            );
+        }
+        if holder.is_some()
+            && holder != platform::service_user(socket)
+            && !std::mem::replace(&mut alerted, true)
+        {
+            alert().await;
         }
         tokio::time::sleep(LOOK_AGAIN).await;
     }

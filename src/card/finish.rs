@@ -129,18 +129,23 @@ impl CardLogin {
     pub(super) async fn answering(&self, jws: &str, answer: &CardAnswer) -> Result<Workstation, Refusal> {
         let found = store::workstation::by_id(&self.parts.db, answer.workstation).await?;
         let workstation = found.ok_or(Refusal::WorkstationUnknown)?;
-        match workstation.state(self.now()) {
-            workstation::State::Active => {}
-            workstation::State::Pending => return Err(Refusal::WorkstationPending),
-            workstation::State::Expired => return Err(Refusal::WorkstationExpired),
-            workstation::State::Revoked => return Err(Refusal::WorkstationRevoked),
-        }
+        self.check_state(&workstation)?;
         let key = VerifyingKey::from_jwk(&workstation.public_jwk).ok();
         let expected =
             Expected { typ: Some(TYP_CARD_ANSWER), algorithms: &[Algorithm::Es256], max_len: MAX_ANSWER_LEN };
         jose::verify_payload(jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
             .map_err(Refusal::AnswerSignature)?;
         Ok(workstation)
+    }
+
+    /// That the workstation may answer now.
+    pub(super) fn check_state(&self, workstation: &Workstation) -> Result<(), Refusal> {
+        match workstation.state(self.now()) {
+            workstation::State::Active => Ok(()),
+            workstation::State::Pending => Err(Refusal::WorkstationPending),
+            workstation::State::Expired => Err(Refusal::WorkstationExpired),
+            workstation::State::Revoked => Err(Refusal::WorkstationRevoked),
+        }
     }
 
     /// That the answer is for us, by an agent that is served, and that the PIN was typed.

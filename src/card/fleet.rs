@@ -226,6 +226,10 @@ impl CardLogin {
         let grant = self.grant(&keys, &workstation, Some(token.key.public().clone()))?;
         let answer = jose::sign(&token.key, TYP_ENROLLED, &grant.to_payload())?;
         let event = self.enrolled(&workstation, caller).enrolment(&row.id.to_string());
+        let event = match &former {
+            Some(_) => event.note(&format!("{}, again: its former key is forgotten", workstation.name)),
+            None => event,
+        };
         let event = NewRow::from(&event);
         match store::site_token::admit(&self.parts.db, &workstation, former.as_ref(), &event, now).await? {
             Admission::Done => Ok(answer),

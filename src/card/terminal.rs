@@ -92,12 +92,7 @@ impl CardLogin {
         let payload = jose::unverified_payload(&jws).ok_or_else(|| malformed("not a JWS"))?;
         let asked = TerminalBegin::from_payload(&payload).map_err(Refusal::Malformed)?;
         let known = self.signed_by(asked.workstation, &jws, TYP_TERMINAL_BEGIN).await?;
-        match known.state(self.now()) {
-            workstation::State::Active => {}
-            workstation::State::Pending => return Err(Refusal::WorkstationPending),
-            workstation::State::Expired => return Err(Refusal::WorkstationExpired),
-            workstation::State::Revoked => return Err(Refusal::WorkstationRevoked),
-        }
+        self.check_state(&known)?;
         if asked.audience != self.parts.front {
             return Err(Refusal::Audience);
         }

@@ -10,6 +10,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use sceau::clock::{Clock as _, SystemClock};
+
 const SCEAU: &str = env!("CARGO_BIN_EXE_sceau");
 const AGENT: &str = env!("CARGO_BIN_EXE_sceau-agent");
 
@@ -209,6 +211,47 @@ fn nothing_is_served_before_init_or_without_the_seal_key() {
     }
     std::fs::rename(installation.path("elsewhere"), &key).unwrap();
     installation.done(&["check"]);
+}
+
+#[test]
+fn site_tokens_are_made_listed_and_revoked() {
+    let installation = Installation::initialised();
+    let create = ["workstation", "token", "create", "--site", "Site", "--zone", "soins", "--count", "3"];
+    let next_year = (SystemClock.now() + chrono::TimeDelta::days(300)).format("%Y-%m-%d").to_string();
+    let next_year = next_year.as_str();
+    let code =
+        installation.done(&[&create[..], &["--until", next_year, "--network", "10.20.0.0/16"]].concat());
+    assert!(code.trim().starts_with("sceausite1."), "{code}");
+    let path = installation.path("site-token");
+    let to_file = [&create[..], &["--until", next_year, "--output", path.to_str().unwrap()]].concat();
+    assert_eq!(installation.done(&to_file), "", "the token stands in the file alone");
+    assert!(std::fs::read_to_string(&path).unwrap().starts_with("sceausite1."));
+    assert!(installation.refused(&to_file).contains("exists"), "no token is written over");
+    for until in ["2020-01-01", "2199-01-01"] {
+        assert!(
+            installation.refused(&[&create[..], &["--until", until]].concat()).contains("WS-027"),
+            "{until}"
+        );
+    }
+
+    let listed = installation.json(&["workstation", "token", "list", "--json"]);
+    let [_, oldest] = &listed.as_array().unwrap()[..] else { panic!("{listed}") };
+    assert_eq!((&oldest["state"], &oldest["places"]), (&"active".into(), &3.into()));
+    assert_eq!(oldest["networks"], serde_json::json!(["10.20.0.0/16"]));
+    assert!(!listed.to_string().contains("sceausite1."), "a token is shown once");
+    let id = oldest["id"].as_str().unwrap();
+    let revoke = ["workstation", "token", "revoke", id];
+    assert!(installation.done(&revoke).contains("is revoked"));
+    assert!(installation.refused(&revoke).contains("WS-010"));
+    assert!(installation.done(&["workstation", "token", "list"]).contains("revoked"));
+    for kind in ["site-token.created", "site-token.revoked"] {
+        let events = installation.done(&["audit", "list", "--kind", kind]);
+        assert!(events.contains(kind), "{events}");
+    }
+
+    let nobody = "019390f2-6d3c-7e41-9a53-0c6d8a4b2f10";
+    assert!(installation.refused(&["workstation", "rename", nobody, "Accueil"]).contains("WS-010"));
+    assert!(installation.refused(&["workstation", "rename", nobody, "a\u{202e}b"]).contains("WS-026"));
 }
 
 #[test]

@@ -11,9 +11,11 @@ use sceau_hw_tests::identity::PIN;
 use sceau_hw_tests::isolation::isolated;
 use serde_json::Value;
 
-use crate::harness::hospital::{AGENT_PORT, FRONT, Hospital, PinEntry, Setup};
+use crate::harness::browser::{Browser, FRENCH};
+use crate::harness::hospital::{AGENT_PORT, FRONT, Hospital, PinEntry, RECORDS, Setup};
 use crate::harness::program::{Program, ours};
 use crate::harness::{run, until};
+use crate::sign_in::{sees_the_doctor, to_popup, to_sign_in_page};
 
 /// Two who work on the terminal server, and one whose agent does not run.
 const ANNE: u32 = 1001;
@@ -231,12 +233,49 @@ fn each_users_browser_reaches_that_users_agent_and_no_other() {
             let anne = computer.agent(ANNE).await;
             assert_eq!(computer.browse(ANNE, "https://anne-again.example"), Some(403));
             assert!(switch.stop().await.success());
+            // Whoever takes the port meanwhile would get everybody's requests.
+            let taken = std::net::TcpListener::bind(("127.0.0.1", AGENT_PORT)).unwrap();
+            until("the alert", async || {
+                hospital.audit().iter().any(|event| event["code"] == "AGENT-030").then_some(())
+            })
+            .await;
+            drop(taken);
             let _switch = computer.switch().await;
             until("the agent to come back", async || {
                 (computer.browse(ANNE, "https://anne-third.example") == Some(403)).then_some(())
             })
             .await;
             assert!(anne.log().contains("anne-third") && !bruno.log().contains("anne-third"));
+        });
+    });
+}
+
+#[test]
+fn a_sign_in_through_the_switch() {
+    isolated(|| {
+        run(async {
+            let setup = Setup { pin: PinEntry::Terminal, ..Setup::default() };
+            let mut hospital = Hospital::open(setup).await;
+            hospital.stop_agent().await;
+            let computer = TerminalServer::new();
+            let _switch = computer.switch().await;
+            let mut command = hospital.agent_command();
+            command.arg("run").arg("--switch").arg(computer.socket());
+            let page = command.args(["--pin-entry", "page"]).output().unwrap();
+            assert!(String::from_utf8_lossy(&page.stderr).contains("AGENT-038"), "{page:?}");
+            let mut command = hospital.agent_command();
+            command.arg("run").arg("--switch").arg(computer.socket());
+            let _agent = Program::start("sceau-agent run --switch", &mut command);
+
+            let browser = Browser::start(FRENCH).await;
+            to_sign_in_page(&browser, RECORDS).await;
+            let first = to_popup(&browser).await;
+            browser.press("agent-start").await;
+            let terminal = hospital.terminal.as_mut().unwrap();
+            terminal.shows("Dossier patient").await;
+            terminal.types(PIN);
+            browser.popup_closed(&first).await;
+            sees_the_doctor(&browser, RECORDS).await;
         });
     });
 }

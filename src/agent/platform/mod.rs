@@ -12,8 +12,8 @@ mod unix;
 #[cfg(unix)]
 pub use unix::{
     LocalListener, LocalStream, Peer, closed_to_others, connect_service, host_name, is_private,
-    let_group_read, listener_user, only_administrators_write, peer_of, private_dir, stop_signal, terminal,
-    this_user,
+    let_group_read, listener_user, only_administrators_write, peer_of, private_dir, service_user,
+    stop_signal, terminal, this_user,
 };
 
 /// A user of this computer, as the operating system numbers them.

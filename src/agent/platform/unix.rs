@@ -226,6 +226,12 @@ pub async fn connect_service(path: &Path) -> io::Result<LocalStream> {
     Ok(stream)
 }
 
+/// The user of the service whose socket stands, or should stand, at `path`: the owner of its folder.
+#[must_use]
+pub fn service_user(path: &Path) -> Option<UserId> {
+    fs::symlink_metadata(path.parent()?).ok().map(|folder| UserId(folder.uid()))
+}
+
 /// Waits until the system (SIGTERM) or the person at the terminal (SIGINT) wants the program to end.
 pub async fn stop_signal() {
     use tokio::signal::unix::{SignalKind, signal};

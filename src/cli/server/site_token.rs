@@ -1,12 +1,13 @@
 //! `sceau workstation token`: how a fleet of workstations enrols without a person at each.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
 use ipnet::IpNet;
 use serde::Serialize;
+use zeroize::Zeroizing;
 
 use super::arguments::{Moment, cell, table, written};
 use super::workstation::event;
@@ -97,13 +98,18 @@ impl Create {
             good_for: self.good_for_hours.map(|hours| TimeDelta::hours(hours.into())),
             needs_approval: self.needs_approval,
         };
+        // Before there is a token: one that cannot be written down would be good, and nobody's.
+        let faulty = |path: &Path, error: io::Error| Failure::plain(format!("{}: {error}", path.display()));
+        if let Some(path) = &self.output {
+            files::write_private(path, b"").map_err(|error| faulty(path, error))?;
+        }
         let event = event(context, Kind::SiteTokenCreated);
         let (id, code) = fleet::create(&context.db, &seal, &limits, event, now, &*context.random).await?;
         let server = context.config.server.front_url.origin().ascii_serialization();
         let file = match &self.output {
             Some(path) => {
-                let written = files::write_private(path, format!("{}\n", code.as_str()).as_bytes());
-                written.map_err(|error| Failure::plain(format!("{}: {error}", path.display())))?;
+                let text = Zeroizing::new(format!("{}\n", code.as_str()));
+                std::fs::write(path, text.as_bytes()).map_err(|error| faulty(path, error))?;
                 path.display().to_string()
             }
             None => {

@@ -104,6 +104,8 @@ async fn a_fleet_enrols_within_its_count_and_a_known_host_as_often_as_it_likes()
     let events = store::audit::list(&hospital.db, &filter).await.unwrap();
     assert_eq!(events.len(), 8, "each of them, the refused one too");
     assert!(events.iter().all(|event| event.detail.contains(&id.to_string())), "{events:?}");
+    let again = events.iter().filter(|event| event.detail.contains("its former key is forgotten"));
+    assert_eq!(again.count(), 5, "{events:?}");
     // The request keys change; the token stays what it is.
     let event = hospital.trail.event(Kind::KeyRotated);
     let (db, seal, now) = (&hospital.db, &hospital.seal, hospital.clock.now());
@@ -339,4 +341,19 @@ async fn one_that_waits_and_is_revoked_is_told_so() {
     let (host, origin) = (workstation.address.to_string(), hospital.front.as_str());
     let asked = Call::post("/", &host, origin, &[("request", &request)]).send(workstation.address).await;
     assert_eq!(asked.code(), Some("AGENT-051"));
+}
+
+#[tokio::test]
+async fn an_agent_of_the_version_before_is_served() {
+    let server = AgentVersion::parse("0.4.2").unwrap();
+    let hospital = Hospital::with(|parts| parts.minimum_agent = Some(server.one_behind())).await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    for (agent, served) in [("0.3.0", true), ("0.4.9", true), ("0.5.0", true), ("0.2.9", false)] {
+        let mut browser = Browser::default();
+        let (_, request) = hospital.begin(&mut browser).await;
+        let version = AgentVersion::parse(agent).unwrap();
+        let answer = workstation.forge(&request, "good", |answer| answer.agent_version = version);
+        let finished = browser.finish(&hospital, &answer).await;
+        assert_eq!(finished.status == 200, served, "{agent}: {finished:?}");
+    }
 }
