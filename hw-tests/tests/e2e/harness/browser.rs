@@ -71,7 +71,7 @@ enum Place<'a> {
 #[derive(Debug)]
 enum Driver {
     Chromium(Chromium),
-    Firefox(Firefox),
+    Firefox(Box<Firefox>),
 }
 
 /// The same call of whichever driver it is.
@@ -104,7 +104,7 @@ impl Browser {
         prepare(home.path());
         let driver = match settings.engine {
             Engine::Chromium => Driver::Chromium(Chromium::start(settings, home.path()).await),
-            Engine::Firefox => Driver::Firefox(Firefox::start(settings, home.path()).await),
+            Engine::Firefox => Driver::Firefox(Box::new(Firefox::start(settings, home.path()).await)),
         };
         let browser = Self { language: settings.language, driver, _home: home };
         if !settings.popups {
