@@ -36,6 +36,7 @@ impl Cards for HeldCard {
             holder: "Claire DUPONT".into(),
             tries_left: Some(3),
             pin_digits: (4, 4),
+            has_pad: false,
             interface: Interface::Contact,
         })
     }
