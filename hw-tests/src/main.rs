@@ -1,4 +1,4 @@
-//! `sceau-softcard`: a software CPS card, for the demonstration and for trying things by hand.
+//! `sceau-softcard`: a software card of a health professional, for the demonstration and for trying things by hand.
 //!
 //! Two ways to run it:
 //!
@@ -19,7 +19,9 @@ use std::process::{ExitCode, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use clap::Parser;
+use std::time::Duration;
+
+use clap::{Parser, ValueEnum};
 use sceau_hw_tests::isolation;
 use sceau_hw_tests::pcscd::Pcscd;
 use sceau_hw_tests::softcard::vpcd::Inserted;
@@ -41,6 +43,15 @@ struct Options {
     /// PUK of the card: eight digits.
     #[arg(long, value_name = "DIGITS", default_value = sceau_hw_tests::identity::PUK, value_parser = digits::<8>)]
     puk: String,
+    /// Which card it is, and on which of its sides.
+    #[arg(long, value_name = "KIND", value_enum, default_value_t = Kind::Cps3)]
+    kind: Kind,
+    /// What every answer takes, in milliseconds.
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    latency: u64,
+    /// After every reset the card is as another program leaves it: in its older view.
+    #[arg(long)]
+    older_view: bool,
     #[command(flatten)]
     place: Place,
     /// Set by itself, in the namespaces.
@@ -49,6 +60,18 @@ struct Options {
     /// Name of the virtual reader.
     #[arg(long, value_name = "NAME", default_value = "Sceau virtual reader")]
     reader: String,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Kind {
+    /// In a slot, T=0.
+    Cps3,
+    /// On a contactless reader.
+    Cps3Contactless,
+    /// In a slot, T=1 where the reader offers it.
+    Cps4,
+    /// In a slot, T=0 alone.
+    Cps4T0,
 }
 
 #[derive(Debug, clap::Args)]
@@ -88,7 +111,14 @@ impl Options {
     fn card(&self, name: &str) -> Outcome<SoftCard> {
         let identity = Identity::load(&self.certs_dir, name)?;
         let identity = Identity { pin: self.pin.clone(), puk: self.puk.clone(), ..identity };
-        Ok(SoftCard::new(identity, Profile::default()))
+        let profile = match self.kind {
+            Kind::Cps3 => Profile::default(),
+            Kind::Cps3Contactless => Profile::contactless(),
+            Kind::Cps4 => Profile::cps4(),
+            Kind::Cps4T0 => Profile::cps4_t0(),
+        };
+        let latency = Duration::from_millis(self.latency);
+        Ok(SoftCard::new(identity, Profile { latency, older_view: self.older_view, ..profile }))
     }
 }
 

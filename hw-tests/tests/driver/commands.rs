@@ -195,6 +195,28 @@ fn a_software_card_brings_its_own_reader() {
     assert!(!success && error.contains("READER-001"), "{error}");
 }
 
+/// For trying by hand what a test tries.
+#[test]
+fn a_software_card_can_be_of_another_kind() {
+    let place = tempfile::tempdir().unwrap();
+    let certificates = place.path().join("certificates");
+    identity::authorities(&["good"]).unwrap().write_to(&certificates).unwrap();
+    for (kind, expected) in [("cps4", "CPS4, contact"), ("cps3-contactless", "CPS3, contactless")] {
+        let mut command = softcard(place.path());
+        command.args(["--kind", kind, "--older-view", "--latency", "1"]);
+        let mut softcard = command.spawn().unwrap();
+        let orders = softcard.stdin.take().unwrap();
+        let mut answers = BufReader::new(softcard.stdout.take().unwrap()).lines().map(Result::unwrap);
+        let ready = answers.next().unwrap();
+        let socket = ready.strip_prefix("ready ").unwrap();
+        let (_, card, error) =
+            said(Command::new(agent()).args(["card", "read"]).env(SOCKET_VARIABLE, socket));
+        assert!(card.contains(expected) && card.contains("899700366240"), "{kind}: {card}{error}");
+        drop(orders);
+        assert!(softcard.wait().unwrap().success());
+    }
+}
+
 /// Nothing of it outlives the program, even where it had no time to clean up: its output ends when the last part ends.
 #[test]
 fn a_software_card_that_is_killed_takes_its_reader_along() {
