@@ -35,12 +35,25 @@ fn commands(hospital: &Hospital) -> usize {
     hospital.card().card().headers().len()
 }
 
+/// The commands with which the agent learns which card is there, before any attack.
+async fn commands_of_the_agent(hospital: &Hospital) -> usize {
+    // The same for half a second: reading takes a few milliseconds a command.
+    let (mut last, mut looks) = (0, 0);
+    until("the agent to have read the card", async || {
+        let before = std::mem::replace(&mut last, commands(hospital));
+        looks = if last > 0 && last == before { looks + 1 } else { 0 };
+        (looks == 25).then_some(last)
+    })
+    .await
+}
+
 /// What a stranger's page can make a browser send to the agent, with a request that is good in itself.
 #[test]
 fn a_foreign_page_cannot_bring_up_the_agent() {
     isolated(|| {
         run(async {
             let (hospital, server) = Hospital::workstation(&Setup::default()).await;
+            let of_the_agent = commands_of_the_agent(&hospital).await;
             let browser = Browser::start(FRENCH).await;
             let request = server.request(Purpose::Browser);
 
@@ -79,7 +92,7 @@ fn a_foreign_page_cannot_bring_up_the_agent() {
             let pending = browser.client().execute(fetched, vec![json!(AGENT), json!(request)]);
             let outcome = tokio::time::timeout(NOTICED, pending).await;
             println!("fetch from a stranger's page: {outcome:?}");
-            assert_eq!(commands(&hospital), 0, "the card was touched");
+            assert_eq!(commands(&hospital), of_the_agent, "the card was touched");
 
             // The request was good: from its server's page it is taken.
             server.page_posts(request);
@@ -131,11 +144,12 @@ fn a_name_that_points_to_the_agent_is_refused() {
     isolated(|| {
         run(async {
             let (hospital, _server) = Hospital::workstation(&Setup::default()).await;
+            let of_the_agent = commands_of_the_agent(&hospital).await;
             let rebinding: &[&str] = &["--host-resolver-rules=MAP evil.example 127.0.0.1"];
             let browser = Browser::start(Settings { arguments: rebinding, ..FRENCH }).await;
             browser.open(&format!("http://evil.example:{AGENT_PORT}/")).await;
             browser.shows_error("AGENT-002").await;
-            assert_eq!(commands(&hospital), 0);
+            assert_eq!(commands(&hospital), of_the_agent);
         });
     });
 }
@@ -190,6 +204,7 @@ fn a_request_counts_only_from_its_own_server_and_for_its_purpose() {
     isolated(|| {
         run(async {
             let (hospital, server) = Hospital::workstation(&Setup::default()).await;
+            let of_the_agent = commands_of_the_agent(&hospital).await;
             let (other, code) = OtherServer::open().await;
             hospital.enrol_with(other.origin(), &code);
             let browser = Browser::start(FRENCH).await;
@@ -208,7 +223,7 @@ fn a_request_counts_only_from_its_own_server_and_for_its_purpose() {
                 browser.is_at(AGENT).await;
                 browser.shows_error(code).await;
             }
-            assert_eq!(commands(&hospital), 0);
+            assert_eq!(commands(&hospital), of_the_agent);
 
             // From its own server the same request is taken, once.
             other.page_posts(genuine);

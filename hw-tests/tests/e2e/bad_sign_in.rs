@@ -154,11 +154,18 @@ fn workstations() {
             is_refused(&browser, &hospital, "CARD-010").await;
             browser.pictures("refused-fr").await;
 
-            // Enrolled again, but nobody has approved it yet; then revoked; then enrolled once more.
+            // Enrolled again, but nobody has approved it yet: said before anybody types a PIN. Then approved, revoked,
+            // and enrolled once more.
             hospital.enrol_after_approval();
-            is_refused(&browser, &hospital, "CARD-012").await;
+            let first = to_popup(&browser).await;
+            browser.shows_error("AGENT-050").await;
+            browser.pictures("pending-fr").await;
             let id = hospital.workstation_id();
             hospital.sceau(&["workstation", "approve", &id]);
+            browser.press("try-again").await;
+            browser.element("#pin").await;
+            browser.client().close_window().await.unwrap();
+            browser.switch_to(&first).await;
             hospital.sceau(&["workstation", "revoke", &id]);
             is_refused(&browser, &hospital, "CARD-011").await;
             hospital.enrol();
