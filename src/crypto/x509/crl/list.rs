@@ -11,7 +11,7 @@ use openssl::error::ErrorStack;
 use openssl::hash::MessageDigest;
 use openssl::pkey::Id;
 use openssl::x509::{X509, X509Name};
-use x509_parser::asn1_rs::{Any, Boolean, FromDer, Oid, Tag, oid};
+use x509_parser::asn1_rs::{Any, FromDer, Oid, Tag, oid};
 
 use super::super::signature::{WeakKey, accepted_algorithm, check_key, verifies};
 use super::extensions::{Extensions, Scope};
@@ -330,8 +330,10 @@ impl Entry {
                 let (behind, extension) = Any::from_der(rest).map_err(malformed)?;
                 rest = behind;
                 let (value, kind) = Oid::from_der(extension.data).map_err(malformed)?;
-                let critical = Boolean::from_der(value);
-                let is_critical = critical.as_ref().is_ok_and(|(_, critical)| critical.bool());
+                // Not by `Boolean` of `asn1-rs` 0.7, which indexes into one that is empty. Whatever is not FALSE is taken
+                // for TRUE.
+                let critical = Any::from_der(value).ok().filter(|(_, any)| any.tag() == Tag::Boolean);
+                let is_critical = critical.as_ref().is_some_and(|(_, any)| any.data != [0]);
                 if kind == REASON_CODE {
                     let value = critical.map_or(value, |(behind, _)| behind);
                     let (_, octets) = Any::from_der(value).map_err(malformed)?;

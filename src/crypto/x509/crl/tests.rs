@@ -313,6 +313,27 @@ fn a_delta_list_counts_only_with_the_full_list_that_it_changes() {
     assert_eq!(place.of("nurse"), Err("CERT-005"), "of another scope");
 }
 
+/// A BOOLEAN without its byte, before the signature is looked at: found by fuzzing.
+#[test]
+fn an_empty_boolean_in_an_entry_is_no_panic() {
+    let entry = |kind: &[u8], boolean: &[u8]| {
+        let extension = [kind, boolean, &[0x04, 0x03, 0x0A, 0x01, 0x01]].concat();
+        let extensions = der::tlv(0x30, &der::tlv(0x30, &extension));
+        list::Entry::read(
+            &[&[0x02, 0x01, 0x07], &der::tlv(0x17, b"261121120000Z")[..], &extensions].concat(),
+            0,
+        )
+    };
+    let (reason, unknown) = ([0x06, 0x03, 0x55, 0x1D, 0x15], [0x06, 0x03, 0x55, 0x1D, 0x7F]);
+    for boolean in [&[][..], &[0x01, 0x00], &[0x01, 0x01, 0x00], &[0x01, 0x01, 0xFF]] {
+        assert!(entry(&reason, boolean).is_ok(), "{boolean:?}");
+    }
+    assert!(entry(&unknown, &[0x01, 0x01, 0x00]).is_ok());
+    for critical in [&[0x01, 0x00][..], &[0x01, 0x01, 0xFF], &[0x01, 0x01, 0x01]] {
+        assert!(matches!(entry(&unknown, critical), Err(ListFault::Critical(_))), "{critical:?}");
+    }
+}
+
 /// `removeFromCRL` has no meaning in a full list (§5.3.1): whoever could slip it in must not free a card.
 #[test]
 fn in_a_full_list_nothing_is_taken_off() {
