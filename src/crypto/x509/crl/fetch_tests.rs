@@ -7,6 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 use sceau_certs::certificate::Hash;
 use sceau_certs::crl::{CrlTemplate, Revocation};
+use sceau_certs::extension::Extension;
 
 use super::*;
 use crate::config::{self, Destination};
@@ -178,12 +179,17 @@ async fn what_is_not_a_newer_list_of_the_authority_replaces_nothing() {
     };
     let template = CrlTemplate::new(2, now() + TimeDelta::hours(1), now() + TimeDelta::days(9));
     let weak = CrlTemplate { hash: Hash::Sha1, ..template.clone() };
+    let with = |extension| CrlTemplate { extra_extensions: vec![extension], ..template.clone() };
+    let delta = with(Extension::delta_indicator(1));
+    let scoped = with(Extension::issuing_distribution_point("http://igc.example/other.crl"));
     let mut at = now();
     for (what, content) in [
         ("forged", impostor.issue_crl(&template).unwrap()),
         ("older", list(now() - TimeDelta::days(1), &[])),
         ("of another authority", pki().crls.root.clone()),
         ("SHA-1", pki().persons.issue_crl(&weak).unwrap()),
+        ("a genuine newer delta list", pki().persons.issue_crl(&delta).unwrap()),
+        ("a genuine newer list of another scope", pki().persons.issue_crl(&scoped).unwrap()),
         ("cut off", list(now() + TimeDelta::hours(1), &[])[..500].to_vec()),
         ("a page of a portal", b"<html>Please log in</html>".to_vec()),
         ("nothing", Vec::new()),

@@ -65,6 +65,8 @@ pub enum ListFault {
     Older { new: DateTime<Utc>, current: DateTime<Utc> },
     #[error("comes from another authority ({new}) than the one in use ({current}), which stays in use")]
     OtherIssuer { new: String, current: String },
+    #[error("covers something else than the list in use, which stays in use")]
+    OtherKind,
     #[error("is larger than {0} bytes")]
     TooLarge(u64),
 }
@@ -112,6 +114,12 @@ impl RevocationList {
 
     pub(super) fn scope(&self) -> &Scope {
         &self.extensions.scope
+    }
+
+    /// Whether `newer` can take the place of this list: of the same authority, full or delta as this one, and of the same
+    /// scope.
+    pub(super) fn may_be_replaced_by(&self, newer: &Self) -> bool {
+        self.issuer == newer.issuer && self.is_delta() == newer.is_delta() && self.scope() == newer.scope()
     }
 
     pub(super) fn is_delta(&self) -> bool {

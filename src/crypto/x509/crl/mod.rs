@@ -215,6 +215,11 @@ impl CrlSet {
             let current = known.map_or_else(|| "another".to_owned(), |known| known.name.clone());
             return Err(ListFault::OtherIssuer { new: list.issuer_name, current });
         }
+        // Fetched over plain HTTP: whoever stands in between could serve a genuine delta list, or one of another scope, in
+        // the place of the full list, and so take the full list away.
+        if current.is_some_and(|current| !current.may_be_replaced_by(&list)) {
+            return Err(ListFault::OtherKind);
+        }
         fs::File::open(partial)?.sync_all()?;
         fs::rename(partial, &path)?;
         fs::File::open(&self.dir)?.sync_all()?;
