@@ -162,6 +162,17 @@ impl Card {
         };
         let (minute, hour) = (TimeDelta::minutes(1), TimeDelta::hours(1));
         let reload = TimeDelta::seconds(10)..=TimeDelta::hours(1);
+        let tls =
+            section.section("tls", "card.tls").and_then(|mut section| CardTls::read(&mut section, server));
+        let require_smartcard_logon = section.flag("require_smartcard_logon").unwrap_or(true);
+        if tls.is_some() && !require_smartcard_logon {
+            // Here nobody but the certificate says which side of the card answered.
+            section.refuse(
+                "require_smartcard_logon",
+                "must be true where [card.tls] stands: a card's contactless key, which no PIN protects, would pass for \
+                 the card with its PIN",
+            );
+        }
         Self {
             anchors_dir: section.path_of("anchors_dir"),
             crl_dir: section.path_of("crl_dir"),
@@ -178,12 +189,10 @@ impl Card {
             types: section
                 .list("types", CardType::parse)
                 .unwrap_or_else(|| CardType::ALL.map(|(_, kind)| kind).to_vec()),
-            require_smartcard_logon: section.flag("require_smartcard_logon").unwrap_or(true),
+            require_smartcard_logon,
             certificate_policies: section.list("certificate_policies", oid).unwrap_or_default(),
             reload: section.span("reload", reload).unwrap_or(TimeDelta::seconds(30)),
-            tls: section
-                .section("tls", "card.tls")
-                .and_then(|mut section| CardTls::read(&mut section, server)),
+            tls,
         }
     }
 }

@@ -155,6 +155,17 @@ fn what_happens_without_an_answer_is_said_for_all_cards_and_for_kinds() {
     }
 }
 
+/// With a TLS handshake nobody but the certificate says which side of the card answered.
+#[test]
+fn the_contactless_key_cannot_be_let_in_where_certificates_sign_in() {
+    let host = "[card.tls]\nurl = \"https://carte.hopital.example\"\nlisten = \"127.0.0.1:8443\"\nproxies = [\"127.0.0.1\"]\n";
+    assert!(parse(&format!("{ISSUER}[card]\n{host}")).is_ok());
+    let lax = "[card]\nrequire_smartcard_logon = false\n";
+    assert!(parse(&format!("{ISSUER}{lax}")).is_ok());
+    let [fault] = faults(&format!("{ISSUER}{lax}{host}")).try_into().unwrap();
+    assert!(fault.contains("card.require_smartcard_logon must be true where [card.tls] stands"), "{fault}");
+}
+
 #[test]
 fn tls_needs_both_files() {
     let [fault] = faults(&format!("{ISSUER}[tls]\ncertificate_file = \"server.pem\"\n")).try_into().unwrap();
