@@ -21,6 +21,7 @@ use crate::crypto::x509::chain::VerifiedPath;
 use crate::crypto::x509::crl::IssuerId;
 use crate::crypto::x509::crl::fetch::{Fetcher, Outcome, Source, SourceStatus};
 use crate::crypto::x509::ocsp::{Answer, Answers, AskError, Asked, OcspSettings, Status};
+use crate::crypto::x509::revocation;
 use crate::session::{EndReason, Evidence};
 use crate::store::audit::NewRow;
 use crate::store::session::{self, Running};
@@ -191,8 +192,7 @@ impl CardVerifier {
     #[must_use]
     pub fn revokes(&self, issuer: Option<&IssuerId>, serial: &[u8]) -> bool {
         let trust = self.trust();
-        let by =
-            |issuer: &IssuerId| trust.lists.revokes(issuer, serial) || self.answers().revokes(issuer, serial);
+        let by = |issuer: &IssuerId| revocation::revokes(&trust.lists, self.answers(), issuer, serial);
         issuer.map_or_else(|| trust.lists.issuers().any(by), by)
     }
 }

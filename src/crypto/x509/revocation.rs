@@ -11,8 +11,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::anchors::common_name;
 use super::chain::VerifiedPath;
-use super::crl::{CrlSet, Listed, LookUpError};
-use super::ocsp::{Answers, Status};
+use super::crl::{CrlSet, IssuerId, Listed, LookUpError};
+use super::ocsp::{Answer, Answers, Status};
 use super::profile::CardType;
 
 /// What to do with a card of which no list and no answer in its time says anything.
@@ -104,6 +104,23 @@ impl RevocationError {
     }
 }
 
+/// Whether a list or an answer revokes the certificate with this serial number (big-endian, without sign) of this
+/// authority: for what [`judge`] accepted before the list or the answer came.
+#[must_use]
+pub fn revokes(lists: &CrlSet, answers: &Answers, issuer: &IssuerId, serial: &[u8]) -> bool {
+    let answered = || answers.of_serial(issuer, serial);
+    let is_revoked = |answer: Answer| {
+        matches!(answer.status, Status::Revoked { .. }) && !is_lifted(&answer, lists.as_of(issuer))
+    };
+    lists.revokes(issuer, serial) || answered().is_some_and(is_revoked)
+}
+
+/// A card on hold may come back: then a later list, as of `listed`, does not name it.
+fn is_lifted(answer: &Answer, listed: Option<DateTime<Utc>>) -> bool {
+    answer.status == Status::Revoked { on_hold: true }
+        && listed.is_some_and(|as_of| as_of > answer.this_update)
+}
+
 /// Judges the certificate at the end of `path`, a card of this kind.
 ///
 /// # Errors
@@ -125,12 +142,7 @@ pub fn judge(
         Some(answer) => match answer.status {
             Status::Good => Some((answer.this_update, answer.until)),
             Status::Unknown => None,
-            // A card on hold may come back: then a later list does not name it.
-            Status::Revoked { on_hold: true }
-                if listed.is_some_and(|(as_of, _)| as_of > answer.this_update) =>
-            {
-                None
-            }
+            Status::Revoked { .. } if is_lifted(&answer, listed.map(|(as_of, _)| as_of)) => None,
             Status::Revoked { .. } => return Err(RevocationError::Revoked { as_of: answer.this_update }),
         },
         None => None,

@@ -331,6 +331,18 @@ impl CrlSet {
         authority_is_revoked || lists().filter(|list| !list.is_delta()).any(|list| names(list.scope()))
     }
 
+    /// As of when the lists of this authority speak of people; the oldest, where it has several for parts of them.
+    #[must_use]
+    pub fn as_of(&self, issuer: &IssuerId) -> Option<DateTime<Utc>> {
+        let files = self.snapshot();
+        let of_people = |list: &&RevocationList| list.issuer == *issuer && !list.scope().only_authorities;
+        let lists = || files.values().filter_map(|state| state.list.as_deref()).filter(of_people);
+        let full = lists().filter(|list| !list.is_delta());
+        full.filter_map(|one| Current::of(lists().filter(|list| list.scope() == one.scope())))
+            .map(|current| current.as_of())
+            .min()
+    }
+
     /// The installed authorities.
     pub fn issuers(&self) -> impl Iterator<Item = &IssuerId> {
         self.known.iter().map(|known| &known.id)

@@ -207,17 +207,12 @@ impl Answers {
         Ok(self.known().cards.get(&key).and_then(|card| card.answer))
     }
 
-    /// Whether a responder has said that the certificate with this serial number (big-endian, without sign) of this
-    /// authority is revoked.
+    /// What was answered about the certificate with this serial number (big-endian, without sign) of this authority.
     #[must_use]
-    pub fn revokes(&self, issuer: &IssuerId, serial: &[u8]) -> bool {
+    pub fn of_serial(&self, issuer: &IssuerId, serial: &[u8]) -> Option<Answer> {
         let known = self.known();
-        let is_revoked = |serial: Vec<u8>| {
-            let card = known.cards.get(&(*issuer, serial));
-            card.and_then(|card| card.answer)
-                .is_some_and(|answer| matches!(answer.status, Status::Revoked { .. }))
-        };
-        is_revoked(serial.to_vec()) || is_revoked([&[0], serial].concat())
+        let answer = |serial: Vec<u8>| known.cards.get(&(*issuer, serial))?.answer;
+        answer(serial.to_vec()).or_else(|| answer([&[0], serial].concat()))
     }
 
     /// Asks about every card that is due, some at a time, and keeps the answers that can be believed. `revoked` says
@@ -277,7 +272,10 @@ impl Answers {
         };
         let is_due =
             |card: &Card| card.wanted_until > now && card.next_attempt <= now && !rests(&card.address);
-        let due = known.cards.iter().filter(|(_, card)| is_due(card)).take(AT_ONCE);
+        let mut due: Vec<_> = known.cards.iter().filter(|(_, card)| is_due(card)).collect();
+        // Whoever has waited longest: a few cards that get no answer must not keep the others from theirs.
+        due.sort_by_key(|(_, card)| card.next_attempt);
+        let due = due.into_iter().take(AT_ONCE);
         due.filter_map(|(key, card)| {
             let question = Question::new(known.issuers.get(&key.0)?, &key.1).ok()?;
             Some((key.clone(), question, card.address.clone()))
@@ -310,12 +308,26 @@ impl Answers {
                 responder.last_error = Some(format!("{error} ({})", error.code()));
             }
         }
-        let answer = outcome?;
-        if let Some(card) = known.cards.get_mut(key) {
-            card.answer = Some(answer);
-            let early = answer.until - (answer.until - answer.this_update) / 10;
-            card.next_attempt = early.min(now + LONGEST_PAUSE).max(now + SHORTEST_PAUSE);
+        let card = known.cards.get_mut(key);
+        let answer = match outcome {
+            Ok(answer) => answer,
+            Err(error) => {
+                if let Some(card) = card {
+                    // Behind those that wait.
+                    card.next_attempt = now;
+                }
+                return Err(error);
+            }
+        };
+        let Some(card) = card else { return Ok((answer, false)) };
+        let early = answer.until - (answer.until - answer.this_update) / 10;
+        card.next_attempt = early.min(now + LONGEST_PAUSE).max(now + SHORTEST_PAUSE);
+        // A responder that has lost its memory takes nothing back.
+        let is_revoked = matches!(current, Some(Answer { status: Status::Revoked { .. }, .. }));
+        if answer.status == Status::Unknown && is_revoked {
+            return Ok((answer, false));
         }
+        card.answer = Some(answer);
         Ok((answer, current.map(|current| current.status) != Some(answer.status)))
     }
 

@@ -13,7 +13,7 @@ use crate::config::{self, Destination};
 use crate::crypto::x509::anchors::Anchors;
 use crate::crypto::x509::chain;
 use crate::crypto::x509::crl::CrlSet;
-use crate::crypto::x509::revocation::{Fallback, RevocationEvidence, judge};
+use crate::crypto::x509::revocation::{Fallback, RevocationEvidence, judge, revokes};
 use crate::crypto::x509::test_pki::{anchors, authentication, now, pki};
 
 fn egress() -> Egress {
@@ -145,8 +145,40 @@ async fn an_older_answer_does_not_replace_a_newer_one() {
     let before = Template { this_update: now() - TimeDelta::hours(1), ..Template::about("good") };
     responder.now_does(Behaviour::Answer(before.to_der()));
     assert_eq!(run(&answers, now() + LONGEST_PAUSE).await, [Err("CERT-021")]);
-    let kept = answers.of(&path("good")).unwrap().unwrap();
-    assert_eq!(kept.status, Status::Revoked { on_hold: false });
+    let is_kept = || answers.of(&path("good")).unwrap().unwrap().status == Status::Revoked { on_hold: false };
+    assert!(is_kept());
+    // Nor does a responder that has lost its memory.
+    let later = now() + LONGEST_PAUSE + FIRST_REST;
+    let lost = Template { said: Said::Unknown, this_update: later, ..Template::about("good") };
+    responder.now_does(Behaviour::Answer(lost.to_der()));
+    assert_eq!(run(&answers, later).await, [Ok(Status::Unknown)]);
+    assert!(is_kept());
+}
+
+/// Cards that get no answer, however many, keep no other card from its own.
+#[tokio::test]
+async fn whoever_has_waited_longest_is_asked_about_first() {
+    let responder = TestResponder::open(Behaviour::Answer(Template::about("good").to_der())).await;
+    let answers = answers(&responder.address);
+    answers.want(&path("good"), now()).unwrap();
+    {
+        let mut known = answers.known();
+        let issuer = known.cards.first_key_value().unwrap().0.0;
+        for number in 1..=20_u64 {
+            let card = Card {
+                address: responder.address.clone(),
+                answer: None,
+                wanted_until: now() + WANTED,
+                next_attempt: now() - TimeDelta::seconds(1),
+            };
+            known.cards.insert((issuer, number.to_be_bytes().to_vec()), card);
+        }
+    }
+    let first = run(&answers, now()).await;
+    assert!(first.len() == AT_ONCE && first.iter().all(Result::is_err), "{first:?}");
+    let mut later = run(&answers, now() + LONGEST_REST).await;
+    later.extend(run(&answers, now() + LONGEST_REST * 2).await);
+    assert!(later.contains(&Ok(Status::Good)), "{later:?}");
 }
 
 #[test]
@@ -214,6 +246,18 @@ async fn list_and_answer_decide_together() {
         ("nothing ends it but a list", &none, &held_before, Err("CERT-005")),
     ] {
         assert_eq!(verdict(lists, answers, Fallback::Refuse, now()), expected, "{what}");
+    }
+    // A session that was begun before is judged alike.
+    let issuer = issuer_id(&pki().persons.certificate).unwrap();
+    let serial = path("good").leaf.serial_number().to_bn().unwrap().to_vec();
+    for (what, lists, answers, expected) in [
+        ("nobody says so", &lists, &good, false),
+        ("revoked", &lists, &revoked, true),
+        ("on hold", &lists, &held, true),
+        ("a later list ends a hold", &lists, &held_before, false),
+        ("nothing ends it but a list", &none, &held_before, true),
+    ] {
+        assert_eq!(revokes(lists, answers, &issuer, &serial), expected, "{what}");
     }
     // Past the list's week and the answer's twelve hours.
     let (day, late) = (now() + TimeDelta::days(1), now() + TimeDelta::days(8));
