@@ -200,6 +200,7 @@ impl App {
             seal: &seal,
             site: &site,
         })?;
+        card.recall_revoked().await?;
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);

@@ -94,14 +94,12 @@ impl App {
 
     /// Asks responders about the cards that were shown.
     async fn ask_responders(self) -> Outcome {
-        if let Some(verifier) = self.card.verifier() {
-            verifier.ask_responders(&self.egress, self.clock.now()).await;
-        }
-        Ok(())
+        self.card.ask_responders(&self.egress).await.map(|_| ()).map_err(said)
     }
 
-    /// Ends the sessions of cards that have been revoked.
+    /// Ends the sessions of cards that have been revoked, as this node or another has heard.
     async fn end_revoked_sessions(self) -> Outcome {
+        self.card.recall_revoked().await.map_err(said)?;
         self.card.end_revoked_sessions().await.map(|_| ()).map_err(said)
     }
 
@@ -174,6 +172,8 @@ impl App {
         let full = BATCH.unsigned_abs();
         while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::revoked_certificate::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {
+        }
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::session::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -107,6 +107,8 @@ kinds! {
     KeyRotated "key.rotated";
     /// A list of revoked certificates was read, or could not be.
     RevocationListRead "crl.read";
+    /// A responder called a card revoked or on hold, or lifted a hold.
+    CardRevoked "card.revoked";
     /// The server started.
     ServerStarted "server.started";
     /// The server stopped in good order.

@@ -14,13 +14,13 @@ use chrono::TimeDelta;
 
 use super::login::CardLogin;
 use super::verify::{CardRefusal, CardVerifier, Side};
-use crate::audit::Kind;
+use crate::audit::{Event, Kind};
 use crate::clock::Time;
 use crate::crypto::egress::Egress;
 use crate::crypto::x509::chain::VerifiedPath;
 use crate::crypto::x509::crl::IssuerId;
 use crate::crypto::x509::crl::fetch::{Fetcher, Outcome, Source, SourceStatus};
-use crate::crypto::x509::ocsp::{Answer, Answers, AskError, Asked, OcspSettings, Status};
+use crate::crypto::x509::ocsp::{Answer, Answers, AskError, Asked, KeptAnswer, OcspSettings, Status};
 use crate::crypto::x509::revocation;
 use crate::session::{EndReason, Evidence};
 use crate::store::audit::NewRow;
@@ -211,6 +211,48 @@ impl CardLogin {
     #[must_use]
     pub fn verifier(&self) -> Option<&CardVerifier> {
         self.parts.verifier.as_deref()
+    }
+
+    /// Asks responders about the cards that were shown, and keeps in the database which of them are revoked: for the time
+    /// after a restart, and for the other nodes. Yields how each question ended.
+    ///
+    /// # Errors
+    /// Where the database does not answer; the next call keeps what this one could not.
+    pub async fn ask_responders(&self, egress: &Egress) -> Result<Vec<Asked>, StoreError> {
+        let Some(verifier) = self.verifier() else { return Ok(Vec::new()) };
+        let asked = verifier.ask_responders(egress, self.now()).await;
+        let unkept = verifier.answers().unkept();
+        for answer in &unkept {
+            let event = NewRow::from(&self.event_of_answer(answer));
+            store::revoked_certificate::keep(&self.parts.db, answer, &event, self.now()).await?;
+        }
+        if !unkept.is_empty() {
+            self.recall_revoked().await?;
+        }
+        Ok(asked)
+    }
+
+    fn event_of_answer(&self, answer: &KeptAnswer) -> Event {
+        let what = match answer.status {
+            Status::Revoked { on_hold: true } => "on hold",
+            Status::Revoked { on_hold: false } => "revoked",
+            Status::Good | Status::Unknown => "no longer on hold",
+        };
+        let note =
+            format!("certificate {}: {what} as of {}", hex::encode(&answer.serial), answer.this_update);
+        self.parts.trail.event(Kind::CardRevoked).actor("schedule").note(&note)
+    }
+
+    /// Learns from the database what responders have told any node, before a restart too.
+    ///
+    /// # Errors
+    /// Where the database does not answer; what is known stays known.
+    pub async fn recall_revoked(&self) -> Result<(), StoreError> {
+        let Some(verifier) = self.verifier() else { return Ok(()) };
+        if verifier.answers().recall(store::revoked_certificate::all(&self.parts.db).await?) {
+            verifier.changes.fetch_add(1, Ordering::AcqRel);
+        }
+        Ok(())
     }
 
     /// Records which lists are new, and which files cannot be used, since the last call.

@@ -34,6 +34,7 @@ migrations! {
     16 "0016_terminal_logins";
     30 "0030_offered_certificate";
     35 "0035_agent_notices";
+    49 "0049_revoked_certificates";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

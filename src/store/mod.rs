@@ -19,6 +19,7 @@ pub mod logout_delivery;
 mod migrations;
 mod open;
 pub mod person;
+pub mod revoked_certificate;
 pub mod session;
 mod setting;
 pub mod signing_key;

@@ -73,7 +73,7 @@ struct Hospital {
     login: Arc<CardLogin>,
     front: WebOrigin,
     address: SocketAddr,
-    dir: tempfile::TempDir,
+    dir: Arc<tempfile::TempDir>,
 }
 
 impl Hospital {
@@ -92,14 +92,32 @@ impl Hospital {
             std::fs::write(anchors.join(name), authority.certificate.to_pem().unwrap()).unwrap();
         }
         std::fs::write(crl.join("persons.crl"), &pki().crls.persons).unwrap();
-        let policy = CardPolicy { accept_test_cards: true, ..CardPolicy::default() };
-        let verifier = CardVerifier::open(&anchors, Some(&crl), policy, now()).unwrap();
-
         let db = testing::sqlite_in(dir.path()).await;
-        let clock = MockClock::at(now());
+        let seal = SealKey::generate(&SystemRandom);
+        let hospital = Self::node(Arc::new(dir), db, seal, MockClock::at(now()), change).await;
+        hospital.register_client().await;
+        hospital.admit("good").await;
+        hospital
+    }
+
+    /// Another node of the same installation, or the same after a restart, with other parts.
+    async fn again(&self, change: impl FnOnce(&mut Parts)) -> Self {
+        let (dir, db) = (Arc::clone(&self.dir), self.db.clone());
+        Self::node(dir, db, self.seal.clone(), self.clock.clone(), change).await
+    }
+
+    async fn node(
+        dir: Arc<tempfile::TempDir>,
+        db: Db,
+        seal: SealKey,
+        clock: MockClock,
+        change: impl FnOnce(&mut Parts),
+    ) -> Self {
+        let policy = CardPolicy { accept_test_cards: true, ..CardPolicy::default() };
+        let (anchors, crl) = (dir.path().join("anchors"), dir.path().join("crl"));
+        let verifier = CardVerifier::open(&anchors, Some(&crl), policy, clock.now()).unwrap();
         let shared: SharedClock = Arc::new(clock.clone());
         let trail = Trail::new("main", "1", shared.clone(), Arc::new(SystemRandom));
-        let seal = SealKey::generate(&SystemRandom);
         let keys = Keyring::open(
             db.clone(),
             seal.clone(),
@@ -137,10 +155,7 @@ impl Hospital {
         let named = middleware::from_fn_with_state(TrustedProxies::default(), proxy::name_client);
         let router = login::routes(&login).merge(login::channel_routes(&login)).layer(named);
         tokio::spawn(listener.serve(router, Patience::default(), CancellationToken::new()));
-        let hospital = Self { db, clock, trail, seal, login, front, address, dir };
-        hospital.register_client().await;
-        hospital.admit("good").await;
-        hospital
+        Self { db, clock, trail, seal, login, front, address, dir }
     }
 
     fn new_client(&self) -> NewClient {

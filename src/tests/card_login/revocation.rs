@@ -59,6 +59,10 @@ pub(super) fn egress() -> Egress {
 
 /// A hospital that asks this responder about cards.
 pub(super) async fn asking(responder: &Responder) -> Hospital {
+    Hospital::with(asks(responder)).await
+}
+
+fn asks(responder: &Responder) -> impl FnOnce(&mut Parts) {
     let ocsp = OcspSettings { address: Some(responder.address.clone()), ..OcspSettings::default() };
     let sources = Sources {
         fetches: false,
@@ -66,11 +70,10 @@ pub(super) async fn asking(responder: &Responder) -> Hospital {
         fetcher: Fetcher::new(TimeDelta::hours(1)),
         answers: Answers::new(ocsp),
     };
-    Hospital::with(|parts| {
+    |parts| {
         let verifier = parts.verifier.take().and_then(Arc::into_inner).unwrap();
         parts.verifier = Some(Arc::new(verifier.with_sources(sources)));
-    })
-    .await
+    }
 }
 
 #[tokio::test]
@@ -231,4 +234,83 @@ async fn an_answer_that_revokes_a_card_ends_its_session_and_refuses_the_next_sig
     let refused = browser.finish(&hospital, &answer).await;
     assert_eq!(refused.status, 403);
     assert_eq!(hospital.refusals().await, ["CERT-005"]);
+}
+
+/// The memory of one node is not where a stolen card is forgotten.
+#[tokio::test]
+async fn what_a_responder_revoked_stays_revoked_after_a_restart_and_on_every_node() {
+    let said = |status, at| Template { said: status, this_update: at, ..Template::about("good") }.to_der();
+    let responder = Responder::open(Behaviour::Answer(Template::about("good").to_der())).await;
+    let hospital = asking(&responder).await;
+    let other = hospital.again(asks(&responder)).await;
+    let workstation = Workstation::of(&other, "good").await;
+    let doctor = other.sign_in(&workstation, "good").await;
+
+    // One node hears of it; a responder that then falls silent, or has lost its memory, takes nothing back.
+    hospital.clock.advance(TimeDelta::hours(1));
+    let at = hospital.clock.now();
+    responder.now_does(Behaviour::Answer(said(Said::Revoked(Some(1)), at)));
+    hospital.verifier().prefetch(&authentication("good"), at).unwrap();
+    hospital.login.ask_responders(&egress()).await.unwrap();
+    responder.now_does(Behaviour::Status(http::StatusCode::BAD_GATEWAY));
+
+    // The other node ends the session that it began, and refuses the next.
+    assert_eq!(other.login.end_revoked_sessions().await.unwrap(), 0, "it has not read it yet");
+    other.login.recall_revoked().await.unwrap();
+    assert_eq!(other.login.end_revoked_sessions().await.unwrap(), 1);
+    assert!(!other.is_running(doctor).await);
+
+    // So does one that starts now, without anybody to ask, or told not to ask.
+    let restarted = hospital.again(asks(&responder)).await;
+    let silent = hospital.again(|_| {}).await;
+    for node in [&other, &restarted, &silent] {
+        node.login.recall_revoked().await.unwrap();
+        node.login.ask_responders(&egress()).await.unwrap();
+        let (mut browser, workstation) = (Browser::default(), Workstation::of(node, "good").await);
+        let (_, request) = node.begin(&mut browser).await;
+        let answer = workstation.forge(&request, "good", |answer| answer.issued_at = node.clock.now());
+        assert_eq!(browser.finish(node, &answer).await.status, 403);
+    }
+    assert_eq!(hospital.refusals().await, ["CERT-005"; 3]);
+    let filter = Filter { kind: Some(Kind::CardRevoked.name().into()), limit: 9, ..Filter::default() };
+    assert_eq!(store::audit::list(&hospital.db, &filter).await.unwrap().len(), 1);
+
+    // Later: whoever does not know the card changes nothing, and what is final is not taken back.
+    for (hours, status) in [(2, Said::Unknown), (4, Said::Good)] {
+        hospital.clock.advance(TimeDelta::hours(hours));
+        let at = hospital.clock.now();
+        responder.now_does(Behaviour::Answer(said(status, at)));
+        restarted.verifier().prefetch_known(&sha256(&authentication("good")), at);
+        let asked = restarted.login.ask_responders(&egress()).await.unwrap();
+        assert!(asked.iter().all(|asked| asked.outcome.is_ok()) && !asked.is_empty(), "{asked:?}");
+        let serial = card("good").authentication.certificate.serial_number().to_bn().unwrap().to_vec();
+        assert!(restarted.verifier().revokes(None, &serial), "{status:?}");
+    }
+}
+
+/// A card on hold that comes back does so everywhere, by a later answer to one node.
+#[tokio::test]
+async fn a_hold_that_one_node_sees_lifted_is_lifted_on_every_node() {
+    let said = |status, at| Template { said: status, this_update: at, ..Template::about("good") }.to_der();
+    let responder = Responder::open(Behaviour::Answer(said(Said::Revoked(Some(6)), now()))).await;
+    let (first, second) = {
+        let first = asking(&responder).await;
+        let second = first.again(asks(&responder)).await;
+        (first, second)
+    };
+    let serial = card("good").authentication.certificate.serial_number().to_bn().unwrap().to_vec();
+    for node in [&first, &second] {
+        node.verifier().prefetch(&authentication("good"), now()).unwrap();
+        node.login.ask_responders(&egress()).await.unwrap();
+        assert!(node.verifier().revokes(None, &serial));
+    }
+    first.clock.advance(TimeDelta::hours(1));
+    responder.now_does(Behaviour::Answer(said(Said::Good, first.clock.now())));
+    first.login.ask_responders(&egress()).await.unwrap();
+    assert!(!first.verifier().revokes(None, &serial));
+    assert!(second.verifier().revokes(None, &serial));
+    for node in [&second, &first] {
+        node.login.recall_revoked().await.unwrap();
+        assert!(!node.verifier().revokes(None, &serial));
+    }
 }

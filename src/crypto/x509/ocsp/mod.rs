@@ -6,7 +6,11 @@
 //! session; a sign-in only looks at what has been answered. A responder that does not answer, or answers what cannot be
 //! believed, is left alone for a while, longer each time: the list decides then, and what follows where that is too old
 //! is [`super::revocation`]'s to say. Nothing is asked of private addresses that are not listed in `[egress] allow`.
+//!
+//! "Good" is kept in memory for its time. "Revoked" outlives this process and its node: what [`Answers::unkept`] yields
+//! goes into the database, and [`Answers::recall`] brings back what any node has put there.
 
+mod kept;
 mod question;
 pub mod response;
 
@@ -21,6 +25,7 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
+pub use self::kept::KeptAnswer;
 pub use self::question::Question;
 pub use self::response::{Answer, ResponseFault, Status};
 use super::chain::VerifiedPath;
@@ -106,6 +111,8 @@ pub struct Answers {
 #[derive(Default)]
 struct Known {
     cards: BTreeMap<Key, Card>,
+    /// What the database has of revoked certificates.
+    kept: BTreeMap<Key, Answer>,
     /// By SHA-256 of the certificate.
     fingerprints: BTreeMap<[u8; 32], Key>,
     issuers: BTreeMap<IssuerId, X509>,
@@ -124,6 +131,7 @@ type Key = (IssuerId, Vec<u8>);
 struct Card {
     address: String,
     answer: Option<Answer>,
+    not_after: DateTime<Utc>,
     wanted_until: DateTime<Utc>,
     next_attempt: DateTime<Utc>,
 }
@@ -166,8 +174,8 @@ impl Answers {
     pub fn want(&self, path: &VerifiedPath, now: DateTime<Utc>) -> Result<bool, LookUpError> {
         let Some(issuer) = path.issuer().filter(|_| self.settings.enabled) else { return Ok(false) };
         let der = path.leaf.to_der()?;
-        let (serial, named) = read_certificate(&der)?;
-        let Some(address) = self.settings.address.clone().or(named) else { return Ok(false) };
+        let Certificate { serial, responder, not_after } = read_certificate(&der)?;
+        let Some(address) = self.settings.address.clone().or(responder) else { return Ok(false) };
         let key = (issuer_id(issuer)?, serial);
         let wanted_until = now + WANTED;
         let mut known = self.known();
@@ -181,7 +189,7 @@ impl Answers {
         let fingerprint = sha256(&der);
         known.issuers.entry(key.0).or_insert_with(|| issuer.clone());
         known.fingerprints.insert(fingerprint, key.clone());
-        known.cards.insert(key, Card { address, answer: None, wanted_until, next_attempt: now });
+        known.cards.insert(key, Card { address, answer: None, not_after, wanted_until, next_attempt: now });
         Ok(true)
     }
 
@@ -201,17 +209,16 @@ impl Answers {
     /// # Errors
     /// [`LookUpError`] if the certificate cannot be read.
     pub fn of(&self, path: &VerifiedPath) -> Result<Option<Answer>, LookUpError> {
-        let Some(issuer) = path.issuer().filter(|_| self.settings.enabled) else { return Ok(None) };
-        let (serial, _) = read_certificate(&path.leaf.to_der()?)?;
-        let key = (issuer_id(issuer)?, serial);
-        Ok(self.known().cards.get(&key).and_then(|card| card.answer))
+        let Some(issuer) = path.issuer() else { return Ok(None) };
+        let serial = read_certificate(&path.leaf.to_der()?)?.serial;
+        Ok(self.known().answer(&(issuer_id(issuer)?, serial)))
     }
 
     /// What was answered about the certificate with this serial number (big-endian, without sign) of this authority.
     #[must_use]
     pub fn of_serial(&self, issuer: &IssuerId, serial: &[u8]) -> Option<Answer> {
         let known = self.known();
-        let answer = |serial: Vec<u8>| known.cards.get(&(*issuer, serial))?.answer;
+        let answer = |serial: Vec<u8>| known.answer(&(*issuer, serial));
         answer(serial.to_vec()).or_else(|| answer([&[0], serial].concat()))
     }
 
@@ -291,7 +298,7 @@ impl Answers {
         now: DateTime<Utc>,
     ) -> Result<(Answer, bool), AskError> {
         let mut known = self.known();
-        let current = known.cards.get(key).and_then(|card| card.answer);
+        let current = known.answer(key);
         // What was true once is played back by whoever wants a revoked card to pass.
         let outcome = match (outcome, current) {
             (Ok(new), Some(current)) if new.this_update < current.this_update => {
@@ -322,13 +329,9 @@ impl Answers {
         let Some(card) = card else { return Ok((answer, false)) };
         let early = answer.until - (answer.until - answer.this_update) / 10;
         card.next_attempt = early.min(now + LONGEST_PAUSE).max(now + SHORTEST_PAUSE);
-        // A responder that has lost its memory takes nothing back.
-        let is_revoked = matches!(current, Some(Answer { status: Status::Revoked { .. }, .. }));
-        if answer.status == Status::Unknown && is_revoked {
-            return Ok((answer, false));
-        }
-        card.answer = Some(answer);
-        Ok((answer, current.map(|current| current.status) != Some(answer.status)))
+        let counts = current.map_or(answer, |current| kept::weightier(current, answer));
+        card.answer = Some(counts);
+        Ok((answer, current.map(|current| current.status) != Some(counts.status)))
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
@@ -337,6 +340,13 @@ impl Answers {
 }
 
 impl Known {
+    /// What counts of what was answered here and of what the database has.
+    fn answer(&self, key: &Key) -> Option<Answer> {
+        let answered = self.cards.get(key).and_then(|card| card.answer);
+        let kept = self.kept.get(key).copied();
+        kept.into_iter().chain(answered).reduce(kept::weightier)
+    }
+
     /// Makes room: forgets the cards that nobody has shown for the time of a session. Yields whether that was any.
     fn forget_some(&mut self, now: DateTime<Utc>) -> bool {
         let before = self.cards.len();
@@ -351,15 +361,23 @@ fn rest(failures: u32) -> TimeDelta {
     (FIRST_REST * 2_i32.pow(failures.saturating_sub(1).min(10))).min(LONGEST_REST)
 }
 
-/// Serial number (content of the INTEGER), and the responder that the certificate names, if it is one we can ask.
-fn read_certificate(der: &[u8]) -> Result<(Vec<u8>, Option<String>), LookUpError> {
+/// What is asked about.
+struct Certificate {
+    /// Content of the INTEGER.
+    serial: Vec<u8>,
+    /// The responder that it names, if it is one we can ask.
+    responder: Option<String>,
+    not_after: DateTime<Utc>,
+}
+
+fn read_certificate(der: &[u8]) -> Result<Certificate, LookUpError> {
     let (_, parsed) =
         X509Certificate::from_der(der).map_err(|error| LookUpError::Unreadable(error.to_string()))?;
-    let mut address = None;
+    let mut responder = None;
     for extension in parsed.extensions() {
         if let ParsedExtension::AuthorityInfoAccess(access) = extension.parsed_extension() {
             let responders = access.iter().filter(|access| access.access_method == ACCESS_METHOD);
-            address = responders
+            responder = responders
                 .filter_map(|access| match access.access_location {
                     GeneralName::URI(address) if fetchable(address) => Some(address.to_owned()),
                     _ => None,
@@ -367,7 +385,10 @@ fn read_certificate(der: &[u8]) -> Result<(Vec<u8>, Option<String>), LookUpError
                 .next();
         }
     }
-    Ok((parsed.raw_serial().to_vec(), address))
+    let not_after = parsed.validity().not_after.timestamp();
+    let not_after = DateTime::from_timestamp(not_after, 0)
+        .ok_or_else(|| LookUpError::Unreadable("an end that is no date".to_owned()))?;
+    Ok(Certificate { serial: parsed.raw_serial().to_vec(), responder, not_after })
 }
 
 #[cfg(test)]

@@ -168,6 +168,7 @@ async fn whoever_has_waited_longest_is_asked_about_first() {
             let card = Card {
                 address: responder.address.clone(),
                 answer: None,
+                not_after: now() + TimeDelta::days(365),
                 wanted_until: now() + WANTED,
                 next_attempt: now() - TimeDelta::seconds(1),
             };
@@ -192,6 +193,7 @@ fn only_so_many_cards_are_remembered() {
             let card = Card {
                 address: String::new(),
                 answer: None,
+                not_after: now() + TimeDelta::days(365),
                 wanted_until: now() + WANTED,
                 next_attempt: now(),
             };
