@@ -3,9 +3,11 @@
 //! The signature alone is not enough: session, grant, client and person are looked at each time, so that the end of
 //! any of them is felt at once.
 
-use super::Provider;
-use super::psc::{self, AccessToken};
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
 use super::subject::{Subject, SubjectError};
+use super::{Provider, psc, standard};
 use crate::crypto::jose::{self, Expected, JwsError};
 use crate::crypto::keys::Algorithm;
 use crate::directory::Refusal;
@@ -14,12 +16,13 @@ use crate::store::client::Client;
 use crate::store::grant::Grant;
 use crate::store::{self, StoreError};
 
-const EXPECTED: Expected<'_> =
-    Expected { typ: Some("JWT"), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+/// The header `typ` of an access token by its profile, and the claim `typ` that tells it from an ID token there.
+const KINDS: [(&str, Option<&str>); 2] =
+    [("JWT", Some(psc::ACCESS_TOKEN_TYPE)), (standard::ACCESS_TOKEN_TYPE, None)];
 
 /// An access token that is good now, and what it stands on.
 pub(super) struct Access {
-    pub token: AccessToken,
+    pub claims: Map<String, Value>,
     pub grant: Grant,
     pub session: Session,
     pub client: Client,
@@ -75,21 +78,47 @@ impl AccessError {
 /// # Errors
 /// [`AccessError`], where any of it is gone.
 pub(super) async fn check(provider: &Provider, token: &str) -> Result<Access, AccessError> {
-    let keys = provider.token_keys.keys().await;
-    let payload = jose::verify_payload(token, EXPECTED, |kid| keys.verifying(kid))?;
-    let not_ours = |_| AccessError::NotAnAccessToken;
-    let token: AccessToken = serde_json::from_slice(&payload).map_err(not_ours)?;
-    if token.typ != psc::ACCESS_TOKEN_TYPE || token.iss != provider.settings.issuer.as_str() {
+    let claims = verify(provider, token).await?;
+    let named =
+        Named::deserialize(&Value::Object(claims.clone())).map_err(|_| AccessError::NotAnAccessToken)?;
+    if named.iss != provider.settings.issuer.as_str() {
         return Err(AccessError::NotAnAccessToken);
     }
     let now = provider.now();
-    if token.exp <= now.timestamp() {
+    if named.exp <= now.timestamp() {
         return Err(AccessError::Expired);
     }
-    let jti = token.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
+    let jti = named.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
     let grant = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
     let (session, client, subject) = foundation(provider, &grant).await?;
-    Ok(Access { token, grant, session, client, subject })
+    Ok(Access { claims, grant, session, client, subject })
+}
+
+/// What every access token says of itself.
+#[derive(Deserialize)]
+struct Named {
+    iss: String,
+    exp: i64,
+    jti: String,
+}
+
+/// The claims of an access token of either kind.
+async fn verify(provider: &Provider, token: &str) -> Result<Map<String, Value>, AccessError> {
+    let keys = provider.token_keys.keys().await;
+    let mut refusal = AccessError::NotAnAccessToken;
+    for (typ, claim) in KINDS {
+        let expected = Expected { typ: Some(typ), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+        match jose::verify::<Map<String, Value>>(token, expected, |kid| keys.verifying(kid)) {
+            Ok(claims)
+                if claim.is_none_or(|claim| claims.get("typ").and_then(Value::as_str) == Some(claim)) =>
+            {
+                return Ok(claims);
+            }
+            Ok(_) => return Err(AccessError::NotAnAccessToken),
+            Err(error) => refusal = error.into(),
+        }
+    }
+    Err(refusal)
 }
 
 /// What a grant stands on: a running session, a client that is not disabled, a person who is admitted.

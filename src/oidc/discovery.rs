@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
-use super::{Provider, logout, proof, psc};
+use super::{Provider, client, logout, profile, proof, psc};
 
 #[derive(Serialize)]
 struct Document {
@@ -28,12 +28,12 @@ struct Document {
     response_modes_supported: [&'static str; 1],
     subject_types_supported: [&'static str; 1],
     id_token_signing_alg_values_supported: [&'static str; 1],
-    token_endpoint_auth_methods_supported: [&'static str; 2],
-    introspection_endpoint_auth_methods_supported: [&'static str; 2],
+    token_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_methods_supported: Vec<&'static str>,
     claims_supported: &'static [&'static str],
     claim_types_supported: [&'static str; 1],
     claims_parameter_supported: bool,
-    scopes_supported: [&'static str; 4],
+    scopes_supported: Vec<&'static str>,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
     prompt_values_supported: [&'static str; 2],
@@ -92,12 +92,12 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         response_modes_supported: ["query"],
         subject_types_supported: ["public"],
         id_token_signing_alg_values_supported: ["RS256"],
-        token_endpoint_auth_methods_supported: psc::CLIENT_AUTHENTICATION,
-        introspection_endpoint_auth_methods_supported: psc::CLIENT_AUTHENTICATION,
+        token_endpoint_auth_methods_supported: client_authentication(),
+        introspection_endpoint_auth_methods_supported: client_authentication(),
         claims_supported: CLAIMS,
         claim_types_supported: ["normal"],
         claims_parameter_supported: false,
-        scopes_supported: psc::SCOPES,
+        scopes_supported: profile::scopes(),
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
         prompt_values_supported: ["none", "login"],
@@ -107,6 +107,10 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         backchannel_logout_session_supported: logout::BACKCHANNEL_IS_SUPPORTED,
         authorization_response_iss_parameter_supported: true,
     })
+}
+
+fn client_authentication() -> Vec<&'static str> {
+    client::METHODS.iter().map(|method| method.as_str()).collect()
 }
 
 /// A public document: any page may read it, caches may keep it for five minutes.

@@ -54,7 +54,7 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
     let may_see = |owner: &str| asking.may_introspect || asking.id == owner;
     match access::check(provider, token).await {
         Ok(access) if may_see(&access.client.id) => {
-            return Ok(Some(document(access.token, access.client.id, access.subject.id_nat)));
+            return Ok(Some(document(access.claims, access.client.id, access.subject.id_nat)));
         }
         Ok(_) => return Ok(None),
         Err(AccessError::Store(error)) => return Err(error),

@@ -1,6 +1,5 @@
 //! The profile of Pro Santé Connect: everything in which a relying party that was written for it can tell one provider
-//! from another, in one place. Handlers ask this file and hold no rule of PSC themselves; a second profile will be a
-//! second file.
+//! from another, in one place. Handlers ask the [`Profile`] and hold no rule of PSC themselves.
 //!
 //! What is here was observed on PSC's platforms (`docs/psc.md` says where and when). Where PSC differs between years or
 //! platforms, the value that the strictest relying parties accept is the default and the other is a [`Choices`].
@@ -8,11 +7,10 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::subject::Subject;
-use crate::clock::Time;
+use super::profile::{Facts, Issued, Pkce, Profile, Rules, Stamp};
 use crate::ids::SessionId;
 use crate::session::{Acr, AuthMode, Session};
-use crate::store::grant::Grant;
+use crate::store::client::AuthMethod;
 
 // 1. Addresses: the layout of PSC's realm, below the issuer. The authorization endpoint has two: the one of PSC's front
 //    host stands in `wallet-openid-configuration`, the native one in `openid-configuration`. `/auth/` is called too.
@@ -85,33 +83,68 @@ pub fn gives_professional_data(scope: &str) -> bool {
     scope.split(' ').any(|scope| scope == SCOPE_OF_EVERYTHING)
 }
 
-// 4. Client authentication.
+// 4. The rules. PKCE is checked where it is used; PSC's own documents offer secrets and certificates.
 
-/// What `token_endpoint_auth_methods_supported` lists.
-pub const CLIENT_AUTHENTICATION: [&str; 2] = ["client_secret_basic", "client_secret_post"];
+/// The rules of PSC.
+pub const RULES: Rules = Rules {
+    parameter_aliases: &PARAMETER_ALIASES,
+    scopes: &SCOPES,
+    pkce: Pkce::Optional,
+    pushed_requests_only: false,
+    bound_tokens_only: false,
+    auth_methods: &[
+        AuthMethod::ClientSecretBasic,
+        AuthMethod::ClientSecretPost,
+        AuthMethod::PrivateKeyJwt,
+        AuthMethod::TlsClientAuth,
+    ],
+    session_state: true,
+};
+
+/// The profile of Pro Santé Connect.
+#[derive(Debug)]
+pub struct Psc;
+
+impl Profile for Psc {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+
+    fn id_token(&self, facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Value {
+        as_value(id_token(facts, stamp, at_hash))
+    }
+
+    fn access_token_type(&self) -> &'static str {
+        "JWT"
+    }
+
+    fn access_token(&self, facts: &Facts<'_>, stamp: Stamp) -> Value {
+        as_value(access_token(facts, stamp))
+    }
+
+    fn refresh_token(&self, facts: &Facts<'_>, stamp: Stamp) -> Value {
+        as_value(refresh_token(facts, stamp))
+    }
+
+    fn response(&self, facts: &Facts<'_>, issued: Issued) -> Value {
+        as_value(response(facts, issued))
+    }
+
+    fn userinfo(&self, facts: &Facts<'_>) -> Value {
+        userinfo(as_value(facts.subject.userinfo(facts.session)), &facts.grant.scope)
+    }
+}
+
+/// Structs of texts and numbers have no way to fail.
+fn as_value(members: impl Serialize) -> Value {
+    serde_json::to_value(members).unwrap_or_default()
+}
 
 // 5. Tokens: names and order of members as PSC issues them. The audience of an ID token is a text, an access token has
 //    none, and `nonce` is there even where it is empty.
 
-/// What a token is made of.
-#[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
-    /// The issuer.
-    pub issuer: &'a str,
-    /// Who.
-    pub subject: &'a Subject,
-    /// The session.
-    pub session: &'a Session,
-    /// What was granted.
-    pub grant: &'a Grant,
-    /// The provider's choices.
-    pub choices: &'a Choices,
-    /// Now.
-    pub issued_at: Time,
-}
-
 /// An ID token.
-pub fn id_token(facts: &Facts<'_>, jti: String, at_hash: String, expires_at: Time) -> impl Serialize {
+fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> impl Serialize {
     #[derive(Serialize)]
     struct IdToken {
         exp: i64,
@@ -143,10 +176,10 @@ pub fn id_token(facts: &Facts<'_>, jti: String, at_hash: String, expires_at: Tim
     }
     let Facts { subject, session, grant, choices, .. } = facts;
     IdToken {
-        exp: expires_at.timestamp(),
+        exp: stamp.expires_at.timestamp(),
         iat: facts.issued_at.timestamp(),
         auth_time: session.auth_time.timestamp(),
-        jti,
+        jti: stamp.jti,
         iss: facts.issuer.to_owned(),
         aud: grant.client_id.clone(),
         sub: subject.sub.clone(),
@@ -175,45 +208,28 @@ pub const ACCESS_TOKEN_TYPE: &str = "Bearer";
 pub const REFRESH_TOKEN_TYPE: &str = "Refresh";
 
 /// An access token. Introspection repeats it.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct AccessToken {
-    /// Until when it is good.
-    pub exp: i64,
-    /// When it was issued.
-    pub iat: i64,
-    /// When the person signed in.
-    pub auth_time: i64,
-    /// Its name, which finds its grant.
-    pub jti: String,
-    /// The issuer.
-    pub iss: String,
-    /// The person.
-    pub sub: String,
-    /// [`ACCESS_TOKEN_TYPE`].
-    pub typ: String,
-    /// The relying party.
-    pub azp: String,
-    /// Of the request; empty where there was none.
-    pub nonce: String,
-    /// The session.
-    pub session_state: String,
-    /// The level told.
-    pub acr: String,
-    /// What was granted.
-    pub scope: String,
-    /// The session again.
-    pub sid: String,
-    /// The means.
+#[derive(Debug, Serialize)]
+struct AccessToken {
+    exp: i64,
+    iat: i64,
+    auth_time: i64,
+    jti: String,
+    iss: String,
+    sub: String,
+    typ: String,
+    azp: String,
+    nonce: String,
+    session_state: String,
+    acr: String,
+    scope: String,
+    sid: String,
     #[serde(rename = "authMode")]
-    pub auth_mode: String,
-    /// National identifiers.
+    auth_mode: String,
     #[serde(rename = "otherIds")]
-    pub other_ids: Vec<OtherId>,
-    /// The national identifier.
+    other_ids: Vec<OtherId>,
     #[serde(rename = "SubjectNameID")]
-    pub subject_name_id: String,
-    /// The national identifier again.
-    pub preferred_username: String,
+    subject_name_id: String,
+    preferred_username: String,
 }
 
 /// One national identifier, as it stands in `otherIds`.
@@ -228,13 +244,13 @@ pub struct OtherId {
 }
 
 /// An access token.
-pub fn access_token(facts: &Facts<'_>, jti: String, expires_at: Time) -> AccessToken {
+fn access_token(facts: &Facts<'_>, stamp: Stamp) -> AccessToken {
     let Facts { subject, session, grant, choices, .. } = facts;
     AccessToken {
-        exp: expires_at.timestamp(),
+        exp: stamp.expires_at.timestamp(),
         iat: facts.issued_at.timestamp(),
         auth_time: session.auth_time.timestamp(),
-        jti,
+        jti: stamp.jti,
         iss: facts.issuer.to_owned(),
         sub: subject.sub.clone(),
         typ: ACCESS_TOKEN_TYPE.into(),
@@ -254,40 +270,28 @@ pub fn access_token(facts: &Facts<'_>, jti: String, expires_at: Time) -> AccessT
 /// A refresh token: opaque to relying parties in principle, but some read `nonce`, `session_state`, `sid`, `azp`,
 /// `jti` and `typ` out of it.
 #[derive(Debug, Serialize)]
-pub struct RefreshToken {
-    /// Until when it is good.
-    pub exp: i64,
-    /// When it was issued.
-    pub iat: i64,
-    /// Its name.
-    pub jti: String,
-    /// The issuer.
-    pub iss: String,
-    /// Whom it is for: ourselves.
-    pub aud: String,
-    /// The person.
-    pub sub: String,
-    /// [`REFRESH_TOKEN_TYPE`].
-    pub typ: &'static str,
-    /// The relying party.
-    pub azp: String,
-    /// Of the request; empty where there was none.
-    pub nonce: String,
-    /// The session.
-    pub session_state: SessionId,
-    /// What was granted.
-    pub scope: String,
-    /// The session again.
-    pub sid: SessionId,
+struct RefreshToken {
+    exp: i64,
+    iat: i64,
+    jti: String,
+    iss: String,
+    aud: String,
+    sub: String,
+    typ: &'static str,
+    azp: String,
+    nonce: String,
+    session_state: SessionId,
+    scope: String,
+    sid: SessionId,
 }
 
 /// A refresh token.
-pub fn refresh_token(facts: &Facts<'_>, jti: String, expires_at: Time) -> RefreshToken {
+fn refresh_token(facts: &Facts<'_>, stamp: Stamp) -> RefreshToken {
     let Facts { subject, session, grant, .. } = facts;
     RefreshToken {
-        exp: expires_at.timestamp(),
+        exp: stamp.expires_at.timestamp(),
         iat: facts.issued_at.timestamp(),
-        jti,
+        jti: stamp.jti,
         iss: facts.issuer.to_owned(),
         aud: facts.issuer.to_owned(),
         sub: subject.sub.clone(),
@@ -304,26 +308,33 @@ pub fn refresh_token(facts: &Facts<'_>, jti: String, expires_at: Time) -> Refres
 
 /// The answer of the token endpoint.
 #[derive(Serialize)]
-pub struct TokenResponse {
-    /// The access token.
-    pub access_token: String,
-    /// Its life in seconds.
-    pub expires_in: i64,
-    /// The life of the refresh token in seconds.
-    pub refresh_expires_in: i64,
-    /// The refresh token.
-    pub refresh_token: String,
-    /// `Bearer`.
-    pub token_type: &'static str,
-    /// The ID token.
-    pub id_token: String,
+struct TokenResponse {
+    access_token: String,
+    expires_in: i64,
+    refresh_expires_in: i64,
+    refresh_token: String,
+    token_type: &'static str,
+    id_token: String,
     /// Always 0: tokens are not revoked by their date.
     #[serde(rename = "not-before-policy")]
-    pub not_before_policy: i64,
-    /// The session.
-    pub session_state: SessionId,
-    /// What was granted.
-    pub scope: String,
+    not_before_policy: i64,
+    session_state: SessionId,
+    scope: String,
+}
+
+fn response(facts: &Facts<'_>, issued: Issued) -> TokenResponse {
+    let (refresh_token, refresh_expires_in) = issued.refresh.unwrap_or_default();
+    TokenResponse {
+        access_token: issued.access_token,
+        expires_in: issued.expires_in,
+        refresh_expires_in,
+        refresh_token,
+        token_type: issued.token_type,
+        id_token: issued.id_token,
+        not_before_policy: 0,
+        session_state: facts.session.id,
+        scope: facts.grant.scope.clone(),
+    }
 }
 
 // 7. Introspection: the access token with three members more.
@@ -345,7 +356,7 @@ pub struct Introspection<T> {
 // 8. Userinfo. Without `scope_all` a relying party gets who it is and nothing of the profession.
 
 /// The userinfo of a grant: everything, or what PSC gives without `scope_all`.
-pub fn userinfo(everything: Value, scope: &str) -> Value {
+fn userinfo(everything: Value, scope: &str) -> Value {
     const ALWAYS: [&str; 5] = ["sub", "preferred_username", "given_name", "SubjectNameID", "family_name"];
     match everything {
         Value::Object(members) if !gives_professional_data(scope) => {

@@ -9,7 +9,8 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::access::{self, AccessError};
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, error, psc};
+use super::profile::{self, Facts};
+use super::{Provider, error};
 use crate::ids::Secret;
 
 /// Why nothing is told (RFC 6750 §3.1).
@@ -67,8 +68,16 @@ async fn tell(
 ) -> Result<Response, UserinfoError> {
     let token = bearer(headers, form)?;
     let access = access::check(provider, token.expose()).await?;
-    let everything = serde_json::to_value(access.subject.userinfo(&access.session)).unwrap_or_default();
-    let told = psc::userinfo(everything, &access.grant.scope);
+    let facts = Facts {
+        issuer: provider.settings.issuer.as_str(),
+        subject: &access.subject,
+        session: &access.session,
+        client: &access.client,
+        grant: &access.grant,
+        choices: &provider.settings.choices,
+        issued_at: provider.now(),
+    };
+    let told = profile::of(&access.client).userinfo(&facts);
     Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(told)).into_response())
 }
 

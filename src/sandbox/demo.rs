@@ -399,12 +399,13 @@ async fn register(app: &App, service: Service) -> Result<Secret, DemoError> {
         id: service.client_id.to_owned(),
         name: service.name.to_owned(),
         profile: ProfileName::Psc,
-        secret_hash: hash,
+        secret_hash: Some(hash),
         redirect_uris: vec![service.redirect_uri()],
         post_logout_redirect_uris: vec![service.post_logout_redirect_uri()],
         backchannel_logout_uri: Some(service.backchannel_logout_uri()),
         audience: Audience::Affiliated,
         may_introspect: false,
+        metadata: client::Metadata::default(),
     };
     client::add(db, &new, now, &event(Kind::ClientAdded)).await?;
     Ok(secret)

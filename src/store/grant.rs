@@ -8,6 +8,9 @@ use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sqlx::types::Json;
 use uuid::Uuid;
 
 /// What one relying party was granted in one session.
@@ -29,6 +32,41 @@ pub struct Grant {
     pub created_at: Time,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Time>,
+    /// What else it holds.
+    #[sqlx(json)]
+    pub details: Details,
+}
+
+/// What a grant holds beyond its scope.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Details {
+    /// The `claims` parameter (OpenID Connect Core §5.5).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub claims: Option<Value>,
+    /// The resources that its access tokens may be for (RFC 8707).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub resources: Vec<String>,
+    /// What it allows in detail (RFC 9396).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub authorization_details: Vec<Value>,
+    /// It outlives the session (`offline_access`).
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub offline: bool,
+    /// What its code and the refresh tokens of a public client are bound to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+}
+
+/// What a token is bound to: the claim `cnf` (RFC 7800).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Confirmation {
+    /// The RFC 7638 thumbprint of a DPoP key (RFC 9449 §6).
+    #[serde(rename = "jkt")]
+    Key(String),
+    /// SHA-256 of a TLS certificate, in base64url (RFC 8705 §3.1).
+    #[serde(rename = "x5t#S256")]
+    Certificate(String),
 }
 
 /// A grant to keep, with its code.
@@ -56,6 +94,8 @@ pub struct NewGrant {
     pub code_expires_at: Time,
     /// The sign-in that this answers, where there was one.
     pub transaction: Option<TransactionId>,
+    /// What else it holds.
+    pub details: Details,
 }
 
 /// A code with its grant.
@@ -123,7 +163,7 @@ pub enum Redeemed {
 
 macro_rules! grant_columns {
     () => {
-        "g.id, g.session_id, g.person_id, g.client_id, g.scope, g.nonce, g.created_at, g.revoked_at"
+        "g.id, g.session_id, g.person_id, g.client_id, g.scope, g.nonce, g.created_at, g.revoked_at, g.details"
     };
 }
 
@@ -135,8 +175,9 @@ macro_rules! grant_columns {
 pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result<bool, StoreError> {
     write!(db, c => {
         let granted = sqlx::query(
-            "INSERT INTO authorization_grant (id, session_id, person_id, client_id, scope, nonce, created_at)
-             SELECT $1, s.id, s.person_id, $3, $4, $5, $6 FROM session s
+            "INSERT INTO authorization_grant
+               (id, session_id, person_id, client_id, scope, nonce, created_at, details)
+             SELECT $1, s.id, s.person_id, $3, $4, $5, $6, $8 FROM session s
              WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
                AND s.expires_at > $6",
         )
@@ -147,6 +188,7 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         .bind(new.nonce.clone())
         .bind(now)
         .bind(new.person_id)
+        .bind(Json(new.details.clone()))
         .execute(&mut *c)
         .await?;
         if granted.rows_affected() != 1 {
@@ -463,6 +505,7 @@ mod tests {
                 code_challenge: challenge.map(str::to_owned),
                 code_expires_at: self.clock.now() + TimeDelta::seconds(60),
                 transaction,
+                details: Details { resources: vec!["https://api.example".into()], ..Details::default() },
             };
             issue(&self.db, &new, self.clock.now(), &self.event(Kind::CodeIssued)).await.unwrap()
         }

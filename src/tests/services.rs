@@ -53,7 +53,7 @@ impl Scene {
         let service = Service { name: "Essai", client_id: "demo", port: for_service.address().port() };
         let secret = Secret::of_256_bits(&SystemRandom);
         let client = NewClient {
-            secret_hash: sha256(secret.expose().as_bytes()),
+            secret_hash: Some(sha256(secret.expose().as_bytes())),
             redirect_uris: vec![service.redirect_uri()],
             post_logout_redirect_uris: vec![service.post_logout_redirect_uri()],
             backchannel_logout_uri: Some(service.backchannel_logout_uri()),

@@ -17,7 +17,7 @@ use crate::oidc::{Issuer, psc};
 use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::client::{Audience, Client};
+use crate::store::client::{Audience, Client, Metadata, ProfileName};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
@@ -82,6 +82,9 @@ pub(super) struct Add {
     /// Whom it welcomes: affiliated (people of this establishment), or any-professional (of the national directory).
     #[arg(long, default_value = "affiliated")]
     audience: Audience,
+    /// The protocol it was written for: psc (Pro Santé Connect), standard (OpenID Connect as it is), or fapi2.
+    #[arg(long, default_value = "psc")]
+    profile: ProfileName,
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
@@ -154,6 +157,8 @@ impl Add {
             backchannel_logout_uri: self.backchannel_logout_uri,
             audience: self.audience,
             may_introspect: self.may_introspect,
+            profile: self.profile,
+            metadata: Metadata::default(),
         };
         let wildcards = context.config.oidc.redirect_wildcards;
         let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());

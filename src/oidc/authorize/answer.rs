@@ -9,9 +9,10 @@ use super::{Asked, Failed, Visit};
 use crate::audit::Kind;
 use crate::crypto::digest::sha256;
 use crate::ids::{GrantId, Secret};
+use crate::oidc::profile;
 use crate::session::Session;
 use crate::store;
-use crate::store::grant::NewGrant;
+use crate::store::grant::{Details, NewGrant};
 use crate::store::login_transaction::{LoginTransaction, State};
 use crate::web::cookies;
 
@@ -67,6 +68,7 @@ impl Visit<'_> {
             code_challenge: request.code_challenge.clone(),
             code_expires_at: now + provider.settings.lifetimes.code,
             transaction: transaction.map(|transaction| transaction.id),
+            details: Details::default(),
         };
         // A session that a new sign-in began is in the audit already; one that is used again is of its own interest.
         let is_new = transaction.is_some_and(|transaction| transaction.state == State::Done);
@@ -77,11 +79,10 @@ impl Visit<'_> {
             return Err(AuthorizationError::SessionEnded.into());
         }
         let session_state = session.id.to_string();
-        let parameters = [
-            ("code", code.expose()),
-            ("session_state", session_state.as_str()),
-            ("iss", provider.settings.issuer.as_str()),
-        ];
+        let mut parameters = vec![("code", code.expose()), ("iss", provider.settings.issuer.as_str())];
+        if profile::of(client).rules().session_state {
+            parameters.insert(1, ("session_state", session_state.as_str()));
+        }
         let mut response = redirect(&Address::from(request), &parameters, self.method.clone());
         if let Some(transaction) = transaction {
             response.headers_mut().append(header::SET_COOKIE, cookies::transaction(transaction.id).clear()?);

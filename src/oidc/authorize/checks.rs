@@ -9,7 +9,7 @@ use super::error::AuthorizationError;
 use super::request::AuthorizationRequest;
 use crate::oidc::Settings;
 use crate::oidc::parameters::Parameters;
-use crate::oidc::psc;
+use crate::oidc::profile::{self, Rules};
 use crate::store::client::Client;
 
 /// An endpoint whose requests go through the table.
@@ -25,13 +25,14 @@ use Endpoint::Authorization;
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 14] = [
+const CHECKS: [Check; 15] = [
     ("client_id", check::client::check, &[Authorization]),
     ("redirect_uri", check::redirect_uri::check, &[Authorization]),
     // From here on an error is told to the relying party.
     ("state", check::state::check, &[Authorization]),
     ("duplicates", check::duplicates::check, &[Authorization]),
     ("length", check::length::check, &[Authorization]),
+    ("pushed", check::pushed::check, &[Authorization]),
     ("unsupported", check::unsupported::check, &[Authorization]),
     ("response_type", check::response_type::check, &[Authorization]),
     ("scope", check::scope::check, &[Authorization]),
@@ -56,9 +57,15 @@ pub struct Draft<'a> {
 }
 
 impl Draft<'_> {
+    /// The rules of the client's profile, once the client is known.
+    pub fn rules(&self) -> Option<&'static Rules> {
+        self.client.map(|client| profile::of(client).rules())
+    }
+
     /// The value of a parameter by its name, or by another that the profile knows it by.
     pub fn value(&self, name: &str) -> Option<&str> {
-        let alias = psc::PARAMETER_ALIASES.iter().find(|(_, own)| *own == name).map(|(alias, _)| *alias);
+        let aliases = self.rules().map_or(&[][..], |rules| rules.parameter_aliases);
+        let alias = aliases.iter().find(|(_, own)| *own == name).map(|(alias, _)| *alias);
         self.parameters.first(name).or_else(|| alias.and_then(|alias| self.parameters.first(alias)))
     }
 }

@@ -41,6 +41,9 @@ pub enum AuthorizationError {
     /// `registration`.
     #[error("registration is not supported")]
     Registration,
+    /// A request through the browser, where only pushed ones are taken (RFC 9126 §6).
+    #[error("the client must push its requests")]
+    NotPushed,
     /// No `response_type`.
     #[error("Missing parameter: response_type")]
     ResponseTypeMissing,
@@ -120,6 +123,7 @@ impl AuthorizationError {
             Self::RedirectUriUnknown => "OIDC-005",
             Self::TooLong(_) => "OIDC-006",
             Self::RequestObject | Self::RequestUri | Self::Registration => "OIDC-007",
+            Self::NotPushed => "OIDC-022",
             Self::ResponseTypeMissing | Self::ResponseType => "OIDC-008",
             Self::ResponseMode => "OIDC-009",
             Self::Scope => "OIDC-010",
@@ -153,6 +157,7 @@ impl AuthorizationError {
             Self::Scope => "invalid_scope",
             Self::Duplicate(_)
             | Self::TooLong(_)
+            | Self::NotPushed
             | Self::ResponseTypeMissing
             | Self::ResponseMode
             | Self::Prompt

@@ -19,10 +19,13 @@ use crate::clock::Time;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::Secret;
-use crate::store::client::Client;
+use crate::store::client::{AuthMethod, Client};
 use crate::store::{self, StoreError};
 
-use super::Provider;
+use super::{Provider, profile};
+
+/// How clients can authenticate here.
+pub(super) const METHODS: &[AuthMethod] = &[AuthMethod::ClientSecretBasic, AuthMethod::ClientSecretPost];
 
 /// Why a relying party is not let in.
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +51,9 @@ pub enum ClientError {
     /// The secret is another.
     #[error("the secret of the client {0:?} is wrong")]
     WrongSecret(String),
+    /// It is registered with another method, or its profile knows this one not.
+    #[error("the client {0:?} may not authenticate by {1}")]
+    Method(String, &'static str),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -64,13 +70,14 @@ impl ClientError {
             Self::Unknown(_) => "OIDC-043",
             Self::Disabled(_) => "OIDC-044",
             Self::WrongSecret(_) => "OIDC-045",
+            Self::Method(..) => "OIDC-046",
             Self::Store(error) => error.code(),
         }
     }
 
     fn client(&self) -> Option<&str> {
         match self {
-            Self::Unknown(id) | Self::Disabled(id) | Self::WrongSecret(id) => Some(id),
+            Self::Unknown(id) | Self::Disabled(id) | Self::WrongSecret(id) | Self::Method(id, _) => Some(id),
             _ => None,
         }
     }
@@ -105,7 +112,7 @@ pub(super) async fn authenticate(
     caller: &Caller,
 ) -> Result<Client, ClientError> {
     let authenticated = match credentials(headers, form) {
-        Ok((id, secret)) => check(provider, id, &secret).await,
+        Ok(presented) => check(provider, presented).await,
         Err(error) => Err(error),
     };
     if let Err(error) = &authenticated
@@ -119,11 +126,15 @@ pub(super) async fn authenticate(
     authenticated
 }
 
-async fn check(provider: &Provider, id: String, secret: &Secret) -> Result<Client, ClientError> {
+async fn check(provider: &Provider, presented: Presented) -> Result<Client, ClientError> {
+    let Presented { id, secret, method } = presented;
     let client = store::client::by_id(&provider.db, &id).await?;
     let client = client.ok_or_else(|| ClientError::Unknown(id.clone()))?;
-    if !has_secret(&client, secret, provider.now()) {
+    if !has_secret(&client, &secret, provider.now()) {
         return Err(ClientError::WrongSecret(id));
+    }
+    if !may_use(&client, method) {
+        return Err(ClientError::Method(id, method.as_str()));
     }
     if client.disabled_at.is_some() {
         return Err(ClientError::Disabled(id));
@@ -136,13 +147,30 @@ fn has_secret(client: &Client, secret: &Secret, now: Time) -> bool {
     client.secret_hashes(now).any(|good| constant_time_eq(good, &hash))
 }
 
+/// Whether the client is registered with this method. One that names none, with a secret, uses it either way.
+fn may_use(client: &Client, method: AuthMethod) -> bool {
+    let by_profile = profile::of(client).rules().auth_methods.contains(&method);
+    by_profile && client.metadata.token_endpoint_auth_method.is_none_or(|registered| registered == method)
+}
+
+/// What a request presents.
+struct Presented {
+    id: String,
+    secret: Secret,
+    method: AuthMethod,
+}
+
 /// `client_id` and secret of a request.
-fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<(String, Secret), ClientError> {
+fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<Presented, ClientError> {
     let (id, secret) = (form.one("client_id")?, form.one("client_secret")?);
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let Some(line) = lines.next() else {
         return match (id, secret) {
-            (Some(id), Some(secret)) => Ok((id.to_owned(), Secret::from(secret.to_owned()))),
+            (Some(id), Some(secret)) => Ok(Presented {
+                id: id.to_owned(),
+                secret: Secret::from(secret.to_owned()),
+                method: AuthMethod::ClientSecretPost,
+            }),
             _ => Err(ClientError::Anonymous),
         };
     };
@@ -157,7 +185,7 @@ fn credentials(headers: &HeaderMap, form: &Parameters) -> Result<(String, Secret
     if id.is_some_and(|id| id != basic_id) {
         return Err(ClientError::TwoMethods);
     }
-    Ok((basic_id, basic_secret))
+    Ok(Presented { id: basic_id, secret: basic_secret, method: AuthMethod::ClientSecretBasic })
 }
 
 /// RFC 7617, both halves form-encoded first (RFC 6749 §2.3.1).
@@ -190,7 +218,7 @@ mod tests {
 
     fn found(headers: &HeaderMap, form: &str) -> Result<(String, String), &'static str> {
         credentials(headers, &Parameters::parse(form.as_bytes()))
-            .map(|(id, secret)| (id, secret.expose().to_owned()))
+            .map(|presented| (presented.id, presented.secret.expose().to_owned()))
             .map_err(|error| error.code())
     }
 

@@ -8,7 +8,7 @@ use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::directory::NationalId;
 use crate::ids::{Random, Secret};
-use crate::store::client::{Audience, NewClient, ProfileName};
+use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
 use crate::store::{self, Db, StoreError};
 
 /// The longest `client_id` and name.
@@ -31,6 +31,10 @@ pub struct Registration {
     pub audience: Audience,
     /// Whether it may introspect tokens of other clients.
     pub may_introspect: bool,
+    /// The protocol profile it was written for.
+    pub profile: ProfileName,
+    /// What else is registered of it.
+    pub metadata: Metadata,
 }
 
 /// Why a relying party is not registered.
@@ -97,13 +101,14 @@ pub async fn register(
     let new = NewClient {
         id,
         name,
-        profile: ProfileName::Psc,
-        secret_hash: sha256(secret.expose().as_bytes()),
+        profile: registration.profile,
+        secret_hash: Some(sha256(secret.expose().as_bytes())),
         redirect_uris,
         post_logout_redirect_uris,
         backchannel_logout_uri: registration.backchannel_logout_uri.clone(),
         audience: registration.audience,
         may_introspect: registration.may_introspect,
+        metadata: registration.metadata.clone(),
     };
     let event = event.clone().client(&new.id);
     if store::client::add(db, &new, now, &(&event).into()).await? {
@@ -154,6 +159,8 @@ mod tests {
             backchannel_logout_uri: Some("https://dpi.hopital.example/logout".into()),
             audience: Audience::Affiliated,
             may_introspect: false,
+            profile: ProfileName::Psc,
+            metadata: Metadata::default(),
         }
     }
 

@@ -5,13 +5,15 @@
 //! address or verifier does not consume the code: otherwise a stranger could spoil it. A second redemption by its own
 //! client revokes everything the first one gave.
 
+use serde_json::Value;
+
 use super::error::TokenError;
 use super::issue;
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
+use crate::oidc::Provider;
 use crate::oidc::parameters::Parameters;
 use crate::oidc::proof::pkce;
-use crate::oidc::{Provider, psc};
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::{Code, CodeRedemption, Events, Redeemed};
@@ -21,7 +23,7 @@ pub(super) async fn redeem(
     client: &Client,
     form: &Parameters,
     caller: &Caller,
-) -> Result<psc::TokenResponse, TokenError> {
+) -> Result<Value, TokenError> {
     let code = form.first("code").ok_or(TokenError::Missing("code"))?;
     let code_hash = sha256(code.as_bytes());
     let found = store::grant::code(&provider.db, code_hash).await?;
@@ -34,7 +36,7 @@ pub(super) async fn redeem(
 
     let grant = &found.grant;
     let (session, subject) = issue::standing(provider, client, grant).await?;
-    let prepared = issue::prepare(provider, grant, &session, &subject).await?;
+    let prepared = issue::prepare(provider, client, grant, &session, &subject).await?;
     let redemption = CodeRedemption {
         code_hash,
         client_id: client.id.clone(),

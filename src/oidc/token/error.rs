@@ -63,6 +63,9 @@ pub(super) enum TokenError {
     /// The person was disabled, or is no longer admitted.
     #[error("User disabled")]
     Person(#[source] SubjectError),
+    /// The client's profile takes no token that everybody can use (FAPI 2.0 §5.3.2.1).
+    #[error("Access tokens of this client must be bound to a key")]
+    Unbound,
     /// Somebody else changed what we looked at in the meantime.
     #[error("Code not valid")]
     Overtaken,
@@ -98,6 +101,7 @@ impl TokenError {
             Self::Zone => "OIDC-068",
             Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
             Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
+            Self::Unbound => "OIDC-069",
             Self::Overtaken => "OIDC-066",
             Self::Sign(_) => "OIDC-094",
         }
@@ -132,7 +136,7 @@ impl IntoResponse for TokenError {
             Self::Client(error) => return error.into_response(),
             Self::Store(ref error) => return error::fault(error, error.code()),
             Self::Sign(ref error) => return error::fault(error, self.code()),
-            Self::Duplicate(_) | Self::Missing(_) => "invalid_request",
+            Self::Duplicate(_) | Self::Missing(_) | Self::Unbound => "invalid_request",
             Self::UnsupportedGrant => "unsupported_grant_type",
             Self::ScopeExceeded => "invalid_scope",
             Self::UnknownCode

@@ -1,13 +1,15 @@
 //! Making the tokens of one answer. Everything is computed and signed here, before the database is told.
 
 use chrono::TimeDelta;
+use serde_json::Value;
 
 use super::error::TokenError;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose::{self, base64url};
 use crate::ids::{Secret, uuid_v4};
+use crate::oidc::Provider;
+use crate::oidc::profile::{self, Facts, Issued, Stamp};
 use crate::oidc::subject::Subject;
-use crate::oidc::{Provider, psc};
 use crate::session::{Session, Standing};
 use crate::store;
 use crate::store::client::Client;
@@ -18,7 +20,7 @@ pub(super) struct Prepared {
     /// For the database.
     pub tokens: NewTokens,
     /// For the relying party.
-    pub response: psc::TokenResponse,
+    pub response: Value,
 }
 
 /// The session and the person of a grant, looked at again.
@@ -47,12 +49,13 @@ pub(super) async fn standing(
     Ok((session, subject))
 }
 
-/// Makes and signs access, ID and refresh token.
+/// Makes and signs access, ID and refresh token, in the shapes of the client's profile.
 ///
 /// # Errors
 /// Where a token cannot be signed.
 pub(super) async fn prepare(
     provider: &Provider,
+    client: &Client,
     grant: &Grant,
     session: &Session,
     subject: &Subject,
@@ -62,10 +65,15 @@ pub(super) async fn prepare(
     // Nothing outlives the session.
     let within = |lifetime: TimeDelta| lifetime.min(session.expires_at - now);
     let (access_life, refresh_life) = (within(lifetimes.access_token), within(lifetimes.refresh_token));
-    let facts = psc::Facts {
+    let profile = profile::of(client);
+    if profile.rules().bound_tokens_only {
+        return Err(TokenError::Unbound);
+    }
+    let facts = Facts {
         issuer: provider.settings.issuer.as_str(),
         subject,
         session,
+        client,
         grant,
         choices: &provider.settings.choices,
         issued_at: now,
@@ -73,33 +81,31 @@ pub(super) async fn prepare(
     let access_jti = uuid_v4(&*provider.random);
     let access_expires_at = now + access_life;
     let keys = provider.token_keys.keys().await;
-    let access = psc::access_token(&facts, access_jti.to_string(), access_expires_at);
-    let access_token = jose::sign(keys.current(), "JWT", &access)?;
+    let access_stamp = Stamp { jti: access_jti.to_string(), expires_at: access_expires_at };
+    let access = profile.access_token(&facts, access_stamp);
+    let access_token = jose::sign(keys.current(), profile.access_token_type(), &access)?;
 
-    let id_jti = uuid_v4(&*provider.random).to_string();
-    let id = psc::id_token(&facts, id_jti, at_hash(&access_token), access_expires_at);
+    let id_stamp = Stamp { jti: uuid_v4(&*provider.random).to_string(), expires_at: access_expires_at };
+    let id = profile.id_token(&facts, id_stamp, at_hash(&access_token));
     let id_token = jose::sign(keys.current(), "JWT", &id)?;
 
     let refresh_expires_at = now + refresh_life;
     // 256 random bits, since its hash is all that stands between a guess and a session.
     let refresh_jti = Secret::of_256_bits(&*provider.random).expose().to_owned();
-    let refresh = psc::refresh_token(&facts, refresh_jti, refresh_expires_at);
+    let refresh = profile.refresh_token(&facts, Stamp { jti: refresh_jti, expires_at: refresh_expires_at });
     let refresh_token = jose::sign(provider.refresh_keys.keys().await.current(), "JWT", &refresh)?;
 
     let refresh_hash = sha256(refresh_token.as_bytes());
+    let issued = Issued {
+        access_token,
+        expires_in: access_life.num_seconds(),
+        token_type: "Bearer",
+        refresh: Some((refresh_token, refresh_life.num_seconds())),
+        id_token,
+    };
     Ok(Prepared {
         tokens: NewTokens { access_jti, access_expires_at, refresh_hash, refresh_expires_at },
-        response: psc::TokenResponse {
-            access_token,
-            expires_in: access_life.num_seconds(),
-            refresh_expires_in: refresh_life.num_seconds(),
-            refresh_token,
-            token_type: "Bearer",
-            id_token,
-            not_before_policy: 0,
-            session_state: session.id,
-            scope: grant.scope.clone(),
-        },
+        response: profile.response(&facts, issued),
     })
 }
 

@@ -11,9 +11,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, header};
+use serde_json::Value;
 
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, client, psc};
+use super::{Provider, client};
 use crate::audit::{Caller, Kind};
 use crate::store;
 use error::TokenError;
@@ -56,7 +57,7 @@ async fn exchange(
     headers: &HeaderMap,
     form: &Parameters,
     caller: &Caller,
-) -> Result<psc::TokenResponse, TokenError> {
+) -> Result<Value, TokenError> {
     form.each_once(&KNOWN)?;
     let client = client::authenticate(provider, headers, form, caller).await?;
     let exchanged = match form.first("grant_type") {

@@ -3,12 +3,14 @@
 //! Each token is good once and replaced by the answer. If it comes again, somebody has a copy: the grant is revoked
 //! with all its tokens. A refresh counts as a use of the session.
 
+use serde_json::Value;
+
 use super::error::TokenError;
 use super::issue;
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::oidc::parameters::Parameters;
-use crate::oidc::{Provider, psc};
+use crate::oidc::{Provider, profile};
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::{Events, Redeemed, RefreshRedemption};
@@ -18,7 +20,7 @@ pub(super) async fn redeem(
     client: &Client,
     form: &Parameters,
     caller: &Caller,
-) -> Result<psc::TokenResponse, TokenError> {
+) -> Result<Value, TokenError> {
     let token = form.first("refresh_token").ok_or(TokenError::Missing("refresh_token"))?;
     let token_hash = sha256(token.as_bytes());
     let found = store::grant::refresh_token(&provider.db, token_hash).await?;
@@ -29,11 +31,11 @@ pub(super) async fn redeem(
         if provider.now() >= found.expires_at {
             return Err(TokenError::ExpiredRefreshToken);
         }
-        check_scope(form.first("scope"), &grant.scope)?;
+        check_scope(client, form.first("scope"), &grant.scope)?;
     }
 
     let (session, subject) = issue::standing(provider, client, grant).await?;
-    let prepared = issue::prepare(provider, grant, &session, &subject).await?;
+    let prepared = issue::prepare(provider, client, grant, &session, &subject).await?;
     let redemption = RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
     let event = |kind| {
         let event = provider.trail.event(kind).person(grant.person_id).client(&client.id).session(session.id);
@@ -50,9 +52,9 @@ pub(super) async fn redeem(
 
 /// Asking for less is answered with what was granted: PSC's relying parties repeat `openid scope_all` here, and the
 /// answer says what the tokens hold. Asking for more is refused (RFC 6749 §6).
-fn check_scope(asked: Option<&str>, granted: &str) -> Result<(), TokenError> {
+fn check_scope(client: &Client, asked: Option<&str>, granted: &str) -> Result<(), TokenError> {
     let is_granted = |scope: &str| granted.split(' ').any(|granted| granted == scope);
-    let is_known = |scope: &str| psc::SCOPES.contains(&scope);
+    let is_known = |scope: &str| profile::of(client).rules().scopes.contains(&scope);
     let exceeds = asked.unwrap_or_default().split_ascii_whitespace().any(|s| is_known(s) && !is_granted(s));
     if exceeds { Err(TokenError::ScopeExceeded) } else { Ok(()) }
 }

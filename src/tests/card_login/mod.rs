@@ -48,7 +48,7 @@ use crate::ids::{PersonId, Secret, TransactionId};
 use crate::keyring::Keyring;
 use crate::session::Policies;
 use crate::store::audit::{Filter, NewRow};
-use crate::store::client::{Audience, NewClient, ProfileName};
+use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
 use crate::store::login_transaction::{LoginTransaction, NewTransaction};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
 use crate::store::signing_key::Purpose as KeyPurpose;
@@ -163,12 +163,13 @@ impl Hospital {
             id: CLIENT.into(),
             name: "Dossier patient".into(),
             profile: ProfileName::Psc,
-            secret_hash: [0; 32],
+            secret_hash: Some([0; 32]),
             redirect_uris: vec!["https://dpi.chu.example/cb".into()],
             post_logout_redirect_uris: Vec::new(),
             backchannel_logout_uri: None,
             audience: Audience::Affiliated,
             may_introspect: false,
+            metadata: Metadata::default(),
         }
     }
 

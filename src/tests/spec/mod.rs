@@ -6,6 +6,7 @@ mod introspection;
 mod logout;
 mod oracle;
 mod pkce;
+mod profiles;
 mod psc;
 mod refresh;
 pub(crate) mod stand;

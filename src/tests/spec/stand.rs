@@ -8,7 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use base64::Engine as _;
 use chrono::TimeDelta;
-use http::{HeaderMap, Method, Request, StatusCode, header};
+use http::{HeaderMap, Method, Request, StatusCode};
 use serde_json::Value;
 use tempfile::TempDir;
 use tower::ServiceExt as _;
@@ -26,11 +26,12 @@ use crate::ids::{PersonId, Random, Secret, SessionId, TransactionId, Workstation
 use crate::keyring::Keyring;
 use crate::oidc::{self, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
 use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence, Policies, SessionPolicy, Station};
-use crate::store::client::{Audience, NewClient, ProfileName};
+use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
 use crate::store::session::{NewSession, Watched};
 use crate::store::signing_key::Purpose;
+use crate::store::testing::fresh_postgres;
 use crate::store::{self, DatabaseUrl, Db};
 use crate::web::page::Site;
 
@@ -72,8 +73,15 @@ async fn build_template() -> Template {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("sceau.db");
     let db = Db::open(&DatabaseUrl::Sqlite(path.clone())).await.unwrap();
-    let clock = MockClock::default();
     let seal = SealKey::generate(&SystemRandom);
+    furnish(&db, &seal).await;
+    db.close().await;
+    Template { bytes: std::fs::read(path).unwrap(), seal }
+}
+
+/// Keys, two people and two clients.
+async fn furnish(db: &Db, seal: &SealKey) {
+    let clock = MockClock::default();
     let trail = trail(&clock);
     for purpose in [Purpose::Token, Purpose::Refresh] {
         let shared = Arc::new(clock.clone());
@@ -81,14 +89,12 @@ async fn build_template() -> Template {
             .await
             .unwrap();
     }
-    add_person(&db, &clock, DOCTOR, "DOC0042788", true).await;
-    add_person(&db, &clock, STRANGER, "DOC0036624", false).await;
+    add_person(db, &clock, DOCTOR, "DOC0042788", true).await;
+    add_person(db, &clock, STRANGER, "DOC0036624", false).await;
     for id in ["rp", "other"] {
         let new = new_client(id);
-        assert!(store::client::add(&db, &new, clock.now(), &event(&clock, Kind::ClientAdded)).await.unwrap());
+        assert!(store::client::add(db, &new, clock.now(), &event(&clock, Kind::ClientAdded)).await.unwrap());
     }
-    db.close().await;
-    Template { bytes: std::fs::read(path).unwrap(), seal }
 }
 
 /// A client of the stand, as it is registered.
@@ -97,12 +103,26 @@ pub(crate) fn new_client(id: &str) -> NewClient {
         id: id.into(),
         name: format!("Service {id}"),
         profile: ProfileName::Psc,
-        secret_hash: sha256(secret_of(id).as_bytes()),
+        secret_hash: Some(sha256(secret_of(id).as_bytes())),
         redirect_uris: vec![format!("https://{id}.example/cb"), format!("https://{id}.example/cb?tenant=1")],
         post_logout_redirect_uris: vec![format!("https://{id}.example/bye")],
         backchannel_logout_uri: None,
         audience: Audience::Affiliated,
         may_introspect: false,
+        metadata: Metadata::default(),
+    }
+}
+
+/// A client that a test registers besides those of the stand, with a secret of the stand.
+pub(crate) struct NewRp {
+    pub id: &'static str,
+    pub profile: ProfileName,
+    pub metadata: Metadata,
+}
+
+impl NewRp {
+    pub(crate) fn named(id: &'static str) -> Self {
+        Self { id, profile: ProfileName::Psc, metadata: Metadata::default() }
     }
 }
 
@@ -178,7 +198,7 @@ pub(crate) struct Stand {
     pub provider: Arc<Provider>,
     pub router: Router,
     pub seal: SealKey,
-    _dir: TempDir,
+    _dir: Option<TempDir>,
 }
 
 /// A browser that is signed in: its `Cookie` header and its session.
@@ -200,7 +220,7 @@ impl Answer {
     }
 
     pub(crate) fn location(&self) -> String {
-        let location = self.headers.get(header::LOCATION);
+        let location = self.headers.get(http::header::LOCATION);
         let location = location.unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.body));
         location.to_str().unwrap().to_owned()
     }
@@ -214,7 +234,7 @@ impl Answer {
 
     /// `name=value` of the first cookie that is set, for the next request.
     pub(crate) fn cookie(&self) -> String {
-        let line = self.headers.get(header::SET_COOKIE).expect("a cookie").to_str().unwrap();
+        let line = self.headers.get(http::header::SET_COOKIE).expect("a cookie").to_str().unwrap();
         line.split(';').next().unwrap().to_owned()
     }
 
@@ -234,6 +254,25 @@ impl Stand {
         let path = dir.path().join("sceau.db");
         std::fs::write(&path, &template.bytes).unwrap();
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
+        Self::on(db, template.seal.clone(), Some(dir), change).await
+    }
+
+    /// Runs `test` on a stand of each engine, one after the other.
+    pub(crate) async fn on_both(test: impl AsyncFn(Stand)) {
+        Self::on_both_with(|_| {}, test).await;
+    }
+
+    /// The same, with settings changed.
+    pub(crate) async fn on_both_with(change: impl Fn(&mut Settings), test: impl AsyncFn(Stand)) {
+        test(Self::with(&change).await).await;
+        let db = Db::open(&fresh_postgres().await).await.unwrap();
+        let seal = SealKey::generate(&SystemRandom);
+        furnish(&db, &seal).await;
+        test(Self::on(db.clone(), seal, None, &change).await).await;
+        db.close().await;
+    }
+
+    async fn on(db: Db, seal: SealKey, dir: Option<TempDir>, change: impl FnOnce(&mut Settings)) -> Self {
         let clock = MockClock::default();
         let mut settings = Settings {
             issuer: Issuer::new(Url::parse(ISSUER).unwrap()),
@@ -248,7 +287,7 @@ impl Stand {
         let provider = Provider::open(Parts {
             settings,
             db: db.clone(),
-            seal: template.seal.clone(),
+            seal: seal.clone(),
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             trail: trail(&clock),
@@ -258,7 +297,7 @@ impl Stand {
         .await
         .unwrap();
         let router = oidc::routes(&provider);
-        Self { db, clock, provider, router, seal: template.seal.clone(), _dir: dir }
+        Self { db, clock, provider, router, seal, _dir: dir }
     }
 
     pub(crate) fn advance(&self, seconds: i64) {
@@ -284,7 +323,7 @@ impl Stand {
     pub(crate) async fn post(&self, path: &str, form: &str, headers: &[(&str, &str)]) -> Answer {
         let request = Request::builder().method(Method::POST).uri(path);
         let request = headers.iter().fold(request, |request, (n, v)| request.header(*n, *v));
-        let request = request.header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        let request = request.header(http::header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(form.to_owned())).unwrap()).await
     }
 
@@ -411,6 +450,13 @@ impl Stand {
         answer.json()
     }
 
+    /// Redeems a code of `client`, sent to the first address of its registration.
+    pub(crate) async fn redeem_as(&self, client: &str, code: &str) -> Answer {
+        let redirect = format!("https://{client}.example/cb");
+        let form = [("grant_type", "authorization_code"), ("code", code), ("redirect_uri", &redirect)];
+        self.token(client, &form).await
+    }
+
     pub(crate) async fn refresh(&self, client: &str, token: &str) -> Answer {
         self.token(client, &[("grant_type", "refresh_token"), ("refresh_token", token)]).await
     }
@@ -437,6 +483,12 @@ impl Stand {
     pub(crate) async fn add_client(&self, new: &NewClient) {
         let event = self.event(Kind::ClientAdded);
         assert!(store::client::add(&self.db, new, self.clock.now(), &event).await.unwrap());
+    }
+
+    /// Registers another client with its profile and metadata.
+    pub(crate) async fn add_rp(&self, rp: NewRp) {
+        let NewRp { id, profile, metadata } = rp;
+        self.add_client(&NewClient { profile, metadata, ..new_client(id) }).await;
     }
 
     /// The kinds of the audit events so far, oldest first, with their code.
@@ -482,6 +534,12 @@ pub(crate) fn basic(client: &str) -> String {
 /// The claims of a token, unverified.
 pub(crate) fn claims(token: &Value) -> Value {
     Value::Object(crate::crypto::jose::unverified_claims(token.as_str().unwrap()).unwrap())
+}
+
+/// The header of a token.
+pub(crate) fn header(token: &Value) -> Value {
+    let (header, _) = token.as_str().unwrap().split_once('.').unwrap();
+    serde_json::from_slice(&crate::crypto::jose::base64url::decode(header).unwrap()).unwrap()
 }
 
 /// The JSON with what changes from run to run replaced by its name.

@@ -9,6 +9,7 @@ pub mod max_age;
 pub mod nonce;
 pub mod pkce;
 pub mod prompt;
+pub mod pushed;
 pub mod redirect_uri;
 pub mod response_type;
 pub mod scope;

@@ -2,13 +2,17 @@
 //! Connect Core §3.1.2.1).
 
 use super::{AuthorizationError, Draft};
-use crate::oidc::psc;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     let asked = draft.parameters.first("scope").unwrap_or_default();
+    let exist = draft.rules().map_or(&[][..], |rules| rules.scopes);
+    let registered = draft.client.and_then(|client| client.metadata.scope.as_deref());
+    let is_registered = |scope: &str| {
+        registered.is_none_or(|registered| registered.split_ascii_whitespace().any(|one| one == scope))
+    };
     let mut granted: Vec<&str> = Vec::new();
     for scope in asked.split_ascii_whitespace() {
-        if psc::SCOPES.contains(&scope) && !granted.contains(&scope) {
+        if exist.contains(&scope) && is_registered(scope) && !granted.contains(&scope) {
             granted.push(scope);
         }
     }

@@ -3,6 +3,8 @@
 //! A client's secret is always ours (256 random bits), so its SHA-256 is enough to keep: there is nothing to guess.
 //! After a rotation the previous secret stays good until a time, so that a relying party changes without an outage.
 
+mod metadata;
+
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
@@ -10,6 +12,8 @@ use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::session::{CardOut, Demands};
 use chrono::TimeDelta;
+
+pub use metadata::{AuthMethod, Metadata, SubjectType};
 
 /// A relying party.
 #[derive(Clone, sqlx::FromRow)]
@@ -53,6 +57,9 @@ pub struct Client {
     /// The zones it may be used from; empty: all.
     #[sqlx(json)]
     pub zones: Vec<String>,
+    /// What else is registered of it.
+    #[sqlx(json)]
+    pub metadata: Metadata,
 }
 
 impl Client {
@@ -86,14 +93,34 @@ impl std::fmt::Debug for Client {
 pub enum ProfileName {
     /// Pro Santé Connect, bit for bit.
     Psc,
+    /// OpenID Connect and OAuth as the standards say.
+    Standard,
+    /// The FAPI 2.0 Security Profile.
+    Fapi2,
 }
 
 impl ProfileName {
+    /// Every profile.
+    pub const ALL: [Self; 3] = [Self::Psc, Self::Standard, Self::Fapi2];
+
     /// The name, as in the database and on the command line.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Psc => "psc",
+            Self::Standard => "standard",
+            Self::Fapi2 => "fapi2",
         }
+    }
+}
+
+impl std::str::FromStr for ProfileName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        Self::ALL
+            .into_iter()
+            .find(|profile| profile.as_str() == text)
+            .ok_or_else(|| format!("the profile is \"psc\", \"standard\" or \"fapi2\", not {text:?}"))
     }
 }
 
@@ -137,8 +164,8 @@ pub struct NewClient {
     pub name: String,
     /// The protocol profile it was written for.
     pub profile: ProfileName,
-    /// SHA-256 of its secret.
-    pub secret_hash: [u8; 32],
+    /// SHA-256 of its secret; none where it authenticates by a key, or not at all.
+    pub secret_hash: Option<[u8; 32]>,
     /// Where it may be answered.
     pub redirect_uris: Vec<String>,
     /// Where a user may be sent after a logout.
@@ -149,13 +176,15 @@ pub struct NewClient {
     pub audience: Audience,
     /// Whether it may introspect tokens of other clients.
     pub may_introspect: bool,
+    /// What else is registered of it.
+    pub metadata: Metadata,
 }
 
 macro_rules! columns {
     () => {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
-         disabled_at, card_out, session_idle, session_lifetime, zones"
+         disabled_at, card_out, session_idle, session_lifetime, zones, metadata"
     };
 }
 
@@ -168,19 +197,20 @@ pub async fn add(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Result<
         write!(db, c => {
             sqlx::query(
                 "INSERT INTO client (id, name, profile, secret_hash, redirect_uris, post_logout_redirect_uris,
-                   backchannel_logout_uri, audience, may_introspect, created_at, updated_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10)",
+                   backchannel_logout_uri, audience, may_introspect, created_at, updated_at, metadata)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)",
             )
             .bind(new.id.clone())
             .bind(new.name.clone())
             .bind(new.profile)
-            .bind(new.secret_hash.to_vec())
+            .bind(new.secret_hash.map(|hash| hash.to_vec()))
             .bind(Json(new.redirect_uris.clone()))
             .bind(Json(new.post_logout_redirect_uris.clone()))
             .bind(new.backchannel_logout_uri.clone())
             .bind(new.audience)
             .bind(new.may_introspect)
             .bind(now)
+            .bind(Json(new.metadata.clone()))
             .execute(&mut *c)
             .await?;
             record!(c, *event);
@@ -280,6 +310,37 @@ pub async fn set_demands(
     })
 }
 
+/// Replaces name, profile, addresses and metadata of the client by those of `new`. Yields whether it exists.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn update(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let changed = sqlx::query(
+            "UPDATE client SET name = $2, profile = $3, redirect_uris = $4, post_logout_redirect_uris = $5,
+               backchannel_logout_uri = $6, audience = $7, may_introspect = $8, updated_at = $9, metadata = $10
+             WHERE id = $1",
+        )
+        .bind(new.id.clone())
+        .bind(new.name.clone())
+        .bind(new.profile)
+        .bind(Json(new.redirect_uris.clone()))
+        .bind(Json(new.post_logout_redirect_uris.clone()))
+        .bind(new.backchannel_logout_uri.clone())
+        .bind(new.audience)
+        .bind(new.may_introspect)
+        .bind(now)
+        .bind(Json(new.metadata.clone()))
+        .execute(&mut *c)
+        .await?;
+        if changed.rows_affected() != 1 {
+            return Ok(false);
+        }
+        record!(c, *event);
+        Ok(true)
+    })
+}
+
 /// Removes the client with everything it was granted. Yields whether it existed.
 ///
 /// # Errors
@@ -318,12 +379,13 @@ pub(crate) mod tests {
             id: id.into(),
             name: format!("Service {id}"),
             profile: ProfileName::Psc,
-            secret_hash: [1; 32],
+            secret_hash: Some([1; 32]),
             redirect_uris: vec![format!("https://{id}.example/cb")],
             post_logout_redirect_uris: vec![format!("https://{id}.example/bye")],
             backchannel_logout_uri: Some(format!("https://{id}.example/logout")),
             audience: Audience::Affiliated,
             may_introspect: false,
+            metadata: Metadata::default(),
         }
     }
 
@@ -354,6 +416,17 @@ pub(crate) mod tests {
             assert!(set_demands(&db, "rp", &Demands::default(), now, &event()).await.unwrap());
             assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), Demands::default());
             assert!(!set_demands(&db, "nobody", &demands, now, &event()).await.unwrap());
+            let metadata = Metadata {
+                token_endpoint_auth_method: Some(AuthMethod::PrivateKeyJwt),
+                default_max_age: Some(600),
+                ..Metadata::default()
+            };
+            let changed = NewClient { profile: ProfileName::Fapi2, metadata, ..new.clone() };
+            assert!(update(&db, &changed, now, &event()).await.unwrap());
+            let client = by_id(&db, "rp").await.unwrap().unwrap();
+            assert_eq!((client.profile, &client.metadata), (ProfileName::Fapi2, &changed.metadata));
+            assert_eq!(client.secret_hash.as_deref(), Some(&[1; 32][..]), "a change touches no secret");
+            assert!(!update(&db, &new_client("nobody"), now, &event()).await.unwrap());
             assert_eq!(all(&db).await.unwrap().len(), 1);
             assert!(by_id(&db, "RP").await.unwrap().is_none());
             assert!(remove(&db, "rp", &event()).await.unwrap());

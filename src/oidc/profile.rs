@@ -1,0 +1,151 @@
+//! Protocol profiles: in what one relying party is served differently from another.
+//!
+//! A client is registered with one of three, and everything that tells them apart is asked of its [`Profile`]: the rules
+//! that its requests are held to ([`Rules`]), and the shapes of what it is given. No handler has an `if` for a profile.
+
+use serde_json::Value;
+
+use super::psc::{self, Choices};
+use super::standard;
+use super::subject::Subject;
+use crate::clock::Time;
+use crate::session::Session;
+use crate::store::client::{AuthMethod, Client, ProfileName};
+use crate::store::grant::Grant;
+
+/// Whether PKCE is asked for (RFC 7636, RFC 9700 §2.1.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pkce {
+    /// It is checked where it is used.
+    Optional,
+    /// Of public clients, which have nothing else.
+    OfPublicClients,
+    /// Of every client.
+    Always,
+}
+
+impl Pkce {
+    /// Whether this client must use it.
+    pub fn is_required_of(self, client: &Client) -> bool {
+        match self {
+            Self::Optional => false,
+            Self::OfPublicClients => client.metadata.is_public(),
+            Self::Always => true,
+        }
+    }
+}
+
+/// The rules that the requests of a profile are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct Rules {
+    /// Names that a parameter is known by besides its own.
+    pub parameter_aliases: &'static [(&'static str, &'static str)],
+    /// The scopes that exist.
+    pub scopes: &'static [&'static str],
+    /// Whether PKCE is asked for.
+    pub pkce: Pkce,
+    /// Only pushed requests are taken (RFC 9126).
+    pub pushed_requests_only: bool,
+    /// Only tokens that are bound to a key of the client are issued (RFC 8705, RFC 9449).
+    pub bound_tokens_only: bool,
+    /// How its clients may authenticate.
+    pub auth_methods: &'static [AuthMethod],
+    /// `session_state` goes with the code.
+    pub session_state: bool,
+}
+
+/// What tokens and userinfo are made of.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// The issuer.
+    pub issuer: &'a str,
+    /// Who.
+    pub subject: &'a Subject,
+    /// The session.
+    pub session: &'a Session,
+    /// The client.
+    pub client: &'a Client,
+    /// What was granted.
+    pub grant: &'a Grant,
+    /// The provider's choices.
+    pub choices: &'a Choices,
+    /// Now.
+    pub issued_at: Time,
+}
+
+/// What differs from one token to the next.
+#[derive(Debug, Clone)]
+pub struct Stamp {
+    /// Its name.
+    pub jti: String,
+    /// Until when it is good.
+    pub expires_at: Time,
+}
+
+/// Tokens that were signed, on their way into the answer.
+#[derive(Debug)]
+pub struct Issued {
+    /// The access token.
+    pub access_token: String,
+    /// Its life in seconds.
+    pub expires_in: i64,
+    /// `Bearer` or `DPoP`.
+    pub token_type: &'static str,
+    /// The refresh token, where there is one, and its life in seconds.
+    pub refresh: Option<(String, i64)>,
+    /// The ID token.
+    pub id_token: String,
+}
+
+/// In what a relying party is served differently from another. Unless a profile says otherwise, what it is given has the
+/// shape of the standards.
+pub trait Profile: Sync {
+    /// The rules that its requests are held to.
+    fn rules(&self) -> &'static Rules;
+
+    /// The claims of an ID token.
+    fn id_token(&self, facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Value {
+        standard::id_token(facts, stamp, at_hash)
+    }
+
+    /// The header `typ` of an access token.
+    fn access_token_type(&self) -> &'static str {
+        standard::ACCESS_TOKEN_TYPE
+    }
+
+    /// The claims of an access token.
+    fn access_token(&self, facts: &Facts<'_>, stamp: Stamp) -> Value {
+        standard::access_token(facts, stamp)
+    }
+
+    /// The claims of a refresh token.
+    fn refresh_token(&self, facts: &Facts<'_>, stamp: Stamp) -> Value {
+        standard::refresh_token(facts, stamp)
+    }
+
+    /// The answer of the token endpoint.
+    fn response(&self, facts: &Facts<'_>, issued: Issued) -> Value {
+        standard::response(facts, issued)
+    }
+
+    /// The claims of userinfo.
+    fn userinfo(&self, facts: &Facts<'_>) -> Value {
+        standard::userinfo(facts)
+    }
+}
+
+/// Every scope of every profile, once.
+pub fn scopes() -> Vec<&'static str> {
+    let mut all: Vec<&'static str> = psc::SCOPES.to_vec();
+    all.extend(standard::SCOPES.iter().filter(|scope| !psc::SCOPES.contains(scope)));
+    all
+}
+
+/// The profile that a client is registered with.
+pub fn of(client: &Client) -> &'static dyn Profile {
+    match client.profile {
+        ProfileName::Psc => &psc::Psc,
+        ProfileName::Standard => &standard::Standard,
+        ProfileName::Fapi2 => &standard::Fapi2,
+    }
+}

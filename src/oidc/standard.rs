@@ -1,0 +1,161 @@
+//! The profiles of the standards: OpenID Connect Core 1.0 and OAuth with RFC 9700, for relying parties that were not
+//! written for Pro Santé Connect; and FAPI 2.0, its stricter rules with the same shapes. Access tokens as in RFC 9068, the level that was really reached, `amr` by RFC 8176.
+
+use serde_json::{Map, Value, json};
+
+use super::profile::{Facts, Issued, Pkce, Profile, Rules, Stamp};
+use super::psc;
+use crate::session::Amr;
+use crate::store::client::AuthMethod;
+
+/// The scopes: who, how to show them, and PSC's professional data as one.
+pub const SCOPES: &[&str] = &["openid", "profile", psc::SCOPE_OF_EVERYTHING];
+
+/// The header `typ` of access tokens (RFC 9068 §2.1).
+pub const ACCESS_TOKEN_TYPE: &str = "at+jwt";
+
+/// The rules of the standards.
+pub const RULES: Rules = Rules {
+    parameter_aliases: &[],
+    scopes: SCOPES,
+    pkce: Pkce::OfPublicClients,
+    pushed_requests_only: false,
+    bound_tokens_only: false,
+    auth_methods: &AuthMethod::ALL,
+    session_state: false,
+};
+
+/// The profile of the standards.
+#[derive(Debug)]
+pub struct Standard;
+
+impl Profile for Standard {
+    fn rules(&self) -> &'static Rules {
+        &RULES
+    }
+}
+
+/// The rules of FAPI 2.0 (Security Profile §5.3.2): pushed requests, PKCE, clients that authenticate by a key, tokens that
+/// are bound to one.
+pub const FAPI2_RULES: Rules = Rules {
+    pkce: Pkce::Always,
+    pushed_requests_only: true,
+    bound_tokens_only: true,
+    auth_methods: &[
+        AuthMethod::PrivateKeyJwt,
+        AuthMethod::TlsClientAuth,
+        AuthMethod::SelfSignedTlsClientAuth,
+    ],
+    ..RULES
+};
+
+/// The profile of FAPI 2.0: stricter rules, the same shapes.
+#[derive(Debug)]
+pub struct Fapi2;
+
+impl Profile for Fapi2 {
+    fn rules(&self) -> &'static Rules {
+        &FAPI2_RULES
+    }
+}
+
+/// OpenID Connect Core §2, §3.1.3.6; `sid` by Back-Channel Logout §2.1.
+pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Value {
+    let Facts { subject, session, client, grant, .. } = facts;
+    let mut claims = members(json!({
+        "iss": facts.issuer,
+        "sub": subject.sub,
+        "aud": client.id,
+        "exp": stamp.expires_at.timestamp(),
+        "iat": facts.issued_at.timestamp(),
+        "auth_time": session.auth_time.timestamp(),
+        "jti": stamp.jti,
+        "azp": client.id,
+        "acr": session.acr.as_str(),
+        "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
+        "at_hash": at_hash,
+        "sid": session.id,
+    }));
+    if !grant.nonce.is_empty() {
+        claims.insert("nonce".into(), json!(grant.nonce));
+    }
+    Value::Object(claims)
+}
+
+/// RFC 9068 §2.2. The audience is the resource that was asked for (RFC 8707), else the provider's own userinfo.
+pub(super) fn access_token(facts: &Facts<'_>, stamp: Stamp) -> Value {
+    let Facts { subject, session, grant, .. } = facts;
+    let audience = match grant.details.resources.as_slice() {
+        [] => json!(facts.issuer),
+        [one] => json!(one),
+        several => json!(several),
+    };
+    json!({
+        "iss": facts.issuer,
+        "sub": subject.sub,
+        "aud": audience,
+        "exp": stamp.expires_at.timestamp(),
+        "iat": facts.issued_at.timestamp(),
+        "auth_time": session.auth_time.timestamp(),
+        "jti": stamp.jti,
+        "client_id": grant.client_id,
+        "scope": grant.scope,
+        "acr": session.acr.as_str(),
+        "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
+        "sid": session.id,
+    })
+}
+
+/// Opaque to relying parties: it says nothing but its name, whose it is and how long it is good.
+pub(super) fn refresh_token(facts: &Facts<'_>, stamp: Stamp) -> Value {
+    json!({
+        "iss": facts.issuer,
+        "aud": facts.issuer,
+        "exp": stamp.expires_at.timestamp(),
+        "iat": facts.issued_at.timestamp(),
+        "jti": stamp.jti,
+        "typ": psc::REFRESH_TOKEN_TYPE,
+    })
+}
+
+/// RFC 6749 §5.1, OpenID Connect Core §3.1.3.3.
+pub(super) fn response(facts: &Facts<'_>, issued: Issued) -> Value {
+    let mut answer = members(json!({
+        "access_token": issued.access_token,
+        "token_type": issued.token_type,
+        "expires_in": issued.expires_in,
+        "id_token": issued.id_token,
+        "scope": facts.grant.scope,
+    }));
+    if let Some((token, _)) = issued.refresh {
+        answer.insert("refresh_token".into(), json!(token));
+    }
+    Value::Object(answer)
+}
+
+/// OpenID Connect Core §5.1, §5.4; professional data by PSC's names where its scope was granted.
+pub(super) fn userinfo(facts: &Facts<'_>) -> Value {
+    let Facts { subject, session, grant, .. } = facts;
+    let has = |scope: &str| grant.scope.split(' ').any(|granted| granted == scope);
+    let mut claims = Map::new();
+    if has(psc::SCOPE_OF_EVERYTHING)
+        && let Ok(Value::Object(everything)) = serde_json::to_value(subject.userinfo(session))
+    {
+        claims = everything;
+    }
+    claims.insert("sub".into(), json!(subject.sub));
+    if has("profile") {
+        claims.insert("name".into(), json!(format!("{} {}", subject.given_name, subject.family_name)));
+        claims.insert("given_name".into(), json!(subject.given_name));
+        claims.insert("family_name".into(), json!(subject.family_name));
+        claims.insert("preferred_username".into(), json!(subject.id_nat));
+    }
+    Value::Object(claims)
+}
+
+fn members(value: Value) -> Map<String, Value> {
+    match value {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    }
+}
