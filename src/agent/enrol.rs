@@ -6,12 +6,14 @@
 
 use std::time::Duration;
 
+use chrono::SubsecRound as _;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::AgentError;
 use super::enrolments::Enrolment;
+use super::machine::MachineIdentity;
 use super::platform;
 use crate::card::protocol::{
     AgentNotice, AgentVersion, Challenge, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation,
@@ -59,10 +61,10 @@ struct ServerRefusal {
 /// # Errors
 /// From [`AgentError::Code`] to [`AgentError::ServerKey`], one case per cause.
 pub async fn enrol(server: &WebOrigin, code: &str, clock: &dyn Clock) -> Result<Enrolled, AgentError> {
-    enrol_as(&platform::host_name(), server, code, clock).await
+    enrol_as(&platform::host_name(), server, code, None, clock).await
 }
 
-/// As [`enrol`], for a computer that calls itself `host_name`.
+/// As [`enrol`], for a computer that calls itself `host_name`, and shows its machine certificate where it has one.
 ///
 /// # Errors
 /// As [`enrol`].
@@ -70,19 +72,23 @@ pub async fn enrol_as(
     host_name: &str,
     server: &WebOrigin,
     code: &str,
+    machine: Option<&MachineIdentity>,
     clock: &dyn Clock,
 ) -> Result<Enrolled, AgentError> {
     let invitation = Invitation::parse(code).map_err(|_| AgentError::Code)?;
     let key = SigningKey::generate(Algorithm::Es256).map_err(|error| AgentError::Key(error.to_string()))?;
-    let request = EnrolmentRequest {
+    let mut request = EnrolmentRequest {
         audience: server.clone(),
         invitation: invitation.lookup(),
         key: key.public().clone(),
         host_name: host_name.to_owned(),
         agent_version: AgentVersion::this(),
         secret_proof: invitation.prove(server, &thumbprint(key.kid())),
-        issued_at: clock.now(),
+        machine_proof: None,
+        // As it travels: whole seconds.
+        issued_at: clock.now().trunc_subsecs(0),
     };
+    request.machine_proof = machine.map(|machine| machine.prove(&request)).transpose()?;
     let jws = jose::sign(&key, TYP_ENROLMENT, &request.to_payload())
         .map_err(|error| AgentError::Key(error.to_string()))?;
     let client = client(server)?;

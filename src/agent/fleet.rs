@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 
 use super::enrol::{self, Enrolled};
 use super::enrolments::{Enrolment, EnrolmentStore};
+use super::machine::MachineIdentity;
 use super::{AgentError, platform};
 use crate::card::protocol::{WebOrigin, WorkstationState};
 use crate::clock::Clock;
@@ -41,7 +42,7 @@ pub fn read_token(path: &Path) -> Result<Zeroizing<String>, AgentError> {
 }
 
 /// Makes sure that the computer called `host_name` is enrolled with `server`, by the site token `code` where it is not or
-/// will soon be no longer. Keeps in `store` what came of it.
+/// will soon be no longer, with the machine certificate where there is one. Keeps in `store` what came of it.
 ///
 /// # Errors
 /// As [`enrol::enrol`] and [`EnrolmentStore::add`]. What was enrolled before stays.
@@ -50,6 +51,7 @@ pub async fn keep(
     host_name: &str,
     server: &WebOrigin,
     code: &str,
+    machine: Option<&MachineIdentity>,
     clock: &dyn Clock,
 ) -> Result<Kept, AgentError> {
     let known = store.read()?.into_iter().find(|known| known.origin == *server);
@@ -59,7 +61,7 @@ pub async fn keep(
             return Ok(Kept::Known(known));
         }
     }
-    let enrolled = enrol::enrol_as(host_name, server, code, clock).await?;
+    let enrolled = enrol::enrol_as(host_name, server, code, machine, clock).await?;
     store.add(&enrolled.enrolment)?;
     Ok(Kept::Enrolled(enrolled))
 }

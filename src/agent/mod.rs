@@ -17,6 +17,7 @@ pub mod exchange;
 pub mod fleet;
 mod handlers;
 pub mod listener;
+pub mod machine;
 mod pages;
 pub mod pin;
 pub mod platform;
@@ -200,6 +201,14 @@ pub enum AgentError {
         /// The file or folder.
         path: PathBuf,
     },
+    /// The file of the machine certificate, or of its key, cannot be used.
+    #[error("the machine certificate of this computer cannot be used: {path}: {detail}")]
+    MachineFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        detail: String,
+    },
     /// The site token can be read by everybody, or cannot be read.
     #[error("the site token {}: {detail}", path.display())]
     TokenFile {
@@ -296,6 +305,7 @@ impl AgentError {
             Self::StateNotPrivate { .. } => "AGENT-035",
             Self::SystemStateNotProtected { .. } => "AGENT-052",
             Self::TokenFile { .. } => "AGENT-053",
+            Self::MachineFile { .. } => "AGENT-058",
             Self::Settings { .. } => "AGENT-036",
             Self::SettingsNotProtected { .. } => "AGENT-037",
             Self::PageWithSeveralUsers => "AGENT-038",

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::AgentError;
+use super::machine::MachineIdentity;
 use super::pin::PinSetting;
 use super::platform;
 use crate::card::protocol::WebOrigin;
@@ -35,6 +36,10 @@ pub struct ManagedSettings {
     pub several_users: bool,
     /// The file of the site token by which this computer enrols itself with the one server of `servers`.
     pub token_file: Option<PathBuf>,
+    /// The file of this computer's machine certificate, which is shown when it enrols itself.
+    pub machine_certificate_file: Option<PathBuf>,
+    /// The file of its private key.
+    pub machine_key_file: Option<PathBuf>,
 }
 
 impl ManagedSettings {
@@ -67,10 +72,24 @@ impl ManagedSettings {
         if settings.token_file.is_some() && settings.servers.len() != 1 {
             return Err(Fault::Toml("token_file is for the one server that `servers` lists".to_owned()));
         }
+        if settings.machine_certificate_file.is_some() != settings.machine_key_file.is_some() {
+            return Err(Fault::Toml("machine_certificate_file and machine_key_file go together".to_owned()));
+        }
         if settings.several_users && settings.pin_entry == Some(PinSetting::Page) {
             return Err(Fault::PageWithSeveralUsers);
         }
         Ok(settings)
+    }
+
+    /// The machine certificate of this computer, where the file names one.
+    ///
+    /// # Errors
+    /// [`AgentError::MachineFile`].
+    pub fn machine(&self) -> Result<Option<MachineIdentity>, AgentError> {
+        match (&self.machine_certificate_file, &self.machine_key_file) {
+            (Some(certificate), Some(key)) => MachineIdentity::read(certificate, key).map(Some),
+            _ => Ok(None),
+        }
     }
 
     /// Whether a server counts.
@@ -141,6 +160,8 @@ mod tests {
         assert!(ManagedSettings::parse("token_file = \"/etc/sceau/site-token\"").is_err());
         let one = "servers = [\"https://sceau.chu.example\"]\ntoken_file = \"/etc/sceau/site-token\"";
         assert!(ManagedSettings::parse(one).unwrap().token_file.is_some());
+        let half = "machine_certificate_file = \"/etc/ssl/machine.pem\"";
+        assert!(ManagedSettings::parse(half).is_err(), "a certificate without its key proves nothing");
     }
 
     #[test]

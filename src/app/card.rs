@@ -8,6 +8,7 @@ use futures_util::FutureExt as _;
 use super::StartError;
 use crate::audit::Trail;
 use crate::card::login::{CardLogin, Parts};
+use crate::card::machine::MachineAuthority;
 use crate::card::protocol::{AGENT_PORT, AgentVersion, WebOrigin};
 use crate::card::revocation::Sources;
 use crate::card::tls_login::CertificateLogin;
@@ -53,6 +54,13 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         Some(anchors) => Some(Arc::new(verifier(&config.card, anchors, clock.now())?)),
         None => None,
     };
+    let machines = match &config.workstations.machine_certificates {
+        Some(machines) => {
+            let (anchors, lists) = (&machines.anchors_dir, machines.crl_dir.as_deref());
+            Some(Arc::new(MachineAuthority::open(anchors, lists, clock.now())?))
+        }
+        None => None,
+    };
     // The configuration has looked at its form.
     let minimum_agent = config.card.minimum_agent_version.as_deref();
     let minimum_agent = minimum_agent.and_then(|version| AgentVersion::parse(version).ok());
@@ -72,6 +80,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         agent_port: AGENT_PORT,
         minimum_agent: Some(minimum_agent.unwrap_or(AgentVersion::this().one_behind())),
         verifier,
+        machines,
         certificate: config.card.tls.as_ref().map(|tls| CertificateLogin {
             host: tls.url.clone(),
             acr: level(tls.acr),

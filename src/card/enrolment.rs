@@ -33,8 +33,10 @@ use crate::store::audit::NewRow;
 use crate::store::workstation::{Invite, Workstation, invite_place};
 use crate::store::{Db, StoreError};
 
-/// The longest enrolment that is read.
+/// The longest message of a workstation that is read.
 pub(super) const MAX_LEN: usize = 8 * 1024;
+/// The longest request to enrol: it may bring a certificate, wrapped three times.
+const MAX_ENROLMENT_LEN: usize = 16 * 1024;
 
 /// Why a workstation is not invited or not enrolled.
 #[derive(Debug, thiserror::Error)]
@@ -288,14 +290,17 @@ impl CardLogin {
 
     async fn enrol(&self, body: &[u8], caller: &Caller) -> Result<String, EnrolmentRefusal> {
         let malformed = |what: &str| EnrolmentRefusal::Malformed(ProtocolError::Malformed(what.to_owned()));
-        if body.len() > MAX_LEN {
+        if body.len() > MAX_ENROLMENT_LEN {
             return Err(malformed("too long"));
         }
         let Envelope { jws } = serde_json::from_slice(body).map_err(|_| malformed("not JSON with a JWS"))?;
         let payload = jose::unverified_payload(&jws).ok_or_else(|| malformed("not a JWS"))?;
         let request = EnrolmentRequest::from_payload(&payload).map_err(EnrolmentRefusal::Malformed)?;
-        let expected =
-            Expected { typ: Some(TYP_ENROLMENT), algorithms: &[Algorithm::Es256], max_len: MAX_LEN };
+        let expected = Expected {
+            typ: Some(TYP_ENROLMENT),
+            algorithms: &[Algorithm::Es256],
+            max_len: MAX_ENROLMENT_LEN,
+        };
         jose::verify_payload(&jws, expected, |kid| (kid == Some(request.key.kid())).then_some(&request.key))
             .map_err(EnrolmentRefusal::Signature)?;
         if request.audience != self.parts.front {

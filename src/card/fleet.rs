@@ -17,6 +17,7 @@ use zeroize::Zeroizing;
 
 use super::enrolment::{EnrolmentRefusal, lookup_hash, thumbprint};
 use super::login::CardLogin;
+use super::machine::{Machine, MachineRefusal};
 use super::protocol::{CLOCK_TOLERANCE, EnrolmentRequest, Invitation, TYP_ENROLLED};
 use crate::audit::{Caller, Event};
 use crate::clock::Time;
@@ -29,6 +30,9 @@ use crate::store::Db;
 use crate::store::audit::NewRow;
 use crate::store::site_token::{Admission, SiteToken};
 use crate::store::workstation::Workstation;
+
+/// How far a request may be dated ahead: until then it would bar its host name, since an older one does not replace it.
+const AHEAD: TimeDelta = TimeDelta::seconds(60);
 
 /// What a site token allows.
 #[derive(Debug, Clone)]
@@ -47,6 +51,10 @@ pub struct Limits {
     pub good_for: Option<TimeDelta>,
     /// Whether an administrator has to approve each workstation, and each new key of one.
     pub needs_approval: bool,
+    /// Whether a workstation has to prove itself with a machine certificate besides.
+    pub machine_certificate: bool,
+    /// Whether several people use the workstations in turn.
+    pub shared: bool,
 }
 
 /// Makes a site token. Yields its name and the text to put into the file of the fleet. `event` says who made it.
@@ -76,6 +84,8 @@ pub async fn create(
         places: limits.places.into(),
         networks: limits.networks.clone(),
         needs_approval: limits.needs_approval,
+        machine_certificate: limits.machine_certificate,
+        shared: limits.shared,
         good_for: limits.good_for.map(|good_for| good_for.num_seconds()),
         created_at: now,
         expires_at: limits.until,
@@ -105,7 +115,7 @@ pub struct SiteTokenRefusal {
 }
 
 /// See [`SiteTokenRefusal`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Cause {
     /// An administrator revoked it.
     #[error("the site token was revoked")]
@@ -125,13 +135,17 @@ pub enum Cause {
     /// An older request than the last, the same once more, or another at the same moment.
     #[error("another request of this host came before")]
     Overtaken,
+    /// It has to prove itself with a machine certificate, and does not.
+    #[error(transparent)]
+    Machine(#[from] MachineRefusal),
 }
 
 impl SiteTokenRefusal {
     /// The stable code of `docs/errors.md`.
     #[must_use]
     pub fn code(&self) -> &'static str {
-        match self.cause {
+        match &self.cause {
+            Cause::Machine(refusal) => refusal.code(),
             Cause::Revoked => "WS-020",
             Cause::Expired => "WS-021",
             Cause::Network => "WS-022",
@@ -192,9 +206,16 @@ impl CardLogin {
             return Err(refused(Cause::Network).into());
         }
         // An invitation is used up by the first who comes; here a message that somebody kept must not count later.
-        if (now - request.issued_at).abs() > CLOCK_TOLERANCE {
+        if (now - request.issued_at).abs() > CLOCK_TOLERANCE || request.issued_at > now + AHEAD {
             return Err(EnrolmentRefusal::Clock);
         }
+        let machine = if row.machine_certificate {
+            Some(self.machine(request).map_err(|refusal| refused(refusal.into()))?)
+        } else {
+            None
+        };
+        // A certificate names the computer in full; without one, its name is only claimed.
+        let host = machine.as_ref().map_or(host.clone(), |machine| machine.host.clone());
         let former = store::site_token::place_of(&self.parts.db, row.id, &host).await?;
         if former.as_ref().is_some_and(|former| former.revoked_at.is_some()) {
             return Err(refused(Cause::Barred).into());
@@ -219,17 +240,18 @@ impl CardLogin {
             site_token_id: Some(row.id),
             asked_at: Some(request.issued_at),
             good_until: row.good_for.map(|seconds| second(now) + TimeDelta::seconds(seconds)),
-            shared: former.as_ref().is_some_and(|former| former.shared),
+            shared: former.as_ref().map_or(row.shared, |former| former.shared),
             channel_since: former.as_ref().and_then(|former| former.channel_since),
         };
         let keys = self.parts.keys.keys().await;
         let grant = self.grant(&keys, &workstation, Some(token.key.public().clone()))?;
         let answer = jose::sign(&token.key, TYP_ENROLLED, &grant.to_payload())?;
         let event = self.enrolled(&workstation, caller).enrolment(&row.id.to_string());
-        let event = match &former {
-            Some(_) => event.note(&format!("{}, again: its former key is forgotten", workstation.name)),
-            None => event,
-        };
+        let again = if former.is_some() { ", again: its former key is forgotten" } else { "" };
+        let proof = machine.map_or_else(String::new, |machine| {
+            format!(", machine certificate {} of {}", machine.fingerprint, machine.host)
+        });
+        let event = event.note(&format!("{}{again}{proof}", workstation.name));
         let event = NewRow::from(&event);
         match store::site_token::admit(&self.parts.db, &workstation, former.as_ref(), &event, now).await? {
             Admission::Done => Ok(answer),
@@ -237,6 +259,13 @@ impl CardLogin {
             Admission::Full => Err(refused(Cause::Full).into()),
             Admission::Overtaken => Err(refused(Cause::Overtaken).into()),
         }
+    }
+}
+
+impl CardLogin {
+    fn machine(&self, request: &EnrolmentRequest) -> Result<Machine, MachineRefusal> {
+        let authority = self.parts.machines.as_ref().ok_or(MachineRefusal::NotConfigured)?;
+        authority.verify(request, self.verifier(), self.now())
     }
 }
 

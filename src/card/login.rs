@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 
+use super::machine::MachineAuthority;
 use super::protocol::{
     AgentVersion, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
     REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
@@ -60,6 +61,8 @@ pub struct Parts {
     pub minimum_agent: Option<AgentVersion>,
     /// Judges cards; none where no authority is installed.
     pub verifier: Option<Arc<CardVerifier>>,
+    /// Judges machine certificates of workstations that enrol; none where it is not configured.
+    pub machines: Option<Arc<MachineAuthority>>,
     /// The way by the certificate of a TLS handshake, where it is configured.
     pub certificate: Option<CertificateLogin>,
     /// How long sessions are good for, and what the card's leaving does.
@@ -100,6 +103,9 @@ impl CardLogin {
     /// # Errors
     /// [`AnchorsError`]; what was in use stays in use then.
     pub fn reload(&self, now: Time) -> Result<(), AnchorsError> {
+        if let Some(machines) = &self.parts.machines {
+            machines.reload(now)?;
+        }
         self.parts.verifier.as_ref().map_or(Ok(()), |verifier| verifier.reload(now))
     }
 

@@ -26,6 +26,7 @@ pub mod fleet;
 pub mod identity;
 #[cfg(feature = "server")]
 pub mod login;
+pub mod machine;
 pub mod proof;
 pub mod protocol;
 #[cfg(feature = "server")]

@@ -204,10 +204,9 @@ impl CardVerifier {
         if current.lists.refresh(now) {
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
-        let anchors = Anchors::load(&self.anchors_dir)?;
-        if anchors.installed() != current.anchors.installed() {
-            tracing::info!(authorities = anchors.installed().len(), "installed authorities have changed");
-            let trust = Trust::load(&self.anchors_dir, self.crl_dir.as_deref(), now)?;
+        if let Some(trust) =
+            current.with_other_authorities(&self.anchors_dir, self.crl_dir.as_deref(), now)?
+        {
             *self.trust.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(trust);
             self.changes.fetch_add(1, Ordering::AcqRel);
         }
@@ -312,7 +311,22 @@ impl CardVerifier {
 }
 
 impl Trust {
-    fn load(anchors_dir: &Path, crl_dir: Option<&Path>, now: Time) -> Result<Self, AnchorsError> {
+    /// Both directories anew, where other authorities stand in the first than before.
+    pub(super) fn with_other_authorities(
+        &self,
+        anchors_dir: &Path,
+        crl_dir: Option<&Path>,
+        now: Time,
+    ) -> Result<Option<Self>, AnchorsError> {
+        let anchors = Anchors::load(anchors_dir)?;
+        if anchors.installed() == self.anchors.installed() {
+            return Ok(None);
+        }
+        tracing::info!(authorities = anchors.installed().len(), "installed authorities have changed");
+        Self::load(anchors_dir, crl_dir, now).map(Some)
+    }
+
+    pub(super) fn load(anchors_dir: &Path, crl_dir: Option<&Path>, now: Time) -> Result<Self, AnchorsError> {
         let anchors = Anchors::load(anchors_dir)?;
         let lists = match crl_dir {
             Some(dir) => CrlSet::load(dir, &anchors, now),

@@ -24,6 +24,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod workstations;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -42,6 +43,7 @@ pub use reader::{Fault, FaultKind};
 pub use server::Server;
 pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;
+pub use workstations::{MachineCertificates, Workstations};
 
 use reader::Document;
 
@@ -64,6 +66,8 @@ pub struct Config {
     pub database: Database,
     /// Which cards are accepted.
     pub card: Card,
+    /// How computers prove that they are the hospital's.
+    pub workstations: Workstations,
     /// How long a sign-in lasts.
     pub session: Session,
     /// The zones in which it differs, by name.
@@ -140,6 +144,7 @@ impl Config {
         let state_dir = server.as_ref().map(|server| server.state_dir.as_path());
         let database = Database::read(&mut document.section("database"), state_dir);
         let card = Card::read(&mut document.section("card"), server.as_ref());
+        let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
         let zones = document.sections_of("zones");
         let zones = zones.into_iter().map(|(name, mut zone)| (name, Zone::read(&mut zone))).collect();
@@ -156,6 +161,7 @@ impl Config {
             tls,
             establishment,
             card,
+            workstations,
             session,
             zones,
             oidc,

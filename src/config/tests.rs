@@ -167,6 +167,18 @@ fn the_contactless_key_cannot_be_let_in_where_certificates_sign_in() {
 }
 
 #[test]
+fn the_authority_of_computers_is_not_that_of_cards() {
+    let machines = "[workstations.machine_certificates]\nanchors_dir = \"/etc/sceau/machines\"\n";
+    let config = parse(&format!("{ISSUER}{machines}")).unwrap();
+    assert!(config.workstations.machine_certificates.is_some_and(|machines| machines.crl_dir.is_none()));
+    let same = format!("{ISSUER}[card]\nanchors_dir = \"/etc/sceau/machines\"\n{machines}");
+    let [fault] = faults(&same).try_into().unwrap();
+    assert!(fault.contains("must not be card.anchors_dir"), "{fault}");
+    let [fault] = faults(&format!("{ISSUER}[workstations.machine_certificates]\n")).try_into().unwrap();
+    assert!(fault.contains("anchors_dir must be there"), "{fault}");
+}
+
+#[test]
 fn tls_needs_both_files() {
     let [fault] = faults(&format!("{ISSUER}[tls]\ncertificate_file = \"server.pem\"\n")).try_into().unwrap();
     assert!(fault.contains("tls.key_file is missing"), "{fault}");

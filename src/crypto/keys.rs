@@ -93,6 +93,15 @@ impl SigningKey {
         Self::from_private(PKey::private_key_from_pkcs8(der)?)
     }
 
+    /// Reads a key file as other programs write it: PEM (PKCS#8, PKCS#1 or SEC 1), not encrypted.
+    ///
+    /// # Errors
+    /// [`KeyError`], where it is no such key, or a passphrase protects it.
+    pub fn from_pem(pem: &[u8]) -> Result<Self, KeyError> {
+        // Nobody is asked for a passphrase: this runs where no person is.
+        Self::from_private(PKey::private_key_from_pem_callback(pem, |_| Ok(0))?)
+    }
+
     fn from_private(private: PKey<Private>) -> Result<Self, KeyError> {
         let public = VerifyingKey::from_spki(&private.public_key_to_der()?)?;
         let der = Zeroizing::new(private.private_key_to_pkcs8()?);

@@ -35,6 +35,7 @@ migrations! {
     30 "0030_offered_certificate";
     35 "0035_agent_notices";
     49 "0049_revoked_certificates";
+    50 "0050_machine_certificates";
     63 "0063_client_metadata";
 }
 

@@ -33,6 +33,10 @@ pub struct SiteToken {
     pub networks: Vec<IpNet>,
     /// Whether an administrator has to approve each workstation.
     pub needs_approval: bool,
+    /// Whether a workstation has to prove itself with a machine certificate besides.
+    pub machine_certificate: bool,
+    /// Whether several people use the workstations in turn.
+    pub shared: bool,
     /// For how many seconds a workstation is good; none: until it is revoked.
     pub good_for: Option<i64>,
     /// When it was made.
@@ -61,8 +65,8 @@ impl std::fmt::Debug for SiteToken {
 
 macro_rules! columns {
     () => {
-        "id, secret_hash, sealed, site, zone, places, networks, needs_approval, good_for, created_at, expires_at, \
-         revoked_at, last_used_at"
+        "id, secret_hash, sealed, site, zone, places, networks, needs_approval, machine_certificate, shared, good_for, \
+         created_at, expires_at, revoked_at, last_used_at"
     };
 }
 
@@ -82,8 +86,8 @@ pub async fn add(db: &Db, new: &SiteToken, event: &NewRow) -> Result<(), StoreEr
     write!(db, c => {
         sqlx::query(
             "INSERT INTO site_token (id, secret_hash, sealed, site, zone, places, networks, needs_approval, good_for,
-               created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)",
+               created_at, expires_at, machine_certificate, shared)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)",
         )
         .bind(new.id)
         .bind(new.secret_hash.clone())
@@ -96,6 +100,8 @@ pub async fn add(db: &Db, new: &SiteToken, event: &NewRow) -> Result<(), StoreEr
         .bind(new.good_for)
         .bind(new.created_at)
         .bind(new.expires_at)
+        .bind(new.machine_certificate)
+        .bind(new.shared)
         .execute(&mut *c)
         .await?;
         record!(c, *event);
@@ -336,6 +342,8 @@ mod tests {
                 places,
                 networks: vec!["10.1.0.0/16".parse().unwrap()],
                 needs_approval: false,
+                machine_certificate: true,
+                shared: true,
                 good_for,
                 created_at: clock.now(),
                 expires_at: clock.now() + TimeDelta::days(30),
@@ -409,6 +417,7 @@ mod tests {
             assert_eq!(fleet.admit("vdi-2", "d").await, Admission::Full);
             let token = by_hash(&fleet.db, &[1; 32]).await.unwrap().unwrap();
             assert_eq!((token.networks, token.last_used_at), (fleet.token.networks, Some(last.created_at)));
+            assert!(token.machine_certificate && token.shared);
         })
         .await;
     }

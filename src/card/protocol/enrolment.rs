@@ -31,6 +31,8 @@ pub struct EnrolmentRequest {
     pub agent_version: AgentVersion,
     /// [`super::Invitation::prove`] over this key and this server.
     pub secret_proof: [u8; 32],
+    /// A signed [`super::MachineProof`], where the computer has a machine certificate to show.
+    pub machine_proof: Option<String>,
     /// When it was made, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -45,6 +47,9 @@ struct RequestWire {
     host_name: String,
     agent_version: AgentVersion,
     secret_proof: String,
+    // A server that is one version behind does not know it, and asks nobody for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    machine_proof: Option<String>,
     iat: i64,
 }
 
@@ -61,6 +66,7 @@ impl EnrolmentRequest {
             host_name: wire.host_name,
             agent_version: wire.agent_version,
             secret_proof: fixed_bytes("secret_proof", &wire.secret_proof)?,
+            machine_proof: wire.machine_proof,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -76,6 +82,7 @@ impl EnrolmentRequest {
             host_name: self.host_name.clone(),
             agent_version: self.agent_version,
             secret_proof: base64url::encode(self.secret_proof),
+            machine_proof: self.machine_proof.clone(),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -374,6 +381,7 @@ mod tests {
             host_name: "poste-12".into(),
             agent_version: AgentVersion::this(),
             secret_proof: [9; 32],
+            machine_proof: None,
             issued_at: Time::from_timestamp(1_795_262_400, 0).unwrap(),
         };
         let payload = request.to_payload();

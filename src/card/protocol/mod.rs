@@ -11,6 +11,7 @@ mod answer;
 mod channel;
 mod enrolment;
 mod invitation;
+mod machine;
 mod notice;
 mod origin;
 mod request;
@@ -30,6 +31,7 @@ pub use enrolment::{
     EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, check_workstation_name,
 };
 pub use invitation::{Invitation, InvitationKind};
+pub use machine::MachineProof;
 pub use notice::{AgentNotice, NoticeCode};
 pub use origin::WebOrigin;
 pub use request::{CardRequest, Challenge};
@@ -51,6 +53,8 @@ pub const TYP_CARD_REQUEST: &str = "sceau-card-request+jwt";
 pub const TYP_CARD_ANSWER: &str = "sceau-card-answer+jwt";
 /// `typ` of the request by which a workstation enrols.
 pub const TYP_ENROLMENT: &str = "sceau-enrolment+jwt";
+/// `typ` of a [`MachineProof`].
+pub const TYP_MACHINE_PROOF: &str = "sceau-machine-proof+jwt";
 /// `typ` of what the server answers to an enrolment.
 pub const TYP_ENROLLED: &str = "sceau-enrolled+jwt";
 /// `typ` of what an agent tells by itself.

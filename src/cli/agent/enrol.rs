@@ -12,6 +12,7 @@ use super::{Failure, runtime};
 use crate::agent::enrol::Enrolled;
 use crate::agent::enrolments::{EnrolmentStore, SYSTEM_DIR};
 use crate::agent::fleet::{self, Kept};
+use crate::agent::machine::MachineIdentity;
 use crate::agent::settings::{MANAGED_FILE, ManagedSettings};
 use crate::agent::{AgentError, default_state_dir, enrol, platform};
 use crate::card::protocol::{WebOrigin, WorkstationState};
@@ -60,7 +61,8 @@ impl Enrol {
                     self.config.display()
                 )));
             };
-            return by_token(&EnrolmentStore::system(&self.system_dir)?, &host_name, server, token);
+            let machine = managed.machine()?;
+            return by_token(&EnrolmentStore::system(&self.system_dir)?, &host_name, server, token, machine);
         };
         let server = WebOrigin::of_address(server).map_err(|error| Failure::plain(error.to_string()))?;
         if !managed.allows(&server) {
@@ -72,13 +74,14 @@ impl Enrol {
             EnrolmentStore::open(&self.state_dir.unwrap_or_else(default_state_dir))?
         };
         if let Some(token) = &self.token_file {
-            return by_token(&store, &host_name, &server, token);
+            return by_token(&store, &host_name, &server, token, managed.machine()?);
         }
         let code = match self.code {
             Some(code) => Zeroizing::new(code),
             None => ask_code().map_err(|error| Failure::plain(error.to_string()))?,
         };
-        let enrolled = runtime()?.block_on(enrol::enrol_as(&host_name, &server, &code, &SystemClock))?;
+        let enrolled =
+            runtime()?.block_on(enrol::enrol_as(&host_name, &server, &code, None, &SystemClock))?;
         store.add(&enrolled.enrolment)?;
         say(&enrolled);
         Ok(ExitCode::SUCCESS)
@@ -91,9 +94,10 @@ fn by_token(
     host_name: &str,
     server: &WebOrigin,
     token: &Path,
+    machine: Option<MachineIdentity>,
 ) -> Result<ExitCode, Failure> {
     let code = fleet::read_token(token)?;
-    match runtime()?.block_on(fleet::keep(store, host_name, server, &code, &SystemClock))? {
+    match runtime()?.block_on(fleet::keep(store, host_name, server, &code, machine.as_ref(), &SystemClock))? {
         Kept::Known(known) => {
             println!("Already enrolled with {} ({server}) as {}.", known.display_name, known.workstation);
             say_pending(known.state, known.workstation);

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::Failure;
 use crate::app;
+use crate::card::machine::MachineAuthority;
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Database, Fallback};
@@ -33,6 +34,12 @@ impl Check {
             faults.push(format!("{error} ({})", error.code()));
         }
         faults.extend(cards(&config));
+        if let Some(machines) = &config.workstations.machine_certificates {
+            let (anchors, lists) = (&machines.anchors_dir, machines.crl_dir.as_deref());
+            if let Err(error) = MachineAuthority::open(anchors, lists, SystemClock.now()) {
+                faults.push(format!("{error} ({})", error.code()));
+            }
+        }
         if let Err(error) = app::Certificates::read(&config) {
             faults.push(format!("{error} ({})", error.code()));
         }

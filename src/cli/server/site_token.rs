@@ -66,6 +66,13 @@ pub(super) struct Create {
     /// Ask for an administrator's approval of each workstation, and of each new key of one.
     #[arg(long)]
     needs_approval: bool,
+    /// Ask for a machine certificate besides, of the authority in `[workstations.machine_certificates]` and in the name of
+    /// the very computer: the token alone then enrols nobody.
+    #[arg(long)]
+    machine_certificate: bool,
+    /// Several people use the workstations in turn, as with `workstation invite --shared`.
+    #[arg(long)]
+    shared: bool,
     /// Write the token to a new file, readable by its owner only, instead of showing it.
     #[arg(long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -84,6 +91,12 @@ impl TokenCommand {
 impl Create {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let seal = SealKey::read(&context.config.server.seal_key_path())?;
+        if self.machine_certificate && context.config.workstations.machine_certificates.is_none() {
+            return Err(Failure::new(
+                "WS-041",
+                "--machine-certificate needs [workstations.machine_certificates] in the configuration",
+            ));
+        }
         let now = context.clock.now();
         let until = self.until.at(now);
         if until <= now || until > now + TimeDelta::days(732) {
@@ -97,6 +110,8 @@ impl Create {
             until,
             good_for: self.good_for_hours.map(|hours| TimeDelta::hours(hours.into())),
             needs_approval: self.needs_approval,
+            machine_certificate: self.machine_certificate,
+            shared: self.shared,
         };
         // Before there is a token: one that cannot be written down would be good, and nobody's.
         let faulty = |path: &Path, error: io::Error| Failure::plain(format!("{}: {error}", path.display()));
@@ -141,7 +156,7 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
         println!("There is no site token: sceau workstation token create");
         return Ok(());
     }
-    let headings = ["ID", "STATE", "SITE", "ZONE", "TAKEN", "UNTIL", "NETWORKS", "LAST USED"];
+    let headings = ["ID", "STATE", "SITE", "ZONE", "PROOF", "TAKEN", "UNTIL", "NETWORKS", "LAST USED"];
     written(table(&headings, listed.iter().map(Listed::row)))
 }
 
@@ -177,6 +192,8 @@ struct Listed<'a> {
     taken: i64,
     networks: &'a [IpNet],
     needs_approval: bool,
+    machine_certificate: bool,
+    shared: bool,
     good_for_hours: Option<i64>,
     created_at: Time,
     expires_at: Time,
@@ -199,6 +216,8 @@ impl<'a> Listed<'a> {
             taken,
             networks: &token.networks,
             needs_approval: token.needs_approval,
+            machine_certificate: token.machine_certificate,
+            shared: token.shared,
             good_for_hours: token.good_for.map(|seconds| seconds / 3600),
             created_at: token.created_at,
             expires_at: token.expires_at,
@@ -215,6 +234,7 @@ impl<'a> Listed<'a> {
             self.state.to_owned(),
             cell(self.site),
             cell(self.zone),
+            if self.machine_certificate { "certificate" } else { "token" }.to_owned(),
             format!("{}/{}", self.taken, self.places),
             minute(self.expires_at),
             if networks.is_empty() { "any".to_owned() } else { networks },

@@ -117,7 +117,11 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
     let all = store::workstation::all(&context.db).await?;
     let now = context.clock.now();
     let oldest = oldest_served(context);
-    let listed: Vec<_> = all.iter().map(|workstation| Listed::of(workstation, oldest, now)).collect();
+    let tokens = store::site_token::all(&context.db, now).await?;
+    let certified = tokens.iter().filter(|(token, _)| token.machine_certificate).map(|(token, _)| token.id);
+    let certified: Vec<_> = certified.collect();
+    let listed: Vec<_> =
+        all.iter().map(|workstation| Listed::of(workstation, &certified, oldest, now)).collect();
     if json {
         let text =
             serde_json::to_string_pretty(&listed).map_err(|error| Failure::plain(error.to_string()))?;
@@ -128,7 +132,7 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let rows = listed.iter().map(Listed::row);
-    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "USE", "AGENT", "LAST ANSWER"], rows))
+    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "USE", "CAME BY", "AGENT", "LAST ANSWER"], rows))
 }
 
 /// The oldest agent that this installation serves.
@@ -164,6 +168,8 @@ struct Listed<'a> {
     agent_version: &'a str,
     /// Whether an agent of that version is served, see `card.minimum_agent_version`.
     agent_served: bool,
+    /// `invitation`, `site-token`, or `machine-certificate` (with a site token that asks for one).
+    came_by: &'static str,
     site_token: Option<SiteTokenId>,
     created_at: Time,
     last_seen_at: Option<Time>,
@@ -172,7 +178,7 @@ struct Listed<'a> {
 }
 
 impl<'a> Listed<'a> {
-    fn of(workstation: &'a Workstation, oldest: AgentVersion, now: Time) -> Self {
+    fn of(workstation: &'a Workstation, certified: &[SiteTokenId], oldest: AgentVersion, now: Time) -> Self {
         let version = AgentVersion::parse(&workstation.agent_version).ok();
         Self {
             id: workstation.id,
@@ -184,6 +190,11 @@ impl<'a> Listed<'a> {
             shared: workstation.shared,
             agent_version: &workstation.agent_version,
             agent_served: version.is_some_and(|version| version >= oldest),
+            came_by: match workstation.site_token_id {
+                None => "invitation",
+                Some(token) if certified.contains(&token) => "machine-certificate",
+                Some(_) => "site-token",
+            },
             site_token: workstation.site_token_id,
             created_at: workstation.created_at,
             last_seen_at: workstation.last_seen_at,
@@ -202,6 +213,7 @@ impl<'a> Listed<'a> {
             cell(self.site),
             cell(self.zone),
             if self.shared { "shared" } else { "" }.to_owned(),
+            self.came_by.to_owned(),
             format!("{}{agent}", cell(self.agent_version)),
             seen.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
         ]

@@ -13,6 +13,7 @@ use openssl::hash::MessageDigest;
 use openssl::nid::Nid;
 use openssl::x509::X509;
 
+use super::crl::issuer_id;
 use super::ocsp::Question;
 use super::signature::check_key;
 
@@ -136,6 +137,15 @@ impl Anchors {
     pub fn questions(&self, serial: &[u8]) -> Vec<(String, Question)> {
         let ask = |issuer: &X509| Some((common_name(issuer), Question::new(issuer, serial).ok()?));
         self.intermediates.iter().filter_map(ask).collect()
+    }
+
+    /// Whether an authority of this name and key is installed.
+    pub(super) fn holds(&self, authority: &X509) -> bool {
+        let Ok(id) = issuer_id(authority) else { return true };
+        self.roots
+            .iter()
+            .chain(&self.intermediates)
+            .any(|known| issuer_id(known).is_ok_and(|known| known == id))
     }
 
     fn add(&mut self, certificate: X509) -> Result<(), String> {

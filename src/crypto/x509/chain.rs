@@ -88,6 +88,12 @@ impl VerifiedPath {
         self.issuer().map_or_else(|| Err(ErrorStack::get()), issuer_id)
     }
 
+    /// Whether one of the authorities on the way is among those that issue something else.
+    #[must_use]
+    pub fn passes(&self, others: &Anchors) -> bool {
+        self.authorities.iter().any(|authority| others.holds(authority))
+    }
+
     /// Common names from the issuer up to the root.
     #[must_use]
     pub fn authorities(&self) -> Vec<String> {

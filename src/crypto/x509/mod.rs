@@ -14,6 +14,7 @@ pub mod chain;
 pub mod crl;
 #[cfg(feature = "server")]
 mod der;
+pub mod machine;
 #[cfg(feature = "server")]
 pub mod ocsp;
 pub mod profile;

@@ -73,6 +73,7 @@ async fn somebody_who_saw_the_request_but_not_the_code() {
         host_name: "poste-12".into(),
         agent_version: AgentVersion::this(),
         secret_proof: invitation.prove(&hospital.front, &[0; 32]),
+        machine_proof: None,
         issued_at: hospital.clock.now(),
     };
     assert_eq!(send(&request, &own_key).await, "WS-007", "a proof for another key");

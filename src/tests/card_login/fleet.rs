@@ -18,7 +18,7 @@ use crate::ids::SiteTokenId;
 use crate::web::proxy::ClientAddress;
 
 impl Hospital {
-    fn limits(&self) -> Limits {
+    pub(super) fn limits(&self) -> Limits {
         Limits {
             site: "Site principal".into(),
             zone: "soins".into(),
@@ -27,10 +27,12 @@ impl Hospital {
             until: self.clock.now() + TimeDelta::days(30),
             good_for: None,
             needs_approval: false,
+            machine_certificate: false,
+            shared: false,
         }
     }
 
-    async fn token(&self, limits: &Limits) -> (SiteTokenId, String) {
+    pub(super) async fn token(&self, limits: &Limits) -> (SiteTokenId, String) {
         let event = self.trail.event(Kind::SiteTokenCreated).actor("test");
         let now = self.clock.now();
         let (id, code) =
@@ -39,8 +41,8 @@ impl Hospital {
     }
 
     /// The server's code where it refuses the host, and nothing where it takes it.
-    async fn try_enrol(&self, host: &str, code: &str) -> String {
-        match enrol::enrol_as(host, &self.front, code, &self.clock).await {
+    pub(super) async fn try_enrol(&self, host: &str, code: &str) -> String {
+        match enrol::enrol_as(host, &self.front, code, None, &self.clock).await {
             Ok(_) => String::new(),
             Err(AgentError::Refused { code, .. }) => code,
             Err(error) => panic!("{error}"),
@@ -59,13 +61,14 @@ impl Hospital {
             host_name: host.into(),
             agent_version: AgentVersion::this(),
             secret_proof: invitation.prove(&self.front, &thumbprint),
+            machine_proof: None,
             issued_at: self.clock.now(),
         };
         (jose::sign(&key, TYP_ENROLMENT, &request.to_payload()).unwrap(), key)
     }
 
     /// The server's code for a request that comes from `address`.
-    async fn post(&self, jws: &str, address: &str) -> String {
+    pub(super) async fn post(&self, jws: &str, address: &str) -> String {
         let address: IpAddr = address.parse().unwrap();
         let router = login::routes(&self.login)
             .merge(login::channel_routes(&self.login))
@@ -78,7 +81,7 @@ impl Hospital {
         said["code"].as_str().unwrap_or_default().to_owned()
     }
 
-    async fn hosts(&self) -> Vec<String> {
+    pub(super) async fn hosts(&self) -> Vec<String> {
         let all = store::workstation::all(&self.db).await.unwrap();
         let mut hosts: Vec<_> = all.into_iter().map(|one| one.host_name).collect();
         hosts.sort_unstable();
@@ -171,10 +174,20 @@ async fn a_request_that_somebody_kept() {
     assert_eq!(hospital.post(&kept, "10.1.1.1").await, "");
     assert_eq!(hospital.post(&kept, "10.1.1.1").await, "WS-025", "once more");
     hospital.clock.advance(TimeDelta::minutes(5));
-    let (newer, newer_key) = hospital.request("vdi-1", &code);
+    let (newer, _) = hospital.request("vdi-1", &code);
     assert_eq!(hospital.post(&newer, "10.1.1.1").await, "");
     assert_eq!(hospital.post(&kept, "10.1.1.1").await, "WS-025", "an old key does not come back");
     let (unused, _) = hospital.request("vdi-2", &code);
+    // Dated ahead, it would bar its host name until then.
+    hospital.clock.advance(TimeDelta::minutes(2));
+    let (ahead, _) = hospital.request("vdi-1", &code);
+    hospital.clock.advance(TimeDelta::minutes(-1) - TimeDelta::seconds(1));
+    assert_eq!(hospital.post(&ahead, "10.1.1.1").await, "WS-009");
+    hospital.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(hospital.post(&ahead, "10.1.1.1").await, "", "a minute is what clocks err");
+    hospital.clock.advance(TimeDelta::minutes(1) + TimeDelta::seconds(1));
+    let (newer, newer_key) = hospital.request("vdi-1", &code);
+    assert_eq!(hospital.post(&newer, "10.1.1.1").await, "");
     hospital.clock.advance(TimeDelta::minutes(11));
     assert_eq!(hospital.post(&unused, "10.1.1.1").await, "WS-009");
     let known = store::workstation::all(&hospital.db).await.unwrap();
@@ -263,7 +276,7 @@ async fn a_computer_keeps_itself_enrolled_and_undoes_nothing() {
     let (_, code) = hospital.token(&limits).await;
     let dir = tempfile::tempdir().unwrap();
     let store = EnrolmentStore::open(&dir.path().join("agent")).unwrap();
-    let turn = async || keep(&store, "vdi-7", &hospital.front, &code, &hospital.clock).await;
+    let turn = async || keep(&store, "vdi-7", &hospital.front, &code, None, &hospital.clock).await;
     assert!(matches!(turn().await.unwrap(), Kept::Enrolled(_)));
     let first = store.read().unwrap().remove(0);
     hospital.clock.advance(TimeDelta::hours(1));

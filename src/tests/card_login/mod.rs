@@ -6,6 +6,7 @@ mod certificate;
 mod clock;
 mod enrolment;
 mod fleet;
+mod machine;
 mod presence;
 mod reports;
 mod revocation;
@@ -144,6 +145,7 @@ impl Hospital {
             agent_port: AGENT_PORT,
             minimum_agent: None,
             verifier: Some(Arc::new(verifier)),
+            machines: None,
             certificate: None,
             policies: Policies::default(),
             site: Site { establishment: "CHU d’Essai".into(), https: false },
