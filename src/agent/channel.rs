@@ -16,17 +16,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::enrolments::{Enrolment, Enrolments};
-use super::platform::UserId;
+use super::name::OwnName;
 use super::presence::{CardWatch, Present, PresentCard};
 use super::{AgentError, AgentOptions, enrol};
 use crate::card::protocol::{
-    AgentVersion, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer, ChannelOpening,
-    ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
+    AgentName, AgentVersion, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer,
+    ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING,
+    TYP_CHANNEL_REPORT,
 };
 use crate::clock::SharedClock;
-use crate::crypto::digest::sha256;
-use crate::crypto::jose::{self, base64url};
-use crate::ids::{ChannelId, Random, SharedRandom, WorkstationId};
+use crate::crypto::jose;
+use crate::ids::{ChannelId, Random, SharedRandom};
 
 /// How often the list of servers is read again: a workstation is enrolled while its agent runs.
 const LOOK: Duration = Duration::from_secs(10);
@@ -41,7 +41,7 @@ const STRANGE_PAUSE: Duration = Duration::from_secs(300);
 pub(super) async fn keep_all(
     options: &AgentOptions,
     store: &Enrolments,
-    user: UserId,
+    name: &OwnName,
     shutdown: &CancellationToken,
 ) {
     let Some(cards) = options.cards.watch() else { return };
@@ -63,7 +63,7 @@ pub(super) async fn keep_all(
             for server in servers {
                 kept.entry(server.key.kid().to_owned()).or_insert_with(|| {
                     let stop = shutdown.child_token();
-                    let channel = Channel::new(server, store.clone(), user, options, &cards);
+                    let channel = Channel::new(server, store.clone(), name, options, &cards);
                     let ends = stop.clone();
                     tasks.spawn(async move { ends.run_until_cancelled(channel.keep()).await });
                     stop
@@ -87,7 +87,7 @@ struct Channel {
     present: watch::Receiver<Present>,
     told: Told,
     /// Which agent of this workstation this is.
-    agent: String,
+    agent: AgentName,
     /// Its connections, made at the first message and made anew after an error.
     client: Option<reqwest::Client>,
     /// How often in a row it failed.
@@ -127,12 +127,12 @@ impl Channel {
     fn new(
         server: Enrolment,
         store: Enrolments,
-        user: UserId,
+        name: &OwnName,
         options: &AgentOptions,
         cards: &CardWatch,
     ) -> Self {
         Self {
-            agent: agent_of(user, server.workstation),
+            agent: name.at(server.workstation),
             server,
             store,
             clock: options.clock.clone(),
@@ -269,13 +269,6 @@ impl Channel {
         })
         .ok()
     }
-}
-
-/// The name of this user's agent among those of the workstation: it stays the same from start to start, and tells no other
-/// server anything.
-fn agent_of(user: UserId, workstation: WorkstationId) -> String {
-    let digest = sha256(format!("sceau agent v1 {workstation} {}", user.0).as_bytes());
-    base64url::encode(digest.get(..16).unwrap_or(&digest))
 }
 
 fn strange(what: &str) -> AgentError {

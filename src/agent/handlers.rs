@@ -17,6 +17,7 @@ use super::card::{CardFault, Remedy, ShownCard};
 use super::checks::{self, Refusal};
 use super::enrolments::{Enrolment, Enrolments};
 use super::exchange::{Exchange, Exchanges};
+use super::name::OwnName;
 use super::pages::{self, Page};
 use super::pin::{PinSetting, TypedPin, WindowError};
 use super::platform::{self, UserId};
@@ -60,6 +61,7 @@ const KEYS_ASKED_EVERY: Duration = Duration::from_secs(6 * 3600);
 pub(super) struct Agent {
     options: AgentOptions,
     store: Enrolments,
+    name: OwnName,
     pin_entry: PinSetting,
     user: UserId,
     own_host: String,
@@ -87,6 +89,7 @@ impl Agent {
     pub(super) fn new(
         options: AgentOptions,
         store: Enrolments,
+        name: OwnName,
         pin_entry: PinSetting,
         user: UserId,
         address: SocketAddr,
@@ -94,6 +97,7 @@ impl Agent {
         Self {
             options,
             store,
+            name,
             pin_entry,
             user,
             own_host: address.to_string(),
@@ -435,6 +439,7 @@ impl Agent {
             agent_version: AgentVersion::this(),
             pin: entry,
             interface: shown.interface,
+            watched_by: Some(self.name.at(server.workstation).hash()),
             issued_at: now,
         };
         let answer = match jose::sign(&server.key, TYP_CARD_ANSWER, &answer.to_payload()) {
@@ -591,7 +596,7 @@ impl Agent {
 
     /// Tells the servers of this workstation what is in its readers, until it ends.
     pub(super) async fn keep_channels(self: Arc<Self>, shutdown: CancellationToken) {
-        channel::keep_all(&self.options, &self.store, self.user, &shutdown).await;
+        channel::keep_all(&self.options, &self.store, &self.name, &shutdown).await;
     }
 }
 

@@ -19,6 +19,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::handlers::Agent;
+use super::name::OwnName;
 use super::pin::PinSetting;
 use super::platform::{self, UserId};
 use super::{AgentError, AgentOptions, switch};
@@ -58,6 +59,8 @@ impl Bound {
         }
         let store = super::enrolments::Enrolments::open(&options.state_dir, &options.system_dir)?;
         let lock = lock(&options.state_dir.join("agent.lock"))?;
+        // Held by one agent at a time, so that nobody else makes one.
+        let name = OwnName::open(&options.state_dir, options.random.as_ref())?;
         let port_failed = |source| AgentError::Port { port: options.port, source };
         let (source, address) = match &options.switch {
             Some(socket) => (Source::Switch(socket.clone()), options.address()),
@@ -76,7 +79,7 @@ impl Bound {
         if servers.is_empty() {
             tracing::warn!("this workstation is not enrolled with any server yet: sceau-agent enrol SERVER");
         }
-        let agent = Arc::new(Agent::new(options, store, pin_entry, user, address));
+        let agent = Arc::new(Agent::new(options, store, name, pin_entry, user, address));
         Ok(Self { source, address, agent, _lock: lock })
     }
 

@@ -18,6 +18,7 @@ pub mod fleet;
 mod handlers;
 pub mod listener;
 pub mod machine;
+mod name;
 mod pages;
 pub mod pin;
 pub mod platform;

@@ -247,6 +247,8 @@ impl Terminal {
             agent_version: AgentVersion::this(),
             pin: entry,
             interface: shown.interface,
+            // No session begins.
+            watched_by: None,
             issued_at: self.clock.now(),
         };
         jose::sign(&server.key, TYP_CARD_ANSWER, &answer.to_payload())

@@ -12,6 +12,7 @@ use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, header};
 
 use super::login::CardLogin;
+use super::protocol::CardAnswer;
 use super::refusal::Refusal;
 use super::verify::VerifiedCard;
 use crate::audit::{Caller, Event, Kind};
@@ -37,6 +38,13 @@ use crate::web::pages::card::{Finish, Outcome};
 /// and this is what it may take to arrive.
 const FIRST_LEASE: TimeDelta = TimeDelta::seconds(10);
 
+/// The agent whose channel watches a card.
+struct Watcher {
+    /// SHA-256 of its name, in hexadecimal; none: an agent of the version before, for which any channel of its workstation
+    /// speaks.
+    agent: Option<String>,
+}
+
 /// A try on its way through the checks. The event learns what is known, so that a refusal says as much as it can.
 pub(super) struct Attempt<'a> {
     pub(super) login: &'a CardLogin,
@@ -48,6 +56,8 @@ pub(super) struct Attempt<'a> {
     transaction: Option<LoginTransaction>,
     /// Where the card was read, where that is known.
     workstation: Option<Workstation>,
+    /// Who watches it there.
+    watcher: Option<Watcher>,
     /// What the relying party asks for beyond the rules of the place.
     demands: Demands,
 }
@@ -61,8 +71,8 @@ impl<'a> Attempt<'a> {
         means: &'static str,
     ) -> Self {
         let event = login.parts.trail.event(Kind::SignIn).caller(caller).means(means, None);
-        let (transaction, workstation, demands) = (None, None, Demands::default());
-        Self { login, headers, caller, means, event, transaction, workstation, demands }
+        let (transaction, workstation, watcher, demands) = (None, None, None, Demands::default());
+        Self { login, headers, caller, means, event, transaction, workstation, watcher, demands }
     }
 
     /// Adds what is known to the event.
@@ -102,8 +112,14 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Notes the workstation that vouches for the card.
-    pub(super) fn read_at(&mut self, workstation: &Workstation) {
+    /// Notes the workstation that vouches for the card, and who watches it there: an agent of a version that keeps a channel,
+    /// whether its first report has come yet or not; also one of a version before where there once was a channel, so that
+    /// blocking the channel does not bring the old ways back.
+    pub(super) fn read_at(&mut self, workstation: &Workstation, answer: &CardAnswer) {
+        let watches = answer.watched_by.is_some()
+            || answer.agent_version.keeps_channels()
+            || workstation.channel_since.is_some();
+        self.watcher = watches.then(|| Watcher { agent: answer.watched_by.map(hex::encode) });
         self.workstation = Some(workstation.clone());
     }
 
@@ -228,28 +244,31 @@ impl<'a> Attempt<'a> {
             && had.card.as_ref() == watched.map(|watched| &watched.card)
     }
 
-    /// Who watches the card from now on: the channel of the workstation, if its agent has ever kept one. An agent of the
-    /// version before keeps none, and its sessions are as they always were.
+    /// Who watches the card from now on: the channel of the agent that answered, or of the workstation. An agent of a version
+    /// before keeps none, and its sessions are as they always were.
     async fn watched(
         &self,
         proved: &Authentication,
         policy: SessionPolicy,
     ) -> Result<Option<Watched>, Refusal> {
-        let workstation = self.workstation.as_ref().filter(|known| known.channel_since.is_some());
-        let (Some(workstation), Evidence::Card { certificate_sha256: card, .. }) =
-            (workstation, &proved.evidence)
+        let (Some(workstation), Some(watcher), Evidence::Card { certificate_sha256: card, .. }) =
+            (&self.workstation, &self.watcher, &proved.evidence)
         else {
             return Ok(None);
         };
         let now = self.login.now();
         let mut channels = store::channel::of(&self.login.parts.db, workstation.id).await?;
-        channels.retain(|channel| policy.holds(channel.seen_at + policy.lease, now));
+        channels.retain(|channel| {
+            let has_a_say = watcher.agent.as_ref().is_none_or(|agent| *agent == channel.agent);
+            has_a_say && policy.holds(channel.seen_at + policy.lease, now)
+        });
         let unseen = !channels.is_empty() && !channels.iter().any(|channel| channel.cards.contains(card));
         // A channel that is silent has until the end of a whole lease to come back.
         let lease = if unseen { FIRST_LEASE } else { policy.lease };
         Ok(Some(Watched {
             workstation: workstation.id,
             card: card.clone(),
+            agent: watcher.agent.clone(),
             leased_until: (policy.card_out != CardOut::Ignore).then_some(now + lease),
         }))
     }

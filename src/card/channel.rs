@@ -226,7 +226,8 @@ impl CardLogin {
             .map_err(|refusal| Failed(refusal, Some(workstation.clone())))?;
         let now = self.now();
         let channel = ChannelId::new(now, &*self.parts.random);
-        let offer = Offer { id: channel, workstation: workstation.id, agent: opening.agent };
+        let offer =
+            Offer { id: channel, workstation: workstation.id, agent: hex::encode(opening.agent.hash()) };
         store::channel::offer(&self.parts.db, &offer, now - OFFER_LIFETIME, now).await?;
         let version = opening.agent_version.to_string();
         store::workstation::seen(&self.parts.db, &workstation, &version, now).await?;

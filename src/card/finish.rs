@@ -55,7 +55,7 @@ impl Attempt<'_> {
         let transaction = self.transaction_of(&request).await?;
         self.check_request(&transaction, &answer, &request)?;
         let workstation = self.workstation(&jws, &answer).await?;
-        self.read_at(&workstation);
+        self.read_at(&workstation, &answer);
         let card = self.answered_by(&answer)?;
         let person = self.person(&transaction, &card).await?;
         let txn = request.challenge.to_text();

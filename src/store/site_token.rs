@@ -526,7 +526,12 @@ mod tests {
             let (now, random) = (fleet.clock.now(), &fleet.random);
             let person = somebody(&fleet.db, now, random).await;
             let mut new = card_session(person, 1, now, random);
-            new.watched = Some(Watched { workstation: place.id, card: "00".into(), leased_until: Some(now) });
+            new.watched = Some(Watched {
+                workstation: place.id,
+                card: "00".into(),
+                agent: None,
+                leased_until: Some(now),
+            });
             session::begin(&fleet.db, &new, now).await.unwrap();
 
             fleet.clock.advance(TimeDelta::days(8));

@@ -4,7 +4,7 @@ use std::fmt::{self, Debug, Display};
 
 use serde::{Deserialize, Serialize};
 
-use super::{ProtocolError, VERSION, WebOrigin, check_version, from_json, time_from_seconds};
+use super::{ProtocolError, VERSION, WebOrigin, check_version, fixed_bytes, from_json, time_from_seconds};
 use crate::clock::Time;
 use crate::crypto::jose::base64url;
 use crate::ids::WorkstationId;
@@ -54,6 +54,12 @@ impl AgentVersion {
             Self(major, minor, _) if minor > 0 => Self(major, minor - 1, 0),
             Self(major, ..) => Self(major.saturating_sub(1), 0, 0),
         }
+    }
+
+    /// Whether agents of this version keep a channel: the cards that they answer for are watched.
+    #[must_use]
+    pub fn keeps_channels(self) -> bool {
+        self >= Self(0, 1, 0)
     }
 
     /// Reads `1.2.3`.
@@ -109,6 +115,9 @@ pub struct CardAnswer {
     pub pin: PinEntry,
     /// Which side of the card answered.
     pub interface: Interface,
+    /// Whose channel watches the card from now on: SHA-256 of the agent's name in section 13. The answer passes through a
+    /// browser, so the name itself is not in it. None where a terminal asked, or the agent is of the version before.
+    pub watched_by: Option<[u8; 32]>,
     /// When the answer was made, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -125,6 +134,8 @@ struct Wire {
     agent_version: AgentVersion,
     pin: PinEntry,
     interface: Interface,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    watched_by: Option<String>,
     iat: i64,
 }
 
@@ -149,6 +160,7 @@ impl CardAnswer {
             agent_version: wire.agent_version,
             pin: wire.pin,
             interface: wire.interface,
+            watched_by: wire.watched_by.map(|hash| fixed_bytes("watched_by", &hash)).transpose()?,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -166,6 +178,7 @@ impl CardAnswer {
             agent_version: self.agent_version,
             pin: self.pin,
             interface: self.interface,
+            watched_by: self.watched_by.as_ref().map(base64url::encode),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -193,7 +206,7 @@ mod tests {
         json!({
             "v": 1, "aud": "https://sceau.chu.example", "request": "a.b.c", "card_certificate": "MII", "card_signature": "AAE",
             "workstation": "019aa000-0000-7000-8000-000000000001", "agent_version": "0.1.0", "pin": "window",
-            "interface": "contact", "iat": 1_795_262_400,
+            "interface": "contact", "watched_by": "A".repeat(43), "iat": 1_795_262_400,
         })
     }
 
@@ -206,6 +219,14 @@ mod tests {
         let answer = read(&payload()).unwrap();
         assert_eq!(answer.to_payload(), payload());
         assert!(!format!("{answer:?}").contains("48, 130"));
+        let mut before = payload();
+        before.as_object_mut().unwrap().remove("watched_by");
+        let answer = read(&before).unwrap();
+        assert_eq!(
+            (answer.watched_by, answer.to_payload()),
+            (None, before),
+            "an agent of the version before"
+        );
     }
 
     #[test]
@@ -215,6 +236,8 @@ mod tests {
             ("v", json!("1")),
             ("pin", json!("none of it")),
             ("interface", json!("usb")),
+            ("watched_by", json!("AAEC")),
+            ("watched_by", json!("A".repeat(22))),
             ("extra", json!(true)),
             ("workstation", json!("1")),
             ("agent_version", json!("1.0")),
@@ -227,7 +250,7 @@ mod tests {
             bad[member] = value;
             assert!(read(&bad).is_err(), "{member}");
         }
-        for member in payload().as_object().unwrap().keys() {
+        for member in payload().as_object().unwrap().keys().filter(|member| *member != "watched_by") {
             let mut without = payload();
             without.as_object_mut().unwrap().remove(member);
             assert!(read(&without).is_err(), "{member}");

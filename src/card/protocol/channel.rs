@@ -13,13 +13,35 @@ use super::{
     time_from_seconds,
 };
 use crate::clock::Time;
-use crate::ids::{ChannelId, WorkstationId};
+use crate::crypto::digest::sha256;
+use crate::crypto::jose::base64url;
+use crate::ids::{ChannelId, Secret, WorkstationId};
 
 /// The most cards that a workstation reports.
 pub const MAX_CARDS: usize = 16;
 
 /// The longest time that an agent lets the server hold an answer back.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// The name of an agent among those of its workstation: 128 bits that stay the same from start to start. Where several
+/// people use the workstation, and so its key, whoever knows the name can speak for the agent: it goes to the server when
+/// a channel is opened and nowhere else, and the server keeps its hash.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentName(Secret);
+
+impl AgentName {
+    /// The name of these bits.
+    #[must_use]
+    pub fn of_bytes(bytes: &[u8; 16]) -> Self {
+        Self(Secret::from(base64url::encode(bytes)))
+    }
+
+    /// What others know it by: SHA-256 of its text.
+    #[must_use]
+    pub fn hash(&self) -> [u8; 32] {
+        sha256(self.0.expose().as_bytes())
+    }
+}
 
 /// The wish for a channel, agent → server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,8 +50,8 @@ pub struct ChannelOpening {
     pub audience: WebOrigin,
     /// The workstation, as the server named it at enrolment.
     pub workstation: WorkstationId,
-    /// Which of its agents, where several people use it at the same time: 128 bits that stay the same from start to start.
-    pub agent: String,
+    /// Which of its agents, where several people use it at the same time.
+    pub agent: AgentName,
     /// The agent's version.
     pub agent_version: AgentVersion,
     /// When, by the workstation's clock.
@@ -56,7 +78,7 @@ impl ChannelOpening {
         Ok(Self {
             audience: wire.aud,
             workstation: wire.workstation,
-            agent: fixed_bytes::<16>("agent", &wire.agent).map(|_| wire.agent)?,
+            agent: AgentName::of_bytes(&fixed_bytes("agent", &wire.agent)?),
             agent_version: wire.agent_version,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
@@ -69,7 +91,7 @@ impl ChannelOpening {
             v: u64::from(VERSION),
             aud: self.audience.clone(),
             workstation: self.workstation,
-            agent: self.agent.clone(),
+            agent: self.agent.0.expose().to_owned(),
             agent_version: self.agent_version,
             iat: self.issued_at.timestamp(),
         })
@@ -270,6 +292,12 @@ mod tests {
         assert_eq!(ChannelOpening::from_payload(&bytes(&opening())).unwrap().to_payload(), opening());
         assert_eq!(ChannelReport::from_payload(&bytes(&report())).unwrap().to_payload(), report());
         assert_eq!(ChannelAnswer::from_payload(&bytes(&answer())).unwrap().to_payload(), answer());
+    }
+
+    #[test]
+    fn the_name_of_an_agent_is_not_printed() {
+        let opening = ChannelOpening::from_payload(opening().to_string().as_bytes()).unwrap();
+        assert!(!format!("{opening:?}").contains("AAECAw"));
     }
 
     #[test]

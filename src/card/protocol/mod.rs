@@ -26,7 +26,7 @@ use crate::clock::Time;
 use crate::crypto::jose::base64url;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
-pub use channel::{ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
+pub use channel::{AgentName, ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
 pub use enrolment::{
     EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, check_workstation_name,
 };

@@ -378,6 +378,7 @@ impl Workstation {
             agent_version: AgentVersion::this(),
             pin: PinEntry::Window,
             interface: Interface::Contact,
+            watched_by: None,
             issued_at: now(),
         };
         change(&mut answer);

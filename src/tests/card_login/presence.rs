@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use super::*;
 use crate::agent::presence::{CardWatch, Present, PresentCard};
 use crate::card::protocol::{
-    CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer, ChannelOpening, ChannelReport, TYP_CHANNEL_ANSWER,
-    TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
+    AgentName, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer, ChannelOpening, ChannelReport,
+    TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
 };
 use crate::crypto::jose::Expected;
 use crate::crypto::keys::{Algorithm, VerifyingKey};
@@ -62,7 +62,8 @@ async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
 
 /// A workstation whose channel the test speaks itself.
 struct Post {
-    workstation: Workstation,
+    workstation: Arc<Workstation>,
+    agent: AgentName,
     channel: Option<ChannelId>,
     number: u32,
 }
@@ -77,7 +78,8 @@ impl Post {
     }
 
     async fn silent(hospital: &Hospital) -> Self {
-        Self { workstation: Workstation::of(hospital, "good").await, channel: None, number: 0 }
+        let workstation = Arc::new(Workstation::of(hospital, "good").await);
+        Self { workstation, agent: AgentName::of_bytes(&[1; 16]), channel: None, number: 0 }
     }
 
     fn id(&self) -> WorkstationId {
@@ -88,7 +90,7 @@ impl Post {
         ChannelOpening {
             audience: hospital.front.clone(),
             workstation: self.id(),
-            agent: "AAECAwQFBgcICQoLDA0ODw".into(),
+            agent: self.agent.clone(),
             agent_version: AgentVersion::this(),
             issued_at: hospital.clock.now(),
         }
@@ -165,7 +167,8 @@ impl Browser {
     /// Signs in with the card called `name`, read at `post`.
     async fn sign_in(&mut self, hospital: &Hospital, post: &Post, name: &str) -> SessionId {
         let (_, request) = hospital.begin(self).await;
-        let done = self.finish(hospital, &post.workstation.forge(&request, name, |_| {})).await;
+        let named = |answer: &mut CardAnswer| answer.watched_by = Some(post.agent.hash());
+        let done = self.finish(hospital, &post.workstation.forge(&request, name, named)).await;
         assert_eq!(done.status, 200, "{done:?}");
         self.look(hospital).await.id
     }
@@ -361,7 +364,9 @@ async fn an_agent_without_a_channel_keeps_what_it_had() {
     let hospital = Hospital::open().await;
     let post = Post::silent(&hospital).await;
     let mut browser = Browser::default();
-    browser.sign_in(&hospital, &post, "good").await;
+    let (_, request) = hospital.begin(&mut browser).await;
+    let before = |answer: &mut CardAnswer| answer.agent_version = AgentVersion::parse("0.0.9").unwrap();
+    browser.finish(&hospital, &post.workstation.forge(&request, "good", before)).await;
     hospital.clock.advance(TimeDelta::minutes(29));
     assert_eq!(browser.standing(&hospital).await, Standing::Alive);
     assert_eq!(browser.look(&hospital).await.workstation_id, None);
@@ -447,6 +452,51 @@ async fn a_workstation_cannot_speak_of_another_ones_card() {
     assert_eq!(other.refused(&hospital, |report| report.workstation = named).await.1, "WS-033");
     hospital.clock.advance(TimeDelta::seconds(30));
     assert_eq!(browser.standing(&hospital).await, Standing::Locked);
+}
+
+/// The computer's key is every user's there; each agent's name is its own.
+#[tokio::test]
+async fn a_colleague_with_the_key_of_a_terminal_server_neither_locks_ends_nor_keeps_anothers_session() {
+    let hospital = Hospital::open().await;
+    let mut mine = Post::open(&hospital, &["good"]).await;
+    let mut browser = Browser::default();
+    browser.sign_in(&hospital, &mine, "good").await;
+    // What the colleague has: the same key, and every name that is not the victim's.
+    let (workstation, agent) = (Arc::clone(&mine.workstation), AgentName::of_bytes(&[2; 16]));
+    let mut colleague = Post { workstation, agent, channel: None, number: 0 };
+    colleague.connect(&hospital).await;
+    let known = store::channel::of(&hospital.db, mine.id()).await.unwrap();
+    assert_eq!(known[0].agent, hex::encode(mine.agent.hash()), "the database has no name to steal either");
+    colleague.report(&hospital, &[]).await;
+    assert_eq!(browser.standing(&hospital).await, Standing::Alive, "not locked by another's channel");
+    // The victim's channel is not closed by the colleague's, nor can the colleague speak over it.
+    mine.report(&hospital, &["good"]).await;
+    // The card leaves: whatever the colleague reports, the session locks.
+    colleague.report(&hospital, &["good"]).await;
+    mine.report(&hospital, &[]).await;
+    assert_eq!(browser.standing(&hospital).await, Standing::Locked);
+    browser.sign_in(&hospital, &mine, "good").await;
+    mine.report(&hospital, &["good"]).await;
+    // The victim's agent falls silent: the colleague's reports are no lease.
+    for _ in 0..3 {
+        hospital.clock.advance(TimeDelta::seconds(30));
+        colleague.report(&hospital, &["good"]).await;
+    }
+    assert_eq!(browser.standing(&hospital).await, Standing::Locked);
+}
+
+#[tokio::test]
+async fn a_sign_in_before_the_workstations_first_report_is_watched_from_its_beginning() {
+    let hospital = Hospital::open().await;
+    // Neither a name nor a channel yet: the version says that there will be one.
+    let post = Post::silent(&hospital).await;
+    let mut browser = Browser::default();
+    let (_, request) = hospital.begin(&mut browser).await;
+    browser.finish(&hospital, &post.workstation.forge(&request, "good", |_| {})).await;
+    hospital.clock.advance(TimeDelta::seconds(89));
+    assert_eq!(browser.standing(&hospital).await, Standing::Alive, "a whole lease");
+    hospital.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(browser.standing(&hospital).await, Standing::Locked, "no report has come");
 }
 
 #[tokio::test]

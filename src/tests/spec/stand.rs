@@ -369,6 +369,7 @@ impl Stand {
         let watched = Watched {
             workstation: before.workstation_id.unwrap(),
             card: before.card.unwrap(),
+            agent: None,
             leased_until: Some(now + SessionPolicy::default().lease),
         };
         let new = NewSession {

@@ -34,7 +34,7 @@ impl Desk {
         let offer = Offer { id: channel, workstation, agent: "agent".into() };
         channel::offer(&stand.db, &offer, now, now).await.unwrap();
         let leased_until = Some(now + SessionPolicy::default().lease);
-        let watched = Watched { workstation, card: "card".into(), leased_until };
+        let watched = Watched { workstation, card: "card".into(), agent: None, leased_until };
         let station = Station { zone: zone.into(), shared: false };
         let browser = stand.sign_in_at(station, Some(watched)).await;
         let mut desk = Self { stand, browser, workstation, channel, number: 0 };
