@@ -23,6 +23,7 @@ pub(super) fn of(config: &Config) -> Policies {
             idle: session.idle,
             card_out: reaction(session.card_out),
             lease: session.lease,
+            ..SessionPolicy::default()
         },
         shared_idle: session.shared_idle,
         shared_card_out: reaction(session.shared_card_out),

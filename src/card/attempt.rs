@@ -157,9 +157,9 @@ impl<'a> Attempt<'a> {
         Ok(person)
     }
 
-    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Where that one is
-    /// locked and it is the same person with the same card, it is opened again instead, so that the services keep what was
-    /// open. Yields the page that says so; the new cookie is set in this response only.
+    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Where that one is the
+    /// same person's, it goes on instead, so that other services stay signed in: a proof that is at least as good takes the
+    /// place of the one before, and a new cookie that of the old one, which somebody may have planted or seen. Yields the page that says so; the new cookie is set in this response only.
     pub(super) async fn complete(
         &mut self,
         transaction: &LoginTransaction,
@@ -182,33 +182,36 @@ impl<'a> Attempt<'a> {
     ) -> Result<HeaderValue, Refusal> {
         let parts = &self.login.parts;
         let (now, random) = (self.login.now(), &*parts.random);
-        let station = self.workstation.as_ref().map_or_else(Station::default, |workstation| Station {
-            zone: workstation.zone.clone(),
-            shared: workstation.shared,
-        });
+        let station = self.station().await?;
         let policy = parts.policies.at(&station);
         let watched = self.watched(&authentication, policy.tightened(&self.demands)).await?;
+        if self.demands.need_watch() && watched.is_none() {
+            return Err(Refusal::Unwatched);
+        }
         let had = match cookies::session().read(self.headers) {
-            Some(old) => store::session::by_cookie(&parts.db, sha256(old.expose().as_bytes())).await?,
+            Some(old) => {
+                let hash = sha256(old.expose().as_bytes());
+                store::session::by_cookie(&parts.db, hash).await?.map(|session| (session, hash))
+            }
             None => None,
         };
-        let had = had.filter(|session| session.ended_at.is_none());
-        let unlocked =
-            had.as_ref().filter(|had| self.is_opened_again(had, &authentication, watched.as_ref()));
-        let unlocks = unlocked.is_some();
+        let had = had.filter(|(session, _)| session.ended_at.is_none());
+        let goes_on = had.as_ref().and_then(|(had, cookie_before)| {
+            Some((had.id, *cookie_before, self.goes_on(had, &authentication, watched.as_ref())?))
+        });
         let cookie = Secret::of_256_bits(random);
         let factors: Vec<String> =
             authentication.amr.iter().copied().map(Amr::as_str).map(str::to_owned).collect();
         let acr = authentication.acr;
         let new = NewSession {
-            id: unlocked.map_or_else(|| SessionId::new(now, random), |session| session.id),
+            id: goes_on.map_or_else(|| SessionId::new(now, random), |(id, ..)| id),
             cookie_hash: sha256(cookie.expose().as_bytes()),
             expires_at: now + policy.lifetime,
             authentication,
             station,
             watched,
         };
-        let replaced = had.filter(|_| !unlocks).map(|session| {
+        let replaced = had.filter(|_| goes_on.is_none()).map(|(session, _)| {
             let event = parts.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
             let event =
                 event.note(EndReason::Replaced.as_str()).transaction(transaction.id).caller(self.caller);
@@ -216,12 +219,12 @@ impl<'a> Attempt<'a> {
         });
         self.learn(|event| {
             let event = event.session(new.id).level(acr.as_str(), &factors);
-            if unlocks { event.note("unlocked") } else { event }
+            goes_on.iter().fold(event, |event, (_, _, how)| event.note(how))
         });
         let completion = Completion {
             proof,
             session: &new,
-            unlocks,
+            goes_on: goes_on.as_ref().map(|(_, cookie_before, _)| cookie_before),
             replaced: replaced.as_ref(),
             event: &NewRow::from(&self.event),
         };
@@ -234,14 +237,39 @@ impl<'a> Attempt<'a> {
         Ok(cookies::session().set(&cookie, None)?)
     }
 
-    /// Whether the sign-in opens the browser's session again: it is locked, and this is its person with its card. Another
-    /// person's card inherits nothing, nor does another card of the same person, or one that nobody watches.
-    fn is_opened_again(&self, had: &Session, proved: &Authentication, watched: Option<&Watched>) -> bool {
-        let policy = self.login.parts.policies.at(&had.station()).tightened(&self.demands);
-        had.standing(policy, self.login.now()) == Standing::Locked
-            && had.person_id == proved.person
-            && had.card.is_some()
-            && had.card.as_ref() == watched.map(|watched| &watched.card)
+    /// Where the session is opened. A browser that proves a card by itself does not say at which workstation: where there are
+    /// any that several people use in turn, it may be one of them.
+    async fn station(&self) -> Result<Station, Refusal> {
+        let parts = &self.login.parts;
+        if let Some(Workstation { zone, shared, .. }) = &self.workstation {
+            return Ok(Station { zone: zone.clone(), shared: *shared });
+        }
+        let shared = parts.policies.have_shared_zones() || store::workstation::any_shared(&parts.db).await?;
+        Ok(Station { zone: String::new(), shared })
+    }
+
+    /// Whether the browser's session goes on with this sign-in, and what the audit calls that. Another person's sign-in inherits
+    /// nothing. A session that is locked is opened by the card that opened it; one that is not moves to whatever card and
+    /// workstation its person has just proved, unless that proves less or nobody watches it: what was granted must not come
+    /// to rest on less than it was granted for.
+    fn goes_on(
+        &self,
+        had: &Session,
+        proved: &Authentication,
+        watched: Option<&Watched>,
+    ) -> Option<&'static str> {
+        let (now, place) = (self.login.now(), self.login.parts.policies.at(&had.station()));
+        let standing = had.standing(place, now);
+        let is_over = matches!(standing, Standing::Ended | Standing::Expired);
+        if is_over || had.person_id != proved.person || !had.is_matched_by(proved) {
+            return None;
+        }
+        let same_card = had.card.is_some() && had.card.as_ref() == watched.map(|watched| &watched.card);
+        let for_this_client = had.standing(place.tightened(&self.demands), now);
+        if standing == Standing::Locked || for_this_client == Standing::Locked {
+            return same_card.then_some("unlocked");
+        }
+        (had.card.is_none() || watched.is_some()).then_some("renewed")
     }
 
     /// Who watches the card from now on: the channel of the agent that answered, or of the workstation. An agent of a version

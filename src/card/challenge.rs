@@ -40,7 +40,7 @@ impl CardLogin {
             request,
             transaction: transaction.id.to_string(),
             next,
-            certificate: self.certificate_link(transaction),
+            certificate: self.certificate_link(transaction).await,
         })
     }
 

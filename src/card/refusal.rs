@@ -114,6 +114,9 @@ pub enum Refusal {
     /// The relying party is not meant to be used from the workstation's zone.
     #[error("the relying party is not meant for this zone")]
     Zone,
+    /// The relying party wants the card watched, and nobody watches it: an agent of a version before, or none.
+    #[error("the relying party wants the card watched, and nobody watches it here")]
+    Unwatched,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -154,6 +157,7 @@ impl Refusal {
             Self::Client => "CARD-018",
             Self::Sign(_) | Self::Cookie(_) => "CARD-019",
             Self::Zone => "CARD-021",
+            Self::Unwatched => "CARD-022",
             Self::Cancelled => CANCELLED,
             Self::UnknownHandle => "CARD-040",
             Self::HandleExpired => "CARD-041",

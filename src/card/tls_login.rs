@@ -91,8 +91,12 @@ pub fn certificate_host(login: &Arc<CardLogin>) -> Router {
 
 impl CardLogin {
     /// The link of the sign-in page, where this way is configured and would do.
-    pub(super) fn certificate_link(&self, transaction: &LoginTransaction) -> Option<String> {
+    pub(super) async fn certificate_link(&self, transaction: &LoginTransaction) -> Option<String> {
         let way = self.parts.certificate.as_ref()?;
+        let client = store::client::by_id(&self.parts.db, &transaction.client_id).await.ok()??;
+        if client.demands().need_watch() {
+            return None;
+        }
         if !way.fresh && (self.parts.wants_fresh_proof)(transaction) {
             return None;
         }

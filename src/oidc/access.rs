@@ -135,7 +135,7 @@ pub(super) async fn foundation(
     let client = client.filter(|client| client.disabled_at.is_none()).ok_or(AccessError::ClientGone)?;
     match session.standing(provider.settings.policy(&session, &client), provider.now()) {
         Standing::Alive => {}
-        Standing::Locked => return Err(AccessError::SessionLocked),
+        Standing::Locked | Standing::Unwatched => return Err(AccessError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(AccessError::SessionOver),
     }
     if !client.demands().admit(&session.zone) {

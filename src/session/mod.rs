@@ -147,6 +147,14 @@ pub enum Evidence {
     },
 }
 
+impl Evidence {
+    /// Whether the PIN is known to have been typed for this sign-in, or the establishment counts it so.
+    #[must_use]
+    pub fn is_of_the_moment(&self) -> bool {
+        !matches!(self, Self::CardCertificate { fresh: false, .. })
+    }
+}
+
 /// A session as it stands in the database.
 #[derive(Debug, Clone)]
 #[cfg_attr(feature = "server", derive(sqlx::FromRow))]

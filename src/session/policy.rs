@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Evidence, Session};
+use super::{Authentication, Evidence, Session};
 use crate::clock::Time;
 
 /// How far into the future a lease may reach beyond its own length before it is seen for what it is: written by a clock
@@ -77,6 +77,8 @@ pub struct SessionPolicy {
     pub card_out: CardOut,
     /// For how long the word of a workstation's channel counts: a channel that is silent for longer locks.
     pub lease: TimeDelta,
+    /// Whether a session whose card nobody watches is of no use: a relying party asks for a reaction that could never come.
+    pub needs_watch: bool,
 }
 
 impl Default for SessionPolicy {
@@ -86,6 +88,7 @@ impl Default for SessionPolicy {
             idle: TimeDelta::minutes(30),
             card_out: CardOut::Lock,
             lease: TimeDelta::seconds(90),
+            needs_watch: false,
         }
     }
 }
@@ -98,6 +101,7 @@ impl SessionPolicy {
             lifetime: demands.lifetime.map_or(self.lifetime, |asked| asked.min(self.lifetime)),
             idle: demands.idle.map_or(self.idle, |asked| asked.min(self.idle)),
             card_out: demands.card_out.map_or(self.card_out, |asked| asked.max(self.card_out)),
+            needs_watch: self.needs_watch || demands.need_watch(),
             ..self
         }
     }
@@ -117,6 +121,12 @@ pub struct Demands {
 }
 
 impl Demands {
+    /// Whether the card has to be watched: nothing else could bring about what is asked for when it leaves.
+    #[must_use]
+    pub fn need_watch(&self) -> bool {
+        self.card_out.is_some_and(|asked| asked > CardOut::Ignore)
+    }
+
     /// Whether the relying party may be used from `zone`.
     #[must_use]
     pub fn admit(&self, zone: &str) -> bool {
@@ -189,7 +199,14 @@ impl Policies {
             idle: zone.idle.map_or(idle, |zone| zone.min(idle)),
             card_out: zone.card_out.unwrap_or(card_out),
             lease: general.lease,
+            needs_watch: general.needs_watch,
         }
+    }
+
+    /// Whether any zone is of workstations that several people use in turn.
+    #[must_use]
+    pub fn have_shared_zones(&self) -> bool {
+        self.zones.values().any(|zone| zone.shared)
     }
 
     /// Whether several people use a workstation in turn: it is marked so, or its whole zone is.
@@ -218,6 +235,8 @@ pub enum Standing {
     Alive,
     /// Its card is out, or nobody can say that it is in. The same person with the same card and its PIN opens it again.
     Locked,
+    /// Nobody watches its card, and the relying party wants it watched: a sign-in where somebody does helps.
+    Unwatched,
     /// It ran its time, or was not used for too long.
     Expired,
     /// Somebody or something ended it.
@@ -243,6 +262,8 @@ impl Session {
             Standing::Expired
         } else if self.is_locked(policy, now) {
             Standing::Locked
+        } else if policy.needs_watch && self.workstation_id.is_none() {
+            Standing::Unwatched
         } else {
             Standing::Alive
         }
@@ -258,8 +279,16 @@ impl Session {
     /// Whether the sign-in is recent enough for `max_age` (OpenID Connect Core §3.1.2.1). One whose PIN may have been typed
     /// hours before never is, whoever asks.
     pub fn is_fresh(&self, max_age: TimeDelta, now: Time) -> bool {
-        let of_the_moment = !matches!(self.evidence, Evidence::CardCertificate { fresh: false, .. });
-        of_the_moment && now - self.auth_time <= max_age
+        self.evidence.is_of_the_moment() && now - self.auth_time <= max_age
+    }
+
+    /// Whether a new sign-in proves at least what this session rests on: its level, its factors, and a PIN of the moment. The
+    /// session may then go on with it; what was granted on the strength of the one never rests on less afterwards.
+    #[must_use]
+    pub fn is_matched_by(&self, proved: &Authentication) -> bool {
+        proved.acr >= self.acr
+            && self.amr.iter().all(|factor| proved.amr.contains(factor))
+            && (proved.evidence.is_of_the_moment() || !self.evidence.is_of_the_moment())
     }
 }
 
@@ -277,7 +306,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::{CountingRandom, PersonId, SessionId, WorkstationId};
-    use crate::session::{Acr, AuthMode};
+    use crate::session::{Acr, Amr, AuthMode};
 
     fn zone(zone: &str, shared: bool) -> Station {
         Station { zone: zone.into(), shared }
@@ -407,6 +436,42 @@ mod tests {
     }
 
     #[test]
+    fn a_session_goes_on_only_with_what_proves_as_much() {
+        let now = MockClock::default().now();
+        let by_agent = Session { amr: vec![Amr::Sc, Amr::Pin], ..session(now) };
+        let certificate = Evidence::CardCertificate {
+            card_number: String::new(),
+            certificate_sha256: String::new(),
+            serial: String::new(),
+            issuer: None,
+            pin: "middleware".into(),
+            interface: "contact".into(),
+            fresh: false,
+        };
+        let proved = Authentication {
+            person: by_agent.person_id,
+            acr: Acr::Eidas3,
+            amr: vec![Amr::Pin, Amr::Sc, Amr::Mfa],
+            auth_mode: AuthMode::Card,
+            at: now,
+            evidence: by_agent.evidence.clone(),
+        };
+        assert!(by_agent.is_matched_by(&proved));
+        assert!(
+            !by_agent.is_matched_by(&Authentication { acr: Acr::Eidas2, ..proved.clone() }),
+            "a lower level"
+        );
+        assert!(
+            !by_agent.is_matched_by(&Authentication { amr: vec![Amr::Sc], ..proved.clone() }),
+            "a factor less"
+        );
+        let unsure = Authentication { evidence: certificate.clone(), ..proved.clone() };
+        assert!(!by_agent.is_matched_by(&unsure), "a PIN that may have been typed hours before");
+        let by_certificate = Session { acr: Acr::Eidas2, evidence: certificate, ..by_agent };
+        assert!(by_certificate.is_matched_by(&unsure) && by_certificate.is_matched_by(&proved), "or more");
+    }
+
+    #[test]
     fn a_silent_channel_locks_and_an_ended_session_stays_ended() {
         let now = MockClock::default().now();
         let (policy, session) = (SessionPolicy::default(), session(now));
@@ -428,6 +493,18 @@ mod tests {
         let session = Session { workstation_id: None, card: None, leased_until: None, ..session(now) };
         let later = now + TimeDelta::minutes(29);
         assert_eq!(session.standing(SessionPolicy::default(), later), Standing::Alive);
+    }
+
+    #[test]
+    fn a_session_that_nobody_watches_is_none_for_a_relying_party_that_asks_for_it() {
+        let now = MockClock::default().now();
+        let session = Session { workstation_id: None, card: None, leased_until: None, ..session(now) };
+        let for_client = |card_out| {
+            let demands = Demands { card_out, ..Demands::default() };
+            session.standing(SessionPolicy::default().tightened(&demands), now)
+        };
+        assert_eq!([None, Some(CardOut::Ignore)].map(for_client), [Standing::Alive; 2]);
+        assert_eq!([Some(CardOut::Lock), Some(CardOut::End)].map(for_client), [Standing::Unwatched; 2]);
     }
 
     #[test]

@@ -7,7 +7,7 @@
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
-use super::session::{NewSession, begin_session, end_session, unlock_session};
+use super::session::{NewSession, begin_session, end_session, go_on_with_session};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{Random, SessionId, TransactionId};
@@ -280,10 +280,10 @@ pub enum Proof<'a> {
 pub struct Completion<'a> {
     /// The proof.
     pub proof: Proof<'a>,
-    /// The session that begins, or is opened again.
+    /// The session that begins, or goes on.
     pub session: &'a NewSession,
-    /// It is there already, locked, and its person shows the same card: it is opened again, with all that was granted.
-    pub unlocks: bool,
+    /// SHA-256 of the cookie that it had until now, where it is there already and goes on with all that was granted.
+    pub goes_on: Option<&'a [u8; 32]>,
     /// The session that this browser had; it ends first.
     pub replaced: Option<&'a Replaced>,
     /// What is recorded if and only if the session begins.
@@ -302,7 +302,7 @@ pub async fn complete(
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
-    let Completion { proof, session: new, unlocks, replaced, event } = completion;
+    let Completion { proof, session: new, goes_on, replaced, event } = completion;
     // What is not there compares with nothing.
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
@@ -310,7 +310,7 @@ pub async fn complete(
     };
     write!(db, c => {
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
-        if !unlocks {
+        if goes_on.is_none() {
             begin_session!(c, new, now);
         }
         let consumed = sqlx::query(
@@ -330,13 +330,15 @@ pub async fn complete(
         .rows_affected()
             == 1;
         if !consumed {
-            if !unlocks {
+            if goes_on.is_none() {
                 sqlx::query("DELETE FROM session WHERE id = $1").bind(new.id).execute(&mut *c).await?;
             }
             return Ok(false);
         }
-        if unlocks && !unlock_session!(c, new, now) {
-            // It ended a moment ago: the person begins once more, and another session.
+        if let Some(cookie_before) = goes_on
+            && !go_on_with_session!(c, new, cookie_before, now)
+        {
+            // It ended or locked a moment ago, or another tab was faster: the person begins once more.
             sqlx::query(
                 "UPDATE login_transaction SET state = 'open', session_id = NULL, ended_at = NULL WHERE id = $1",
             )
@@ -374,148 +376,4 @@ pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, St
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-    use crate::audit::{Kind, Trail};
-    use crate::clock::{Clock, MockClock};
-    use crate::ids::CountingRandom;
-    use crate::store::session::tests::{card_session, somebody};
-    use crate::store::testing::on_both;
-    use crate::store::{audit, session, write};
-    use chrono::TimeDelta;
-
-    #[tokio::test]
-    async fn a_sign_in_is_completed_once_and_only_with_its_last_request() {
-        on_both(async |db| {
-            let (clock, random) = (MockClock::default(), CountingRandom::default());
-            let now = clock.now();
-            let person = somebody(&db, now, &random).await;
-            let before = card_session(person, 9, now, &random);
-            session::begin(&db, &before, now).await.unwrap();
-            let id = TransactionId::new(now, &random);
-            let new = NewTransaction {
-                id,
-                browser_hash: [7; 32],
-                client_id: "rp".into(),
-                request: serde_json::json!({ "state": "s" }),
-                expires_at: now + TimeDelta::minutes(10),
-            };
-            begin(&db, &new, now).await.unwrap();
-            let soon = now + TimeDelta::seconds(120);
-            assert!(issue_card_request(&db, id, "t1", "jws1", soon, now).await.unwrap());
-            assert!(issue_card_request(&db, id, "t2", "jws2", soon, now).await.unwrap());
-            assert!(by_card_txn(&db, "t1").await.unwrap().is_none());
-            assert_eq!(by_card_txn(&db, "t2").await.unwrap().unwrap().id, id);
-
-            let event = Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(CountingRandom::default()))
-                .event(Kind::SignIn);
-            let event = NewRow::from(&event);
-            let first = card_session(person, 1, now, &random);
-            let before_ends = Replaced {
-                session: before.id,
-                event: crate::store::client::tests::event(Kind::SessionEnded, &clock),
-            };
-            let replaced = Some(&before_ends);
-            let with = |txn, session, replaced| Completion {
-                proof: Proof::Request(txn),
-                session,
-                unlocks: false,
-                replaced,
-                event: &event,
-            };
-            assert!(
-                !complete(&db, id, with("t1", &first, replaced), now, &random).await.unwrap(),
-                "an older request"
-            );
-            assert!(
-                !complete(&db, id, with("t2", &first, replaced), soon, &random).await.unwrap(),
-                "too late"
-            );
-            assert!(session::by_id(&db, first.id).await.unwrap().is_none());
-            assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_none());
-            assert!(complete(&db, id, with("t2", &first, replaced), now, &random).await.unwrap());
-            assert!(session::by_id(&db, before.id).await.unwrap().unwrap().ended_at.is_some());
-            let second = card_session(person, 2, now, &random);
-            assert!(!complete(&db, id, with("t2", &second, None), now, &random).await.unwrap(), "replayed");
-            assert!(session::by_id(&db, second.id).await.unwrap().is_none());
-            let done = by_id(&db, id).await.unwrap().unwrap();
-            assert_eq!((done.state, done.session_id), (State::Done, Some(first.id)));
-            let recorded = audit::unsealed(&db, "main", 10).await.unwrap();
-            assert_eq!(
-                recorded.len(),
-                2,
-                "recorded with the session and the end of the other, and only then"
-            );
-            assert!(!issue_card_request(&db, id, "t3", "jws3", soon, now).await.unwrap());
-            assert!(!cancel(&db, id, now).await.unwrap());
-            assert_eq!(delete_expired(&db, now + TimeDelta::minutes(10), 10).await.unwrap(), 1);
-        })
-        .await;
-    }
-
-    #[tokio::test]
-    async fn a_locked_session_is_opened_again_once_and_not_after_its_end() {
-        on_both(async |db| {
-            let (clock, random) = (MockClock::default(), CountingRandom::default());
-            let now = clock.now();
-            let person = somebody(&db, now, &random).await;
-            let event = crate::store::client::tests::event(Kind::SignIn, &clock);
-            let begun = async |txn: &str| {
-                let id = TransactionId::new(now, &random);
-                let expires_at = now + TimeDelta::minutes(10);
-                let request = serde_json::Value::Null;
-                let new =
-                    NewTransaction { id, browser_hash: [7; 32], client_id: "rp".into(), request, expires_at };
-                begin(&db, &new, now).await.unwrap();
-                assert!(issue_card_request(&db, id, txn, "jws", expires_at, now).await.unwrap());
-                id
-            };
-            let first = card_session(person, 1, now, &random);
-            session::begin(&db, &first, now).await.unwrap();
-            lock(&db, first.id, now).await;
-
-            clock.advance(TimeDelta::minutes(1));
-            let now = clock.now();
-            let again = NewSession { id: first.id, ..card_session(person, 2, now, &random) };
-            let with = |txn, session| Completion {
-                proof: Proof::Request(txn),
-                session,
-                unlocks: true,
-                replaced: None,
-                event: &event,
-            };
-            let id = begun("t1").await;
-            assert!(!complete(&db, id, with("t0", &again), now, &random).await.unwrap(), "another request");
-            assert!(session::by_id(&db, first.id).await.unwrap().unwrap().locked_at.is_some());
-            assert!(complete(&db, id, with("t1", &again), now, &random).await.unwrap());
-            assert!(!complete(&db, id, with("t1", &again), now, &random).await.unwrap(), "replayed");
-            let opened = session::by_id(&db, first.id).await.unwrap().unwrap();
-            assert_eq!((opened.locked_at, opened.auth_time, opened.ended_at), (None, now, None));
-            assert!(session::by_cookie(&db, [1; 32]).await.unwrap().is_none(), "the cookie is a new one");
-            assert_eq!(session::by_cookie(&db, [2; 32]).await.unwrap().unwrap().id, first.id);
-
-            // Somebody else's sign-in cannot take it, nor can anybody after its end; the sign-in is still open then.
-            let id = begun("t2").await;
-            let stranger = somebody(&db, now, &random).await;
-            let stolen = NewSession { id: first.id, ..card_session(stranger, 3, now, &random) };
-            assert!(!complete(&db, id, with("t2", &stolen), now, &random).await.unwrap());
-            let over = crate::store::client::tests::event(Kind::SessionEnded, &clock);
-            session::end(&db, first.id, EndReason::SignedOut, &over, now, &random).await.unwrap();
-            let late = NewSession { id: first.id, ..card_session(person, 4, now, &random) };
-            assert!(!complete(&db, id, with("t2", &late), now, &random).await.unwrap());
-            assert_eq!(by_id(&db, id).await.unwrap().unwrap().state, State::Open);
-            let recorded = audit::unsealed(&db, "main", 10).await.unwrap();
-            assert_eq!(recorded.len(), 2, "one sign-in and one end");
-        })
-        .await;
-    }
-
-    async fn lock(db: &Db, id: SessionId, now: Time) {
-        use crate::store::session::lock_session;
-        let locked: Result<bool, StoreError> =
-            async { write!(db, c => { Ok(lock_session!(c, id, now)) }) }.await;
-        assert!(locked.unwrap());
-    }
-}
+mod tests;

@@ -82,18 +82,24 @@ macro_rules! begin_session {
 }
 pub(crate) use begin_session;
 
-/// Opens a locked session of the same person again with what a new sign-in proved, inside a `write!` body: its `sid` and
-/// what was granted in it stay, its cookie, times, evidence and place are those of the sign-in. Yields whether it was
-/// there and had not ended.
-macro_rules! unlock_session {
-    ($c:expr, $new:expr, $now:expr) => {{
+/// Goes on with the session that a browser has, after a new sign-in there, inside a `write!` body: its `sid` and what was
+/// granted in it stay; its cookie, times, level, evidence, place and watch are those of the sign-in. Yields whether it could.
+///
+/// Only for the person whose it is, in the browser whose cookie it had until now, and only by a sign-in that reaches its
+/// level and is watched if it was. One that is locked, or whose lease has run out, is opened by the card that opened it and by
+/// no other.
+macro_rules! go_on_with_session {
+    ($c:expr, $new:expr, $cookie_before:expr, $now:expr) => {{
         let new: &$crate::store::session::NewSession = $new;
+        let cookie_before: &[u8; 32] = $cookie_before;
         let proof = &new.authentication;
         sqlx::query(
             "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, auth_mode = $6, auth_time = $7, evidence = $8,
                last_seen_at = $9, expires_at = $10, workstation_id = $11, card = $12, leased_until = $13, zone = $14,
                shared = $15, watched_by = $16, locked_at = NULL
-             WHERE id = $1 AND person_id = $2 AND ended_at IS NULL",
+             WHERE id = $1 AND person_id = $2 AND ended_at IS NULL AND expires_at > $9 AND cookie_hash = $17
+               AND acr <= $4 AND (workstation_id IS NULL OR card IS NULL OR $12 IS NOT NULL)
+               AND (card = $12 OR (locked_at IS NULL AND (leased_until IS NULL OR leased_until > $9)))",
         )
         .bind(new.id)
         .bind(proof.person)
@@ -111,13 +117,14 @@ macro_rules! unlock_session {
         .bind(new.station.zone.clone())
         .bind(new.station.shared)
         .bind(new.watched.as_ref().and_then(|watched| watched.agent.clone()))
+        .bind(cookie_before.to_vec())
         .execute(&mut *$c)
         .await?
         .rows_affected()
             == 1
     }};
 }
-pub(crate) use unlock_session;
+pub(crate) use go_on_with_session;
 
 /// Locks a session that runs and is not locked, inside a `write!` body. Yields whether it locked it.
 macro_rules! lock_session {

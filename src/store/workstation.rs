@@ -248,6 +248,20 @@ pub async fn all(db: &Db) -> Result<Vec<Workstation>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(SQL).fetch_all(&mut *c).await?))
 }
 
+/// Whether any workstation that is not revoked is marked as shared.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn any_shared(db: &Db) -> Result<bool, StoreError> {
+    read!(db, c => {
+        let shared: Option<WorkstationId> =
+            sqlx::query_scalar("SELECT id FROM workstation WHERE shared AND revoked_at IS NULL LIMIT 1")
+                .fetch_optional(&mut *c)
+                .await?;
+        Ok(shared.is_some())
+    })
+}
+
 /// Lets a workstation answer. Yields false where there is none that waits for it. `event` is recorded where it was done.
 ///
 /// # Errors

@@ -30,6 +30,8 @@ use crate::web::pages::sign_in::{Means, MeansKind, SignIn};
 
 /// What the sign-in page says where the browser's session is locked.
 const LOCKED: &str = "SESSION-001";
+/// What it says where the relying party wants the card watched and nobody does.
+const UNWATCHED: &str = "SESSION-002";
 
 /// The address of a login transaction.
 pub const ROUTE: &str = "/login/{transaction}";
@@ -112,7 +114,11 @@ impl Visit<'_> {
     ) -> Result<Response, Failed> {
         let now = self.provider.now();
         let seen = self.session(&asked.client).await?;
-        let locked = seen.as_ref().is_some_and(|seen| seen.standing == Standing::Locked);
+        let notice = seen.as_ref().and_then(|seen| match seen.standing {
+            Standing::Locked => Some(LOCKED),
+            Standing::Unwatched => Some(UNWATCHED),
+            Standing::Alive | Standing::Expired | Standing::Ended => None,
+        });
         if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
         {
@@ -127,7 +133,7 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, locked, switched).await
+        self.sign_in_page(transaction, asked, notice, switched).await
     }
 
     async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
@@ -177,7 +183,7 @@ impl Visit<'_> {
         &self,
         transaction: &LoginTransaction,
         asked: &Asked,
-        locked: bool,
+        notice: Option<&str>,
         switched: Option<Language>,
     ) -> Result<Response, Failed> {
         let page = path(transaction.id);
@@ -196,7 +202,7 @@ impl Visit<'_> {
         let sign_in = SignIn {
             means: means.collect(),
             card,
-            notice: transaction.error_code.clone().or_else(|| locked.then(|| LOCKED.to_owned())),
+            notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
             form_targets,
             relying_party: Some(relying_party),

@@ -39,7 +39,7 @@ pub(super) async fn standing(
     let session = session.ok_or(TokenError::SessionOver)?;
     match session.standing(provider.settings.policy(&session, client), provider.now()) {
         Standing::Alive => {}
-        Standing::Locked => return Err(TokenError::SessionLocked),
+        Standing::Locked | Standing::Unwatched => return Err(TokenError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(TokenError::SessionOver),
     }
     if !client.demands().admit(&session.zone) {

@@ -39,7 +39,10 @@ impl Place {
     }
 
     async fn with(way: CertificateLogin) -> Self {
-        let hospital = Hospital::with(|parts| parts.certificate = Some(way)).await;
+        Self::of(Hospital::with(|parts| parts.certificate = Some(way)).await).await
+    }
+
+    async fn of(hospital: Hospital) -> Self {
         let hosts = TlsHosts::read(vec![host(hospital.dir.path(), HOST, Asks::CardCertificate)]).unwrap();
         let tls = Transport::Tls(Arc::new(hosts));
         let listener = Listener::bind(([127, 0, 0, 1], 0).into(), tls).await.unwrap();
@@ -114,6 +117,82 @@ impl Place {
         let person = person.await.unwrap().unwrap().id;
         store::session::running_of(&self.hospital.db, person).await.unwrap().len()
     }
+}
+
+/// A certificate shows less than a PIN typed into the agent's window: nothing that was granted for the one comes to rest on
+/// the other. The other way round is a step up.
+#[tokio::test]
+async fn a_certificate_does_not_go_on_with_a_session_of_the_agent_but_the_agent_with_one_of_a_certificate() {
+    let place = Place::open().await;
+    let hospital = &place.hospital;
+    let workstation = Workstation::of(hospital, "good").await;
+    let mut browser = Browser::default();
+    let look = async |browser: &Browser| {
+        let hash = sha256(browser.session().unwrap().as_bytes());
+        store::session::by_cookie(&hospital.db, hash).await.unwrap().unwrap()
+    };
+    assert_eq!(place.sign_in(&mut browser, "good").await.status, 200);
+    let first = look(&browser).await;
+    let (_, request) = hospital.begin(&mut browser).await;
+    browser.finish(hospital, &workstation.forge(&request, "good", |_| {})).await;
+    let stepped_up = look(&browser).await;
+    assert_eq!((stepped_up.id, first.acr, stepped_up.acr), (first.id, Acr::Eidas2, Acr::Eidas3));
+    assert!(matches!(stepped_up.evidence, Evidence::Card { .. }) && stepped_up.card.is_some());
+    assert_eq!(place.sign_in(&mut browser, "good").await.status, 200);
+    let lower = look(&browser).await;
+    assert_ne!(lower.id, stepped_up.id, "the session begins anew");
+    assert_eq!(lower.acr, Acr::Eidas2);
+    let before = store::session::by_id(&hospital.db, stepped_up.id).await.unwrap().unwrap();
+    assert!(before.ended_at.is_some(), "and the one before has ended, with its logouts");
+}
+
+#[tokio::test]
+async fn a_service_that_wants_to_know_when_the_card_leaves_is_not_reached_by_a_certificate() {
+    let place = Place::open().await;
+    let mut browser = Browser::default();
+    let (id, _) = place.hospital.begin(&mut browser).await;
+    assert!(place.hospital.card_panel(id).await.certificate.is_some());
+    place.hospital.demand_card_out().await;
+    assert!(place.hospital.card_panel(id).await.certificate.is_none(), "not offered");
+    let refused = place.sign_in(&mut browser, "good").await;
+    assert_eq!(refused.code(), Some("CARD-022"), "{refused:?}");
+    assert_eq!(place.sessions().await, 0);
+}
+
+/// Nobody knows which workstation it is: where some are shared, it counts as one of them.
+#[tokio::test]
+async fn a_session_of_an_unknown_workstation_is_shared_where_any_is() {
+    let shared = async |place: &Place| {
+        let mut browser = Browser::default();
+        assert_eq!(place.sign_in(&mut browser, "good").await.status, 200);
+        let hash = sha256(browser.session().unwrap().as_bytes());
+        store::session::by_cookie(&place.hospital.db, hash).await.unwrap().unwrap().shared
+    };
+    let place = Place::open().await;
+    assert!(!shared(&place).await);
+    let there = crate::card::enrolment::Place {
+        site: String::new(),
+        zone: String::new(),
+        needs_approval: false,
+        shared: true,
+    };
+    let hospital = &place.hospital;
+    let event = hospital.trail.event(Kind::WorkstationInvited).actor("test");
+    let code = hospital.login.invite(&there, event).await.unwrap().to_string();
+    let workstation = Workstation::enrolled_by(hospital, &code, Arc::new(PkiCard("good"))).await;
+    assert!(shared(&place).await, "a workstation that is marked so");
+    let event = NewRow::from(&hospital.trail.event(Kind::WorkstationRevoked));
+    let id = workstation.enrolment.workstation;
+    assert!(store::workstation::revoke(&hospital.db, id, &event, hospital.clock.now()).await.unwrap());
+    assert!(!shared(&place).await);
+
+    let zone = crate::session::ZonePolicy { shared: true, ..Default::default() };
+    let hospital = Hospital::with(|parts| {
+        parts.certificate = Some(way());
+        parts.policies.zones.insert("urgences".into(), zone);
+    })
+    .await;
+    assert!(shared(&Place::of(hospital).await).await, "a zone that is");
 }
 
 fn link(id: TransactionId) -> Call {

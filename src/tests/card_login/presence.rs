@@ -285,6 +285,66 @@ async fn the_same_person_with_the_same_card_opens_the_session_again_with_all_tha
     assert_eq!(browser.standing(&hospital).await, Standing::Locked);
 }
 
+/// `prompt=login`, or a service that wants a sign-in of the last minutes.
+#[tokio::test]
+async fn signing_in_again_keeps_the_session_with_a_new_cookie_and_moves_its_watch() {
+    let hospital = Hospital::open().await;
+    let mut first = Post::open(&hospital, &["good"]).await;
+    let mut browser = Browser::default();
+    let id = browser.sign_in(&hospital, &first, "good").await;
+    let planted = browser.session().unwrap().clone();
+    hospital.clock.advance(TimeDelta::seconds(60));
+    let mut second = Post::open(&hospital, &["good"]).await;
+    assert_eq!(browser.sign_in(&hospital, &second, "good").await, id, "the sid stays");
+    assert_eq!(hospital.count(Kind::SessionEnded).await, 0, "no service was told anything");
+    let session = browser.look(&hospital).await;
+    assert_eq!((session.auth_time, session.workstation_id), (hospital.clock.now(), Some(second.id())));
+
+    // Whoever planted or saw the cookie before has nothing of it (fixation).
+    assert_ne!(*browser.session().unwrap(), planted);
+    let by_planted = store::session::by_cookie(&hospital.db, sha256(planted.as_bytes())).await.unwrap();
+    assert!(by_planted.is_none());
+
+    // The place before has no say any more: neither its silence nor its word that the card is gone.
+    hospital.clock.advance(TimeDelta::seconds(60));
+    second.report(&hospital, &["good"]).await;
+    first.report(&hospital, &[]).await;
+    assert_eq!(browser.standing(&hospital).await, Standing::Alive);
+    second.report(&hospital, &[]).await;
+    assert_eq!(browser.standing(&hospital).await, Standing::Locked);
+}
+
+/// The attacker signs in as themself, plants that cookie in the victim's browser and waits.
+#[tokio::test]
+async fn a_planted_session_of_somebody_else_is_not_inherited_and_gains_nothing() {
+    let hospital = Hospital::open().await;
+    hospital.admit("nurse").await;
+    let post = Post::open(&hospital, &["good", "nurse"]).await;
+    let (mut attacker, mut victim) = (Browser::default(), Browser::default());
+    let planted = attacker.sign_in(&hospital, &post, "nurse").await;
+    victim.cookies.insert("__Host-session".into(), attacker.session().unwrap().clone());
+    let own = victim.sign_in(&hospital, &post, "good").await;
+    assert_ne!(own, planted);
+    assert_ne!(victim.session(), attacker.session());
+    let left = attacker.look(&hospital).await;
+    assert_eq!((left.id, hospital.standing(&left)), (planted, Standing::Ended));
+}
+
+/// An agent of a version before keeps no channel: its sign-in would take a watched session out of sight.
+#[tokio::test]
+async fn a_sign_in_that_nobody_watches_begins_a_session_of_its_own() {
+    let hospital = Hospital::open().await;
+    let post = Post::open(&hospital, &["good"]).await;
+    let mut browser = Browser::default();
+    let watched = browser.sign_in(&hospital, &post, "good").await;
+    let old = Post::silent(&hospital).await;
+    let (_, request) = hospital.begin(&mut browser).await;
+    let before = |answer: &mut CardAnswer| answer.agent_version = AgentVersion::parse("0.0.9").unwrap();
+    browser.finish(&hospital, &old.workstation.forge(&request, "good", before)).await;
+    assert_ne!(browser.look(&hospital).await.id, watched);
+    assert_eq!(hospital.standing(&hospital.session(watched).await), Standing::Ended);
+}
+
 #[tokio::test]
 async fn another_persons_card_inherits_nothing() {
     let hospital = Hospital::open().await;
@@ -514,6 +574,34 @@ async fn a_revoked_workstation_has_no_channel_and_its_sessions_lock() {
     assert_eq!(refusal(post(&hospital, CHANNEL_OPENING_PATH, &opening).await), (403, "WS-032".into()));
     hospital.clock.advance(TimeDelta::seconds(90));
     assert_eq!(browser.standing(&hospital).await, Standing::Locked);
+}
+
+#[tokio::test]
+async fn a_service_that_wants_to_know_when_the_card_leaves_is_not_reached_where_nobody_watches_it() {
+    let hospital = Hospital::open().await;
+    hospital.demand_card_out().await;
+    let post = Post::silent(&hospital).await;
+    let mut browser = Browser::default();
+    let (_, request) = hospital.begin(&mut browser).await;
+    let before = |answer: &mut CardAnswer| answer.agent_version = AgentVersion::parse("0.0.9").unwrap();
+    let refused = browser.finish(&hospital, &post.workstation.forge(&request, "good", before)).await;
+    assert_eq!(refused.code(), Some("CARD-022"), "{refused:?}");
+    assert!(browser.session().is_none());
+    browser.sign_in(&hospital, &post, "good").await;
+    assert!(browser.look(&hospital).await.leased_until.is_some());
+}
+
+impl Hospital {
+    /// The service of all tests ends its sessions with the card.
+    pub(super) async fn demand_card_out(&self) {
+        let demands = crate::session::Demands {
+            card_out: Some(crate::session::CardOut::End),
+            ..crate::session::Demands::default()
+        };
+        let event = NewRow::from(&self.trail.event(Kind::ClientChanged));
+        let now = self.clock.now();
+        assert!(store::client::set_demands(&self.db, CLIENT, &demands, now, &event).await.unwrap());
+    }
 }
 
 #[tokio::test]

@@ -382,7 +382,7 @@ impl Stand {
         let completion = Completion {
             proof: Proof::Request("txn"),
             session: &new,
-            unlocks: true,
+            goes_on: Some(&sha256(cookie.as_bytes())),
             replaced: None,
             event: &event,
         };

@@ -377,6 +377,8 @@ error-CARD-020 = You cancelled.
     .action = Nothing was sent. You can start again whenever you want.
 error-CARD-021 = This service cannot be used from this workstation.
     .action = Use a workstation of an area where it is allowed, or ask your IT department.
+error-CARD-022 = This service needs a workstation that notices when your card is taken out.
+    .action = Sign in at a workstation that has the Sceau agent, or ask your IT department to update it here.
 error-CARD-030 = The enrolment of this workstation has ended.
     .action = Restart the workstation, then try again. If it happens again, tell your IT department.
 error-CARD-040 = This certificate has been used, or another has taken its place.
@@ -396,6 +398,8 @@ error-CARD-045 = This address opens from the sign-in page only.
 
 error-SESSION-001 = The session that is open in this browser is locked.
     .action = If it is yours, put your card back and enter your PIN: the services you had open are still there. If you sign in with another card, that session will be closed.
+error-SESSION-002 = Your session is not enough for this service.
+    .action = It needs a workstation that notices when your card is taken out: sign in with your card and its PIN at one that has the Sceau agent.
 
 ## Errors of the database
 

@@ -377,6 +377,8 @@ error-CARD-020 = Vous avez annulé.
     .action = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
 error-CARD-021 = Ce service ne peut pas être utilisé depuis ce poste.
     .action = Utilisez un poste d’un secteur autorisé, ou adressez-vous à votre service informatique.
+error-CARD-022 = Ce service demande un poste qui remarque le retrait de votre carte.
+    .action = Connectez-vous sur un poste où l’agent Sceau est installé, ou demandez à votre service informatique de mettre celui-ci à jour.
 error-CARD-030 = L’inscription de ce poste a pris fin.
     .action = Redémarrez le poste, puis réessayez. Si cela se répète, prévenez votre service informatique.
 error-CARD-040 = Ce certificat a déjà servi, ou un autre l’a remplacé.
@@ -396,6 +398,8 @@ error-CARD-045 = Cette adresse ne s’ouvre que depuis la page de connexion.
 
 error-SESSION-001 = La session ouverte sur ce navigateur est verrouillée.
     .action = Si c’est la vôtre, remettez votre carte et saisissez votre code : vous retrouverez vos services ouverts. Si vous vous connectez avec une autre carte, cette session sera fermée.
+error-SESSION-002 = Votre session ne suffit pas pour ce service.
+    .action = Il demande un poste qui remarque le retrait de votre carte : connectez-vous avec votre carte et son code sur un poste où l’agent Sceau est installé.
 
 ## Erreurs de la base de données
 

@@ -117,6 +117,31 @@ async fn a_locked_session_can_be_signed_out_of() {
     assert!(question.body.contains("/logout/confirmed"), "{}", question.body);
 }
 
+/// Signed in by the card's certificate, or by an agent of the version before: nothing would ever tell that the card left.
+#[tokio::test]
+async fn a_session_that_nobody_watches_serves_no_service_that_wants_to_know_when_the_card_leaves() {
+    let stand = Stand::new().await;
+    let browser = stand.sign_in_at(Station::default(), None).await;
+    let tokens = stand.tokens(&browser).await;
+    let (access, refresh) =
+        (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
+    let demands = Demands { card_out: Some(CardOut::End), ..Demands::default() };
+    let event = stand.event(Kind::ClientChanged);
+    assert!(store::client::set_demands(&stand.db, "rp", &demands, stand.clock.now(), &event).await.unwrap());
+    let silent = stand.authorize(&NONE, &browser.cookie).await;
+    assert_eq!(silent.parameter("error").as_deref(), Some("login_required"));
+    let page = stand.authorize(&[], &browser.cookie).await;
+    let cookies = format!("{}; {}", browser.cookie, page.cookie());
+    let page = stand.get(&page.location(), &[("cookie", &cookies)]).await;
+    assert_eq!((page.status.as_u16(), page.body.contains("SESSION-002")), (200, true), "{}", page.body);
+    assert_eq!(stand.refresh("rp", refresh).await.error(), "invalid_grant");
+    assert_eq!(stand.userinfo(access).await.status, 401);
+    assert_eq!(stand.introspect("rp", access).await["active"], false);
+    // The other services go on.
+    let other = [("client_id", "other"), ("redirect_uri", "https://other.example/cb"), NONE[0]];
+    stand.code(&other, &browser).await;
+}
+
 #[tokio::test]
 async fn a_service_asks_for_more_than_the_place_and_has_it_alone() {
     let desk = Desk::new().await;

@@ -22,7 +22,7 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
     let completion = login_transaction::Completion {
         proof: Proof::Request("txn"),
         session: &new,
-        unlocks: false,
+        goes_on: None,
         replaced: None,
         event: &event,
     };
