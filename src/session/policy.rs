@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Authentication, Evidence, Session};
+use super::{Authentication, Session};
 use crate::clock::Time;
 
 /// How far into the future a lease may reach beyond its own length before it is seen for what it is: written by a clock
@@ -306,7 +306,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::{CountingRandom, PersonId, SessionId, WorkstationId};
-    use crate::session::{Acr, Amr, AuthMode};
+    use crate::session::{Acr, Amr, AuthMode, Evidence};
 
     fn zone(zone: &str, shared: bool) -> Station {
         Station { zone: zone.into(), shared }
