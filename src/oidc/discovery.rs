@@ -1,4 +1,4 @@
-//! The two discovery documents (OpenID Connect Discovery 1.0 §3, RFC 8414, RFC 9207 §3).
+//! The two discovery documents (OpenID Connect Discovery 1.0 §3, RFC 8414, RFC 9126 §5, RFC 9207 §3).
 //!
 //! They list what is enabled and nothing else, and differ only in the authorization endpoint: relying parties of PSC
 //! read `wallet-openid-configuration`, whose endpoint is on the front host.
@@ -22,6 +22,8 @@ struct Document {
     userinfo_endpoint: String,
     end_session_endpoint: String,
     jwks_uri: String,
+    pushed_authorization_request_endpoint: String,
+    require_pushed_authorization_requests: bool,
     grant_types_supported: [&'static str; 2],
     acr_values_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
@@ -86,6 +88,9 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         userinfo_endpoint: issuer.address(psc::USERINFO),
         end_session_endpoint: issuer.address(psc::LOGOUT),
         jwks_uri: issuer.address(psc::JWKS),
+        pushed_authorization_request_endpoint: issuer.address(psc::PUSHED),
+        // Of some clients it is required; a document is for all of them.
+        require_pushed_authorization_requests: false,
         grant_types_supported: ["authorization_code", "refresh_token"],
         acr_values_supported: psc::ACR_VALUES,
         response_types_supported: ["code"],

@@ -2,7 +2,7 @@
 //!
 //! What a hospital gets: services that were written for Pro Santé Connect sign their users in here, unchanged. OpenID
 //! Connect Core 1.0 (code flow), Discovery 1.0, RP-Initiated Logout 1.0, Back-Channel Logout 1.0, RFC 6749, 6750, 7636
-//! (S256), 7662, 9207 and 9700; what PSC does in its own way stands in [`psc`].
+//! (S256), 7662, 9126, 9207 and 9700; what PSC does in its own way stands in [`psc`].
 //!
 //! It asks the session for who is signed in and never a sign-in method. It issues nothing in a session that has ended,
 //! to a client that is disabled, or for a person who is not admitted, and looks at all three each time.
@@ -112,6 +112,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(&below(psc::WALLET_DISCOVERY), get(discovery::wallet))
         .route(&below(psc::JWKS), get(jwks::answer))
         .route(&below(psc::TOKEN), post(token::answer))
+        .route(&below(psc::PUSHED), post(authorize::pushed::answer))
         .route(&below(psc::INTROSPECTION), post(introspect::answer))
         .route(&below(psc::USERINFO), userinfo_methods())
         .route(&below(psc::AUTHORIZATION), get(authorize::answer).post(authorize::answer))

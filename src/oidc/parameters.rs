@@ -63,6 +63,19 @@ impl Parameters {
         self.0.iter().any(|(found, _)| found == name)
     }
 
+    /// Those of these names, in their order.
+    #[must_use]
+    pub fn only(&self, names: &[&str]) -> Self {
+        self.iter().filter(|(name, _)| names.contains(name)).collect()
+    }
+
+    /// With one in the place of those of its name.
+    #[must_use]
+    pub fn with(&self, name: &str, value: &str) -> Self {
+        let others = self.iter().filter(|(other, _)| *other != name);
+        others.chain(std::iter::once((name, value))).collect()
+    }
+
     /// Names and values, in their order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))

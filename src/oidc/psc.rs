@@ -21,6 +21,8 @@ pub const WALLET_DISCOVERY: &str = "/.well-known/wallet-openid-configuration";
 pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 /// Below the issuer: authorization.
 pub const AUTHORIZATION: &str = "/protocol/openid-connect/auth";
+/// Below the issuer: pushed authorization requests.
+pub const PUSHED: &str = "/protocol/openid-connect/ext/par/request";
 /// Below the issuer: tokens.
 pub const TOKEN: &str = "/protocol/openid-connect/token";
 /// Below the issuer: introspection.

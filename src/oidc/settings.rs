@@ -38,6 +38,8 @@ pub struct Lifetimes {
     pub refresh_token: TimeDelta,
     /// From the sign-in page to its end.
     pub login_transaction: TimeDelta,
+    /// From a pushed request to the browser that brings its handle.
+    pub pushed_request: TimeDelta,
 }
 
 impl Default for Lifetimes {
@@ -48,6 +50,7 @@ impl Default for Lifetimes {
             access_token: TimeDelta::seconds(120),
             refresh_token: TimeDelta::minutes(30),
             login_transaction: TimeDelta::minutes(10),
+            pushed_request: TimeDelta::seconds(90),
         }
     }
 }

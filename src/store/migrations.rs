@@ -38,6 +38,7 @@ migrations! {
     49 "0049_revoked_certificates";
     50 "0050_machine_certificates";
     63 "0063_client_metadata";
+    64 "0064_pushed_requests";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -19,6 +19,7 @@ pub mod logout_delivery;
 mod migrations;
 mod open;
 pub mod person;
+pub mod pushed_request;
 pub mod revoked_certificate;
 pub mod session;
 mod setting;

@@ -3,6 +3,8 @@
 //! The order matters: until `redirect_uri` has passed, the answer is a page, because there is no address to trust.
 //! Each check reads the parameters, refuses or fills its part of the request, and stands in a file of its own.
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::Address;
 use super::check;
 use super::error::AuthorizationError;
@@ -17,37 +19,52 @@ use crate::store::client::Client;
 pub enum Endpoint {
     /// By the browser.
     Authorization,
+    /// By the relying party itself, beforehand (RFC 9126).
+    Pushed,
 }
 
-use Endpoint::Authorization;
+use Endpoint::{Authorization, Pushed};
+
+/// Both.
+const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
 
 /// A check: its name, what it does, and the endpoints whose requests go through it.
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 15] = [
-    ("client_id", check::client::check, &[Authorization]),
-    ("redirect_uri", check::redirect_uri::check, &[Authorization]),
+const CHECKS: [Check; 16] = [
+    ("client_id", check::client::check, EVERYWHERE),
+    ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
     // From here on an error is told to the relying party.
-    ("state", check::state::check, &[Authorization]),
-    ("duplicates", check::duplicates::check, &[Authorization]),
-    ("length", check::length::check, &[Authorization]),
+    ("state", check::state::check, EVERYWHERE),
+    ("duplicates", check::duplicates::check, EVERYWHERE),
+    ("length", check::length::check, EVERYWHERE),
+    ("characters", check::characters::check, EVERYWHERE),
     ("pushed", check::pushed::check, &[Authorization]),
-    ("unsupported", check::unsupported::check, &[Authorization]),
-    ("response_type", check::response_type::check, &[Authorization]),
-    ("scope", check::scope::check, &[Authorization]),
-    ("prompt", check::prompt::check, &[Authorization]),
-    ("max_age", check::max_age::check, &[Authorization]),
-    ("acr_values", check::acr_values::check, &[Authorization]),
-    ("nonce", check::nonce::check, &[Authorization]),
-    ("pkce", check::pkce::check, &[Authorization]),
-    ("hints", check::hints::check, &[Authorization]),
+    ("unsupported", check::unsupported::check, EVERYWHERE),
+    ("response_type", check::response_type::check, EVERYWHERE),
+    ("scope", check::scope::check, EVERYWHERE),
+    ("prompt", check::prompt::check, EVERYWHERE),
+    ("max_age", check::max_age::check, EVERYWHERE),
+    ("acr_values", check::acr_values::check, EVERYWHERE),
+    ("nonce", check::nonce::check, EVERYWHERE),
+    ("pkce", check::pkce::check, EVERYWHERE),
+    ("hints", check::hints::check, EVERYWHERE),
 ];
+
+/// How a request came.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// Its relying party pushed it (RFC 9126), and was authenticated then.
+    pub pushed: bool,
+}
 
 /// A request on its way through the table.
 pub struct Draft<'a> {
     /// What was sent.
     pub parameters: &'a Parameters,
+    /// How it came.
+    pub sent: Sent,
     /// The client of that `client_id`, if there is one.
     pub client: Option<&'a Client>,
     /// What the installation decides.
@@ -79,19 +96,21 @@ pub struct Refused {
     pub address: Option<Address>,
 }
 
-/// Sends a request of the authorization endpoint through the table.
+/// Sends a request of an endpoint through the table.
 ///
 /// # Errors
 /// The first refusal.
 pub fn run(
+    endpoint: Endpoint,
     parameters: &Parameters,
+    sent: Sent,
     client: Option<&Client>,
     settings: &Settings,
 ) -> Result<AuthorizationRequest, Box<Refused>> {
     let request = AuthorizationRequest::default();
-    let mut draft = Draft { parameters, client, settings, request };
+    let mut draft = Draft { parameters, sent, client, settings, request };
     for (name, check, endpoints) in CHECKS {
-        if !endpoints.contains(&Authorization) {
+        if !endpoints.contains(&endpoint) {
             continue;
         }
         if let Err(error) = check(&mut draft) {

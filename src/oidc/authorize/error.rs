@@ -32,6 +32,9 @@ pub enum AuthorizationError {
     /// A value that no relying party needs.
     #[error("the parameter {0} is too long")]
     TooLong(&'static str),
+    /// A value with a NUL.
+    #[error("the parameter {0} holds a character that is not allowed")]
+    Characters(&'static str),
     /// `request` (RFC 9101).
     #[error("request objects are not supported")]
     RequestObject,
@@ -44,6 +47,13 @@ pub enum AuthorizationError {
     /// A request through the browser, where only pushed ones are taken (RFC 9126 §6).
     #[error("the client must push its requests")]
     NotPushed,
+    /// The handle of a pushed request is unknown, expired, used or another client's (RFC 9126 §4): which, is nobody's
+    /// business.
+    #[error("request_uri is unknown, expired, used, or of another client")]
+    PushedUnknown,
+    /// `request_uri` in a request that is pushed (RFC 9126 §2.1).
+    #[error("a pushed request cannot hold request_uri")]
+    PushedUri,
     /// No `response_type`.
     #[error("Missing parameter: response_type")]
     ResponseTypeMissing,
@@ -124,6 +134,9 @@ impl AuthorizationError {
             Self::TooLong(_) => "OIDC-006",
             Self::RequestObject | Self::RequestUri | Self::Registration => "OIDC-007",
             Self::NotPushed => "OIDC-022",
+            Self::PushedUnknown => "OIDC-023",
+            Self::PushedUri => "OIDC-024",
+            Self::Characters(_) => "OIDC-025",
             Self::ResponseTypeMissing | Self::ResponseType => "OIDC-008",
             Self::ResponseMode => "OIDC-009",
             Self::Scope => "OIDC-010",
@@ -157,7 +170,9 @@ impl AuthorizationError {
             Self::Scope => "invalid_scope",
             Self::Duplicate(_)
             | Self::TooLong(_)
+            | Self::Characters(_)
             | Self::NotPushed
+            | Self::PushedUri
             | Self::ResponseTypeMissing
             | Self::ResponseMode
             | Self::Prompt
@@ -168,7 +183,8 @@ impl AuthorizationError {
             Self::LoginRequired => "login_required",
             Self::ConfirmationRequired => "interaction_required",
             Self::GivenUp => "access_denied",
-            Self::ClientMissing
+            Self::PushedUnknown
+            | Self::ClientMissing
             | Self::ClientUnknown
             | Self::ClientDisabled
             | Self::RedirectUriMissing

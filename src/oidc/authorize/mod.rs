@@ -1,5 +1,7 @@
 //! The authorization endpoint (OpenID Connect Core §3.1.2, RFC 6749 §4.1, RFC 9207), by GET and POST.
 //!
+//! Where a relying party pushed its request beforehand, the browser brings a handle instead ([`pushed`]).
+//!
 //! A request goes through one table of [`checks`]. Then either the browser's session answers it at once, or a login
 //! transaction is begun: bound to this browser by a cookie, shown at `/login/{id}`, and resumed there when a session
 //! satisfies it. Until the redirect address is known to be the client's, every error is a page.
@@ -10,6 +12,7 @@ pub(super) mod checks;
 pub mod confirm;
 pub mod error;
 pub mod means;
+pub mod pushed;
 pub mod request;
 pub mod resume;
 
@@ -33,7 +36,9 @@ use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
+use checks::Endpoint;
 use error::AuthorizationError;
+use pushed::Incoming;
 use request::AuthorizationRequest;
 
 /// A request that was checked, and who sent it.
@@ -62,7 +67,7 @@ pub(super) async fn answer(
         return answer::see_other(&address, Method::POST);
     }
     let language = Language::choose(parameters.first("ui_locales"), accept_language(&headers));
-    let visit = Visit { provider: &provider, caller: &caller, headers: &headers, language, method };
+    let mut visit = Visit { provider: &provider, caller: &caller, headers: &headers, language, method };
     match visit.begin(&parameters).await {
         Ok(response) => response,
         Err(error) => visit.fail(error, None).await,
@@ -92,14 +97,17 @@ struct Visit<'a> {
 }
 
 impl Visit<'_> {
-    async fn begin(&self, parameters: &Parameters) -> Result<Response, Failed> {
+    async fn begin(&mut self, parameters: &Parameters) -> Result<Response, Failed> {
         let provider = self.provider;
         let client = match parameters.first("client_id") {
             Some(id) => store::client::by_id(&provider.db, id).await?,
             None => None,
         };
-        let mut request = checks::run(parameters, client.as_ref(), &provider.settings)?;
-        request.expected_person = self.expected_person(parameters).await?;
+        let Incoming { parameters, sent } = pushed::open(provider, client.as_ref(), parameters).await?;
+        self.language = Language::choose(parameters.first("ui_locales"), accept_language(self.headers));
+        let mut request =
+            checks::run(Endpoint::Authorization, &parameters, sent, client.as_ref(), &provider.settings)?;
+        request.expected_person = self.expected_person(&parameters).await?;
         let Some(client) = client else { return Err(AuthorizationError::ClientUnknown.into()) };
         let asked = Asked { request, client };
         // A POST from another site comes without the session's cookie (SameSite): the transaction's address, fetched by

@@ -5,6 +5,7 @@ mod discovery;
 mod introspection;
 mod logout;
 mod oracle;
+mod par;
 mod pkce;
 mod profiles;
 mod psc;

@@ -1,6 +1,7 @@
 //! The checks of [`super::checks`], one per file.
 
 pub mod acr_values;
+pub mod characters;
 pub mod client;
 pub mod duplicates;
 pub mod hints;

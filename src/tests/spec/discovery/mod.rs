@@ -30,6 +30,8 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "userinfo_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/userinfo",
       "end_session_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/logout",
       "jwks_uri": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/certs",
+      "pushed_authorization_request_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/ext/par/request",
+      "require_pushed_authorization_requests": false,
       "grant_types_supported": [
         "authorization_code",
         "refresh_token"

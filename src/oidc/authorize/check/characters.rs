@@ -1,0 +1,17 @@
+//! No value holds a NUL: no text of a relying party needs one, and PostgreSQL keeps none.
+
+use super::duplicates::KNOWN;
+use super::{AuthorizationError, Draft};
+
+pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
+    let has_nul = |name: &&&str| draft.parameters.first(name).is_some_and(|value| value.contains('\0'));
+    match KNOWN.iter().find(has_nul) {
+        Some(name) => {
+            if *name == "state" {
+                draft.request.state = None;
+            }
+            Err(AuthorizationError::Characters(name))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,162 @@
+//! Pushed authorization requests (RFC 9126): a relying party sends its request itself, authenticated, and the browser brings
+//! nothing but a handle.
+//!
+//! What a hospital gets: nothing of a request can be read or changed on its way through the browser, and a wrong request is
+//! refused before anybody sees a page. A pushed request goes through the same table of [`checks`] twice: when it is pushed,
+//! so that the relying party learns what is wrong, and when it is used, because client and settings may have changed.
+//!
+//! A handle is of 256 random bits, kept as a hash, good for 90 seconds, for the client that pushed, and once (RFC 9126 §4,
+//! §7.1, §7.3). What stands beside it in the browser's request, other than `client_id`, is not read.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::{Deserialize, Serialize};
+
+use super::check::duplicates::KNOWN;
+use super::checks::{self, Endpoint, Sent};
+use super::error::AuthorizationError;
+use crate::audit::{Caller, Kind};
+use crate::crypto::digest::sha256;
+use crate::ids::Secret;
+use crate::oidc::client::ClientError;
+use crate::oidc::parameters::{Parameters, UnreadableForm};
+use crate::oidc::{Provider, client, error};
+use crate::store;
+use crate::store::StoreError;
+use crate::store::client::Client;
+use crate::store::pushed_request::NewRequest;
+
+/// What handles begin with (RFC 9126 §2.2).
+const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
+
+/// A request as it reaches the table: what it asks, and how it came.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    /// What was sent.
+    pub parameters: Parameters,
+    /// How.
+    pub sent: Sent,
+}
+
+/// What is kept of a pushed request.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    parameters: Vec<(String, String)>,
+    #[serde(flatten)]
+    sent: Sent,
+}
+
+/// The answer to a push (RFC 9126 §2.2).
+#[derive(Serialize)]
+struct Handle {
+    request_uri: String,
+    expires_in: i64,
+}
+
+/// Why a request cannot be pushed.
+#[derive(Debug, thiserror::Error)]
+enum PushError {
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    #[error("{error}")]
+    Request { error: AuthorizationError, client_id: String },
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// `POST {iss}/protocol/openid-connect/ext/par/request`
+pub(in crate::oidc) async fn answer(
+    State(provider): State<Arc<Provider>>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    let form = match form {
+        Ok(form) => form,
+        Err(unreadable) => return unreadable.into_response(),
+    };
+    let refused = match push(&provider, &headers, &form, &caller).await {
+        Ok(handle) => {
+            let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+            return (StatusCode::CREATED, no_store, Json(handle)).into_response();
+        }
+        Err(refused) => refused,
+    };
+    match refused {
+        PushError::Client(refused) => refused.into_response(),
+        PushError::Store(fault) => error::fault(&fault, fault.code()),
+        PushError::Request { error, .. } if error.is_ours() => error::fault(&error, error.code()),
+        PushError::Request { error, client_id } => {
+            let code = error.code();
+            tracing::warn!(code, %error, "a pushed request was refused");
+            let event = provider.trail.event(Kind::AuthorizationRefused).denied(code);
+            if let Err(error) =
+                store::audit::append(&provider.db, &event.client(&client_id).caller(&caller)).await
+            {
+                return error::fault(&error, error.code());
+            }
+            // What the browser's page would say is a plain mistake here (RFC 9126 §2.3).
+            let name = error.for_client().unwrap_or("invalid_request");
+            error::json(StatusCode::BAD_REQUEST, name, &error.to_string())
+        }
+    }
+}
+
+async fn push(
+    provider: &Provider,
+    headers: &HeaderMap,
+    form: &Parameters,
+    caller: &Caller,
+) -> Result<Handle, PushError> {
+    let client = client::authenticate(provider, headers, form, caller).await?;
+    let refused = |error| PushError::Request { error, client_id: client.id.clone() };
+    if form.has("request_uri") {
+        return Err(refused(AuthorizationError::PushedUri));
+    }
+    // A client that names itself in the header alone pushes for itself all the same.
+    let parameters = form.with("client_id", &client.id).only(&KNOWN);
+    let sent = Sent { pushed: true };
+    checks::run(Endpoint::Pushed, &parameters, sent, Some(&client), &provider.settings)
+        .map_err(|failed| refused(failed.error))?;
+    let handle = Secret::of_256_bits(&*provider.random);
+    let lifetime = provider.settings.lifetimes.pushed_request;
+    let parameters = parameters.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    let new = NewRequest {
+        handle_hash: sha256(handle.expose().as_bytes()),
+        client_id: client.id.clone(),
+        // A struct of texts has no way to fail.
+        request: serde_json::to_value(Kept { parameters, sent }).unwrap_or_default(),
+        expires_at: provider.now() + lifetime,
+    };
+    store::pushed_request::push(&provider.db, &new).await?;
+    Ok(Handle { request_uri: format!("{PREFIX}{}", handle.expose()), expires_in: lifetime.num_seconds() })
+}
+
+/// What the browser brings, or what the client pushed where the browser brings a handle.
+///
+/// # Errors
+/// [`AuthorizationError::PushedUnknown`] where the handle is not good for this client, now.
+pub(super) async fn open(
+    provider: &Provider,
+    client: Option<&Client>,
+    parameters: &Parameters,
+) -> Result<Incoming, AuthorizationError> {
+    let plain = || Incoming { parameters: parameters.clone(), sent: Sent::default() };
+    // A client that is unknown or disabled is refused by the table, and takes nothing out.
+    let client = client.filter(|client| client.disabled_at.is_none());
+    let (Some(client), Some(handle)) = (client, handle(parameters)) else { return Ok(plain()) };
+    parameters.each_once(&["client_id", "request_uri"])?;
+    let hash = sha256(handle.as_bytes());
+    let taken = store::pushed_request::take(&provider.db, hash, &client.id, provider.now()).await?;
+    let Kept { parameters, sent } = Kept::deserialize(taken.ok_or(AuthorizationError::PushedUnknown)?)?;
+    let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    Ok(Incoming { parameters, sent })
+}
+
+fn handle(parameters: &Parameters) -> Option<&str> {
+    parameters.first("request_uri")?.strip_prefix(PREFIX)
+}
