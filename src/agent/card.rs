@@ -63,6 +63,13 @@ pub struct CardFault {
     pub detail: String,
 }
 
+impl CardFault {
+    /// What was at work with the card ended before it had an answer.
+    pub(super) fn interrupted(error: &tokio::task::JoinError) -> Self {
+        Self { detail: error.to_string(), ..ReaderError::ConnectionLost.into() }
+    }
+}
+
 /// What the agent does about a fault of the card.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Remedy {
@@ -115,6 +122,22 @@ pub trait Cards: Send + Sync {
         _last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault> {
         Err(ReaderError::NoPad.into())
+    }
+
+    /// The card that lies on a contactless reader.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn look_on_antenna(&self) -> Result<ShownCard, CardFault> {
+        Err(ReaderError::TapNeeded.into())
+    }
+
+    /// Lets the key behind the antenna sign `proof`, which is for a badge request; no PIN is involved.
+    ///
+    /// # Errors
+    /// [`CardFault`].
+    fn sign_by_tap(&self, _shown: &ShownCard, _proof: &Proof) -> Result<Vec<u8>, CardFault> {
+        Err(ReaderError::TapNeeded.into())
     }
 
     /// Watches the cards come and go, for the servers that want to know; `None` where nobody can.
@@ -201,6 +224,16 @@ impl Cards for DriverCards {
         last_try_agreed: bool,
     ) -> Result<Vec<u8>, CardFault> {
         self.sign_with(shown, Consent::Pad, proof, last_try_agreed)
+    }
+
+    fn look_on_antenna(&self) -> Result<ShownCard, CardFault> {
+        let reader = self.readers.only_tapped()?;
+        let card = self.read(&reader)?;
+        if card.interface == Interface::Contactless { Ok(card) } else { Err(ReaderError::TapNeeded.into()) }
+    }
+
+    fn sign_by_tap(&self, shown: &ShownCard, proof: &Proof) -> Result<Vec<u8>, CardFault> {
+        self.sign_with(shown, Consent::Tap, proof, false)
     }
 
     fn watch(&self) -> Option<CardWatch> {

@@ -5,9 +5,11 @@
 //! the next one. A card that was out for a moment is first reported as gone, and that report is repeated until the server
 //! has answered it.
 //!
-//! The channel proves nothing about a person, never asks for a PIN, and takes no order that would touch a card.
+//! The channel proves nothing about a person and never asks for a PIN. The one order that it takes is a badge request, which
+//! lets a card on a contactless reader sign for that purpose and leaves every other card alone.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -16,11 +18,12 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::enrolments::{Enrolment, Enrolments};
+use super::badge::Taps;
 use super::name::OwnName;
 use super::presence::{CardWatch, Present, PresentCard};
 use super::{AgentError, AgentOptions, enrol};
 use crate::card::protocol::{
-    AgentName, AgentVersion, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer,
+    AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer,
     ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING,
     TYP_CHANNEL_REPORT,
 };
@@ -88,6 +91,10 @@ struct Channel {
     told: Told,
     /// Which agent of this workstation this is.
     agent: AgentName,
+    /// The badge requests that come over it.
+    taps: Taps,
+    /// Whether the server is of a version that has some to send.
+    sends_badges: bool,
     /// Its connections, made at the first message and made anew after an error.
     client: Option<reqwest::Client>,
     /// How often in a row it failed.
@@ -138,6 +145,8 @@ impl Channel {
             clock: options.clock.clone(),
             random: options.random.clone(),
             present: cards.present(),
+            taps: Taps::new(Arc::clone(&options.cards), options.clock.clone(), cards.present()),
+            sends_badges: true,
             told: Told::default(),
             client: None,
             failures: 0,
@@ -182,12 +191,15 @@ impl Channel {
                 number,
                 cards: cards.iter().map(|card| card.certificate).collect(),
                 wait: if may_wait { MAX_WAIT } else { Duration::ZERO },
+                badge: self.taps.heard().filter(|_| self.sends_badges),
                 issued_at: self.clock.now(),
             };
             let mut present = self.present.clone();
             tokio::select! {
                 answered = self.send(&report) => {
-                    answered?;
+                    if let Some(request) = answered? {
+                        self.taps.take(request, &self.server).map_err(|refusal| strange(&refusal.to_string()))?;
+                    }
                     self.told.answered();
                     self.failures = 0;
                     if !std::mem::replace(&mut heard, true) {
@@ -201,29 +213,41 @@ impl Channel {
     }
 
     async fn open(&mut self) -> Result<ChannelId, AgentError> {
-        let opening = ChannelOpening {
-            audience: self.server.origin.clone(),
-            workstation: self.server.workstation,
-            agent: self.agent.clone(),
-            agent_version: AgentVersion::this(),
-            issued_at: self.clock.now(),
+        self.sends_badges = true;
+        let answer = match self.ask_for_channel().await {
+            // A server of the version before does not know what the opening says of badges.
+            Err(AgentError::Refused { code, .. }) if code == CHANNEL_MALFORMED => {
+                self.sends_badges = false;
+                self.ask_for_channel().await?
+            }
+            answer => answer?,
         };
-        let answer = self
-            .exchange(CHANNEL_OPENING_PATH, TYP_CHANNEL_OPENING, &opening.to_payload(), Duration::ZERO)
-            .await?;
         if answer.number != 0 {
             return Err(strange("the answer to another message"));
         }
         Ok(answer.channel)
     }
 
-    async fn send(&mut self, report: &ChannelReport) -> Result<(), AgentError> {
+    async fn ask_for_channel(&mut self) -> Result<ChannelAnswer, AgentError> {
+        let opening = ChannelOpening {
+            audience: self.server.origin.clone(),
+            workstation: self.server.workstation,
+            agent: self.agent.clone(),
+            agent_version: AgentVersion::this(),
+            accepts_badge: self.sends_badges,
+            issued_at: self.clock.now(),
+        };
+        self.exchange(CHANNEL_OPENING_PATH, TYP_CHANNEL_OPENING, &opening.to_payload(), Duration::ZERO).await
+    }
+
+    /// Sends a report. Yields the badge request that came with its answer, if one did.
+    async fn send(&mut self, report: &ChannelReport) -> Result<Option<String>, AgentError> {
         let answer =
             self.exchange(CHANNEL_PATH, TYP_CHANNEL_REPORT, &report.to_payload(), report.wait).await?;
         if (answer.channel, answer.number) != (report.channel, report.number) {
             return Err(strange("the answer to another message"));
         }
-        Ok(())
+        Ok(answer.request)
     }
 
     /// Sends a message and reads the answer, if the server that was enrolled signed it, for this workstation.

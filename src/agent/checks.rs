@@ -70,6 +70,9 @@ pub enum Refusal {
     /// The request for a terminal is bound to the secret of another process.
     #[error("the card request is not for this command")]
     Confirmation,
+    /// The badge request is for another workstation.
+    #[error("the badge request is for another workstation")]
+    OtherWorkstation,
     /// The clocks differ by more than ten minutes.
     #[error("the clocks of the server and of this workstation are too far apart")]
     Clock,
@@ -108,6 +111,7 @@ impl Refusal {
             Self::Purpose => "AGENT-014",
             Self::Clock => "AGENT-015",
             Self::Confirmation => "AGENT-056",
+            Self::OtherWorkstation => "AGENT-059",
             Self::Answered => "AGENT-016",
             Self::Token => "AGENT-017",
             Self::ForeignForm => "AGENT-018",

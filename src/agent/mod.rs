@@ -8,6 +8,7 @@
 //! It never answers a site that it was not enrolled with, never signs anything but a [`Proof`](crate::card::proof::Proof),
 //! never sends a PIN twice, and writes neither PIN nor name nor card number to its log.
 
+mod badge;
 pub mod card;
 mod channel;
 pub mod checks;

@@ -25,7 +25,7 @@ use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{CardMeans, Later};
-use crate::session::Acr;
+use crate::session::{Acr, Session};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::page::Site;
@@ -91,6 +91,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         site: site.clone(),
         next: authorize::resume::path,
         wants_fresh_proof: authorize::resume::wants_fresh_proof,
+        is_content_with_badge: authorize::resume::is_content_with_badge,
     }))
 }
 
@@ -153,9 +154,10 @@ impl CardMeans for CardTab {
         transaction: &'a LoginTransaction,
         relying_party: &'a RelyingParty,
         next: String,
+        session: Option<&'a Session>,
     ) -> Later<'a, CardPanel> {
         async move {
-            self.0.panel(transaction, relying_party, next).await.map_err(|refusal| refusal.to_string())
+            self.0.panel(transaction, relying_party, next, session).await.map_err(|refusal| refusal.to_string())
         }
         .boxed()
     }

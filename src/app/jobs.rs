@@ -170,6 +170,7 @@ impl App {
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
         store::channel::delete_silent(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
+        while store::badge::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::revoked_certificate::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {

@@ -16,6 +16,7 @@ pub(super) fn of(config: &Config) -> Policies {
         lifetime: zone.lifetime,
         idle: zone.idle,
         card_out: zone.card_out.map(reaction),
+        badge_window: zone.badge_window,
     };
     Policies {
         general: SessionPolicy {
@@ -23,6 +24,7 @@ pub(super) fn of(config: &Config) -> Policies {
             idle: session.idle,
             card_out: reaction(session.card_out),
             lease: session.lease,
+            // Only a zone opens a badge window.
             ..SessionPolicy::default()
         },
         shared_idle: session.shared_idle,

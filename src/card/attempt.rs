@@ -112,6 +112,16 @@ impl<'a> Attempt<'a> {
         }
     }
 
+    /// The event as far as it is known.
+    pub(super) fn event(&self) -> Event {
+        self.event.clone()
+    }
+
+    /// Notes the workstation that is concerned, which vouches for nothing yet.
+    pub(super) fn at(&mut self, workstation: &Workstation) {
+        self.workstation = Some(workstation.clone());
+    }
+
     /// Notes the workstation that vouches for the card, and who watches it there: an agent of a version that keeps a channel,
     /// whether its first report has come yet or not; also one of a version before where there once was a channel, so that
     /// blocking the channel does not bring the old ways back.
@@ -264,7 +274,8 @@ impl<'a> Attempt<'a> {
         if is_over || had.person_id != proved.person || !had.is_matched_by(proved) {
             return None;
         }
-        let same_card = had.card.is_some() && had.card.as_ref() == watched.map(|watched| &watched.card);
+        let card = had.card_of_pin();
+        let same_card = card.is_some() && card == watched.map(|watched| watched.card.as_str());
         let for_this_client = had.standing(place.tightened(&self.demands), now);
         if standing == Standing::Locked || for_this_client == Standing::Locked {
             return same_card.then_some("unlocked");

@@ -7,6 +7,7 @@ use super::protocol::{CardRequest, Challenge, REQUEST_LIFETIME, TYP_CARD_REQUEST
 use super::refusal::Refusal;
 use crate::crypto::jose;
 use crate::ids::TransactionId;
+use crate::session::Session;
 use crate::store::login_transaction::{self, LoginTransaction};
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::CardPanel;
@@ -16,7 +17,8 @@ const WORTH_SHOWING: TimeDelta = TimeDelta::seconds(60);
 
 impl CardLogin {
     /// What the card tab of a sign-in page needs. A request that was issued for the page a moment ago is kept, so that
-    /// reloading the page does not void the one that a popup is about to answer.
+    /// reloading the page does not void the one that a popup is about to answer. `session` is the one that this browser
+    /// has, or had: a badge may renew it.
     ///
     /// # Errors
     /// [`Refusal::AlreadyEnded`] where the sign-in is not open, [`Refusal::Store`], [`Refusal::Sign`].
@@ -25,6 +27,7 @@ impl CardLogin {
         transaction: &LoginTransaction,
         relying_party: &RelyingParty,
         next: String,
+        session: Option<&Session>,
     ) -> Result<CardPanel, Refusal> {
         let fresh_until = self.now() + WORTH_SHOWING;
         let kept = transaction.card_request.clone().filter(|_| {
@@ -41,6 +44,7 @@ impl CardLogin {
             transaction: transaction.id.to_string(),
             next,
             certificate: self.certificate_link(transaction).await,
+            badge: self.offers_badge(transaction, session).await?,
         })
     }
 
@@ -67,6 +71,7 @@ impl CardLogin {
             rp_name: presentable(&relying_party.name, 200),
             rp_host: presentable(&relying_party.host, 260),
             confirmation: None,
+            workstation: None,
         };
         let keys = self.parts.keys.keys().await;
         let jws = jose::sign(keys.current(), TYP_CARD_REQUEST, &request.to_payload())?;

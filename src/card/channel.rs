@@ -9,6 +9,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
@@ -39,6 +40,8 @@ use crate::store::workstation::{State as WorkstationState, Workstation};
 
 /// The longest message that is read.
 const MAX_LEN: usize = 8 * 1024;
+/// How often an answer that is held back is looked at for a badge request that another node has made.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long an offered channel waits for its first report.
 const OFFER_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 
@@ -82,7 +85,7 @@ impl ChannelRefusal {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Malformed(_) => "WS-030",
+            Self::Malformed(_) => super::protocol::CHANNEL_MALFORMED,
             Self::WorkstationUnknown => "WS-031",
             Self::WorkstationRefused => "WS-032",
             Self::Signature(_) => "WS-033",
@@ -161,8 +164,14 @@ impl Held {
         self.stop.cancel();
     }
 
-    /// Until there is something to say to the workstation beyond `report`, but no longer than it wishes.
-    async fn wait(&self, report: &ChannelReport, mut woken: broadcast::Receiver<Wake>) {
+    /// Until there is something to say to the workstation beyond `report`, but no longer than `at_most`. Yields whether
+    /// there is.
+    async fn wait(
+        &self,
+        report: &ChannelReport,
+        woken: &mut broadcast::Receiver<Wake>,
+        at_most: Duration,
+    ) -> bool {
         let concerns = |wake: Wake| {
             let superseded = |(channel, number)| channel == report.channel && report.number < number;
             wake.before.is_none_or(superseded)
@@ -177,9 +186,9 @@ impl Held {
             }
         };
         tokio::select! {
-            () = self.stop.cancelled() => {}
-            () = tokio::time::sleep(report.wait) => {}
-            () = woken => {}
+            () = self.stop.cancelled() => true,
+            () = tokio::time::sleep(at_most) => false,
+            () = woken => true,
         }
     }
 }
@@ -226,12 +235,16 @@ impl CardLogin {
             .map_err(|refusal| Failed(refusal, Some(workstation.clone())))?;
         let now = self.now();
         let channel = ChannelId::new(now, &*self.parts.random);
-        let offer =
-            Offer { id: channel, workstation: workstation.id, agent: hex::encode(opening.agent.hash()) };
+        let offer = Offer {
+            id: channel,
+            workstation: workstation.id,
+            agent: hex::encode(opening.agent.hash()),
+            takes_badge: opening.accepts_badge,
+        };
         store::channel::offer(&self.parts.db, &offer, now - OFFER_LIFETIME, now).await?;
         let version = opening.agent_version.to_string();
         store::workstation::seen(&self.parts.db, &workstation, &version, now).await?;
-        Ok(self.channel_answer(workstation.id, channel, 0).await?)
+        Ok(self.channel_answer(workstation.id, channel, 0, None).await?)
     }
 
     async fn take_report(&self, body: &[u8], caller: &Caller) -> Result<String, Failed> {
@@ -272,8 +285,28 @@ impl CardLogin {
         }
         // An answer to an earlier report that is held back has nothing more to wait for.
         self.held.tell(workstation.id, Wake { before: Some((report.channel, report.number)) });
-        self.held.wait(&report, woken).await;
-        Ok(self.channel_answer(workstation.id, report.channel, report.number).await?)
+        let request = self.hold(&workstation, &report, woken).await?;
+        Ok(self.channel_answer(workstation.id, report.channel, report.number, request).await?)
+    }
+
+    /// Holds the answer back while there is nothing to say. Yields the badge request to send with it, if there is one.
+    async fn hold(
+        &self,
+        workstation: &Workstation,
+        report: &ChannelReport,
+        mut woken: broadcast::Receiver<Wake>,
+    ) -> Result<Option<String>, StoreError> {
+        let mut left = report.wait;
+        // Another node may have had the click.
+        let turn = if self.has_badge_window(workstation) { LOOK_EVERY } else { left };
+        loop {
+            let request = self.badge_to_send(workstation, report).await?;
+            if request.is_some() || left.is_zero() {
+                return Ok(request);
+            }
+            let now = turn.min(left);
+            left = if self.held.wait(report, &mut woken, now).await { Duration::ZERO } else { left - now };
+        }
     }
 
     /// The workstation that a message names, if its key signed it.
@@ -330,6 +363,7 @@ impl CardLogin {
         workstation: WorkstationId,
         channel: ChannelId,
         number: u32,
+        request: Option<String>,
     ) -> Result<String, SignError> {
         let now = self.now();
         let answer = ChannelAnswer {
@@ -337,6 +371,7 @@ impl CardLogin {
             workstation,
             channel,
             number,
+            request,
             issued_at: now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now),
         };
         let keys = self.parts.keys.keys().await;

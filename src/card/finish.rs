@@ -150,6 +150,15 @@ impl CardLogin {
 
     /// That the answer is for us, by an agent that is served, and that the PIN was typed.
     pub(super) fn check_answer(&self, answer: &CardAnswer) -> Result<(), Refusal> {
+        self.check_agent(answer)?;
+        if answer.pin == PinEntry::None || answer.interface != Interface::Contact {
+            return Err(Refusal::WithoutPin);
+        }
+        Ok(())
+    }
+
+    /// That the answer is for us, by an agent that is served.
+    pub(super) fn check_agent(&self, answer: &CardAnswer) -> Result<(), Refusal> {
         if answer.audience != self.parts.front {
             return Err(Refusal::Audience);
         }
@@ -157,9 +166,6 @@ impl CardLogin {
             && answer.agent_version < minimum
         {
             return Err(Refusal::AgentTooOld { found: answer.agent_version, minimum });
-        }
-        if answer.pin == PinEntry::None || answer.interface != Interface::Contact {
-            return Err(Refusal::WithoutPin);
         }
         Ok(())
     }

@@ -11,25 +11,25 @@ use axum::routing::{get, post};
 
 use super::machine::MachineAuthority;
 use super::protocol::{
-    AgentVersion, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
+    AgentVersion, BADGE_PATH, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
     REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
 use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
-use super::{channel, enrolment, finish, return_path, standing, terminal, waiting};
+use super::{badge, channel, enrolment, finish, return_path, standing, terminal, waiting};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::anchors::AnchorsError;
-use crate::ids::{SharedRandom, TransactionId};
+use crate::ids::{PersonId, SharedRandom, TransactionId};
 use crate::keyring::Keyring;
 use crate::session::Policies;
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::sign_in::{EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH};
+use crate::web::pages::sign_in::{BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH};
 
 /// The path that the return path's page posts to.
 pub const FINISH_PATH: &str = "/card/finish";
@@ -73,6 +73,9 @@ pub struct Parts {
     pub next: fn(TransactionId) -> String,
     /// Whether the relying party wants the person to prove anew who they are.
     pub wants_fresh_proof: fn(&LoginTransaction) -> bool,
+    /// Whether the relying party asks for nothing that a tap of this person's badge is not: a level, a fresh proof, somebody
+    /// else.
+    pub is_content_with_badge: fn(&LoginTransaction, PersonId) -> bool,
 }
 
 /// The server's side of a card sign-in.
@@ -151,6 +154,8 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(STATUS_PATH, get(waiting::status))
         .route(EVENTS_PATH, get(waiting::events))
         .route(NOTICED_PATH, post(waiting::noticed))
+        .route(BADGE_ASK_PATH, post(badge::ask))
+        .route(BADGE_WAIT_PATH, post(badge::wait))
         .route(ENROL_PATH, post(enrolment::answer))
         .route(REQUEST_KEYS_PATH, get(enrolment::keys))
         .route(NOTICE_PATH, post(enrolment::notice))
@@ -166,5 +171,6 @@ pub fn channel_routes(login: &Arc<CardLogin>) -> Router {
     Router::new()
         .route(CHANNEL_OPENING_PATH, post(channel::open))
         .route(CHANNEL_PATH, post(channel::report))
+        .route(BADGE_PATH, post(badge::answer))
         .with_state(Arc::clone(login))
 }

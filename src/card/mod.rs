@@ -11,6 +11,8 @@
 #[cfg(feature = "server")]
 mod attempt;
 #[cfg(feature = "server")]
+mod badge;
+#[cfg(feature = "server")]
 mod challenge;
 #[cfg(feature = "server")]
 pub mod channel;

@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::badge::BadgeRefusal;
 use super::protocol::{AgentVersion, ProtocolError};
 use super::verify::CardRefusal;
 use crate::crypto::jose::{JwsError, SignError};
@@ -102,6 +103,9 @@ pub enum Refusal {
     /// The host of certificates was not called by a person who follows a link.
     #[error("the host of certificates was called in the background")]
     InBackground,
+    /// The badge window.
+    #[error(transparent)]
+    Badge(#[from] BadgeRefusal),
     /// The card itself.
     #[error(transparent)]
     Card(#[from] CardRefusal),
@@ -165,6 +169,7 @@ impl Refusal {
             Self::Network => "CARD-043",
             Self::NotFresh => "CARD-044",
             Self::InBackground => "CARD-045",
+            Self::Badge(refusal) => refusal.code(),
             Self::Card(refusal) => refusal.code(),
             Self::Person(refusal) => refusal.code(),
             Self::Store(error) => error.code(),

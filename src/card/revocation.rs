@@ -332,8 +332,14 @@ impl CardLogin {
     }
 }
 
-fn is_revoked(verifier: &CardVerifier, evidence: &Evidence) -> bool {
+pub(super) fn is_revoked(verifier: &CardVerifier, evidence: &Evidence) -> bool {
     match evidence {
+        // Of the side that was tapped, or of the one that the PIN was typed for.
+        Evidence::Badge { serial, issuer, renews, .. } => {
+            let issuer = hex::decode(issuer).ok().and_then(|issuer| issuer.try_into().ok());
+            hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))
+                || is_revoked(verifier, renews)
+        }
         Evidence::Card { serial, issuer, .. } | Evidence::CardCertificate { serial, issuer, .. } => {
             let issuer = issuer.as_ref().and_then(|issuer| hex::decode(issuer).ok()?.try_into().ok());
             hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))

@@ -113,6 +113,7 @@ impl CardLogin {
             rp_name: TERMINAL.to_owned(),
             rp_host: presentable(&known.name, 260),
             confirmation: Some(asked.confirmation),
+            workstation: None,
         };
         let keys = self.parts.keys.keys().await;
         let jws = jose::sign(keys.current(), TYP_CARD_REQUEST, &request.to_payload())?;

@@ -105,6 +105,8 @@ pub enum CardRefusal {
     CardType(CardType),
     #[error("the certificate is that of the contactless side, which no PIN protects")]
     Contactless,
+    #[error("the certificate is not that of the contactless side")]
+    NotContactless,
     #[error("the card bears no name")]
     Nameless,
     #[error("revocation: {0}")]
@@ -127,6 +129,7 @@ impl CardRefusal {
             Self::Policy { .. } => "CERT-014",
             Self::CardType(_) => "CERT-015",
             Self::Contactless => "CERT-031",
+            Self::NotContactless => "CERT-032",
             Self::Nameless => "CERT-030",
             Self::Revocation(error) => error.code(),
             Self::Identity(error) => error.code(),
@@ -222,7 +225,7 @@ impl CardVerifier {
             Proof::new(presented.purpose, presented.origin, presented.request_jws, presented.certificate_der);
         verify_rsa_sha256(presented.certificate_der, proof.as_bytes(), presented.signature)?;
         let side = match presented.purpose {
-            Purpose::Badge => Side::Either,
+            Purpose::Badge => Side::Antenna,
             Purpose::Browser | Purpose::Terminal | Purpose::Ciba => Side::Contacts,
         };
         self.judge(presented.certificate_der, side, now)
@@ -341,6 +344,8 @@ impl Trust {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Side {
     Contacts,
+    Antenna,
+    /// Where nobody is let in by it: what is known of a card's revocation concerns both.
     Either,
 }
 
@@ -359,6 +364,10 @@ impl CardPolicy {
         let usage = usage.ok_or(CardRefusal::Usage("extended key usage is not clientAuth"))?;
         if side == Side::Contacts && self.require_smartcard_logon && !usage.smartcard_logon {
             return Err(CardRefusal::Contactless);
+        }
+        // That of the contacts is for a PIN: a badge window is not to be held open by it.
+        if side == Side::Antenna && usage.smartcard_logon {
+            return Err(CardRefusal::NotContactless);
         }
         let category = certificate.category;
         let Some(Category::Card { test }) = category else {

@@ -52,6 +52,27 @@ impl Waiting {
         // Nobody waits here: another node's stream looks by itself.
         let _ = self.0.send(transaction);
     }
+
+    /// What moves from now on.
+    pub(super) fn listen(&self) -> Moves {
+        Moves(self.0.subscribe())
+    }
+}
+
+/// The sign-ins that move on this node.
+pub(super) struct Moves(broadcast::Receiver<TransactionId>);
+
+impl Moves {
+    /// Until that sign-in has moved, or may have.
+    pub(super) async fn moved(&mut self, transaction: TransactionId) {
+        loop {
+            match self.0.recv().await {
+                Ok(moved) if moved != transaction => {}
+                // Ours, or we missed some.
+                _ => return,
+            }
+        }
+    }
 }
 
 #[derive(Debug, Deserialize)]

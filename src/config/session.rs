@@ -33,6 +33,8 @@ pub struct Zone {
     pub idle: Option<TimeDelta>,
     /// Its own reaction to a card that leaves its reader.
     pub card_out: Option<CardOut>,
+    /// For how long after a sign-in with card and PIN a tap of the card renews it here; none: never.
+    pub badge_window: Option<TimeDelta>,
 }
 
 /// What a card that leaves its reader does to the session that it opened.
@@ -74,6 +76,7 @@ impl Zone {
             lifetime: section.span("lifetime", minute..=TimeDelta::hours(4)),
             idle: section.span("idle", minute..=TimeDelta::minutes(30)),
             card_out: section.text("card_out", card_out),
+            badge_window: section.span("badge_window", minute..=TimeDelta::hours(4)),
         }
     }
 }

@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::ids::{PersonId, SessionId, WorkstationId};
 
-pub use policy::{CardOut, Demands, IdleGroup, Policies, SessionPolicy, Standing, Station, ZonePolicy};
+pub use policy::{
+    CardOut, Demands, IdleGroup, LONGEST_BADGE_WINDOW, Policies, SessionPolicy, Standing, Station, ZonePolicy,
+};
 
 /// What a successful sign-in proved. Every method ends in one of these.
 #[derive(Debug, Clone)]
@@ -26,7 +28,7 @@ pub struct Authentication {
     pub amr: Vec<Amr>,
     /// With which means, in the words of PSC.
     pub auth_mode: AuthMode,
-    /// When the proof was made.
+    /// When the person proved with all factors who they are: `auth_time`. A tap of the badge does not move it.
     pub at: Time,
     /// What was seen, for the record.
     pub evidence: Evidence,
@@ -145,13 +147,48 @@ pub enum Evidence {
         #[serde(default)]
         fresh: bool,
     },
+    /// A tap of the contactless side of the card: one factor, within hours of a sign-in with the same card and its PIN.
+    Badge {
+        /// Issuer and card number, as in the technical certificate.
+        card_number: String,
+        /// SHA-256 of the technical certificate, in hexadecimal.
+        certificate_sha256: String,
+        /// The technical certificate's serial number, in hexadecimal.
+        serial: String,
+        /// SHA-256 of its issuer's name and key, in hexadecimal.
+        issuer: String,
+        /// Where the card was tapped.
+        workstation: WorkstationId,
+        /// When it was tapped.
+        tapped_at: Time,
+        /// What the sign-in with card and PIN saw that this renews: an [`Evidence::Card`].
+        renews: Box<Evidence>,
+    },
+}
+
+impl Evidence {
+    /// What was seen when the person last typed a PIN at one of our workstations; none where that is not known.
+    #[must_use]
+    pub fn card_and_pin(&self) -> Option<&Self> {
+        match self {
+            Self::Card { .. } => Some(self),
+            Self::Badge { renews, .. } => renews.card_and_pin(),
+            Self::CardCertificate { .. } => None,
+        }
+    }
+
+    /// Whether it is one factor only: the card, without its PIN.
+    #[must_use]
+    pub fn is_badge(&self) -> bool {
+        matches!(self, Self::Badge { .. })
+    }
 }
 
 impl Evidence {
     /// Whether the PIN is known to have been typed for this sign-in, or the establishment counts it so.
     #[must_use]
     pub fn is_of_the_moment(&self) -> bool {
-        !matches!(self, Self::CardCertificate { fresh: false, .. })
+        !matches!(self, Self::CardCertificate { fresh: false, .. } | Self::Badge { .. })
     }
 }
 
@@ -195,6 +232,20 @@ pub struct Session {
     pub zone: String,
     /// Whether the workstation is marked as shared.
     pub shared: bool,
+}
+
+impl Session {
+    /// The card whose PIN was typed for it, as channels name it: the one that is watched, or that a badge stood in for.
+    #[must_use]
+    pub fn card_of_pin(&self) -> Option<&str> {
+        match (&self.card, self.evidence.card_and_pin()) {
+            (Some(card), _) => Some(card),
+            (None, Some(Evidence::Card { certificate_sha256, .. })) if self.evidence.is_badge() => {
+                Some(certificate_sha256)
+            }
+            (None, _) => None,
+        }
+    }
 }
 
 /// Why a session ended, as it stands in the database and in audit events.

@@ -19,6 +19,9 @@ use crate::clock::Time;
 /// that was set back since.
 const CLOCK_SLACK: TimeDelta = TimeDelta::seconds(60);
 
+/// The longest badge window: for so long after a sign-in with two factors, one of them may do (RIE v2, PS 10).
+pub const LONGEST_BADGE_WINDOW: TimeDelta = TimeDelta::hours(4);
+
 /// What happens to a session when the card that opened it leaves its reader, from the mildest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[cfg_attr(feature = "server", derive(sqlx::Type), sqlx(type_name = "text", rename_all = "lowercase"))]
@@ -79,6 +82,8 @@ pub struct SessionPolicy {
     pub lease: TimeDelta,
     /// Whether a session whose card nobody watches is of no use: a relying party asks for a reaction that could never come.
     pub needs_watch: bool,
+    /// For how long after a sign-in with card and PIN a tap of the card renews it; none: never.
+    pub badge_window: Option<TimeDelta>,
 }
 
 impl Default for SessionPolicy {
@@ -89,15 +94,18 @@ impl Default for SessionPolicy {
             card_out: CardOut::Lock,
             lease: TimeDelta::seconds(90),
             needs_watch: false,
+            badge_window: None,
         }
     }
 }
 
 impl SessionPolicy {
-    /// These rules and what a relying party asks for beside them.
+    /// These rules and what a relying party asks for beside them. A session that a badge renewed is for those that say so.
     #[must_use]
     pub fn tightened(self, demands: &Demands) -> Self {
+        let badge_window = self.badge_window.filter(|_| demands.accepts_badge);
         Self {
+            badge_window: badge_window.map(|span| demands.lifetime.map_or(span, |asked| asked.min(span))),
             lifetime: demands.lifetime.map_or(self.lifetime, |asked| asked.min(self.lifetime)),
             idle: demands.idle.map_or(self.idle, |asked| asked.min(self.idle)),
             card_out: demands.card_out.map_or(self.card_out, |asked| asked.max(self.card_out)),
@@ -118,6 +126,8 @@ pub struct Demands {
     pub lifetime: Option<TimeDelta>,
     /// The zones it may be used from; empty: all.
     pub zones: Vec<String>,
+    /// Whether it takes a session that a tap of the badge renewed.
+    pub accepts_badge: bool,
 }
 
 impl Demands {
@@ -145,6 +155,8 @@ pub struct ZonePolicy {
     pub idle: Option<TimeDelta>,
     /// Its own reaction to a card that leaves.
     pub card_out: Option<CardOut>,
+    /// Its badge window. Only a zone has one: the use has to be named (RIE v2, PS 10).
+    pub badge_window: Option<TimeDelta>,
 }
 
 /// The rules of the whole establishment.
@@ -200,6 +212,7 @@ impl Policies {
             card_out: zone.card_out.unwrap_or(card_out),
             lease: general.lease,
             needs_watch: general.needs_watch,
+            badge_window: zone.badge_window.map(|span| span.min(LONGEST_BADGE_WINDOW)),
         }
     }
 
@@ -256,7 +269,7 @@ impl Session {
         if self.ended_at.is_some() {
             Standing::Ended
         } else if now >= self.expires_at
-            || now - self.auth_time >= policy.lifetime
+            || now - self.auth_time >= self.lifetime(policy)
             || now - self.last_seen_at >= policy.idle
         {
             Standing::Expired
@@ -269,15 +282,28 @@ impl Session {
         }
     }
 
-    /// A session whose agent keeps no channel cannot be locked: nobody watches its card.
+    /// How old the sign-in with all factors may be. What a badge renewed is as old as the sign-in that it renews.
+    fn lifetime(&self, policy: SessionPolicy) -> TimeDelta {
+        if self.evidence.is_badge() {
+            policy.badge_window.unwrap_or(LONGEST_BADGE_WINDOW)
+        } else {
+            policy.lifetime
+        }
+    }
+
+    /// A session whose agent keeps no channel cannot be locked: nobody watches its card. One that a badge renewed is
+    /// locked for those who do not take a badge: card and PIN open it.
     fn is_locked(&self, policy: SessionPolicy, now: Time) -> bool {
+        if self.evidence.is_badge() && policy.badge_window.is_none() {
+            return true;
+        }
         let watched = self.workstation_id.is_some() && policy.card_out != CardOut::Ignore;
         self.locked_at.is_some()
             || (watched && !self.leased_until.is_some_and(|until| policy.holds(until, now)))
     }
 
     /// Whether the sign-in is recent enough for `max_age` (OpenID Connect Core §3.1.2.1). One whose PIN may have been typed
-    /// hours before never is, whoever asks.
+    /// hours before never is, whoever asks; nor is one that a badge renewed.
     pub fn is_fresh(&self, max_age: TimeDelta, now: Time) -> bool {
         self.evidence.is_of_the_moment() && now - self.auth_time <= max_age
     }
@@ -372,6 +398,7 @@ mod tests {
             idle: Some(TimeDelta::minutes(5)),
             lifetime: Some(TimeDelta::hours(1)),
             zones: vec!["bloc".into()],
+            accepts_badge: false,
         };
         let tightened = place.tightened(&strict);
         assert_eq!((tightened.card_out, tightened.idle), (CardOut::End, TimeDelta::minutes(5)));
@@ -381,8 +408,9 @@ mod tests {
             idle: Some(TimeDelta::days(1)),
             lifetime: Some(TimeDelta::days(1)),
             zones: Vec::new(),
+            accepts_badge: true,
         };
-        assert_eq!(place.tightened(&lax), place);
+        assert_eq!(place.tightened(&lax), place, "nor can it open a window that the place does not");
         assert!(strict.admit("bloc") && !strict.admit("") && !strict.admit("Bloc"));
         assert!(lax.admit("") && lax.admit("bloc"));
     }

@@ -36,6 +36,8 @@ pub struct Channel {
     pub cards: Vec<String>,
     /// When the last message came.
     pub seen_at: Time,
+    /// Whether its agent understands badge requests.
+    pub takes_badge: bool,
 }
 
 /// A channel to offer.
@@ -47,6 +49,8 @@ pub struct Offer {
     pub workstation: WorkstationId,
     /// Which of the workstation's agents: SHA-256 of its name, in hexadecimal.
     pub agent: String,
+    /// Whether it understands badge requests.
+    pub takes_badge: bool,
 }
 
 /// Offers a channel to a workstation: it is open once a message comes over it. Forgets the workstation's offers that are
@@ -62,14 +66,15 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
             .execute(&mut *c)
             .await?;
         sqlx::query(
-            "INSERT INTO workstation_channel (id, workstation_id, agent, number, cards, created_at, seen_at)
-             VALUES ($1, $2, $3, 0, $4, $5, $5)",
+            "INSERT INTO workstation_channel (id, workstation_id, agent, number, cards, created_at, seen_at, takes_badge)
+             VALUES ($1, $2, $3, 0, $4, $5, $5, $6)",
         )
         .bind(new.id)
         .bind(new.workstation)
         .bind(new.agent.clone())
         .bind(Json(Vec::<String>::new()))
         .bind(now)
+        .bind(new.takes_badge)
         .execute(&mut *c)
         .await?;
         Ok(())
@@ -82,7 +87,7 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
 /// [`StoreError`].
 pub async fn of(db: &Db, workstation: WorkstationId) -> Result<Vec<Channel>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT id, workstation_id, agent, number, cards, seen_at FROM workstation_channel
+        "SELECT id, workstation_id, agent, number, cards, seen_at, takes_badge FROM workstation_channel
          WHERE workstation_id = $1 AND number > 0 ORDER BY id",
     )
     .bind(workstation)

@@ -7,6 +7,7 @@
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
+use super::badge::{consume_badge, renew_session};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -273,6 +274,8 @@ pub enum Proof<'a> {
     Request(&'a str),
     /// SHA-256 of the handle of the certificate that was offered.
     Certificate(&'a [u8; 32]),
+    /// The `txn` of the badge request that was answered by a tap.
+    Badge(&'a str),
 }
 
 /// How a sign-in is completed.
@@ -304,11 +307,18 @@ pub async fn complete(
 ) -> Result<bool, StoreError> {
     let Completion { proof, session: new, goes_on, replaced, event } = completion;
     // What is not there compares with nothing.
-    let (card_txn, handle_hash) = match proof {
-        Proof::Request(txn) => (Some(txn.to_owned()), None),
-        Proof::Certificate(hash) => (None, Some(hash.to_vec())),
+    let (card_txn, handle_hash, badge_txn) = match proof {
+        Proof::Request(txn) => (Some(txn.to_owned()), None, None),
+        Proof::Certificate(hash) => (None, Some(hash.to_vec()), None),
+        Proof::Badge(txn) => (None, None, Some(txn.to_owned())),
     };
+    let by_badge = badge_txn.is_some();
     write!(db, c => {
+        if let Some(txn) = badge_txn
+            && !consume_badge!(c, txn, id, now)
+        {
+            return Ok(false);
+        }
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
         if goes_on.is_none() {
             begin_session!(c, new, now);
@@ -318,13 +328,14 @@ pub async fn complete(
              SET state = 'done', session_id = $2, ended_at = $3, error_code = NULL, certificate = NULL
              WHERE id = $1 AND state = 'open' AND expires_at > $3
                AND ((card_txn = $4 AND card_request_expires_at > $3)
-                 OR (certificate_handle = $5 AND certificate_expires_at > $3))",
+                 OR (certificate_handle = $5 AND certificate_expires_at > $3) OR $6)",
         )
         .bind(id)
         .bind(new.id)
         .bind(now)
         .bind(card_txn)
         .bind(handle_hash)
+        .bind(by_badge)
         .execute(&mut *c)
         .await?
         .rows_affected()
@@ -335,9 +346,12 @@ pub async fn complete(
             }
             return Ok(false);
         }
-        if let Some(cookie_before) = goes_on
-            && !go_on_with_session!(c, new, cookie_before, now)
-        {
+        let went_on = match goes_on {
+            Some(cookie_before) if by_badge => renew_session!(c, new, cookie_before, now),
+            Some(cookie_before) => go_on_with_session!(c, new, cookie_before, now),
+            None => true,
+        };
+        if !went_on {
             // It ended or locked a moment ago, or another tab was faster: the person begins once more.
             sqlx::query(
                 "UPDATE login_transaction SET state = 'open', session_id = NULL, ended_at = NULL WHERE id = $1",

@@ -34,6 +34,7 @@ migrations! {
     16 "0016_terminal_logins";
     30 "0030_offered_certificate";
     35 "0035_agent_notices";
+    43 "0043_badge_window";
     46 "0046_watching_agent";
     49 "0049_revoked_certificates";
     50 "0050_machine_certificates";

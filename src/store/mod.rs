@@ -8,6 +8,7 @@
 
 pub mod agent_notice;
 pub mod audit;
+pub mod badge;
 pub mod channel;
 pub mod client;
 pub mod directory;

@@ -40,6 +40,10 @@ pub const ALL: &[Sample] = &[
     ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
     ("home", |frame| home().render(frame)),
     ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
+    ("sign-in-badge", |frame| {
+        let card = sign_in().card.map(|card| CardPanel { badge: true, ..card });
+        SignIn { card, notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)
+    }),
     ("confirmation", |frame| confirmation().render(frame)),
     ("sign-out", |frame| sign_out().render(frame)),
     ("signed-out", |frame| {
@@ -148,6 +152,7 @@ fn sign_in() -> SignIn {
             transaction: "c2FtcGxlLXRyYW5zYWN0aW9u".into(),
             next: "/card/continue".into(),
             certificate: Some("https://carte.ch-saint-aubin.example/card/certificate?txn=c2FtcGxl".into()),
+            badge: false,
         }),
         notice: None,
         give_up: Some("/auth/cancel".into()),

@@ -116,6 +116,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         relying_party: Some(RelyingParty { name: "Dossier patient".into(), host: "dossier.example".into() }),
         means: vec![Means { kind: MeansKind::Card, href: "/".into(), selected: true }],
         card: Some(CardPanel {
+            badge: false,
             agent: format!("{}/", stage.agent),
             request: stage.request(),
             transaction: TXN.into(),

@@ -134,6 +134,20 @@ impl Readers {
             .collect())
     }
 
+    /// The reader on whose antenna the one health professional's card lies.
+    ///
+    /// # Errors
+    /// [`ReaderError::NoCard`], [`ReaderError::SeveralCards`].
+    pub fn only_tapped(&self) -> Result<String, ReaderError> {
+        let lies_there = |reader: &Reader| reader.slot.promise() == Promise::Contactless;
+        let mut tapped = self.list()?.into_iter().filter(lies_there).map(|reader| reader.name);
+        match (tapped.next(), tapped.next()) {
+            (None, _) => Err(ReaderError::NoCard),
+            (Some(only), None) => Ok(only),
+            (Some(_), Some(_)) => Err(ReaderError::SeveralCards),
+        }
+    }
+
     /// Reads the card in `reader`. No PIN, and nothing on the card changes.
     ///
     /// # Errors

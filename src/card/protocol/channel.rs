@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AGENT_AUDIENCE, AgentVersion, ProtocolError, VERSION, WebOrigin, check_version, fixed_bytes, from_json,
-    time_from_seconds,
+    AGENT_AUDIENCE, AgentVersion, Challenge, ProtocolError, VERSION, WebOrigin, check_version, fixed_bytes,
+    from_json, time_from_seconds,
 };
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
@@ -22,6 +22,12 @@ pub const MAX_CARDS: usize = 16;
 
 /// The longest time that an agent lets the server hold an answer back.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
+
+/// What an opening lists that takes badge requests over its channel.
+const BADGE: &str = "badge";
+
+/// The most that an opening lists, in words and in characters of each. Words of later versions are passed over.
+const MAX_ACCEPTED: (usize, usize) = (16, 32);
 
 /// The name of an agent among those of its workstation: 128 bits that stay the same from start to start. Where several
 /// people use the workstation, and so its key, whoever knows the name can speak for the agent: it goes to the server when
@@ -54,6 +60,9 @@ pub struct ChannelOpening {
     pub agent: AgentName,
     /// The agent's version.
     pub agent_version: AgentVersion,
+    /// Whether badge requests may come over the channel. Said by `accepts`, which a server of the version before refuses:
+    /// the agent then asks again without.
+    pub accepts_badge: bool,
     /// When, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -66,6 +75,8 @@ struct OpeningWire {
     workstation: WorkstationId,
     agent: String,
     agent_version: AgentVersion,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    accepts: Option<Vec<String>>,
     iat: i64,
 }
 
@@ -75,7 +86,12 @@ impl ChannelOpening {
     pub fn from_payload(payload: &[u8]) -> Result<Self, ProtocolError> {
         let wire: OpeningWire = from_json(payload)?;
         check_version(wire.v)?;
+        let accepts = wire.accepts.unwrap_or_default();
+        if accepts.len() > MAX_ACCEPTED.0 || accepts.iter().any(|word| word.len() > MAX_ACCEPTED.1) {
+            return Err(ProtocolError::Malformed("accepts lists too much".to_owned()));
+        }
         Ok(Self {
+            accepts_badge: accepts.iter().any(|word| word == BADGE),
             audience: wire.aud,
             workstation: wire.workstation,
             agent: AgentName::of_bytes(&fixed_bytes("agent", &wire.agent)?),
@@ -93,6 +109,7 @@ impl ChannelOpening {
             workstation: self.workstation,
             agent: self.agent.0.expose().to_owned(),
             agent_version: self.agent_version,
+            accepts: self.accepts_badge.then(|| vec![BADGE.to_owned()]),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -113,6 +130,8 @@ pub struct ChannelReport {
     pub cards: Vec<[u8; 32]>,
     /// How long the server may hold its answer back while it has nothing to say; whole seconds, at most [`MAX_WAIT`].
     pub wait: Duration,
+    /// The badge request that arrived last, so that it is not sent again; only over a channel that takes some.
+    pub badge: Option<Challenge>,
     /// When, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -127,6 +146,8 @@ struct ReportWire {
     number: u32,
     cards: Vec<String>,
     wait: u64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    badge: Option<String>,
     iat: i64,
 }
 
@@ -153,6 +174,7 @@ impl ChannelReport {
             number: wire.number,
             cards: wire.cards.iter().map(|card| fingerprint(card)).collect::<Result<_, _>>()?,
             wait,
+            badge: wire.badge.as_deref().map(Challenge::parse).transpose()?,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -168,6 +190,7 @@ impl ChannelReport {
             number: self.number,
             cards: self.cards.iter().map(hex::encode).collect(),
             wait: self.wait.as_secs(),
+            badge: self.badge.map(Challenge::to_text),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -193,6 +216,8 @@ pub struct ChannelAnswer {
     pub channel: ChannelId,
     /// The number of the report that it answers; 0 answers an opening.
     pub number: u32,
+    /// A badge request, byte for byte: over channels that take some, until a report names it.
+    pub request: Option<String>,
     /// When, by the server's clock.
     pub issued_at: Time,
 }
@@ -206,6 +231,8 @@ struct AnswerWire {
     workstation: WorkstationId,
     channel: ChannelId,
     number: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    request: Option<String>,
     iat: i64,
 }
 
@@ -222,6 +249,7 @@ impl ChannelAnswer {
             workstation: wire.workstation,
             channel: wire.channel,
             number: wire.number,
+            request: wire.request,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -236,6 +264,7 @@ impl ChannelAnswer {
             workstation: self.workstation,
             channel: self.channel,
             number: self.number,
+            request: self.request.clone(),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -298,6 +327,30 @@ mod tests {
     fn the_name_of_an_agent_is_not_printed() {
         let opening = ChannelOpening::from_payload(opening().to_string().as_bytes()).unwrap();
         assert!(!format!("{opening:?}").contains("AAECAw"));
+    }
+
+    #[test]
+    fn what_belongs_to_badges_is_there_or_not() {
+        let bytes = |value: &Value| value.to_string().into_bytes();
+        let with = |mut value: Value, member: &str, added: Value| {
+            value[member] = added;
+            value
+        };
+        let accepting = with(opening(), "accepts", json!(["badge"]));
+        let read = ChannelOpening::from_payload(&bytes(&accepting)).unwrap();
+        assert_eq!((read.accepts_badge, read.to_payload()), (true, accepting));
+        let later = with(opening(), "accepts", json!(["badge", "what nobody knows yet"]));
+        assert!(ChannelOpening::from_payload(&bytes(&later)).unwrap().accepts_badge);
+        let none = with(opening(), "accepts", json!([]));
+        assert!(!ChannelOpening::from_payload(&bytes(&none)).unwrap().accepts_badge);
+        for bad in [json!(vec!["x"; 17]), json!(["x".repeat(33)]), json!("badge"), json!([1])] {
+            assert!(ChannelOpening::from_payload(&bytes(&with(opening(), "accepts", bad))).is_err());
+        }
+        let heard = with(report(), "badge", json!("AAECAwQFBgcICQoLDA0ODw"));
+        assert_eq!(ChannelReport::from_payload(&bytes(&heard)).unwrap().to_payload(), heard);
+        assert!(ChannelReport::from_payload(&bytes(&with(report(), "badge", json!("AAEC")))).is_err());
+        let asking = with(answer(), "request", json!("a.b.c"));
+        assert_eq!(ChannelAnswer::from_payload(&bytes(&asking)).unwrap().to_payload(), asking);
     }
 
     #[test]

@@ -78,6 +78,8 @@ pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
 /// How long a card request lives at most.
 pub const REQUEST_LIFETIME: TimeDelta = TimeDelta::seconds(120);
+/// How long a badge request lives: the card is in the hand.
+pub const BADGE_LIFETIME: TimeDelta = TimeDelta::seconds(60);
 /// What the clocks of a workstation and a server may differ by before the agent refuses.
 pub const CLOCK_TOLERANCE: TimeDelta = TimeDelta::minutes(10);
 /// How long an invitation to enrol lives.
@@ -102,9 +104,13 @@ pub const TERMINAL_FINISH_PATH: &str = "/agent/terminal/finish";
 pub const CHANNEL_OPENING_PATH: &str = "/agent/channel/open";
 /// The path of the server that takes what comes over a channel.
 pub const CHANNEL_PATH: &str = "/agent/channel";
+/// The path of the server that takes the answers to badge requests.
+pub const BADGE_PATH: &str = "/agent/badge";
 
 /// The code by which a server says that a channel is not open, so that the agent asks for another.
 pub const CHANNEL_NOT_OPEN: &str = "WS-036";
+/// The code by which a server says that it does not understand a message of the channel.
+pub const CHANNEL_MALFORMED: &str = "WS-030";
 
 /// The path of the server that takes alerts of agents.
 pub const NOTICE_PATH: &str = "/agent/notice";

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::clock::Time;
 use crate::crypto::jose::base64url;
-use crate::ids::Random;
+use crate::ids::{Random, WorkstationId};
 
 /// The member `txn`: 128 random bits that name one card request.
 ///
@@ -65,6 +65,8 @@ pub struct CardRequest {
     pub rp_host: String,
     /// SHA-256 of the secret of the process that asks; present for [`Purpose::Terminal`] and only there.
     pub confirmation: Option<[u8; 32]>,
+    /// The workstation that is to answer; present for [`Purpose::Badge`] and only there: no page brings such a request.
+    pub workstation: Option<WorkstationId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -82,6 +84,8 @@ struct Wire {
     rp_host: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cnf: Option<Confirmation>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    workstation: Option<WorkstationId>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -103,6 +107,9 @@ impl CardRequest {
         if wire.cnf.is_some() != (purpose == Purpose::Terminal) {
             return Err(ProtocolError::Misplaced("cnf"));
         }
+        if wire.workstation.is_some() != (purpose == Purpose::Badge) {
+            return Err(ProtocolError::Misplaced("workstation"));
+        }
         check_text("rp_name", &wire.rp_name, 200)?;
         check_text("rp_host", &wire.rp_host, 260)?;
         let request = Self {
@@ -115,6 +122,7 @@ impl CardRequest {
             rp_name: wire.rp_name,
             rp_host: wire.rp_host,
             confirmation: wire.cnf.map(|cnf| fixed_bytes("cnf", &cnf.s256)).transpose()?,
+            workstation: wire.workstation,
         };
         let lifetime = request.expires_at - request.issued_at;
         if lifetime <= chrono::TimeDelta::zero() || lifetime > REQUEST_LIFETIME {
@@ -138,6 +146,7 @@ impl CardRequest {
             rp_name: self.rp_name.clone(),
             rp_host: self.rp_host.clone(),
             cnf: self.confirmation.map(|hash| Confirmation { s256: base64url::encode(hash) }),
+            workstation: self.workstation,
         })
     }
 
@@ -216,6 +225,16 @@ mod tests {
         let mut terminal = with("purpose", json!("terminal"));
         terminal["cnf"] = cnf;
         assert!(read(&terminal).unwrap().confirmation.is_some());
+    }
+
+    #[test]
+    fn the_workstation_belongs_to_badges_alone() {
+        let id = json!("019aa000-0000-7000-8000-000000000001");
+        assert_eq!(read(&with("workstation", id.clone())), Err(ProtocolError::Misplaced("workstation")));
+        assert_eq!(read(&with("purpose", json!("badge"))), Err(ProtocolError::Misplaced("workstation")));
+        let mut badge = with("purpose", json!("badge"));
+        badge["workstation"] = id;
+        assert_eq!(read(&badge).unwrap().to_payload(), badge);
     }
 
     #[test]

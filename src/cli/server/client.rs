@@ -107,6 +107,9 @@ pub(super) struct DemandArgs {
     /// A zone of workstations that it may be used from. Can be given several times; without it, from all.
     #[arg(long, value_name = "ZONE")]
     zone: Vec<String>,
+    /// It takes a session that a tap of the card renewed, without a PIN, where a zone has a badge window: one factor.
+    #[arg(long)]
+    badge: bool,
 }
 
 /// A service cannot ask for less than the place does.
@@ -125,6 +128,7 @@ impl From<DemandArgs> for Demands {
             idle: args.idle.map(minutes),
             lifetime: args.lifetime.map(minutes),
             zones: args.zone,
+            accepts_badge: args.badge,
         }
     }
 }
@@ -235,6 +239,9 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     for zone in shown.zones {
         println!("zone                    {zone}");
     }
+    if shown.accepts_badge {
+        println!("badge                   accepted, where the zone has a badge window");
+    }
     println!("registered              {}", shown.created_at.format("%Y-%m-%d %H:%M UTC"));
     if let Some(until) = shown.previous_secret_until {
         println!("previous secret until   {}", until.format("%Y-%m-%d %H:%M UTC"));
@@ -290,6 +297,7 @@ struct Shown<'a> {
     idle_minutes: Option<i64>,
     lifetime_minutes: Option<i64>,
     zones: &'a [String],
+    accepts_badge: bool,
     created_at: Time,
     updated_at: Time,
     previous_secret_until: Option<Time>,
@@ -310,6 +318,7 @@ impl<'a> From<&'a Client> for Shown<'a> {
             idle_minutes: client.session_idle.map(|seconds| seconds / 60),
             lifetime_minutes: client.session_lifetime.map(|seconds| seconds / 60),
             zones: &client.zones,
+            accepts_badge: client.accepts_badge,
             created_at: client.created_at,
             updated_at: client.updated_at,
             previous_secret_until: client.previous_secret_until,

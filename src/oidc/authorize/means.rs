@@ -5,6 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
+use crate::session::Session;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::CardPanel;
@@ -14,7 +15,8 @@ pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 
 
 /// The card: makes what its tab of the sign-in page needs.
 pub trait CardMeans: Send + Sync + Debug {
-    /// The card tab of this sign-in, with a request for the agent. `next` is where the page goes once signed in.
+    /// The card tab of this sign-in, with a request for the agent. `next` is where the page goes once signed in;
+    /// `session` the one that this browser has, or had.
     ///
     /// # Errors
     /// A sentence for the log.
@@ -23,6 +25,7 @@ pub trait CardMeans: Send + Sync + Debug {
         transaction: &'a LoginTransaction,
         relying_party: &'a RelyingParty,
         next: String,
+        session: Option<&'a Session>,
     ) -> Later<'a, CardPanel>;
 }
 

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
 use crate::ids::PersonId;
-use crate::session::Session;
+use crate::session::{Acr, Session};
 use crate::store::login_transaction::{LoginTransaction, State};
 
 /// A checked authorization request.
@@ -70,6 +70,21 @@ impl AuthorizationRequest {
         self.prompt == Prompt::Login || self.max_age.is_some()
     }
 
+    /// Whether a tap of this person's badge is as much as the request asks for: one factor, hours after the PIN.
+    pub fn is_content_with_badge_of(&self, person: PersonId) -> bool {
+        !self.wants_fresh_proof() && self.takes_lowest_level() && self.expects(person)
+    }
+
+    /// Levels are asked for by preference, and nothing is refused for them; but who asks for higher ones only is not given
+    /// less where more can be had.
+    fn takes_lowest_level(&self) -> bool {
+        self.acr_values.is_empty() || self.acr_values.iter().any(|asked| asked == Acr::Eidas1.as_str())
+    }
+
+    fn expects(&self, person: PersonId) -> bool {
+        self.expected_person.is_none_or(|expected| expected == person)
+    }
+
     /// Whether a running session answers the request without asking the person. A session that came out of the
     /// request's own transaction always does: that sign-in is what was asked for.
     pub fn is_satisfied_by(
@@ -84,7 +99,8 @@ impl AuthorizationRequest {
         let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
         self.prompt != Prompt::Login
             && self.max_age.is_none_or(is_fresh)
-            && self.expected_person.is_none_or(|expected| expected == session.person_id)
+            && self.expects(session.person_id)
+            && (!session.evidence.is_badge() || self.takes_lowest_level())
     }
 }
 

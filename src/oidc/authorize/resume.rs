@@ -17,9 +17,9 @@ use super::{Asked, Failed, Seen, Visit, accept_language};
 use crate::audit::Caller;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
-use crate::ids::TransactionId;
+use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
-use crate::session::Standing;
+use crate::session::{Session, Standing};
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
 use crate::web::cookies;
@@ -47,6 +47,12 @@ pub fn path(id: TransactionId) -> String {
 /// read, it does.
 pub fn wants_fresh_proof(transaction: &LoginTransaction) -> bool {
     AuthorizationRequest::of(transaction).map_or(true, |request| request.wants_fresh_proof())
+}
+
+/// Whether the relying party of a login transaction asks for nothing that a tap of this person's badge is not. Where that
+/// cannot be read, it does.
+pub fn is_content_with_badge(transaction: &LoginTransaction, person: PersonId) -> bool {
+    AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_content_with_badge_of(person))
 }
 
 /// `GET /login/{id}`
@@ -119,6 +125,7 @@ impl Visit<'_> {
             Standing::Unwatched => Some(UNWATCHED),
             Standing::Alive | Standing::Expired | Standing::Ended => None,
         });
+        let earlier = seen.as_ref().map(|seen| seen.session.clone());
         if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
         {
@@ -133,7 +140,7 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, notice, switched).await
+        self.sign_in_page(transaction, asked, earlier, notice, switched).await
     }
 
     async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
@@ -183,6 +190,7 @@ impl Visit<'_> {
         &self,
         transaction: &LoginTransaction,
         asked: &Asked,
+        earlier: Option<Session>,
         notice: Option<&str>,
         switched: Option<Language>,
     ) -> Result<Response, Failed> {
@@ -193,7 +201,7 @@ impl Visit<'_> {
         let (relying_party, form_targets) = asked.shown();
         let card = match &self.provider.means.card {
             Some(card) => {
-                let panel = card.panel(transaction, &relying_party, here.clone()).await;
+                let panel = card.panel(transaction, &relying_party, here.clone(), earlier.as_ref()).await;
                 Some(panel.map_err(AuthorizationError::Means)?)
             }
             None => None,

@@ -60,6 +60,8 @@ pub struct Client {
     /// What else is registered of it.
     #[sqlx(json)]
     pub metadata: Metadata,
+    /// Whether it takes a session that a tap of the badge renewed.
+    pub accepts_badge: bool,
 }
 
 impl Client {
@@ -70,6 +72,7 @@ impl Client {
             idle: self.session_idle.and_then(TimeDelta::try_seconds),
             lifetime: self.session_lifetime.and_then(TimeDelta::try_seconds),
             zones: self.zones.clone(),
+            accepts_badge: self.accepts_badge,
         }
     }
 
@@ -184,7 +187,8 @@ macro_rules! columns {
     () => {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
-         disabled_at, card_out, session_idle, session_lifetime, zones, metadata"
+         disabled_at, card_out, session_idle, session_lifetime, zones, metadata,
+         accepts_badge"
     };
 }
 
@@ -291,7 +295,8 @@ pub async fn set_demands(
     let id = id.to_owned();
     write!(db, c => {
         let changed = sqlx::query(
-            "UPDATE client SET card_out = $2, session_idle = $3, session_lifetime = $4, zones = $5, updated_at = $6
+            "UPDATE client SET card_out = $2, session_idle = $3, session_lifetime = $4, zones = $5,
+               accepts_badge = $7, updated_at = $6
              WHERE id = $1",
         )
         .bind(id)
@@ -300,6 +305,7 @@ pub async fn set_demands(
         .bind(demands.lifetime.map(|lifetime| lifetime.num_seconds()))
         .bind(Json(demands.zones.clone()))
         .bind(now)
+        .bind(demands.accepts_badge)
         .execute(&mut *c)
         .await?;
         if changed.rows_affected() != 1 {
@@ -410,6 +416,7 @@ pub(crate) mod tests {
                 idle: Some(TimeDelta::minutes(5)),
                 lifetime: Some(TimeDelta::hours(1)),
                 zones: vec!["bloc".into()],
+                accepts_badge: true,
             };
             assert!(set_demands(&db, "rp", &demands, now, &event()).await.unwrap());
             assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), demands);

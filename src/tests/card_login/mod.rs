@@ -2,6 +2,7 @@
 //! Then what section 10 of the agent protocol says it stops, each attack tried.
 
 mod attacks;
+mod badge;
 mod certificate;
 mod clock;
 mod enrolment;
@@ -47,6 +48,7 @@ use crate::crypto::x509::test_pki::{authentication, card, now, pki};
 use crate::directory::NationalId;
 use crate::ids::{PersonId, Secret, TransactionId};
 use crate::keyring::Keyring;
+use crate::oidc::authorize;
 use crate::session::Policies;
 use crate::store::audit::{Filter, NewRow};
 use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
@@ -85,6 +87,11 @@ impl Hospital {
 
     /// As [`Self::open`], with other parts.
     async fn with(change: impl FnOnce(&mut Parts)) -> Self {
+        Self::on(None, change).await
+    }
+
+    /// As [`Self::with`], on that database; none: on a SQLite file of its own.
+    async fn on(db: Option<Db>, change: impl FnOnce(&mut Parts)) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let (anchors, crl) = (dir.path().join("anchors"), dir.path().join("crl"));
         std::fs::create_dir_all(&anchors).unwrap();
@@ -93,7 +100,10 @@ impl Hospital {
             std::fs::write(anchors.join(name), authority.certificate.to_pem().unwrap()).unwrap();
         }
         std::fs::write(crl.join("persons.crl"), &pki().crls.persons).unwrap();
-        let db = testing::sqlite_in(dir.path()).await;
+        let db = match db {
+            Some(db) => db,
+            None => testing::sqlite_in(dir.path()).await,
+        };
         let seal = SealKey::generate(&SystemRandom);
         let hospital = Self::node(Arc::new(dir), db, seal, MockClock::at(now()), change).await;
         hospital.register_client().await;
@@ -151,6 +161,7 @@ impl Hospital {
             site: Site { establishment: "CHU d’Essai".into(), https: false },
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
+            is_content_with_badge: authorize::resume::is_content_with_badge,
         };
         change(&mut parts);
         let login = CardLogin::new(parts);
@@ -233,7 +244,7 @@ impl Hospital {
     async fn card_panel(&self, id: TransactionId) -> CardPanel {
         let relying_party = RelyingParty { name: "Dossier patient".into(), host: "dpi.chu.example".into() };
         let transaction = self.transaction(id).await;
-        self.login.panel(&transaction, &relying_party, format!("/login/{id}")).await.unwrap()
+        self.login.panel(&transaction, &relying_party, format!("/login/{id}"), None).await.unwrap()
     }
 
     async fn transaction(&self, id: TransactionId) -> LoginTransaction {

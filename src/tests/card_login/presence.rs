@@ -92,6 +92,7 @@ impl Post {
             workstation: self.id(),
             agent: self.agent.clone(),
             agent_version: AgentVersion::this(),
+            accepts_badge: false,
             issued_at: hospital.clock.now(),
         }
     }
@@ -110,6 +111,7 @@ impl Post {
             number: self.number + 1,
             cards: cards.iter().map(|name| fingerprint(name)).collect(),
             wait: Duration::ZERO,
+            badge: None,
             issued_at: hospital.clock.now(),
         }
     }

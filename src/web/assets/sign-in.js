@@ -25,6 +25,11 @@ function start(panel) {
     event.preventDefault();
     inPopup();
   });
+  const badge = panel.querySelector("[data-badge]");
+  if (badge) {
+    badge.hidden = false;
+    badge.querySelector("button").addEventListener("click", () => tap(badge.dataset));
+  }
   panel.querySelector("[data-same-tab]")?.addEventListener("click", () => inThisTab());
   channel.addEventListener("message", ({ data }) => {
     if (data?.txn !== txn) return;
@@ -71,6 +76,33 @@ function start(panel) {
     sessionStorage.setItem(left, "1");
     form.target = "_self";
     form.submit();
+  }
+
+  // The card is tapped after this click, and what comes of it comes back in answer to these questions alone: with the
+  // session's cookie, in this browser.
+  async function tap({ ask, wait }) {
+    const mine = ++attempt;
+    closePopup();
+    hush();
+    show("badge-asking");
+    try {
+      let outcome = await say(ask, { txn });
+      while (mine === attempt && outcome.state === "open") {
+        show("badge-waiting");
+        outcome = await say(wait, { txn, wait: 20 });
+      }
+      if (mine === attempt) settle(outcome, true);
+    } catch {
+      if (mine === attempt) show("offline");
+    }
+  }
+
+  async function say(address, words) {
+    const headers = { "content-type": "application/json", accept: "application/json" };
+    const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
+    if (answer.status === 403 || answer.status === 409) return { state: "expired" };
+    if (!answer.ok) throw answer.status;
+    return answer.json();
   }
 
   // The agent's pages carry Cross-Origin-Opener-Policy: once one of them is there, the popup looks closed from here.

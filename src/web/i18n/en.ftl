@@ -27,6 +27,11 @@ card-waiting = Continue in the card window.
 card-cancelled = You cancelled.
     .detail = Nothing was sent. You can start again whenever you like.
 card-done = Done, you are signed in.
+badge-start = Continue with my badge
+badge-hint = Then lay your card on the contactless reader. You will not be asked for your PIN.
+badge-asking = One moment…
+badge-waiting = Lay your card on the contactless reader.
+    .detail = This page moves on by itself as soon as your card has been read.
 card-same-tab = Try in this tab
 card-help = How does this work?
 card-help-program = A program on this computer, the Sceau agent, reads your card. No health data is exchanged.
@@ -271,6 +276,8 @@ error-CERT-030 = This card bears nobody’s name.
     .action = Use the card in your own name: the card of a service cannot sign you in.
 error-CERT-031 = What answered is the contactless side of the card.
     .action = Put the card into the slot of a reader and start again: your PIN is needed.
+error-CERT-032 = What answered is not the contactless side of the card.
+    .action = Lay the card on the contactless reader and start again.
 
 ## Reader and card
 
@@ -393,6 +400,28 @@ error-CARD-044 = This service wants you to enter your code now.
     .action = The card’s certificate does not show that. Go back to the sign-in page and use the button of the CPS card.
 error-CARD-045 = This address opens from the sign-in page only.
     .action = Go back to the service you wanted to use and start signing in again.
+error-CARD-050 = Your badge alone is not enough here.
+    .action = Sign in with your card and your PIN.
+error-CARD-051 = You entered your PIN too long ago.
+    .action = Sign in with your card and your PIN. Afterwards your badge is enough again.
+error-CARD-052 = Too many badges were refused.
+    .action = Sign in with your card and your PIN.
+error-CARD-053 = This service wants you to enter your PIN.
+    .action = Sign in with your card and your PIN.
+error-CARD-054 = This workstation has been moved to another area since you signed in.
+    .action = Sign in with your card and your PIN.
+error-CARD-055 = This workstation cannot read your badge at the moment.
+    .action = Sign in with your card and your PIN. If it happens again, tell your IT department.
+error-CARD-056 = No badge was presented.
+    .action = Start again, then lay your card on the contactless reader within a minute and leave it there for a moment.
+error-CARD-057 = This badge is another person’s.
+    .action = If you are not the person who signed in in this browser, sign in with your own card and PIN.
+error-CARD-058 = This is not the card that you signed in with.
+    .action = Present the same card, or sign in with this one and its PIN.
+error-CARD-059 = The card did not answer without contact.
+    .action = Lay it on the contactless reader, not into the slot.
+error-CARD-060 = The answer comes from another workstation.
+    .action = Start again at the workstation where you are. If it happens again, tell your IT department.
 
 ## Errors of sessions
 

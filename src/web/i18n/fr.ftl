@@ -27,6 +27,11 @@ card-waiting = Continuez dans la fenêtre de la carte.
 card-cancelled = Vous avez annulé.
     .detail = Rien n’a été transmis. Vous pouvez recommencer quand vous voulez.
 card-done = C’est fait, vous êtes connecté.
+badge-start = Continuer avec mon badge
+badge-hint = Posez ensuite votre carte sur le lecteur sans contact. Votre code ne vous sera pas demandé.
+badge-asking = Un instant…
+badge-waiting = Posez votre carte sur le lecteur sans contact.
+    .detail = Cette page avance d’elle-même dès que votre carte est lue.
 card-same-tab = Essayer dans cet onglet
 card-help = Comment cela se passe-t-il ?
 card-help-program = Un programme de ce poste, l’agent Sceau, lit votre carte. Aucune donnée de santé n’est échangée.
@@ -271,6 +276,8 @@ error-CERT-030 = Cette carte ne porte le nom de personne.
     .action = Utilisez votre carte nominative : une carte de service ne permet pas de se connecter.
 error-CERT-031 = C’est le côté sans contact de la carte qui a répondu.
     .action = Insérez la carte dans un lecteur à fente, puis recommencez : votre code est nécessaire.
+error-CERT-032 = Ce n’est pas le côté sans contact de la carte qui a répondu.
+    .action = Posez la carte sur le lecteur sans contact, puis recommencez.
 
 ## Lecteur et carte
 
@@ -393,6 +400,28 @@ error-CARD-044 = Ce service demande que vous saisissiez votre code maintenant.
     .action = Le certificat de la carte ne le montre pas. Revenez à la page de connexion et utilisez le bouton de la carte CPS.
 error-CARD-045 = Cette adresse ne s’ouvre que depuis la page de connexion.
     .action = Revenez au service que vous vouliez utiliser et recommencez la connexion.
+error-CARD-050 = Votre badge seul ne suffit pas ici.
+    .action = Connectez-vous avec votre carte et votre code.
+error-CARD-051 = Vous avez saisi votre code il y a trop longtemps.
+    .action = Connectez-vous avec votre carte et votre code. Votre badge suffira de nouveau ensuite.
+error-CARD-052 = Trop de badges ont été refusés.
+    .action = Connectez-vous avec votre carte et votre code.
+error-CARD-053 = Ce service demande que vous saisissiez votre code.
+    .action = Connectez-vous avec votre carte et votre code.
+error-CARD-054 = Ce poste a changé de secteur depuis votre connexion.
+    .action = Connectez-vous avec votre carte et votre code.
+error-CARD-055 = Ce poste ne peut pas lire votre badge pour le moment.
+    .action = Connectez-vous avec votre carte et votre code. Si cela se répète, prévenez votre service informatique.
+error-CARD-056 = Aucun badge n’a été présenté.
+    .action = Recommencez, puis posez votre carte sur le lecteur sans contact dans la minute, et laissez-l’y un instant.
+error-CARD-057 = Ce badge est celui d’une autre personne.
+    .action = Si vous n’êtes pas la personne qui s’est connectée sur ce navigateur, connectez-vous avec votre propre carte et votre code.
+error-CARD-058 = Ce n’est pas la carte avec laquelle vous vous êtes connecté.
+    .action = Présentez la même carte, ou connectez-vous avec celle-ci et votre code.
+error-CARD-059 = La carte n’a pas répondu sans contact.
+    .action = Posez-la sur le lecteur sans contact, et non dans le lecteur à fente.
+error-CARD-060 = La réponse vient d’un autre poste.
+    .action = Recommencez sur le poste où vous êtes. Si cela se répète, prévenez votre service informatique.
 
 ## Erreurs des sessions
 

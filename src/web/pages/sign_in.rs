@@ -22,6 +22,11 @@ pub const EVENTS_PATH: &str = "/card/events";
 /// `POST NOTICED_PATH` takes a [`Noticed`]: what the page saw by itself, for the audit trail.
 pub const NOTICED_PATH: &str = "/card/noticed";
 
+/// `POST BADGE_ASK_PATH` asks for a tap of the badge; `POST BADGE_WAIT_PATH` answers a [`Status`] once there is one to tell.
+pub const BADGE_ASK_PATH: &str = "/card/badge";
+/// See [`BADGE_ASK_PATH`].
+pub const BADGE_WAIT_PATH: &str = "/card/badge/wait";
+
 /// The page.
 #[derive(Clone, Debug)]
 pub struct SignIn {
@@ -84,6 +89,8 @@ pub struct CardPanel {
     pub next: String,
     /// The host that asks the browser for the card's certificate, for workstations that have the national middleware.
     pub certificate: Option<String>,
+    /// Whether a tap of the badge renews what this browser had.
+    pub badge: bool,
 }
 
 impl std::fmt::Debug for CardPanel {

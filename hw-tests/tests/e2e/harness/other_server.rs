@@ -105,6 +105,7 @@ impl OtherServer {
             rp_name: "Autre service".to_owned(),
             rp_host: "autre.example".to_owned(),
             confirmation: None,
+            workstation: None,
         };
         jose::sign(&self.key, TYP_CARD_REQUEST, &request.to_payload()).unwrap()
     }
