@@ -188,7 +188,7 @@ fn tls_needs_both_files() {
 /// the commented one must name every key there is.
 #[test]
 fn a_zone_says_in_what_it_differs() {
-    let zones = "[zones.urgences]\nshared = true\nidle = \"5 min\"\n[zones.bureaux]\ncard_out = \"ignore\"\n";
+    let zones = "[zones.urgences]\nshared = true\nidle = \"5 min\"\n[zones.bureaux]\ncard_out = \"ignore\"\nbadge_window = \"2 h\"\n";
     let config = parse(&format!("{ISSUER}[session]\ncard_out = \"end\"\n{zones}"));
     let config = config.unwrap();
     let names: Vec<_> = config.zones.keys().map(String::as_str).collect();
@@ -196,6 +196,10 @@ fn a_zone_says_in_what_it_differs() {
     assert_eq!(config.zones["urgences"].idle, Some(TimeDelta::minutes(5)));
     assert!(config.zones["urgences"].shared && !config.zones["bureaux"].shared);
     assert_eq!(config.zones["bureaux"].card_out, Some(CardOut::Ignore));
+    assert_eq!(config.zones["bureaux"].badge_window, Some(TimeDelta::hours(2)));
+    assert_eq!(config.zones["urgences"].badge_window, None, "a badge alone opens nothing by default");
+    assert!(!faults(&format!("{ISSUER}[zones.x]\nbadge_window = \"5 h\"\n")).is_empty());
+    assert!(!faults(&format!("{ISSUER}[session]\nbadge_window = \"1 h\"\n")).is_empty(), "of a named zone only");
     assert_eq!((config.session.card_out, config.session.lease), (CardOut::End, TimeDelta::seconds(90)));
     assert_eq!(
         faults(&format!("{ISSUER}[zones.urgences]\nshare = true\n[zones.x]\ncard_out = \"shut\"\n")),

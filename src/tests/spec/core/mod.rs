@@ -1,5 +1,6 @@
 //! OpenID Connect Core 1.0 §3.1.2, RFC 6749 §4.1, RFC 9207: the authorization endpoint.
 
+mod badge;
 mod locked;
 mod requests;
 mod shared;
