@@ -60,8 +60,7 @@ impl Taps {
     /// [`Refusal`], where the request is none for this workstation.
     pub(super) fn take(&mut self, request: String, server: &Enrolment) -> Result<(), Refusal> {
         let key_of = |kid: Option<&str>| kid.and_then(|kid| server.keys.find(kid));
-        let read =
-            checks::request(&request, &server.origin, Purpose::Badge, key_of, self.clock.now())?;
+        let read = checks::request(&request, &server.origin, Purpose::Badge, key_of, self.clock.now())?;
         if read.workstation != Some(server.workstation) {
             return Err(Refusal::OtherWorkstation);
         }

@@ -17,8 +17,8 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::enrolments::{Enrolment, Enrolments};
 use super::badge::Taps;
+use super::enrolments::{Enrolment, Enrolments};
 use super::name::OwnName;
 use super::presence::{CardWatch, Present, PresentCard};
 use super::{AgentError, AgentOptions, enrol};

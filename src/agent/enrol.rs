@@ -248,7 +248,10 @@ pub(super) async fn exchange(
 }
 
 /// Sends a request and reads the answer, within the limits of size and time.
-pub(super) async fn send(server: &WebOrigin, request: reqwest::RequestBuilder) -> Result<Vec<u8>, AgentError> {
+pub(super) async fn send(
+    server: &WebOrigin,
+    request: reqwest::RequestBuilder,
+) -> Result<Vec<u8>, AgentError> {
     let mut response = request.send().await.map_err(|error| unreachable_server(server, &error))?;
     let status = response.status();
     let mut body = Vec::new();

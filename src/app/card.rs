@@ -157,7 +157,10 @@ impl CardMeans for CardTab {
         session: Option<&'a Session>,
     ) -> Later<'a, CardPanel> {
         async move {
-            self.0.panel(transaction, relying_party, next, session).await.map_err(|refusal| refusal.to_string())
+            self.0
+                .panel(transaction, relying_party, next, session)
+                .await
+                .map_err(|refusal| refusal.to_string())
         }
         .boxed()
     }

@@ -25,7 +25,7 @@ use super::challenge::presentable;
 use super::finish::{MAX_ANSWER_LEN, read};
 use super::login::CardLogin;
 use super::protocol::{
-    BADGE_LIFETIME, CardAnswer, CardRequest, ChannelReport, Challenge, Interface, PinEntry, ProtocolError,
+    BADGE_LIFETIME, CardAnswer, CardRequest, Challenge, ChannelReport, Interface, PinEntry, ProtocolError,
     Purpose, TYP_CARD_REQUEST,
 };
 use super::refusal::Refusal;
@@ -249,8 +249,7 @@ impl CardLogin {
         let standing = session.standing(place, now);
         let before =
             store::badge::earlier(&parts.db, session.id, session.person_id, session.auth_time).await?;
-        let ran_out =
-            [EndReason::CardRemoved, EndReason::Expired].map(|reason| Some(reason.as_str()));
+        let ran_out = [EndReason::CardRemoved, EndReason::Expired].map(|reason| Some(reason.as_str()));
         let may_be_renewed = match standing {
             Standing::Alive | Standing::Unwatched => false,
             Standing::Locked | Standing::Expired => true,
@@ -299,7 +298,8 @@ impl CardLogin {
             return Ok(None);
         }
         let waiting = store::badge::open_at(&self.parts.db, workstation.id, self.now()).await?;
-        let Some(waiting) = waiting.filter(|waiting| report.badge.map(Challenge::to_text) != Some(waiting.txn.clone()))
+        let Some(waiting) =
+            waiting.filter(|waiting| report.badge.map(Challenge::to_text) != Some(waiting.txn.clone()))
         else {
             return Ok(None);
         };
@@ -447,8 +447,14 @@ impl Page<'_> {
     }
 
     /// A good card was tapped: the session begins here, in the browser that clicked, and nowhere else.
-    async fn finish(&mut self, transaction: &LoginTransaction, asked: BadgeRequest) -> Result<Waited, Refusal> {
-        let Some(evidence) = asked.evidence.map(|stored| stored.0) else { return Err(BadgeRefusal::NoTap.into()) };
+    async fn finish(
+        &mut self,
+        transaction: &LoginTransaction,
+        asked: BadgeRequest,
+    ) -> Result<Waited, Refusal> {
+        let Some(evidence) = asked.evidence.map(|stored| stored.0) else {
+            return Err(BadgeRefusal::NoTap.into());
+        };
         let renewable = self.renewable(transaction).await?;
         let had = &renewable.session;
         // The cookie is that of the session that was there at the click.
@@ -535,8 +541,13 @@ impl Page<'_> {
         }
         let status = match refusal {
             // The page has nothing to do with it, or not any more.
-            Refusal::ForeignOrigin(_) | Refusal::Malformed(_) | Refusal::OtherBrowser | Refusal::UnknownRequest => {
-                return unstored((refusal.status(), Json(serde_json::json!({ "code": code }))).into_response());
+            Refusal::ForeignOrigin(_)
+            | Refusal::Malformed(_)
+            | Refusal::OtherBrowser
+            | Refusal::UnknownRequest => {
+                return unstored(
+                    (refusal.status(), Json(serde_json::json!({ "code": code }))).into_response(),
+                );
             }
             Refusal::AlreadyEnded | Refusal::TransactionExpired => Status::Expired,
             _ => Status::failed(code, language.texts()),

@@ -11,8 +11,9 @@ use axum::routing::{get, post};
 
 use super::machine::MachineAuthority;
 use super::protocol::{
-    AgentVersion, BADGE_PATH, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH, Purpose,
-    REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
+    AgentVersion, BADGE_PATH, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH,
+    Purpose, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
+    WebOrigin,
 };
 use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
@@ -29,7 +30,9 @@ use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::sign_in::{BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH};
+use crate::web::pages::sign_in::{
+    BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH,
+};
 
 /// The path that the return path's page posts to.
 pub const FINISH_PATH: &str = "/card/finish";

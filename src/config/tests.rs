@@ -199,7 +199,10 @@ fn a_zone_says_in_what_it_differs() {
     assert_eq!(config.zones["bureaux"].badge_window, Some(TimeDelta::hours(2)));
     assert_eq!(config.zones["urgences"].badge_window, None, "a badge alone opens nothing by default");
     assert!(!faults(&format!("{ISSUER}[zones.x]\nbadge_window = \"5 h\"\n")).is_empty());
-    assert!(!faults(&format!("{ISSUER}[session]\nbadge_window = \"1 h\"\n")).is_empty(), "of a named zone only");
+    assert!(
+        !faults(&format!("{ISSUER}[session]\nbadge_window = \"1 h\"\n")).is_empty(),
+        "of a named zone only"
+    );
     assert_eq!((config.session.card_out, config.session.lease), (CardOut::End, TimeDelta::seconds(90)));
     assert_eq!(
         faults(&format!("{ISSUER}[zones.urgences]\nshare = true\n[zones.x]\ncard_out = \"shut\"\n")),

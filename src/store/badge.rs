@@ -287,9 +287,9 @@ pub(crate) mod tests {
     use crate::audit::Kind;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::CountingRandom;
-    use crate::store::{audit, write};
     use crate::store::client::tests::event;
     use crate::store::testing::on_both;
+    use crate::store::{audit, write};
     use chrono::TimeDelta;
 
     /// What an administrator does who enrols a computer in another zone under the same name, as far as it matters here.

@@ -15,11 +15,11 @@ use crate::harness::{run, until};
 use crate::sign_in::{sees_the_doctor, to_popup, to_sign_in_page, type_pin};
 
 /// What the agent logs once server and agent have heard each other.
-const OPEN: &str = "the channel is open";
+pub const OPEN: &str = "the channel is open";
 /// The promise is a second; the machine of the tests may be busy with other things.
 const AT_ONCE: TimeDelta = TimeDelta::seconds(2);
 
-async fn sign_in(browser: &Browser, relying_party: &str) {
+pub async fn sign_in(browser: &Browser, relying_party: &str) {
     to_sign_in_page(browser, relying_party).await;
     put_in_the_pin(browser).await;
     sees_the_doctor(browser, relying_party).await;
@@ -32,7 +32,7 @@ async fn put_in_the_pin(browser: &Browser) {
 }
 
 /// Goes to the second relying party, which asks the provider who is there.
-async fn to_images(browser: &Browser) {
+pub async fn to_images(browser: &Browser) {
     browser.open(IMAGES).await;
     browser.press("demo-sign-in").await;
 }
@@ -47,7 +47,7 @@ async fn hears_of_it(browser: &Browser, relying_party: &str) {
 }
 
 /// The first event of that kind, once there is one.
-async fn event(hospital: &Hospital, kind: &str) -> Value {
+pub async fn event(hospital: &Hospital, kind: &str) -> Value {
     until(kind, async || hospital.audit().into_iter().find(|event| event["kind"] == kind)).await
 }
 

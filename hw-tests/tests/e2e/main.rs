@@ -14,6 +14,7 @@ mod harness;
 mod attacks;
 mod bad_card;
 mod bad_sign_in;
+mod badge;
 mod card_out;
 mod certificate;
 mod demonstration;

@@ -221,6 +221,9 @@ async fn a_request_for_another_channel() {
         if purpose == "terminal" {
             claims["cnf"] = json!({ "S256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" });
         }
+        if purpose == "badge" {
+            claims["workstation"] = json!(desk.workstation);
+        }
         refused(&desk, desk.arrival(&desk.sign(&claims)), "AGENT-014").await;
     }
 }

@@ -2,6 +2,7 @@
 //! that section 2 of the protocol refuses.
 
 mod attacks;
+mod badge;
 mod several_cards;
 mod sign_in;
 
