@@ -86,7 +86,7 @@ async fn a_badge_request_counts_only_from_the_server_and_for_this_workstation() 
     let mut old = desk.badge();
     (old["iat"], old["exp"]) = (late.into(), (late + 60).into());
     for (request, code) in [
-        (with("workstation", json!(elsewhere)), "AGENT-058"),
+        (with("workstation", json!(elsewhere)), "AGENT-059"),
         (with("iss", json!("https://other.example")), "AGENT-013"),
         (desk.request(), "AGENT-014"),
         (forged, "AGENT-010"),

@@ -165,9 +165,9 @@ async fn a_request_that_was_not_issued() {
     let answer = workstation.forge(&resigned, "good", |_| {});
     assert_eq!(refused(&hospital, &mut browser, &answer).await, "CARD-009");
     let mut elsewhere = genuine.clone();
-    elsewhere.purpose = Purpose::Badge;
-    let badge = jose::sign(&own_key, TYP_CARD_REQUEST, &elsewhere.to_payload()).unwrap();
-    let answer = workstation.forge(&badge, "good", |_| {});
+    elsewhere.purpose = Purpose::Ciba;
+    let another = jose::sign(&own_key, TYP_CARD_REQUEST, &elsewhere.to_payload()).unwrap();
+    let answer = workstation.forge(&another, "good", |_| {});
     assert_eq!(refused(&hospital, &mut browser, &answer).await, "CARD-008");
 }
 
