@@ -23,9 +23,9 @@ use super::name::OwnName;
 use super::presence::{CardWatch, Present, PresentCard};
 use super::{AgentError, AgentOptions, enrol};
 use crate::card::protocol::{
-    AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer,
-    ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING,
-    TYP_CHANNEL_REPORT,
+    AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH,
+    ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER,
+    TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
 };
 use crate::clock::SharedClock;
 use crate::crypto::jose;
