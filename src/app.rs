@@ -73,6 +73,9 @@ pub enum StartError {
     /// The signing keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
+    /// The OpenID Provider.
+    #[error(transparent)]
+    Provider(#[from] oidc::OpenError),
     /// The client for outbound calls.
     #[error(transparent)]
     Egress(#[from] EgressError),
@@ -97,6 +100,7 @@ impl StartError {
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
             Self::Keyring(error) => error.code(),
+            Self::Provider(error) => error.code(),
             Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
             Self::Tls(error) => error.code(),
@@ -140,6 +144,7 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
             code: config.oidc.code,
             access_token: config.oidc.access_token,
             refresh_token: config.oidc.refresh_token,
+            exchanged_token: config.oidc.exchanged_token,
             ..Default::default()
         },
         choices,

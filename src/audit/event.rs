@@ -51,6 +51,8 @@ kinds! {
     TokenIssued "token.issued";
     /// A relying party renewed its tokens.
     TokenRefreshed "token.refreshed";
+    /// The server of an API exchanged a token of a person for one of its own.
+    TokenExchanged "token.exchanged";
     /// A code or refresh token came a second time; what it gave was revoked.
     TokenReuse "token.reuse";
     /// A grant was revoked.

@@ -14,6 +14,8 @@ pub struct Oidc {
     pub access_token: TimeDelta,
     /// Refresh token.
     pub refresh_token: TimeDelta,
+    /// An access token that is given for another one (RFC 8693).
+    pub exchanged_token: TimeDelta,
     /// Authorization code.
     pub code: TimeDelta,
     /// `auth_level` in the ID token of a card, as Pro Santé Connect added it in 2026; absent where it is not set.
@@ -30,6 +32,9 @@ impl Oidc {
             namespace: section.text("namespace", namespace),
             access_token: section.span("access_token", second * 30..=minute * 10).unwrap_or(second * 120),
             refresh_token: section.span("refresh_token", minute..=minute * 240).unwrap_or(minute * 30),
+            exchanged_token: section
+                .span("exchanged_token", second * 30..=minute * 240)
+                .unwrap_or(second * 120),
             code: section.span("code", second * 10..=second * 60).unwrap_or(second * 60),
             auth_level: section.text("auth_level", auth_level),
             redirect_wildcards: section.flag("redirect_wildcards").unwrap_or(false),

@@ -5,6 +5,7 @@
 
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use uuid::Uuid;
 
 use super::subject::{Subject, SubjectError};
 use super::{Provider, psc, standard};
@@ -22,6 +23,7 @@ const KINDS: [(&str, Option<&str>); 2] =
 
 /// An access token that is good now, and what it stands on.
 pub(super) struct Access {
+    pub jti: Uuid,
     pub claims: Map<String, Value>,
     pub grant: Grant,
     pub session: Session,
@@ -73,6 +75,12 @@ impl AccessError {
     }
 }
 
+/// The name of an access token of ours, whether it is good or not.
+pub(super) async fn jti(provider: &Provider, token: &str) -> Option<Uuid> {
+    let claims = verify(provider, token).await.ok()?;
+    claims.get("jti")?.as_str()?.parse().ok()
+}
+
 /// What an access token stands on.
 ///
 /// # Errors
@@ -91,7 +99,7 @@ pub(super) async fn check(provider: &Provider, token: &str) -> Result<Access, Ac
     let jti = named.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
     let grant = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
     let (session, client, subject) = foundation(provider, &grant).await?;
-    Ok(Access { claims, grant, session, client, subject })
+    Ok(Access { jti, claims, grant, session, client, subject })
 }
 
 /// What every access token says of itself.

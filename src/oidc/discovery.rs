@@ -11,7 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
-use super::{Provider, client, logout, profile, proof, psc};
+use super::{Provider, client, logout, profile, proof, psc, token};
 
 #[derive(Serialize)]
 struct Document {
@@ -19,19 +19,21 @@ struct Document {
     authorization_endpoint: String,
     token_endpoint: String,
     introspection_endpoint: String,
+    revocation_endpoint: String,
     userinfo_endpoint: String,
     end_session_endpoint: String,
     jwks_uri: String,
     pushed_authorization_request_endpoint: String,
     require_pushed_authorization_requests: bool,
-    grant_types_supported: [&'static str; 2],
+    grant_types_supported: [&'static str; 3],
     acr_values_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 1],
-    subject_types_supported: [&'static str; 1],
+    subject_types_supported: [&'static str; 2],
     id_token_signing_alg_values_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_methods_supported: Vec<&'static str>,
     claims_supported: &'static [&'static str],
     claim_types_supported: [&'static str; 1],
     claims_parameter_supported: bool,
@@ -85,20 +87,22 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         authorization_endpoint,
         token_endpoint: issuer.address(psc::TOKEN),
         introspection_endpoint: issuer.address(psc::INTROSPECTION),
+        revocation_endpoint: issuer.address(psc::REVOCATION),
         userinfo_endpoint: issuer.address(psc::USERINFO),
         end_session_endpoint: issuer.address(psc::LOGOUT),
         jwks_uri: issuer.address(psc::JWKS),
         pushed_authorization_request_endpoint: issuer.address(psc::PUSHED),
         // Of some clients it is required; a document is for all of them.
         require_pushed_authorization_requests: false,
-        grant_types_supported: ["authorization_code", "refresh_token"],
+        grant_types_supported: ["authorization_code", "refresh_token", token::exchange::GRANT_TYPE],
         acr_values_supported: psc::ACR_VALUES,
         response_types_supported: ["code"],
         response_modes_supported: ["query"],
-        subject_types_supported: ["public"],
+        subject_types_supported: ["public", "pairwise"],
         id_token_signing_alg_values_supported: ["RS256"],
         token_endpoint_auth_methods_supported: client_authentication(),
         introspection_endpoint_auth_methods_supported: client_authentication(),
+        revocation_endpoint_auth_methods_supported: client_authentication(),
         claims_supported: CLAIMS,
         claim_types_supported: ["normal"],
         claims_parameter_supported: false,

@@ -1,4 +1,4 @@
-//! Introspection (RFC 7662) as PSC answers it: access and refresh tokens, for the client they were issued to and for
+//! Introspection (RFC 7662, RFC 9701) as PSC answers it: access and refresh tokens, for the client they were issued to and for
 //! those that may introspect everything, such as the authorization servers of "API Pro Santé Connectées".
 
 use std::sync::Arc;
@@ -42,10 +42,49 @@ pub(super) async fn answer(
     match introspect(&provider, &asking, token).await {
         Ok(found) => {
             let document = found.unwrap_or_else(|| json!({ "active": false }));
-            let no_store = HeaderValue::from_static("no-store");
-            ([(header::CACHE_CONTROL, no_store)], Json(document)).into_response()
+            if wants_jwt(&asking, &headers) {
+                as_jwt(&provider, &asking, &document).await
+            } else {
+                as_json(document)
+            }
         }
         Err(error) => error::fault(&error, error.code()),
+    }
+}
+
+const JWT_MEDIA_TYPE: &str = "application/token-introspection+jwt";
+
+/// RFC 9701 §4: who asks says so, in the request or once for all at registration.
+fn wants_jwt(asking: &Client, headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
+    let mut media_types = accepted.flat_map(|line| line.split(','));
+    asking.metadata.introspection_signed_response_alg.is_some()
+        || media_types.any(|one| one.split(';').next().unwrap_or_default().trim() == JWT_MEDIA_TYPE)
+}
+
+fn as_json(document: Value) -> Response {
+    ([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(document)).into_response()
+}
+
+/// RFC 9701 §5: for whom it is and from whom it comes stands in the signed document, so that it can be kept as a proof and
+/// passed off as nothing else.
+async fn as_jwt(provider: &Provider, asking: &Client, document: &Value) -> Response {
+    let claims = json!({
+        "iss": provider.settings.issuer.as_str(),
+        "aud": asking.id,
+        "iat": provider.now().timestamp(),
+        "token_introspection": document,
+    });
+    let keys = provider.token_keys.keys().await;
+    match jose::sign(keys.current(), "token-introspection+jwt", &claims) {
+        Ok(token) => {
+            let headers = [
+                (header::CONTENT_TYPE, HeaderValue::from_static(JWT_MEDIA_TYPE)),
+                (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+            ];
+            (headers, token).into_response()
+        }
+        Err(error) => error::fault(&error, "OIDC-094"),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! What a hospital gets: services that were written for Pro Santé Connect sign their users in here, unchanged. OpenID
 //! Connect Core 1.0 (code flow), Discovery 1.0, RP-Initiated Logout 1.0, Back-Channel Logout 1.0, RFC 6749, 6750, 7636
-//! (S256), 7662, 9126, 9207 and 9700; what PSC does in its own way stands in [`psc`].
+//! (S256), 7009, 7662, 8693, 9068, 9126, 9207, 9700 and 9701; what PSC does in its own way stands in [`psc`].
 //!
 //! It asks the session for who is signed in and never a sign-in method. It issues nothing in a session that has ended,
 //! to a client that is disabled, or for a person who is not admitted, and looks at all three each time.
@@ -17,10 +17,12 @@ mod id_token_hint;
 mod introspect;
 mod jwks;
 pub mod logout;
+mod pairwise;
 pub mod parameters;
 mod profile;
 pub mod proof;
 pub mod psc;
+mod revoke;
 mod settings;
 mod standard;
 pub mod subject;
@@ -41,6 +43,8 @@ use crate::store::Db;
 use crate::store::signing_key::Purpose;
 use crate::web::page::Site;
 
+use pairwise::{PairwiseError, PairwiseKey};
+
 pub use authorize::means::{CardMeans, Means};
 pub use settings::{Issuer, Lifetimes, Settings};
 
@@ -54,6 +58,7 @@ pub struct Provider {
     trail: Trail,
     token_keys: Keyring,
     refresh_keys: Keyring,
+    pairwise: PairwiseKey,
     site: Site,
     means: Means,
 }
@@ -79,18 +84,53 @@ pub struct Parts {
     pub means: Means,
 }
 
+/// Why the provider cannot be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The signing keys.
+    #[error(transparent)]
+    Keyring(#[from] KeyringError),
+    /// The key of pairwise subjects.
+    #[error(transparent)]
+    Pairwise(#[from] PairwiseError),
+}
+
+impl OpenError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Keyring(error) => error.code(),
+            Self::Pairwise(PairwiseError::Store(error)) => error.code(),
+            Self::Pairwise(PairwiseError::Seal(error)) => error.code(),
+            Self::Pairwise(PairwiseError::Damaged) => "OIDC-147",
+        }
+    }
+}
+
 impl Provider {
     /// Opens the signing keys, and makes them at the first start.
     ///
     /// # Errors
-    /// [`KeyringError`].
-    pub async fn open(parts: Parts) -> Result<Arc<Self>, KeyringError> {
+    /// [`OpenError`].
+    pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
         let Parts { settings, db, seal, clock, random, trail, site, means } = parts;
         let open =
             |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
         let refresh_keys = open(Purpose::Refresh).await?;
-        Ok(Arc::new(Self { settings, db, clock, random, trail, token_keys, refresh_keys, site, means }))
+        let pairwise = PairwiseKey::open(&db, &seal, &*random).await?;
+        Ok(Arc::new(Self {
+            settings,
+            db,
+            clock,
+            random,
+            trail,
+            token_keys,
+            refresh_keys,
+            pairwise,
+            site,
+            means,
+        }))
     }
 
     /// Addresses, lifetimes, choices.
@@ -114,6 +154,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(&below(psc::TOKEN), post(token::answer))
         .route(&below(psc::PUSHED), post(authorize::pushed::answer))
         .route(&below(psc::INTROSPECTION), post(introspect::answer))
+        .route(&below(psc::REVOCATION), post(revoke::answer))
         .route(&below(psc::USERINFO), userinfo_methods())
         .route(&below(psc::AUTHORIZATION), get(authorize::answer).post(authorize::answer))
         .route(&below(psc::LOGOUT), get(logout::answer).post(logout::answer))

@@ -27,6 +27,8 @@ pub const PUSHED: &str = "/protocol/openid-connect/ext/par/request";
 pub const TOKEN: &str = "/protocol/openid-connect/token";
 /// Below the issuer: introspection.
 pub const INTROSPECTION: &str = "/protocol/openid-connect/token/introspect";
+/// Below the issuer: revocation.
+pub const REVOCATION: &str = "/protocol/openid-connect/revoke";
 /// Below the issuer: userinfo.
 pub const USERINFO: &str = "/protocol/openid-connect/userinfo";
 /// Below the issuer: logout started by a relying party.

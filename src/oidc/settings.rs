@@ -36,6 +36,8 @@ pub struct Lifetimes {
     pub access_token: TimeDelta,
     /// Refresh token.
     pub refresh_token: TimeDelta,
+    /// An access token that is given for another one (RFC 8693).
+    pub exchanged_token: TimeDelta,
     /// From the sign-in page to its end.
     pub login_transaction: TimeDelta,
     /// From a pushed request to the browser that brings its handle.
@@ -49,6 +51,7 @@ impl Default for Lifetimes {
             code: TimeDelta::seconds(60),
             access_token: TimeDelta::seconds(120),
             refresh_token: TimeDelta::minutes(30),
+            exchanged_token: TimeDelta::seconds(120),
             login_transaction: TimeDelta::minutes(10),
             pushed_request: TimeDelta::seconds(90),
         }

@@ -3,18 +3,18 @@
 
 use serde::Serialize;
 
-use super::Provider;
 use super::psc::OtherId;
+use super::{Provider, pairwise};
 use crate::directory::{self, Admission, Refusal, Who, claims};
 use crate::ids::PersonId;
 use crate::session::Session;
 use crate::store::StoreError;
-use crate::store::client::Client;
+use crate::store::client::{Client, SubjectType};
 
 /// A person, as tokens name them.
 #[derive(Debug, Clone)]
 pub struct Subject {
-    /// `f:{namespace}:{idNat}`.
+    /// `f:{namespace}:{idNat}`, or a value of the client's sector.
     pub sub: String,
     /// The national identifier that stands for the person.
     pub id_nat: String,
@@ -39,6 +39,18 @@ pub enum SubjectError {
 }
 
 impl Provider {
+    /// The `sub` of a person for a client, also where they may not be here any more.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn sub(&self, person: PersonId, client: &Client) -> Result<Option<String>, StoreError> {
+        if client.metadata.subject_type == Some(SubjectType::Pairwise) {
+            return Ok(Some(self.pairwise.sub(&pairwise::sector(client), person)));
+        }
+        let known = directory::subject(&self.db, person).await?;
+        Ok(known.map(|known| format!("f:{}:{}", self.settings.namespace, known.id_nat)))
+    }
+
     /// The person, as the client may know them.
     ///
     /// # Errors
@@ -51,7 +63,11 @@ impl Provider {
             Admission::Newcomer(_) => return Err(Refusal::Unknown.into()),
         }
         let known = directory::subject(&self.db, person).await?.ok_or(Refusal::Unknown)?;
-        Ok(Subject::new(known, self.settings.namespace))
+        let mut subject = Subject::new(known, self.settings.namespace);
+        if client.metadata.subject_type == Some(SubjectType::Pairwise) {
+            subject.sub = self.pairwise.sub(&pairwise::sector(client), person);
+        }
+        Ok(subject)
     }
 }
 

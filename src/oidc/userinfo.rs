@@ -6,12 +6,15 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use serde_json::Value;
 
 use super::access::{self, AccessError};
 use super::parameters::{Parameters, UnreadableForm};
 use super::profile::{self, Facts};
 use super::{Provider, error};
+use crate::crypto::jose::{self, SignError};
 use crate::ids::Secret;
+use crate::store::client::Client;
 
 /// Why nothing is told (RFC 6750 §3.1).
 #[derive(Debug, thiserror::Error)]
@@ -22,6 +25,8 @@ enum UserinfoError {
     TwoTokens,
     #[error("Token verification failed")]
     Access(#[from] AccessError),
+    #[error(transparent)]
+    Sign(#[from] SignError),
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
@@ -78,7 +83,23 @@ async fn tell(
         issued_at: provider.now(),
     };
     let told = profile::of(&access.client).userinfo(&facts);
-    Ok(([(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(told)).into_response())
+    let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    if access.client.metadata.userinfo_signed_response_alg.is_none() {
+        return Ok(([no_store], Json(told)).into_response());
+    }
+    let token = signed(provider, &access.client, told).await?;
+    let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
+    Ok(([no_store, media_type], token).into_response())
+}
+
+/// OpenID Connect Core §5.3.2: issuer and audience go with a signed answer.
+async fn signed(provider: &Provider, client: &Client, mut told: Value) -> Result<String, UserinfoError> {
+    if let Value::Object(members) = &mut told {
+        members.insert("iss".into(), provider.settings.issuer.as_str().into());
+        members.insert("aud".into(), client.id.clone().into());
+    }
+    let keys = provider.token_keys.keys().await;
+    Ok(jose::sign(keys.current(), "JWT", &told)?)
 }
 
 fn bearer(headers: &HeaderMap, form: &Parameters) -> Result<Secret, UserinfoError> {
@@ -100,6 +121,7 @@ fn bearer(headers: &HeaderMap, form: &Parameters) -> Result<Secret, UserinfoErro
 fn refuse(refusal: &UserinfoError) -> Response {
     let (status, name) = match refusal {
         UserinfoError::Access(AccessError::Store(error)) => return error::fault(error, error.code()),
+        UserinfoError::Sign(error) => return error::fault(error, "OIDC-094"),
         UserinfoError::Access(error) => {
             tracing::info!(code = error.code(), %error, "userinfo was refused");
             (StatusCode::UNAUTHORIZED, "invalid_token")

@@ -28,6 +28,7 @@ pub mod signing_key;
 pub mod site_token;
 mod sqlite_writer;
 pub mod terminal_login;
+pub mod token;
 pub mod workstation;
 
 #[cfg(test)]

@@ -7,12 +7,15 @@ use super::{Db, StoreError, read, write};
 pub enum Setting {
     /// The middle of every `sub`: a UUID, made once.
     Namespace,
+    /// The key of pairwise subjects, sealed, in base64url; made once.
+    PairwiseKey,
 }
 
 impl Setting {
     fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
+            Self::PairwiseKey => "pairwise-key",
         }
     }
 }

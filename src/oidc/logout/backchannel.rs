@@ -106,8 +106,10 @@ impl AttemptError {
 }
 
 async fn post(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -> Result<(), AttemptError> {
-    let subject = crate::directory::subject(&provider.db, delivery.person_id).await?;
-    let sub = subject.map(|subject| format!("f:{}:{}", provider.settings.namespace, subject.id_nat));
+    let sub = match store::client::by_id(&provider.db, &delivery.client_id).await? {
+        Some(client) => provider.sub(delivery.person_id, &client).await?,
+        None => None,
+    };
     let now = provider.now();
     let token = LogoutToken {
         iss: provider.settings.issuer.as_str().to_owned(),

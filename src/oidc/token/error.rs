@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::StatusCode;
 
 use crate::crypto::jose::SignError;
+use crate::oidc::access::AccessError;
 use crate::oidc::client::ClientError;
 use crate::oidc::error;
 use crate::oidc::parameters::Duplicate;
@@ -63,6 +64,24 @@ pub(super) enum TokenError {
     /// The person was disabled, or is no longer admitted.
     #[error("User disabled")]
     Person(#[source] SubjectError),
+    /// The client is not registered for it.
+    #[error("The client may not use this grant_type")]
+    GrantOfOthers,
+    /// RFC 8693 §3: only access tokens are taken and given.
+    #[error("Only access tokens can be exchanged, for access tokens")]
+    TokenType,
+    /// RFC 8693 §2.1: the client itself acts.
+    #[error("actor_token is not supported")]
+    ActorToken,
+    /// The token to be exchanged is not good.
+    #[error("The subject token is not good")]
+    SubjectToken(#[source] AccessError),
+    /// The token to be exchanged is for somebody else.
+    #[error("The subject token is not meant for this client")]
+    SubjectTokenOfOthers,
+    /// RFC 8707 §2, RFC 8693 §2.2.2.
+    #[error("The client may not ask for tokens for this audience")]
+    Target,
     /// The client's profile takes no token that everybody can use (FAPI 2.0 §5.3.2.1).
     #[error("Access tokens of this client must be bound to a key")]
     Unbound,
@@ -102,6 +121,12 @@ impl TokenError {
             Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
             Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
             Self::Unbound => "OIDC-069",
+            Self::GrantOfOthers => "OIDC-141",
+            Self::TokenType => "OIDC-142",
+            Self::ActorToken => "OIDC-143",
+            Self::SubjectToken(error) => error.code(),
+            Self::SubjectTokenOfOthers => "OIDC-144",
+            Self::Target => "OIDC-145",
             Self::Overtaken => "OIDC-066",
             Self::Sign(_) => "OIDC-094",
         }
@@ -114,6 +139,7 @@ impl TokenError {
             Self::Store(_)
                 | Self::Sign(_)
                 | Self::Client(_)
+                | Self::SubjectToken(AccessError::Store(_))
                 | Self::Person(SubjectError::Store(_))
                 | Self::ReplayedCode
                 | Self::ReusedRefreshToken
@@ -134,9 +160,19 @@ impl IntoResponse for TokenError {
     fn into_response(self) -> Response {
         let name = match self {
             Self::Client(error) => return error.into_response(),
-            Self::Store(ref error) => return error::fault(error, error.code()),
+            Self::Store(ref error) | Self::SubjectToken(AccessError::Store(ref error)) => {
+                return error::fault(error, error.code());
+            }
             Self::Sign(ref error) => return error::fault(error, self.code()),
-            Self::Duplicate(_) | Self::Missing(_) | Self::Unbound => "invalid_request",
+            Self::Duplicate(_)
+            | Self::Missing(_)
+            | Self::Unbound
+            | Self::TokenType
+            | Self::ActorToken
+            | Self::SubjectToken(_)
+            | Self::SubjectTokenOfOthers => "invalid_request",
+            Self::GrantOfOthers => "unauthorized_client",
+            Self::Target => "invalid_target",
             Self::UnsupportedGrant => "unsupported_grant_type",
             Self::ScopeExceeded => "invalid_scope",
             Self::UnknownCode

@@ -2,6 +2,7 @@
 
 mod code;
 mod error;
+pub(super) mod exchange;
 mod issue;
 mod refresh;
 
@@ -20,7 +21,7 @@ use crate::store;
 use error::TokenError;
 
 /// The parameters that this endpoint reads.
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 14] = [
     "grant_type",
     "code",
     "redirect_uri",
@@ -29,6 +30,12 @@ const KNOWN: [&str; 8] = [
     "scope",
     "client_id",
     "client_secret",
+    "subject_token",
+    "subject_token_type",
+    "requested_token_type",
+    "actor_token",
+    "actor_token_type",
+    "subject_issuer",
 ];
 
 /// `POST {iss}/protocol/openid-connect/token`
@@ -63,6 +70,7 @@ async fn exchange(
     let exchanged = match form.first("grant_type") {
         Some("authorization_code") => code::redeem(provider, &client, form, caller).await,
         Some("refresh_token") => refresh::redeem(provider, &client, form, caller).await,
+        Some(exchange::GRANT_TYPE) => exchange::exchange(provider, &client, form, caller).await,
         Some(_) => Err(TokenError::UnsupportedGrant),
         None => Err(TokenError::Missing("grant_type")),
     };

@@ -2,13 +2,17 @@
 
 mod core;
 mod discovery;
+mod exchange;
 mod introspection;
 mod logout;
 mod oracle;
 mod par;
+mod pairwise;
 mod pkce;
 mod profiles;
 mod psc;
 mod refresh;
+mod revocation;
+mod signed_answers;
 pub(crate) mod stand;
 mod token;

@@ -27,6 +27,7 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "authorization_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/auth",
       "token_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/token",
       "introspection_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/token/introspect",
+      "revocation_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/revoke",
       "userinfo_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/userinfo",
       "end_session_endpoint": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/logout",
       "jwks_uri": "http://localhost:8080/auth/realms/esante-wallet/protocol/openid-connect/certs",
@@ -34,7 +35,8 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "require_pushed_authorization_requests": false,
       "grant_types_supported": [
         "authorization_code",
-        "refresh_token"
+        "refresh_token",
+        "urn:ietf:params:oauth:grant-type:token-exchange"
       ],
       "acr_values_supported": [
         "eidas1"
@@ -46,7 +48,8 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "query"
       ],
       "subject_types_supported": [
-        "public"
+        "public",
+        "pairwise"
       ],
       "id_token_signing_alg_values_supported": [
         "RS256"
@@ -56,6 +59,10 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "client_secret_post"
       ],
       "introspection_endpoint_auth_methods_supported": [
+        "client_secret_basic",
+        "client_secret_post"
+      ],
+      "revocation_endpoint_auth_methods_supported": [
         "client_secret_basic",
         "client_secret_post"
       ],

@@ -1,0 +1,162 @@
+//! Token exchange (RFC 8693): the authorization server of an API takes a person's access token and gets one for its API,
+//! as the "API Pro Santé Connectées" are protected.
+//!
+//! Only clients that are registered for it, only for the audiences that they are registered with, and only tokens that
+//! were meant for them: whose audience they are, which they were issued themselves, or, for tokens of the profile of PSC,
+//! which have no audience, where they may introspect every token. The new token says who acts (`act`), gives no more than
+//! the old one and the client's own scopes together, and ends with the session at the latest. Nobody gets a refresh token
+//! this way.
+
+use serde_json::{Map, Value, json};
+
+use super::error::TokenError;
+use crate::audit::{Caller, Kind};
+use crate::crypto::jose;
+use crate::ids::{GrantId, uuid_v4};
+use crate::oidc::access::{self, Access};
+use crate::oidc::parameters::Parameters;
+use crate::oidc::profile::{Facts, Stamp};
+use crate::oidc::{Provider, standard};
+use crate::store;
+use crate::store::client::Client;
+use crate::store::grant::{Details, Grant};
+use crate::store::token::Exchange;
+
+/// The grant (RFC 8693 §2.1).
+pub(in crate::oidc) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
+/// What is taken and given (RFC 8693 §3).
+const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
+/// An access token of ours is one; ANS's guide names it so.
+const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+
+pub(super) async fn exchange(
+    provider: &Provider,
+    client: &Client,
+    form: &Parameters,
+    caller: &Caller,
+) -> Result<Value, TokenError> {
+    if !client.metadata.may_use(GRANT_TYPE) {
+        return Err(TokenError::GrantOfOthers);
+    }
+    let subject_token = form.first("subject_token").ok_or(TokenError::Missing("subject_token"))?;
+    let given = form.first("subject_token_type").ok_or(TokenError::Missing("subject_token_type"))?;
+    let wanted = form.first("requested_token_type").unwrap_or(ACCESS_TOKEN);
+    if [given, wanted].iter().any(|one| !matches!(*one, ACCESS_TOKEN | JWT)) {
+        return Err(TokenError::TokenType);
+    }
+    if form.has("actor_token") {
+        return Err(TokenError::ActorToken);
+    }
+    let subject = access::check(provider, subject_token).await.map_err(TokenError::SubjectToken)?;
+    if !is_meant_for(client, &subject) {
+        return Err(TokenError::SubjectTokenOfOthers);
+    }
+    let audience = audience(client, form)?;
+    let scope = scope(client, form.first("scope"), &subject.grant.scope)?;
+
+    let now = provider.now();
+    let life = provider.settings.lifetimes.exchanged_token.min(subject.session.expires_at - now);
+    let (access_jti, expires_at) = (uuid_v4(&*provider.random), now + life);
+    let grant = Grant {
+        id: GrantId::new(now, &*provider.random),
+        session_id: subject.session.id,
+        person_id: subject.grant.person_id,
+        client_id: client.id.clone(),
+        scope,
+        nonce: String::new(),
+        created_at: now,
+        revoked_at: None,
+        details: Details { resources: audience, ..Details::default() },
+    };
+    // The person, as the client that asks may know them: it may be another sector, or welcome others.
+    let person = provider.subject(grant.person_id, client).await?;
+    let facts = Facts {
+        issuer: provider.settings.issuer.as_str(),
+        subject: &person,
+        session: &subject.session,
+        client,
+        grant: &grant,
+        choices: &provider.settings.choices,
+        issued_at: now,
+    };
+    let mut claims = standard::access_token(&facts, Stamp { jti: access_jti.to_string(), expires_at });
+    if let Value::Object(members) = &mut claims {
+        members.insert("act".into(), actor(client, &subject));
+    }
+    let keys = provider.token_keys.keys().await;
+    let token = jose::sign(keys.current(), standard::ACCESS_TOKEN_TYPE, &claims)?;
+
+    let exchange = Exchange {
+        subject_jti: subject.jti,
+        id: grant.id,
+        session_id: grant.session_id,
+        person_id: grant.person_id,
+        client_id: grant.client_id.clone(),
+        scope: grant.scope.clone(),
+        details: grant.details.clone(),
+        access_jti,
+        expires_at,
+    };
+    let event = provider.trail.event(Kind::TokenExchanged).person(grant.person_id).client(&client.id);
+    let event = event.session(grant.session_id).id_nat(&person.id_nat).caller(caller);
+    let event = event.note(&format!("for {}", subject.client.id));
+    if !store::token::exchange(&provider.db, &exchange, now, &(&event).into()).await? {
+        return Err(TokenError::Overtaken);
+    }
+    Ok(json!({
+        "access_token": token,
+        "issued_token_type": ACCESS_TOKEN,
+        "token_type": "Bearer",
+        "expires_in": life.num_seconds(),
+        "scope": grant.scope,
+    }))
+}
+
+/// Whether the token was issued to the client, or for it.
+fn is_meant_for(client: &Client, subject: &Access) -> bool {
+    let names =
+        |audience: &str| client.id == audience || client.metadata.resources.iter().any(|one| one == audience);
+    match subject.claims.get("aud") {
+        None => client.may_introspect || subject.client.id == client.id,
+        Some(Value::String(one)) => subject.client.id == client.id || names(one),
+        Some(Value::Array(several)) => {
+            subject.client.id == client.id || several.iter().filter_map(Value::as_str).any(names)
+        }
+        Some(_) => false,
+    }
+}
+
+/// Whom the new token is for: `audience` and `resource`, each of which must be registered; else the client itself.
+fn audience(client: &Client, form: &Parameters) -> Result<Vec<String>, TokenError> {
+    let asked =
+        form.iter().filter(|(name, value)| matches!(*name, "audience" | "resource") && !value.is_empty());
+    let mut audience: Vec<String> = Vec::new();
+    for (_, one) in asked {
+        if one != client.id && !client.metadata.resources.iter().any(|registered| registered == one) {
+            return Err(TokenError::Target);
+        }
+        if !audience.iter().any(|known| known == one) {
+            audience.push(one.to_owned());
+        }
+    }
+    Ok(if audience.is_empty() { vec![client.id.clone()] } else { audience })
+}
+
+/// What was asked for, out of what the old token gives and what the client is registered with; without a wish, what the
+/// old token gives.
+fn scope(client: &Client, asked: Option<&str>, given: &str) -> Result<String, TokenError> {
+    let own = client.metadata.scope.as_deref().unwrap_or_default();
+    let may = |scope: &&str| given.split(' ').chain(own.split_ascii_whitespace()).any(|one| one == *scope);
+    let Some(asked) = asked else { return Ok(given.to_owned()) };
+    let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
+    if asked.iter().all(may) { Ok(asked.join(" ")) } else { Err(TokenError::ScopeExceeded) }
+}
+
+/// RFC 8693 §4.1: who acts, and behind it who acted before.
+fn actor(client: &Client, subject: &Access) -> Value {
+    let mut actor = Map::from_iter([("sub".to_owned(), json!(client.id))]);
+    if let Some(before) = subject.claims.get("act") {
+        actor.insert("act".into(), before.clone());
+    }
+    Value::Object(actor)
+}
