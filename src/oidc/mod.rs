@@ -23,6 +23,7 @@ mod profile;
 pub mod proof;
 pub mod psc;
 mod revoke;
+mod sessions;
 mod settings;
 mod standard;
 pub mod subject;
@@ -158,6 +159,9 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(&below(psc::USERINFO), userinfo_methods())
         .route(&below(psc::AUTHORIZATION), get(authorize::answer).post(authorize::answer))
         .route(&below(psc::LOGOUT), get(logout::answer).post(logout::answer))
+        .route(sessions::ROUTE, get(sessions::show))
+        .route(sessions::END_ROUTE, post(sessions::end))
+        .route(sessions::END_ALL_ROUTE, post(sessions::end_all))
         .route(logout::FRONT, get(logout::answer).post(logout::answer))
         .route(logout::CONFIRMED, post(logout::confirmed))
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))

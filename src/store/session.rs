@@ -296,6 +296,26 @@ pub struct Running {
     pub evidence: Evidence,
 }
 
+impl From<&Session> for Running {
+    fn from(session: &Session) -> Self {
+        Self { id: session.id, person_id: session.person_id, evidence: session.evidence.clone() }
+    }
+}
+
+/// The services that were reached in each running session of a person, by the names that their users know.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn services_of(db: &Db, person: PersonId) -> Result<Vec<(SessionId, String)>, StoreError> {
+    const SQL: &str = "SELECT DISTINCT s.id, c.name
+         FROM session s
+         JOIN authorization_grant g ON g.session_id = s.id
+         JOIN client c ON c.id = g.client_id
+         WHERE s.person_id = $1 AND s.ended_at IS NULL AND g.revoked_at IS NULL
+         ORDER BY s.id, c.name";
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
+}
+
 /// The running sessions in the order of their identifiers, `limit` of those after `after`.
 ///
 /// # Errors

@@ -21,6 +21,8 @@ pub struct Policy {
     /// Where forms may go besides the page's own origin, redirects included (Chromium checks the whole chain).
     /// Entries come from [`form_target`].
     pub form_targets: Vec<String>,
+    /// Whose pages it shows in frames. Entries come from [`form_target`].
+    pub frames: Vec<String>,
     /// The page opens the agent in a popup: `same-origin-allow-popups`, and its origin is told to the agent.
     pub opens_agent: bool,
     /// The site is reached by https, so browsers are told to stay there.
@@ -62,6 +64,13 @@ impl Policy {
         }
         if self.images {
             policy.push_str("; img-src 'self'");
+        }
+        if !self.frames.is_empty() {
+            policy.push_str("; frame-src");
+            for source in &self.frames {
+                policy.push(' ');
+                policy.push_str(source);
+            }
         }
         policy.push_str("; form-action 'self'");
         for target in &self.form_targets {
@@ -125,6 +134,7 @@ mod tests {
             form_targets: vec!["https://rp.example".into()],
             opens_agent: true,
             https: true,
+            frames: vec!["https://rp.example".into()],
         };
         assert!(!csp(&policy).contains("unsafe"));
         assert!(csp(&policy).ends_with("form-action 'self' https://rp.example"));

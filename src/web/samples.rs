@@ -16,7 +16,7 @@ use super::{
         agent::{Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
-        session::{Confirmation, Home, SessionRow, SignOut, SignedOut},
+        session::{Confirmation, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
     },
 };
@@ -39,6 +39,7 @@ pub const ALL: &[Sample] = &[
     ("card-finish", |frame| finish(Outcome::Done).render(frame)),
     ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
     ("home", |frame| home().render(frame)),
+    ("nobody", |frame| Nobody.render(frame)),
     ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
     ("sign-in-badge", |frame| {
         let card = sign_in().card.map(|card| CardPanel { badge: true, ..card });
@@ -47,8 +48,11 @@ pub const ALL: &[Sample] = &[
     ("confirmation", |frame| confirmation().render(frame)),
     ("sign-out", |frame| sign_out().render(frame)),
     ("signed-out", |frame| {
-        SignedOut { back: Some(("Dossier patient".into(), "https://dossier.ch-saint-aubin.example/".into())) }
-            .render(frame)
+        SignedOut {
+            back: Some(("Dossier patient".into(), "https://dossier.ch-saint-aubin.example/".into())),
+            frames: Vec::new(),
+        }
+        .render(frame)
     }),
     ("agent-confirm", |frame| confirm().render(frame)),
     ("agent-confirm-pin", |frame| {
@@ -227,25 +231,24 @@ fn home() -> Home {
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
     Home {
         name: "Camille Beaupré-Lartigue".into(),
-        profession: Some("Médecin – Pédiatrie".into()),
         sessions: vec![
             SessionRow {
-                device: "Firefox, Linux".into(),
-                address: "10.20.4.17".into(),
+                place: Some("Pédiatrie, salle de soins".into()),
                 since: now - TimeDelta::minutes(12),
                 current: true,
                 services: vec!["Dossier patient".into(), "Imagerie".into()],
+                end: "/sessions/1/end".into(),
             },
             SessionRow {
-                device: "Edge, Windows".into(),
-                address: "10.20.7.3".into(),
+                place: None,
                 since: now - TimeDelta::minutes(155),
                 current: false,
                 services: Vec::new(),
+                end: "/sessions/2/end".into(),
             },
         ],
         now,
-        sign_out: "/logout".into(),
+        end_all: "/sessions/end".into(),
         csrf: "c2FtcGxl".into(),
     }
 }

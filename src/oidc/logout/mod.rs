@@ -6,6 +6,7 @@
 //! any page could sign people out. [`backchannel`] tells the other relying parties.
 
 pub mod backchannel;
+pub mod frontchannel;
 
 use std::sync::Arc;
 
@@ -31,7 +32,7 @@ use crate::web::error_page::ErrorPage;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::session::{SignOut, SignedOut};
+use crate::web::pages::session::{LogoutFrame, SignOut, SignedOut};
 
 /// On the front host: the same endpoint, where the issuer's own host has no pages.
 pub const FRONT: &str = "/logout";
@@ -295,7 +296,8 @@ impl<'a> Visit<'a> {
     /// After the end of a session: back to the relying party, or the closing page; the cookie goes if it was this
     /// session's.
     async fn signed_out(&self, asked: &Asked, ended: SessionId) -> Result<Response, LogoutError> {
-        let mut response = self.closed(asked);
+        let frames = frontchannel::frames(self.provider, ended).await?;
+        let mut response = if frames.is_empty() { self.closed(asked) } else { self.closing(asked, frames) };
         if let Some(cookie) = cookies::session().read(self.headers) {
             let hash = sha256(cookie.expose().as_bytes());
             let session = store::session::by_cookie(&self.provider.db, hash).await?;
@@ -311,6 +313,13 @@ impl<'a> Visit<'a> {
             Some(back) => see_other(back, self.method.clone()),
             None => SignedOut::default().render(&self.provider.site.frame(self.language)),
         }
+    }
+
+    /// The closing page, which goes on to the relying party once the others were told.
+    fn closing(&self, asked: &Asked, frames: Vec<LogoutFrame>) -> Response {
+        let name = asked.client.as_ref().map(|client| client.name.clone()).unwrap_or_default();
+        let back = asked.back.clone().map(|address| (name, address));
+        SignedOut { back, frames }.render(&self.provider.site.frame(self.language))
     }
 
     fn fail(&self, error: &LogoutError) -> Response {

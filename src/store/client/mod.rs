@@ -10,6 +10,7 @@ use sqlx::types::Json;
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
+use crate::ids::SessionId;
 use crate::session::{CardOut, Demands};
 use chrono::TimeDelta;
 
@@ -237,6 +238,19 @@ pub async fn by_id(db: &Db, id: &str) -> Result<Option<Client>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM client WHERE id = $1");
     let id = id.to_owned();
     read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The clients that were granted something in a session, by `client_id`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_session(db: &Db, session: SessionId) -> Result<Vec<Client>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM client WHERE id IN (SELECT client_id FROM authorization_grant WHERE session_id = $1) ORDER BY id"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(session).fetch_all(&mut *c).await?))
 }
 
 /// Every client, by `client_id`.

@@ -13,6 +13,7 @@ mod profiles;
 mod psc;
 mod refresh;
 mod revocation;
+mod sessions;
 mod signed_answers;
 pub(crate) mod stand;
 mod token;

@@ -28,7 +28,11 @@ pub static SUBMIT: LazyLock<Asset> = LazyLock::new(|| Asset::script("submit", in
 /// Tells the waiting page how it ended, then closes the popup or goes on.
 pub static FINISH: LazyLock<Asset> = LazyLock::new(|| Asset::script("finish", include_str!("finish.js")));
 
-static ALL: [&LazyLock<Asset>; 5] = [&STYLE, &ICON, &SIGN_IN, &SUBMIT, &FINISH];
+/// Loads the pages by which relying parties sign out, then goes on.
+pub static SIGNED_OUT: LazyLock<Asset> =
+    LazyLock::new(|| Asset::script("signed-out", include_str!("signed-out.js")));
+
+static ALL: [&LazyLock<Asset>; 6] = [&STYLE, &ICON, &SIGN_IN, &SUBMIT, &FINISH, &SIGNED_OUT];
 
 impl Asset {
     fn new(name: &str, end: &str, media_type: &'static str, content: &'static str) -> Self {

@@ -62,6 +62,11 @@ holder-not-me = This is not me
 home-title = Where you are signed in
 home-sessions = Where you are signed in
 home-current = This browser
+home-place-unknown = Unknown workstation
+home-end = Close this sign-in
+home-end-all = Sign out everywhere
+nobody-title = You are not signed in
+nobody-detail = To sign in, open one of the services of the establishment. This page will then show where you are signed in.
 since-minutes = { $n ->
         [0] just now
         [one] for { $n } minute

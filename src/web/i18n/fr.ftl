@@ -62,6 +62,11 @@ holder-not-me = Ce n’est pas moi
 home-title = Vos connexions
 home-sessions = Vos connexions en cours
 home-current = Ce navigateur
+home-place-unknown = Poste non identifié
+home-end = Fermer cette connexion
+home-end-all = Fermer toutes mes connexions
+nobody-title = Vous n’êtes pas connecté(e)
+nobody-detail = Pour vous connecter, ouvrez l’un des services de l’établissement. Cette page montrera ensuite où vous êtes connecté(e).
 since-minutes = { $n ->
         [0] à l’instant
         [one] depuis { $n } minute

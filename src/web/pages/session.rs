@@ -6,20 +6,18 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 
 use super::RelyingParty;
-use crate::web::{headers::Policy, i18n::Texts, page::Frame};
+use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// Who am I, where am I signed in, sign out.
 #[derive(Clone, Debug)]
 pub struct Home {
     pub name: String,
-    /// Profession or function, where known.
-    pub profession: Option<String>,
     /// Open sessions of this person, the current one first.
     pub sessions: Vec<SessionRow>,
     /// Now, against which ages are told.
     pub now: DateTime<Utc>,
-    /// Path of the form that signs out of the current session.
-    pub sign_out: String,
+    /// Path of the form that closes all sessions.
+    pub end_all: String,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
 }
@@ -27,15 +25,19 @@ pub struct Home {
 /// One open session.
 #[derive(Clone, Debug)]
 pub struct SessionRow {
-    /// Browser and system in a few words.
-    pub device: String,
-    /// Network address, as seen by the server.
-    pub address: String,
+    /// The workstation's name, where one is known.
+    pub place: Option<String>,
     pub since: DateTime<Utc>,
     pub current: bool,
     /// Names of the services reached in this session.
     pub services: Vec<String>,
+    /// Path of the form that closes it.
+    pub end: String,
 }
+
+/// Nobody is signed in in this browser.
+#[derive(Clone, Copy, Debug)]
+pub struct Nobody;
 
 /// "Do you want to sign out?", for a request without a valid hint (RP-Initiated Logout §2).
 #[derive(Clone, Debug)]
@@ -72,8 +74,18 @@ pub struct Confirmation {
 /// The session is closed.
 #[derive(Clone, Debug, Default)]
 pub struct SignedOut {
-    /// A way back: the relying party's name and registered address.
+    /// A way back: the relying party's name and registered address. With frames the page goes there by itself.
     pub back: Option<(String, String)>,
+    /// Pages of relying parties that are loaded unseen.
+    pub frames: Vec<LogoutFrame>,
+}
+
+/// A page of a relying party that forgets its session (Front-Channel Logout 1.0).
+#[derive(Clone, Debug)]
+pub struct LogoutFrame {
+    pub address: String,
+    /// Its origin, from [`crate::web::headers::form_target`].
+    pub source: String,
 }
 
 impl SessionRow {
@@ -90,6 +102,13 @@ impl SessionRow {
 impl Home {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = HomeView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
+    }
+}
+
+impl Nobody {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = NobodyView { frame, t: frame.texts };
         frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
     }
 }
@@ -112,8 +131,10 @@ impl Confirmation {
 
 impl SignedOut {
     pub fn render(&self, frame: &Frame) -> Response {
-        let view = SignedOutView { frame, t: frame.texts, page: self };
-        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
+        let view = SignedOutView { frame, t: frame.texts, page: self, script: &assets::SIGNED_OUT.path };
+        let frames = self.frames.iter().map(|frame| frame.source.clone()).collect();
+        let policy = Policy { images: true, scripts: !self.frames.is_empty(), frames, ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
     }
 }
 
@@ -123,6 +144,13 @@ struct HomeView<'a> {
     frame: &'a Frame,
     t: &'static Texts,
     page: &'a Home,
+}
+
+#[derive(Template)]
+#[template(path = "nobody.html")]
+struct NobodyView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
 }
 
 #[derive(Template)]
@@ -147,4 +175,5 @@ struct SignedOutView<'a> {
     frame: &'a Frame,
     t: &'static Texts,
     page: &'a SignedOut,
+    script: &'static str,
 }

@@ -107,6 +107,8 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "code_challenge_methods_supported": [
         "S256"
       ],
+      "frontchannel_logout_supported": true,
+      "frontchannel_logout_session_supported": true,
       "backchannel_logout_supported": true,
       "backchannel_logout_session_supported": true,
       "authorization_response_iss_parameter_supported": true

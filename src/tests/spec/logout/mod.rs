@@ -2,3 +2,4 @@
 
 mod backchannel;
 mod by_relying_party;
+mod frontchannel;
