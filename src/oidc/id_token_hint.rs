@@ -26,7 +26,8 @@ struct Claims {
     iss: String,
     aud: String,
     sub: String,
-    typ: String,
+    /// In the tokens of PSC's profile.
+    typ: Option<String>,
     sid: SessionId,
 }
 
@@ -38,7 +39,9 @@ impl Hint {
         key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
     ) -> Option<Self> {
         let claims: Claims = jose::verify(token, EXPECTED, key_of).ok()?;
-        let is_ours = claims.iss == issuer && claims.typ == psc::ID_TOKEN_TYPE;
+        // What else we sign as `JWT` says another `typ`, or has no `sid`.
+        let is_id_token = claims.typ.is_none_or(|typ| typ == psc::ID_TOKEN_TYPE);
+        let is_ours = claims.iss == issuer && is_id_token;
         let id_nat = claims.sub.rsplit(':').next().unwrap_or_default().to_owned();
         is_ours.then_some(Self { session: claims.sid, client_id: claims.aud, id_nat })
     }

@@ -187,7 +187,7 @@ impl SignIn {
             images: true,
             opens_agent: true,
             form_targets,
-            https: false,
+            ..Policy::default()
         };
         frame.page(StatusCode::OK, policy, &view)
     }
