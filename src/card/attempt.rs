@@ -14,12 +14,13 @@ use http::{HeaderMap, HeaderValue, header};
 use super::login::CardLogin;
 use super::protocol::CardAnswer;
 use super::refusal::Refusal;
+use super::repeats::with_untold;
 use super::verify::VerifiedCard;
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
-use crate::ids::{PersonId, Secret, SessionId};
+use crate::ids::{PersonId, Secret, SessionId, TransactionId};
 use crate::session::{
     Amr, Authentication, CardOut, Demands, EndReason, Evidence, Session, SessionPolicy, Standing, Station,
 };
@@ -45,6 +46,9 @@ struct Watcher {
     agent: Option<String>,
 }
 
+/// Refusals of one sign-in with one code that are recorded each minute: more than a person makes.
+const RECORDED: u32 = 5;
+
 /// A try on its way through the checks. The event learns what is known, so that a refusal says as much as it can.
 pub(super) struct Attempt<'a> {
     pub(super) login: &'a CardLogin,
@@ -52,6 +56,8 @@ pub(super) struct Attempt<'a> {
     pub(super) caller: &'a Caller,
     means: &'static str,
     event: Event,
+    /// The sign-in that what came here names, whoever sent it.
+    named: Option<TransactionId>,
     /// The sign-in, once it is certain that this browser began it.
     transaction: Option<LoginTransaction>,
     /// Where the card was read, where that is known.
@@ -71,8 +77,9 @@ impl<'a> Attempt<'a> {
         means: &'static str,
     ) -> Self {
         let event = login.parts.trail.event(Kind::SignIn).caller(caller).means(means, None);
-        let (transaction, workstation, watcher, demands) = (None, None, None, Demands::default());
-        Self { login, headers, caller, means, event, transaction, workstation, watcher, demands }
+        let (named, transaction, workstation) = (None, None, None);
+        let (watcher, demands) = (None, Demands::default());
+        Self { login, headers, caller, means, event, named, transaction, workstation, watcher, demands }
     }
 
     /// Adds what is known to the event.
@@ -83,6 +90,7 @@ impl<'a> Attempt<'a> {
     /// The sign-in that was found, if this browser holds its cookie.
     pub(super) fn of_this_browser(&mut self, found: LoginTransaction) -> Result<LoginTransaction, Refusal> {
         self.learn(|event| event.transaction(found.id).client(&found.client_id));
+        self.named = Some(found.id);
         let cookie = cookies::transaction(found.id).read(self.headers).ok_or(Refusal::OtherBrowser)?;
         if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
             return Err(Refusal::OtherBrowser);
@@ -329,11 +337,15 @@ impl<'a> Attempt<'a> {
     async fn record(&self, refusal: &Refusal, transaction: Option<&LoginTransaction>) {
         let code = refusal.code();
         tracing::warn!(code, "a card sign-in was refused: {refusal}");
-        let event = self.event.clone();
-        let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
         let db = &self.login.parts.db;
-        if let Err(error) = store::audit::append(db, NewRow::from(&event)).await {
-            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+        // What names no sign-in of ours is a stranger's: it stands in the log alone.
+        let told = |named: TransactionId| self.login.repeats.tell(named.0, code, RECORDED, self.login.now());
+        if let Some(untold) = self.named.and_then(told) {
+            let event = with_untold(self.event.clone(), untold);
+            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+            if let Err(error) = store::audit::append(db, NewRow::from(&event)).await {
+                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+            }
         }
         if let Some(transaction) = transaction {
             if let Err(error) = store::login_transaction::note_failure(db, transaction.id, code).await {

@@ -26,6 +26,7 @@ use super::protocol::{
     CLOCK_TOLERANCE, ChannelAnswer, ChannelOpening, ChannelReport, ProtocolError, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT, WebOrigin,
 };
+use super::repeats::with_untold;
 use crate::audit::{Caller, Kind};
 use crate::clock::Time;
 use crate::crypto::jose::{self, Expected, JwsError, SignError};
@@ -385,10 +386,13 @@ impl CardLogin {
                 let code = refusal.code();
                 let named = workstation.as_ref().map(|workstation| workstation.id.to_string());
                 tracing::warn!(code, workstation = named, "a message of a channel was refused: {refusal}");
-                if let Some(workstation) = workstation.filter(|_| refusal.is_to_be_recorded()) {
+                let of_whom = workstation.filter(|_| refusal.is_to_be_recorded());
+                let told = |whose: &Workstation| self.repeats.tell(whose.id.0, code, 1, self.now());
+                if let Some((untold, workstation)) = of_whom.and_then(|known| Some((told(&known)?, known))) {
                     let event = self.parts.trail.event(Kind::WorkstationRefused).caller(caller).denied(code);
                     let event =
                         event.workstation(workstation.id).zone(&workstation.zone).note(&workstation.name);
+                    let event = with_untold(event, untold);
                     if let Err(error) = store::audit::append(&self.parts.db, NewRow::from(&event)).await {
                         tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
                     }

@@ -19,6 +19,7 @@ use super::protocol::{
     Invitation, ProtocolError, RETURN_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT,
     TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
+use super::repeats::with_untold;
 use crate::audit::{Caller, Event, Kind};
 use crate::clock::Time;
 use crate::crypto::constant_time_eq;
@@ -33,6 +34,8 @@ use crate::store::audit::NewRow;
 use crate::store::workstation::{Invite, Workstation, invite_place};
 use crate::store::{Db, StoreError};
 
+/// Events with one code that are recorded each minute: of one token, one workstation, or all invitations.
+const RECORDED: u32 = 10;
 /// The longest message of a workstation that is read.
 pub(super) const MAX_LEN: usize = 8 * 1024;
 /// The longest request to enrol: it may bring a certificate, wrapped three times.
@@ -186,14 +189,7 @@ pub(super) async fn answer(State(login): State<Arc<CardLogin>>, caller: Caller, 
         Err(refusal) => {
             let code = refusal.code();
             tracing::warn!(code, "an enrolment was refused: {refusal}");
-            let event = login.parts.trail.event(Kind::WorkstationEnrolled).caller(&caller).denied(code);
-            let event = match &refusal {
-                EnrolmentRefusal::Site(refusal) => refusal.describe(event),
-                _ => event,
-            };
-            if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
-                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-            }
+            login.record_refusal(&refusal, &caller).await;
             refused(&refusal)
         }
     }
@@ -226,6 +222,27 @@ pub(super) async fn notice(State(login): State<Arc<CardLogin>>, caller: Caller, 
 }
 
 impl CardLogin {
+    /// Writes into the audit trail that an enrolment was refused: where it names an invitation or a token of ours, and so
+    /// many a minute. What a stranger sends stands in the log alone.
+    async fn record_refusal(&self, refusal: &EnrolmentRefusal, caller: &Caller) {
+        let code = refusal.code();
+        let whose = match refusal {
+            EnrolmentRefusal::Site(refusal) => refusal.token.0,
+            EnrolmentRefusal::Expired | EnrolmentRefusal::Used | EnrolmentRefusal::Proof => uuid::Uuid::nil(),
+            _ => return,
+        };
+        let Some(untold) = self.repeats.tell(whose, code, RECORDED, self.now()) else { return };
+        let event = self.parts.trail.event(Kind::WorkstationEnrolled).caller(caller).denied(code);
+        let event = match refusal {
+            EnrolmentRefusal::Site(refusal) => refusal.describe(event),
+            _ => event,
+        };
+        let event = with_untold(event, untold);
+        if let Err(error) = store::audit::append(&self.parts.db, NewRow::from(&event)).await {
+            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+        }
+    }
+
     /// Writes what a workstation reports into the audit trail, if it is one of ours that says so, now.
     async fn take_notice(&self, body: &[u8], caller: &Caller) -> Result<(), EnrolmentRefusal> {
         let malformed = |what: &str| EnrolmentRefusal::Malformed(ProtocolError::Malformed(what.to_owned()));
@@ -250,7 +267,12 @@ impl CardLogin {
         let event = event.zone(&known.zone).reader("", &notice.agent_version.to_string());
         let event = event.note(&format!("{}, {} times", known.name, notice.count));
         let code = notice.code.as_str();
-        let event = NewRow::from(&event.failure(code.to_owned()));
+        // Of what no sign-in stands behind, one a minute: the agent counts, and says how often it was. An agent that does
+        // not is somebody else's program with its key.
+        let (kind, most) = if notice.request.is_none() { ("alert", 1) } else { ("sign-in", RECORDED) };
+        let told = self.repeats.tell(known.id.0, &format!("{kind} {code}"), most, self.now());
+        let Some(untold) = told else { return Ok(()) };
+        let event = NewRow::from(&with_untold(event, untold).failure(code.to_owned()));
         // The same notice once more is as good as taken, whatever the clocks did in between; it is no second event.
         if !store::agent_notice::take(&self.parts.db, sha256(&payload), &event, self.now()).await? {
             return Ok(());

@@ -15,6 +15,7 @@ use super::protocol::{
     Purpose, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
     WebOrigin,
 };
+use super::repeats::Repeats;
 use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
@@ -88,6 +89,7 @@ pub struct CardLogin {
     pub(super) waiting: waiting::Waiting,
     pub(super) held: channel::Held,
     pub(super) watch: Watch,
+    pub(super) repeats: Repeats,
 }
 
 impl CardLogin {
@@ -101,6 +103,7 @@ impl CardLogin {
             waiting: waiting::Waiting::default(),
             held: channel::Held::default(),
             watch: Watch::default(),
+            repeats: Repeats::default(),
         })
     }
 

@@ -28,11 +28,14 @@ pub mod fleet;
 pub mod identity;
 #[cfg(feature = "server")]
 pub mod login;
+#[cfg(feature = "server")]
 pub mod machine;
 pub mod proof;
 pub mod protocol;
 #[cfg(feature = "server")]
 pub mod refusal;
+#[cfg(feature = "server")]
+mod repeats;
 #[cfg(feature = "server")]
 mod return_path;
 #[cfg(feature = "server")]

@@ -73,6 +73,12 @@ pub enum Refusal {
     /// Another workstation answers for a terminal than the one that asked.
     #[error("the answer comes from another workstation than the one that asked")]
     OtherWorkstation,
+    /// So many card requests for terminals are open at the workstation.
+    #[error("the workstation has as many card requests open as it may")]
+    TooManyOpen,
+    /// A card request was bound to that secret before.
+    #[error("a card request was bound to that secret before")]
+    SecretUsed,
     /// The clocks of a workstation and the server are too far apart, or somebody kept the message.
     #[error("the message was made at another time than now")]
     Clock,
@@ -153,6 +159,8 @@ impl Refusal {
             Self::OtherProcess => "CARD-031",
             Self::OtherWorkstation => "CARD-032",
             Self::Clock => "CARD-033",
+            Self::TooManyOpen => "CARD-034",
+            Self::SecretUsed => "CARD-035",
             Self::AnswerSignature(_) => "CARD-013",
             Self::AgentTooOld { .. } => "CARD-014",
             Self::WithoutPin => "CARD-015",
@@ -181,6 +189,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
+            Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
             Self::AlreadyEnded | Self::UnknownRequest | Self::UnknownHandle => StatusCode::CONFLICT,
             Self::RequestExpired | Self::TransactionExpired | Self::HandleExpired => StatusCode::GONE,
             Self::NoAuthorities | Self::Sign(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,

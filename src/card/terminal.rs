@@ -24,17 +24,19 @@ use super::protocol::{
     TYP_TERMINAL_BEGIN, TYP_TERMINAL_IDENTITY, TerminalBegin, TerminalFinish, TerminalIdentity,
 };
 use super::refusal::Refusal;
+use super::repeats::with_untold;
 use super::standing::SignedByRefusal;
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose::{self, base64url};
 use crate::directory::{self, NationalId};
+use crate::ids::WorkstationId;
 use crate::session::Acr;
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::Audience;
-use crate::store::terminal_login::TerminalLogin;
+use crate::store::terminal_login::{Begun, TerminalLogin};
 use crate::store::workstation;
 
 /// What an agent and the audit call the place where the person signs in.
@@ -54,16 +56,20 @@ pub(super) async fn begin(State(login): State<Arc<CardLogin>>, body: Bytes) -> R
 /// `POST /agent/terminal/finish`
 pub(super) async fn finish(State(login): State<Arc<CardLogin>>, caller: Caller, body: Bytes) -> Response {
     let event = login.parts.trail.event(Kind::SignIn).caller(&caller).means("card", None);
-    let mut attempt = Attempt { login: &login, event: event.application(TERMINAL) };
+    let mut attempt = Attempt { login: &login, event: event.application(TERMINAL), of: None };
     match attempt.run(&body).await {
         Ok(jws) => unstored(Json(Envelope { jws }).into_response()),
         Err(refusal) => {
             let code = refusal.code();
             tracing::warn!(code, "a card sign-in at a terminal was refused: {refusal}");
-            let event = attempt.event;
-            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
-                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+            // What answers no request of ours is a stranger's: it stands in the log alone.
+            let told = |of: WorkstationId| login.repeats.tell(of.0, code, 1, login.now());
+            if let Some(untold) = attempt.of.and_then(told) {
+                let event = with_untold(attempt.event, untold);
+                let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+                if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
+                    tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+                }
             }
             refused(&refusal)
         }
@@ -124,8 +130,11 @@ impl CardLogin {
             expires_at: request.expires_at,
             consumed_at: None,
         };
-        store::terminal_login::begin(&self.parts.db, &new, now).await?;
-        Ok(jws)
+        match store::terminal_login::begin(&self.parts.db, &new, asked.confirmation, now).await? {
+            Begun::Done => Ok(jws),
+            Begun::TooMany => Err(Refusal::TooManyOpen),
+            Begun::UsedBefore => Err(Refusal::SecretUsed),
+        }
     }
 }
 
@@ -133,6 +142,8 @@ impl CardLogin {
 struct Attempt<'a> {
     login: &'a CardLogin,
     event: Event,
+    /// The workstation that asked for what is answered, once it is certain that this is an answer to it.
+    of: Option<WorkstationId>,
 }
 
 impl Attempt<'_> {
@@ -147,15 +158,16 @@ impl Attempt<'_> {
         let (now, txn) = (self.login.now(), request.challenge.to_text());
         let found = store::terminal_login::by_card_txn(&parts.db, &txn).await?;
         let issued = found.ok_or(Refusal::UnknownRequest)?;
+        // Byte for byte the one that was issued, so its claims are ours: the purpose, and whose it is.
+        if !constant_time_eq(issued.card_request.as_bytes(), answer.request.as_bytes()) {
+            return Err(Refusal::RequestDiffers);
+        }
+        self.of = Some(issued.workstation_id);
         if issued.consumed_at.is_some() {
             return Err(Refusal::AlreadyEnded);
         }
         if issued.expires_at <= now {
             return Err(Refusal::RequestExpired);
-        }
-        // Byte for byte the one that was issued, so its claims are ours: the purpose, and whose it is.
-        if !constant_time_eq(issued.card_request.as_bytes(), answer.request.as_bytes()) {
-            return Err(Refusal::RequestDiffers);
         }
         let confirmation = match (request.purpose, request.confirmation) {
             (Purpose::Terminal, Some(confirmation)) => confirmation,

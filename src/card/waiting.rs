@@ -19,6 +19,7 @@ use tokio::sync::broadcast;
 use super::login::CardLogin;
 use super::protocol::Challenge;
 use super::refusal::{CANCELLED, Refusal};
+use super::repeats::with_untold;
 use crate::audit::{Caller, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
@@ -193,9 +194,13 @@ pub(super) async fn noticed(
     if transaction.state != Stage::Open || transaction.expires_at <= login.now() {
         return plain(StatusCode::GONE);
     }
+    let code = noticed.code.as_str();
+    let Some(untold) = login.repeats.tell(transaction.id.0, code, 1, login.now()) else {
+        return plain(StatusCode::NO_CONTENT);
+    };
     let event = login.parts.trail.event(Kind::SignIn).caller(&caller).means("card", None);
     let event = event.transaction(transaction.id).client(&transaction.client_id);
-    let event = event.failure(noticed.code.as_str());
+    let event = with_untold(event.failure(code), untold);
     match store::audit::append(&login.parts.db, NewRow::from(&event)).await {
         Ok(()) => plain(StatusCode::NO_CONTENT),
         Err(error) => plain(unavailable(&error)),

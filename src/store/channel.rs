@@ -53,6 +53,9 @@ pub struct Offer {
     pub takes_badge: bool,
 }
 
+/// Offers of one workstation that are kept: each is taken up within moments.
+const MOST_OFFERS: i64 = 8;
+
 /// Offers a channel to a workstation: it is open once a message comes over it. Forgets the workstation's offers that are
 /// older than `stale`.
 ///
@@ -75,6 +78,16 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
         .bind(Json(Vec::<String>::new()))
         .bind(now)
         .bind(new.takes_badge)
+        .execute(&mut *c)
+        .await?;
+        // The oldest go: refusing the next would let one program keep every other from its channel.
+        sqlx::query(
+            "DELETE FROM workstation_channel WHERE workstation_id = $1 AND number = 0 AND id NOT IN (
+               SELECT id FROM workstation_channel WHERE workstation_id = $1 AND number = 0
+               ORDER BY id DESC LIMIT $2)",
+        )
+        .bind(new.workstation)
+        .bind(MOST_OFFERS)
         .execute(&mut *c)
         .await?;
         Ok(())

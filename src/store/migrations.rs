@@ -38,6 +38,7 @@ migrations! {
     46 "0046_watching_agent";
     49 "0049_revoked_certificates";
     50 "0050_machine_certificates";
+    51 "0051_terminal_login_confirmation";
     63 "0063_client_metadata";
     64 "0064_pushed_requests";
 }

@@ -54,25 +54,38 @@ pub async fn keep(db: &Db, answer: &KeptAnswer, event: &NewRow, now: Time) -> Re
     })
 }
 
+#[derive(sqlx::FromRow)]
+struct Row {
+    issuer: Vec<u8>,
+    serial: Vec<u8>,
+    status: String,
+    this_update: Time,
+    not_after: Time,
+}
+
+impl Row {
+    fn read(self) -> Option<KeptAnswer> {
+        let status = match self.status.as_str() {
+            GOOD => Status::Good,
+            ON_HOLD => Status::Revoked { on_hold: true },
+            _ => Status::Revoked { on_hold: false },
+        };
+        let Self { serial, this_update, not_after, .. } = self;
+        Some(KeptAnswer { issuer: self.issuer.try_into().ok()?, serial, status, this_update, not_after })
+    }
+}
+
 /// All that is kept.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn all(db: &Db) -> Result<Vec<KeptAnswer>, StoreError> {
-    let rows: Vec<(Vec<u8>, Vec<u8>, String, Time, Time)> = read!(db, c => sqlx::query_as(
+    let rows: Vec<Row> = read!(db, c => sqlx::query_as(
         "SELECT issuer, serial, status, this_update, not_after FROM revoked_certificate ORDER BY issuer, serial",
     )
     .fetch_all(&mut *c)
     .await?);
-    let kept = |(issuer, serial, status, this_update, not_after): (Vec<u8>, _, String, _, _)| {
-        let status = match status.as_str() {
-            GOOD => Status::Good,
-            ON_HOLD => Status::Revoked { on_hold: true },
-            _ => Status::Revoked { on_hold: false },
-        };
-        Some(KeptAnswer { issuer: issuer.try_into().ok()?, serial, status, this_update, not_after })
-    };
-    Ok(rows.into_iter().filter_map(kept).collect())
+    Ok(rows.into_iter().filter_map(Row::read).collect())
 }
 
 /// Forgets the certificates that expired before `before`, `limit` at a time. Yields how many.

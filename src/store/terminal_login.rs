@@ -20,24 +20,60 @@ pub struct TerminalLogin {
     pub consumed_at: Option<Time>,
 }
 
-/// Keeps a request that is to be handed out.
+/// Requests of one workstation that may be open at a time.
+pub const MOST_OPEN: i64 = 8;
+
+/// What became of a request that is to be handed out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Begun {
+    /// It is kept.
+    Done,
+    /// The workstation has [`MOST_OPEN`] already.
+    TooMany,
+    /// A request was bound to that secret before.
+    UsedBefore,
+}
+
+/// Keeps a request that is to be handed out, bound to the secret with this hash.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn begin(db: &Db, new: &TerminalLogin, now: Time) -> Result<(), StoreError> {
+pub async fn begin(
+    db: &Db,
+    new: &TerminalLogin,
+    confirmation: [u8; 32],
+    now: Time,
+) -> Result<Begun, StoreError> {
     write!(db, c => {
-        sqlx::query(
-            "INSERT INTO terminal_login (card_txn, card_request, workstation_id, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5)",
+        // Whoever counts at the same time waits here.
+        sqlx::query("UPDATE workstation SET kid = kid WHERE id = $1")
+            .bind(new.workstation_id)
+            .execute(&mut *c)
+            .await?;
+        let open: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM terminal_login
+             WHERE workstation_id = $1 AND consumed_at IS NULL AND expires_at > $2",
+        )
+        .bind(new.workstation_id)
+        .bind(now)
+        .fetch_one(&mut *c)
+        .await?;
+        if open >= MOST_OPEN {
+            return Ok(Begun::TooMany);
+        }
+        let kept = sqlx::query(
+            "INSERT INTO terminal_login (card_txn, card_request, workstation_id, created_at, expires_at, confirmation)
+             VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (confirmation) DO NOTHING",
         )
         .bind(new.card_txn.clone())
         .bind(new.card_request.clone())
         .bind(new.workstation_id)
         .bind(now)
         .bind(new.expires_at)
+        .bind(confirmation.to_vec())
         .execute(&mut *c)
         .await?;
-        Ok(())
+        Ok(if kept.rows_affected() == 1 { Begun::Done } else { Begun::UsedBefore })
     })
 }
 
@@ -117,7 +153,7 @@ mod tests {
             let trail = Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(SystemRandom));
             let event = || NewRow::from(&trail.event(Kind::SignIn));
             let now = clock.now();
-            for txn in ["a", "b"] {
+            for (number, txn) in (1..).zip(["a", "b"]) {
                 let new = TerminalLogin {
                     card_txn: txn.into(),
                     card_request: "a.b.c".into(),
@@ -125,7 +161,7 @@ mod tests {
                     expires_at: now + TimeDelta::minutes(2),
                     consumed_at: None,
                 };
-                begin(&db, &new, now).await.unwrap();
+                assert_eq!(begin(&db, &new, [number; 32], now).await.unwrap(), Begun::Done);
             }
             assert!(complete(&db, "a", &event(), now).await.unwrap());
             assert!(!complete(&db, "a", &event(), now).await.unwrap(), "once");
@@ -137,6 +173,34 @@ mod tests {
             assert_eq!(recorded.len(), 1, "what was not done is not recorded");
             assert_eq!(delete_expired(&db, late, 1).await.unwrap(), 1);
             assert_eq!(delete_expired(&db, late, 5).await.unwrap(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_workstation_has_so_many_open_and_a_secret_one_request() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let workstation = crate::store::workstation::tests::enrolled(&db, &clock, &random).await;
+            let other = crate::store::workstation::tests::enrolled(&db, &clock, &random).await;
+            let ask = async |workstation_id, number: u8| {
+                let now = clock.now();
+                let expires_at = now + TimeDelta::minutes(2);
+                let card_txn = format!("{workstation_id} {number} {now}");
+                let card_request = String::new();
+                let new =
+                    TerminalLogin { card_txn, card_request, workstation_id, expires_at, consumed_at: None };
+                begin(&db, &new, [number; 32], now).await.unwrap()
+            };
+            // All at once: as many as may be open are.
+            let asked = (0..20).map(|number| ask(workstation, number));
+            let begun = futures_util::future::join_all(asked).await;
+            assert_eq!(begun.iter().filter(|begun| **begun == Begun::Done).count(), 8);
+            assert!(begun.iter().all(|begun| matches!(begun, Begun::Done | Begun::TooMany)), "{begun:?}");
+            assert_eq!(ask(other, 99).await, Begun::Done, "another workstation's are its own");
+            assert_eq!(ask(other, 99).await, Begun::UsedBefore);
+            clock.advance(TimeDelta::minutes(2));
+            assert_eq!(ask(workstation, 100).await, Begun::Done, "those of before have expired");
         })
         .await;
     }

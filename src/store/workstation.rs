@@ -262,25 +262,54 @@ pub async fn any_shared(db: &Db) -> Result<bool, StoreError> {
     })
 }
 
-/// Lets a workstation answer. Yields false where there is none that waits for it. `event` is recorded where it was done.
+/// What became of an approval.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Approval {
+    /// It may answer from now on.
+    Done,
+    /// The workstation has another key than the one that was seen: it enrolled anew since.
+    OtherKey,
+    /// There is no workstation of that id that waits.
+    NotWaiting,
+}
+
+/// Lets a workstation answer with the key whose thumbprint begins with `key`: that of the row may be another by now, and
+/// somebody else's. `event` is recorded where it was done.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn approve(db: &Db, id: WorkstationId, event: &NewRow, now: Time) -> Result<bool, StoreError> {
+pub async fn approve(
+    db: &Db,
+    id: WorkstationId,
+    key: &str,
+    event: &NewRow,
+    now: Time,
+) -> Result<Approval, StoreError> {
     write!(db, c => {
+        let waiting: Option<String> = sqlx::query_scalar(
+            "SELECT kid FROM workstation WHERE id = $1 AND approved_at IS NULL AND revoked_at IS NULL",
+        )
+        .bind(id)
+        .fetch_optional(&mut *c)
+        .await?;
+        let Some(kid) = waiting else { return Ok(Approval::NotWaiting) };
+        if !kid.starts_with(key) {
+            return Ok(Approval::OtherKey);
+        }
         let changed = sqlx::query(
-            "UPDATE workstation SET approved_at = $2 WHERE id = $1 AND approved_at IS NULL AND revoked_at IS NULL",
+            "UPDATE workstation SET approved_at = $2
+             WHERE id = $1 AND kid = $3 AND approved_at IS NULL AND revoked_at IS NULL",
         )
         .bind(id)
         .bind(now)
+        .bind(kid)
         .execute(&mut *c)
-        .await?
-        .rows_affected()
-            == 1;
-        if changed {
-            record!(c, *event);
+        .await?;
+        if changed.rows_affected() != 1 {
+            return Ok(Approval::OtherKey);
         }
-        Ok(changed)
+        record!(c, *event);
+        Ok(Approval::Done)
     })
 }
 
@@ -485,10 +514,14 @@ pub(crate) mod tests {
             let known = by_id(&db, new.id).await.unwrap().unwrap();
             assert_eq!((known.approved_at, known.public_jwk), (None, new.public_jwk));
             let approved = event(&clock, Kind::WorkstationApproved);
-            assert!(approve(&db, new.id, &approved, clock.now()).await.unwrap());
-            assert!(
-                !approve(&db, new.id, &event(&clock, Kind::WorkstationApproved), clock.now()).await.unwrap()
-            );
+            let clock_now = clock.now();
+            let other = approve(&db, new.id, "b", &approved, clock_now).await.unwrap();
+            assert_eq!(other, Approval::OtherKey, "the row has another key than the one that was seen");
+            assert_eq!(by_id(&db, new.id).await.unwrap().unwrap().approved_at, None);
+            assert_eq!(approve(&db, new.id, "a", &approved, clock_now).await.unwrap(), Approval::Done);
+            assert_eq!(approve(&db, new.id, "a", &approved, clock_now).await.unwrap(), Approval::NotWaiting);
+            let recorded = crate::store::audit::unsealed(&db, "main", 10).await.unwrap();
+            assert_eq!(recorded.len(), 3, "invited, enrolled, approved once");
             let known = by_id(&db, new.id).await.unwrap().unwrap();
             seen(&db, &known, "0.2.0", clock.now()).await.unwrap();
             let known = by_id(&db, new.id).await.unwrap().unwrap();

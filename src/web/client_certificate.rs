@@ -58,7 +58,7 @@ pub enum Refused {
     NoProxy(IpAddr),
     #[error("a client certificate in a header, where no proxy may set one")]
     Spoofed,
-    #[error("the header of the client certificate: {0}")]
+    #[error("the client certificate: {0}")]
     Malformed(#[from] Malformed),
 }
 
@@ -140,7 +140,11 @@ impl CertificateHost {
             return Err(Refused::Spoofed);
         }
         let shake = peer.and_then(|peer| peer.tls.as_ref());
-        Ok(ClientCertificate(shake.and_then(|shake| shake.client_certificates.first().cloned())))
+        let own = shake.and_then(|shake| shake.client_certificates.first());
+        if own.is_some_and(|certificate| certificate.len() > MAX_CERTIFICATE_LEN) {
+            return Err(Malformed::Length.into());
+        }
+        Ok(ClientCertificate(own.cloned()))
     }
 }
 
@@ -236,6 +240,16 @@ mod tests {
         let router = host(Source::Handshake);
         assert_eq!(ask(&router, shaken(&[b"own", b"issuer"]), &[]).await, (200, hex::encode("own")));
         assert_eq!(ask(&router, shaken(&[]), &[]).await, (200, "none".into()));
+    }
+
+    /// OpenSSL takes far more in a handshake than any card's certificate has, and we keep what we take.
+    #[tokio::test]
+    async fn a_certificate_of_a_handshake_has_the_same_limit() {
+        let router = host(Source::Handshake);
+        let largest = vec![b'x'; MAX_CERTIFICATE_LEN];
+        assert_eq!(ask(&router, shaken(&[&largest]), &[]).await.0, 200);
+        let larger = vec![b'x'; MAX_CERTIFICATE_LEN + 1];
+        assert_eq!(ask(&router, shaken(&[&larger]), &[]).await.0, 400);
     }
 
     #[tokio::test]

@@ -161,7 +161,8 @@ fn workstations() {
             browser.shows_error("AGENT-050").await;
             browser.pictures("pending-fr").await;
             let id = hospital.workstation_id();
-            hospital.sceau(&["workstation", "approve", &id]);
+            let key = hospital.workstation_key(&id);
+            hospital.sceau(&["workstation", "approve", &id, &format!("--key={key}")]);
             browser.press("try-again").await;
             browser.element("#pin").await;
             browser.client().close_window().await.unwrap();

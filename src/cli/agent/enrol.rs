@@ -10,14 +10,13 @@ use zeroize::Zeroizing;
 
 use super::{Failure, runtime};
 use crate::agent::enrol::Enrolled;
-use crate::agent::enrolments::{EnrolmentStore, SYSTEM_DIR};
+use crate::agent::enrolments::{Enrolment, EnrolmentStore, SYSTEM_DIR};
 use crate::agent::fleet::{self, Kept};
 use crate::agent::machine::MachineIdentity;
 use crate::agent::settings::{MANAGED_FILE, ManagedSettings};
 use crate::agent::{AgentError, default_state_dir, enrol, platform};
 use crate::card::protocol::{WebOrigin, WorkstationState};
 use crate::clock::SystemClock;
-use crate::ids::WorkstationId;
 
 /// Arguments of `sceau-agent enrol`.
 #[derive(Debug, Args)]
@@ -100,7 +99,7 @@ fn by_token(
     match runtime()?.block_on(fleet::keep(store, host_name, server, &code, machine.as_ref(), &SystemClock))? {
         Kept::Known(known) => {
             println!("Already enrolled with {} ({server}) as {}.", known.display_name, known.workstation);
-            say_pending(known.state, known.workstation);
+            say_pending(known.state, &known);
         }
         Kept::Enrolled(enrolled) => say(&enrolled),
     }
@@ -114,12 +113,16 @@ fn say(enrolled: &Enrolled) {
     if let Some(until) = known.good_until {
         println!("It is good until {} and enrols anew before.", until.format("%Y-%m-%d %H:%M UTC"));
     }
-    say_pending(enrolled.state, known.workstation);
+    say_pending(enrolled.state, known);
 }
 
-fn say_pending(state: WorkstationState, workstation: WorkstationId) {
+fn say_pending(state: WorkstationState, known: &Enrolment) {
     if state == WorkstationState::Pending {
-        println!("An administrator has to approve it: sceau workstation approve {workstation}");
+        let key: String = known.key.kid().chars().take(12).collect();
+        let id = known.workstation;
+        println!(
+            "An administrator has to approve it, with this key: sceau workstation approve {id} --key={key}"
+        );
     }
 }
 

@@ -20,7 +20,10 @@ use crate::keyring::Keyring;
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::signing_key::Purpose;
-use crate::store::workstation::Workstation;
+use crate::store::workstation::{Approval, Workstation};
+
+/// How much of a key's thumbprint is shown, and asked for: 72 bits, which nobody makes a second key for.
+const KEY_SHOWN: usize = 12;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum WorkstationCommand {
@@ -39,10 +42,14 @@ pub(super) enum WorkstationCommand {
         /// The name.
         name: String,
     },
-    /// Let a workstation answer that waits for approval.
+    /// Let a workstation answer that waits for approval, with the key that you have seen.
     Approve {
         /// Its id, from `list`.
         id: WorkstationId,
+        /// The first twelve characters of its key's thumbprint at least, from `list` or from the workstation itself, which
+        /// says them when it enrols. One that enrols anew has another.
+        #[arg(long, value_name = "KEY", allow_hyphen_values = true)]
+        key: String,
     },
     /// Take a workstation's word no longer. Sessions whose cards it watches are locked within `[session] lease`.
     Revoke {
@@ -78,11 +85,7 @@ impl WorkstationCommand {
             Self::List { json } => list(&context, json).await,
             Self::Rename { id, name } => rename(&context, id, &name).await,
             Self::Token(command) => command.run(&context).await,
-            Self::Approve { id } => {
-                let event = event(&context, Kind::WorkstationApproved).workstation(id);
-                let (row, now) = (NewRow::from(&event), context.clock.now());
-                changed(store::workstation::approve(&context.db, id, &row, now).await?, id, "approved")
-            }
+            Self::Approve { id, key } => approve(&context, id, &key).await,
             Self::Revoke { id } => {
                 let event = event(&context, Kind::WorkstationRevoked).workstation(id);
                 let (row, now) = (NewRow::from(&event), context.clock.now());
@@ -132,7 +135,10 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
         return Ok(());
     }
     let rows = listed.iter().map(Listed::row);
-    written(table(&["ID", "STATE", "NAME", "SITE", "ZONE", "USE", "CAME BY", "AGENT", "LAST ANSWER"], rows))
+    written(table(
+        &["ID", "STATE", "NAME", "SITE", "ZONE", "USE", "CAME BY", "KEY", "AGENT", "LAST ANSWER"],
+        rows,
+    ))
 }
 
 /// The oldest agent that this installation serves.
@@ -141,6 +147,30 @@ fn oldest_served(context: &Context) -> AgentVersion {
     configured
         .and_then(|version| AgentVersion::parse(version).ok())
         .unwrap_or(AgentVersion::this().one_behind())
+}
+
+async fn approve(context: &Context, id: WorkstationId, key: &str) -> Result<(), Failure> {
+    if key.len() < KEY_SHOWN {
+        return Err(Failure::new(
+            "WS-028",
+            format!(
+                "--key takes {KEY_SHOWN} characters of the thumbprint at least: see `sceau workstation list`"
+            ),
+        ));
+    }
+    let event = event(context, Kind::WorkstationApproved).workstation(id).note(&format!("key {key}"));
+    let (row, now) = (NewRow::from(&event), context.clock.now());
+    match store::workstation::approve(&context.db, id, key, &row, now).await? {
+        Approval::Done => changed(true, id, "approved"),
+        Approval::NotWaiting => changed(false, id, "approved"),
+        Approval::OtherKey => Err(Failure::new(
+            "WS-028",
+            format!(
+                "{id} has another key than {key}: it has enrolled anew since, or somebody else has under its name. Nothing \
+                 was approved; compare the key in `sceau workstation list` with what the workstation says"
+            ),
+        )),
+    }
 }
 
 async fn rename(context: &Context, id: WorkstationId, name: &str) -> Result<(), Failure> {
@@ -160,6 +190,8 @@ struct Listed<'a> {
     id: WorkstationId,
     state: &'static str,
     name: &'a str,
+    /// The thumbprint of its key (RFC 7638).
+    key: &'a str,
     host_name: &'a str,
     site: &'a str,
     zone: &'a str,
@@ -184,6 +216,7 @@ impl<'a> Listed<'a> {
             id: workstation.id,
             state: workstation.state(now).as_str(),
             name: &workstation.name,
+            key: &workstation.kid,
             host_name: &workstation.host_name,
             site: &workstation.site,
             zone: &workstation.zone,
@@ -214,6 +247,7 @@ impl<'a> Listed<'a> {
             cell(self.zone),
             if self.shared { "shared" } else { "" }.to_owned(),
             self.came_by.to_owned(),
+            self.key.chars().take(KEY_SHOWN).collect(),
             format!("{}{agent}", cell(self.agent_version)),
             seen.map_or_else(|| "never".to_owned(), |at| at.format("%Y-%m-%d %H:%M").to_string()),
         ]

@@ -155,6 +155,28 @@ async fn a_new_channel_closes_the_one_before_and_nothing_of_it_can_be_replayed()
 }
 
 #[tokio::test]
+async fn of_offers_that_nobody_takes_up_the_last_are_kept() {
+    on_both(async |db| {
+        let scene = Scene::new(db).await;
+        let (post, other) = (scene.workstation().await, scene.workstation().await);
+        let open = scene.offer_to(post, "agent of a colleague").await;
+        scene.report(post, open, 1, &[CARD]).await;
+        let (first, elsewhere) = (scene.offer(post).await, scene.offer(other).await);
+        let mut last = first;
+        for _ in 0..MOST_OFFERS {
+            scene.pass(1);
+            last = scene.offer(post).await;
+        }
+        let taken = Reported::Taken(Vec::new());
+        assert_eq!(scene.report(post, first, 1, &[]).await, Reported::Unknown);
+        assert_eq!(scene.report(post, last, 1, &[]).await, taken);
+        assert_eq!(scene.report(post, open, 2, &[CARD]).await, taken, "what is open stays");
+        assert_eq!(scene.report(other, elsewhere, 1, &[]).await, taken);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_channel_of_another_workstation_or_of_a_revoked_one_is_refused() {
     on_both(async |db| {
         let scene = Scene::new(db).await;

@@ -213,7 +213,10 @@ async fn a_workstation_that_is_revoked_waits_or_is_too_old() {
         .forge_signed_by(&enrolled.enrolment.key, &request, "good", |answer| answer.workstation = id);
     assert_eq!(refused(&hospital, &mut browser, &by_pending).await, "CARD-012");
     let event = NewRow::from(&hospital.trail.event(Kind::WorkstationApproved));
-    assert!(store::workstation::approve(&hospital.db, id, &event, hospital.clock.now()).await.unwrap());
+    let key = store::workstation::by_id(&hospital.db, id).await.unwrap().unwrap().kid;
+    let approved =
+        store::workstation::approve(&hospital.db, id, &key, &event, hospital.clock.now()).await.unwrap();
+    assert_eq!(approved, store::workstation::Approval::Done);
     assert_eq!(browser.finish(&hospital, &by_pending).await.status, 200);
 
     let mut browser = Browser::default();

@@ -316,7 +316,9 @@ async fn a_workstation_that_waits_says_so_and_sees_its_approval() {
 
     let event = NewRow::from(&hospital.trail.event(Kind::WorkstationApproved));
     let (id, now) = (workstation.enrolment.workstation, hospital.clock.now());
-    assert!(store::workstation::approve(&hospital.db, id, &event, now).await.unwrap());
+    let key = store::workstation::by_id(&hospital.db, id).await.unwrap().unwrap().kid;
+    let approved = store::workstation::approve(&hospital.db, id, &key, &event, now).await.unwrap();
+    assert_eq!(approved, store::workstation::Approval::Done);
     let again = still.after("class=\"button primary\" href=\"");
     let shown = Call::get(&again, &host).send(workstation.address).await;
     assert!(shown.body.contains("Claire DUPONT"), "{}", shown.body);
@@ -369,4 +371,28 @@ async fn an_agent_of_the_version_before_is_served() {
         let finished = browser.finish(&hospital, &answer).await;
         assert_eq!(finished.status == 200, served, "{agent}: {finished:?}");
     }
+}
+
+/// What an administrator looked at is what they approve, whoever enrols under that name meanwhile.
+#[tokio::test]
+async fn an_approval_is_for_the_key_that_was_seen() {
+    let hospital = Hospital::open().await;
+    let (_, code) = hospital.token(&Limits { needs_approval: true, ..hospital.limits() }).await;
+    let enrol = async || {
+        hospital.clock.advance(TimeDelta::minutes(1));
+        enrol::enrol_as("poste-1", &hospital.front, &code, None, &hospital.clock).await.unwrap().enrolment
+    };
+    let seen = enrol().await;
+    let replaced = enrol().await;
+    assert_eq!(seen.workstation, replaced.workstation, "the row is the same");
+    let approve = async |key: &str| {
+        let event = NewRow::from(&hospital.trail.event(Kind::WorkstationApproved));
+        let (id, now) = (seen.workstation, hospital.clock.now());
+        store::workstation::approve(&hospital.db, id, key, &event, now).await.unwrap()
+    };
+    assert_eq!(approve(&seen.key.kid()[..12]).await, store::workstation::Approval::OtherKey);
+    let state = enrol::standing(&replaced, &hospital.clock).await.unwrap();
+    assert_eq!(state, WorkstationState::Pending);
+    assert_eq!(approve(&replaced.key.kid()[..12]).await, store::workstation::Approval::Done);
+    assert_eq!(enrol::standing(&replaced, &hospital.clock).await.unwrap(), WorkstationState::Active);
 }

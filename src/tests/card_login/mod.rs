@@ -7,6 +7,7 @@ mod certificate;
 mod clock;
 mod enrolment;
 mod fleet;
+mod floods;
 mod machine;
 mod presence;
 mod reports;

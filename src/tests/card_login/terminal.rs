@@ -124,6 +124,20 @@ async fn an_answer_counts_only_with_the_secret_and_once() {
 }
 
 #[tokio::test]
+async fn a_workstation_asks_for_so_many_requests_and_for_one_with_a_secret() {
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    assert_eq!(workstation.begin(&hospital, &[0; 32]).await.0, 200);
+    assert_eq!(workstation.begin(&hospital, &[0; 32]).await.1, "CARD-035");
+    for number in 1..8 {
+        assert_eq!(workstation.begin(&hospital, &[number; 32]).await.0, 200);
+    }
+    assert_eq!(workstation.begin(&hospital, &[8; 32]).await, (429, "CARD-034".into()));
+    hospital.clock.advance(TimeDelta::minutes(2));
+    assert_eq!(workstation.begin(&hospital, &[9; 32]).await.0, 200);
+}
+
+#[tokio::test]
 async fn of_two_answers_at_once_one_wins() {
     let hospital = Hospital::open().await;
     let workstation = Workstation::of(&hospital, "good").await;

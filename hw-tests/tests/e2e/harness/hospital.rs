@@ -324,6 +324,14 @@ impl Hospital {
         last.expect("a workstation").to_owned()
     }
 
+    /// The thumbprint of a workstation's key.
+    pub fn workstation_key(&self, id: &str) -> String {
+        let listed: Vec<Value> =
+            serde_json::from_str(&self.sceau(&["workstation", "list", "--json"])).unwrap();
+        let one = listed.iter().find(|one| one["id"] == id).expect("the workstation");
+        one["key"].as_str().unwrap().to_owned()
+    }
+
     fn enrol_by(&self, invitation: &[&str]) {
         let said = self.sceau(invitation);
         let code = said.split_whitespace().find(|word| word.starts_with("sceau1.")).expect("a code");
