@@ -79,7 +79,7 @@ async fn the_key_of_a_revoked_workstation_is_an_event_a_minute() {
         let opening = ChannelOpening {
             audience: hospital.front.clone(),
             workstation: id,
-            agent: jose::base64url::encode([7; 16]),
+            agent: crate::card::protocol::AgentName::of_bytes(&[7; 16]),
             agent_version: AgentVersion::this(),
             issued_at: hospital.clock.now(),
         };
