@@ -257,7 +257,8 @@ fn unseal(
             Some(held) => Arc::clone(&held.key),
             None => {
                 let opened = seal.open(&signing_key::place(&row.kid), &row.sealed)?;
-                Arc::new(SigningKey::from_pkcs8(&opened)?)
+                let algorithm = Algorithm::from_name(&row.algorithm).ok_or(KeyError::Unsupported)?;
+                Arc::new(SigningKey::from_pkcs8(algorithm, &opened)?)
             }
         };
         all.push(Held { key, state: row.state, retired_at: row.retired_at });

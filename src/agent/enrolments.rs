@@ -20,7 +20,7 @@ use super::platform;
 use crate::card::protocol::{EnrolmentGrant, RequestKeys, WebOrigin, WorkstationState};
 use crate::clock::Time;
 use crate::crypto::files;
-use crate::crypto::keys::{SigningKey, VerifyingKey};
+use crate::crypto::keys::{Algorithm, SigningKey, VerifyingKey};
 use crate::ids::WorkstationId;
 
 /// One server, and who this workstation is to it.
@@ -249,7 +249,7 @@ impl EnrolmentStore {
             _ => {}
         }
         let der = zeroize::Zeroizing::new(fs::read(&path).map_err(failed)?);
-        let key = SigningKey::from_pkcs8(&der).map_err(|error| damaged(error.to_string()))?;
+        let key = SigningKey::from_pkcs8(Algorithm::Es256, &der).map_err(|error| damaged(error.to_string()))?;
         let public = |jwk| VerifyingKey::from_jwk(jwk).map_err(|error| damaged(error.to_string()));
         Ok(Enrolment {
             keys: RequestKeys {

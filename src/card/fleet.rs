@@ -182,7 +182,7 @@ impl CardLogin {
         let code = std::str::from_utf8(code).ok().and_then(|code| Invitation::parse(code).ok());
         self.check_proof(&code.ok_or(EnrolmentRefusal::Unknown)?, request)?;
         let private = private.strip_prefix(b"\0").unwrap_or_default();
-        let key = SigningKey::from_pkcs8(private).map_err(|_| EnrolmentRefusal::Keys)?;
+        let key = SigningKey::from_pkcs8(Algorithm::Es256, private).map_err(|_| EnrolmentRefusal::Keys)?;
         Ok(Some(Proven { row, key }))
     }
 

@@ -304,7 +304,7 @@ pub fn is_plain_path(path: &str) -> bool {
 fn key_of(name: &'static str, jwk: &Value) -> Result<VerifyingKey, ProtocolError> {
     VerifyingKey::from_jwk(jwk)
         .ok()
-        .filter(|key| key.algorithm() == Algorithm::Es256)
+        .filter(|key| key.allows(Algorithm::Es256))
         .ok_or_else(|| ProtocolError::Malformed(format!("{name} is not a public key on P-256")))
 }
 

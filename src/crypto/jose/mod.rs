@@ -1,18 +1,39 @@
-//! Signed JSON: JWS in compact form (RFC 7515), as JWT (RFC 7519).
+//! Signed and encrypted JSON: JWS and JWE in compact form (RFC 7515, RFC 7516), as JWT (RFC 7519), and sets of keys
+//! (RFC 7517).
 //!
-//! josekit does the signatures. Before it sees a token, this wrapper applies the list of what one *use* of a JWS
-//! allows ([`Expected`]): `typ`, algorithm, size; it refuses every header member that could choose a key or a meaning
-//! of its own (`jku`, `jwk`, `x5u`, `x5c`, `crit`, `b64`, `zip`), and the key is found by `kid` among those handed in,
-//! with the algorithm that belongs to the key (RFC 8725 §3.1, §3.11).
+//! josekit does the signatures and the wrapping of keys. Before it sees anything, the wrapper here applies the list of
+//! what one *use* of a token allows ([`Expected`], [`ExpectedJwe`]): `typ`, algorithm, size. It refuses every header member that
+//! could choose a key or a meaning of its own (`jku`, `jwk`, `x5u`, `x5c`, `crit`, `b64`, `zip`), every second spelling of
+//! the same token (a JSON member twice, padding, stray bits), and finds the key by `kid` among those handed in, for the
+//! algorithm that this key is for (RFC 8725 §3.1, §3.11, §3.12).
+//!
+//! | To | Call |
+//! |---|---|
+//! | sign with a key of ours | [`sign`] |
+//! | check with a key of ours, or one looked up by its `kid` | [`verify`], [`verify_payload`] |
+//! | check with the keys of a client | [`verify_with_set`], over a [`KeySet`] |
+//! | check a proof that brings its key along (DPoP) | [`verify_with_embedded_key`] |
+//! | encrypt to a client, decrypt what came to us | [`encrypt`], [`decrypt`] |
 
 pub mod base64url;
+mod jwe;
+mod key_set;
+mod strict_json;
+#[cfg(test)]
+mod vectors;
 
 use josekit::jws::{self, JwsHeader};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::keys::{Algorithm, SigningKey, VerifyingKey};
+pub use self::jwe::{
+    ContentEncryption, Decrypted, DecryptionKey, EncryptionKey, ExpectedJwe, JweError, KeyManagement,
+    decrypt, encrypt,
+};
+pub use self::key_set::{KeySet, KeySetError};
+pub use self::strict_json::JsonFault;
+use super::keys::{Algorithm, KeyError, SignatureFault, SigningKey, VerifyingKey};
 
 /// What one use of a signed token allows.
 #[derive(Debug, Clone, Copy)]
@@ -32,13 +53,19 @@ pub enum JwsError {
     /// Longer than this use allows.
     #[error("the token is too long")]
     TooLong,
-    /// Not three parts of base64url, or no JSON within.
+    /// Not three parts, or a header member of the wrong kind.
     #[error("the token is malformed")]
     Malformed,
+    /// A part that is not base64url without padding, in its one spelling.
+    #[error("a part of the token is not base64url without padding")]
+    NotBase64url,
+    /// The header is not JSON that says one thing.
+    #[error("the header is refused: {0}")]
+    Header(JsonFault),
     /// `typ` is another.
     #[error("the token is of another type")]
     WrongType,
-    /// `alg` is not allowed here, or not that of the key.
+    /// `alg` is missing, is not ours, or is not allowed here.
     #[error("the algorithm of the token is not allowed")]
     AlgorithmNotAllowed,
     /// The header holds a member that is refused.
@@ -47,9 +74,24 @@ pub enum JwsError {
     /// No key of that name.
     #[error("the token is signed by an unknown key")]
     UnknownKey,
+    /// No `kid`, and several keys fit.
+    #[error("the token does not say which of several keys it is signed by")]
+    AmbiguousKey,
+    /// The key of that name is of another kind, or for another use.
+    #[error("the key of the token is not for its algorithm")]
+    KeyMismatch,
+    /// The key of that name, or the one the token brought along, is refused.
+    #[error("the key of the token is refused: {0}")]
+    KeyRefused(KeyError),
+    /// The signature is shorter or longer than those of its algorithm.
+    #[error("the signature has the wrong length")]
+    SignatureLength,
     /// The signature does not verify.
     #[error("the signature does not verify")]
     BadSignature,
+    /// The payload is not JSON that says one thing.
+    #[error("the payload is refused: {0}")]
+    Payload(JsonFault),
     /// The claims are not what this use holds.
     #[error("the claims are malformed: {0}")]
     Claims(String),
@@ -83,11 +125,10 @@ pub fn verify<'k, T: DeserializeOwned>(
     expected: Expected<'_>,
     key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
 ) -> Result<T, JwsError> {
-    let payload = verify_payload(token, expected, key_of)?;
-    serde_json::from_slice(&payload).map_err(|error| JwsError::Claims(error.to_string()))
+    claims(&verify_payload(token, expected, key_of)?)
 }
 
-/// As [`verify`], for a caller that reads the payload itself, with its own errors.
+/// As [`verify`], for a caller that reads the payload, one JSON object, itself, with its own errors.
 ///
 /// # Errors
 /// [`JwsError`], one case per cause.
@@ -96,54 +137,131 @@ pub fn verify_payload<'k>(
     expected: Expected<'_>,
     key_of: impl FnOnce(Option<&str>) -> Option<&'k VerifyingKey>,
 ) -> Result<Vec<u8>, JwsError> {
-    if token.len() > expected.max_len {
-        return Err(JwsError::TooLong);
-    }
-    let header = header(token)?;
-    const ALLOWED: [&str; 4] = ["alg", "typ", "kid", "cty"];
-    if let Some(name) = header.keys().find(|name| !ALLOWED.contains(&name.as_str())) {
-        return Err(JwsError::HeaderRefused(name.chars().filter(|c| !c.is_control()).take(32).collect()));
-    }
-    let member = |name: &str| header.get(name).and_then(Value::as_str);
-    if let Some(typ) = expected.typ
-        && !member("typ").is_some_and(|found| found.eq_ignore_ascii_case(typ))
-    {
-        return Err(JwsError::WrongType);
-    }
-    let algorithm = member("alg").and_then(Algorithm::from_name).ok_or(JwsError::AlgorithmNotAllowed)?;
-    if !expected.algorithms.contains(&algorithm) {
-        return Err(JwsError::AlgorithmNotAllowed);
-    }
-    let key = key_of(member("kid")).ok_or(JwsError::UnknownKey)?;
-    if key.algorithm() != algorithm {
-        return Err(JwsError::AlgorithmNotAllowed);
-    }
-    let (payload, _) =
-        jws::deserialize_compact(token.as_bytes(), key.verifier()).map_err(|_| JwsError::BadSignature)?;
-    Ok(payload)
+    let signed = Compact::read(token, expected.max_len)?;
+    let algorithm = signed.admit(expected, &[])?;
+    let key = key_of(signed.kid()?).ok_or(JwsError::UnknownKey)?;
+    signed.check(key, algorithm)?;
+    signed.into_object()
 }
 
-/// The protected header, unverified: only to choose a key.
-fn header(token: &str) -> Result<Map<String, Value>, JwsError> {
-    let mut parts = token.split('.');
-    let (Some(header), Some(_), Some(_), None) = (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
-        return Err(JwsError::Malformed);
-    };
-    let header = base64url::decode(header).ok_or(JwsError::Malformed)?;
-    serde_json::from_slice(&header).map_err(|_| JwsError::Malformed)
+/// Reads and checks a compact JWS with the keys of whoever sent it.
+///
+/// # Errors
+/// [`JwsError`], one case per cause.
+pub fn verify_with_set<T: DeserializeOwned>(
+    token: &str,
+    expected: Expected<'_>,
+    keys: &KeySet,
+) -> Result<T, JwsError> {
+    let signed = Compact::read(token, expected.max_len)?;
+    let algorithm = signed.admit(expected, &[])?;
+    signed.check(keys.verifying(signed.kid()?, algorithm)?, algorithm)?;
+    claims(&signed.into_object()?)
+}
+
+/// Reads and checks a compact JWS with the key in its own header, and yields the key's thumbprint (RFC 7638) beside the
+/// claims.
+///
+/// It proves that the sender has *a* key, and nothing else: for DPoP proofs (RFC 9449 §4.3), whose key counts where its
+/// thumbprint is the one a token is bound to.
+///
+/// # Errors
+/// [`JwsError`], one case per cause.
+pub fn verify_with_embedded_key<T: DeserializeOwned>(
+    token: &str,
+    expected: Expected<'_>,
+) -> Result<(T, String), JwsError> {
+    let signed = Compact::read(token, expected.max_len)?;
+    let algorithm = signed.admit(expected, &["jwk"])?;
+    let jwk = signed.header.get("jwk").ok_or(JwsError::UnknownKey)?;
+    let key = VerifyingKey::from_jwk(jwk).map_err(JwsError::KeyRefused)?;
+    signed.check(&key, algorithm)?;
+    Ok((claims(&signed.into_object()?)?, key.kid().to_owned()))
 }
 
 /// The claims of a token **without any check of its signature**: to show them to a person, or to find out who could
 /// check it. Never to decide.
 pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
-    serde_json::from_slice(&unverified_payload(token)?).ok()
+    strict_json::object(&unverified_payload(token)?).ok()
 }
 
 /// The payload of a token **without any check of its signature**: to find the key that it must be verified with.
 pub fn unverified_payload(token: &str) -> Option<Vec<u8>> {
-    header(token).ok()?;
-    base64url::decode(token.split('.').nth(1)?)
+    Compact::read(token, usize::MAX).ok().map(|signed| signed.payload)
+}
+
+fn claims<T: DeserializeOwned>(payload: &[u8]) -> Result<T, JwsError> {
+    serde_json::from_slice(payload).map_err(|error| JwsError::Claims(error.to_string()))
+}
+
+/// A JWS taken apart, of which nothing is believed yet.
+struct Compact<'t> {
+    header: Map<String, Value>,
+    /// What the signature is of (RFC 7515 §5.2, step 8).
+    signing_input: &'t str,
+    payload: Vec<u8>,
+    signature: Vec<u8>,
+}
+
+impl<'t> Compact<'t> {
+    fn read(token: &'t str, max_len: usize) -> Result<Self, JwsError> {
+        if token.len() > max_len {
+            return Err(JwsError::TooLong);
+        }
+        let (signing_input, signature) = token.rsplit_once('.').ok_or(JwsError::Malformed)?;
+        let (header, payload) = signing_input.split_once('.').ok_or(JwsError::Malformed)?;
+        if payload.contains('.') {
+            return Err(JwsError::Malformed);
+        }
+        let decode = |part| base64url::decode(part).ok_or(JwsError::NotBase64url);
+        let header = strict_json::object(&decode(header)?).map_err(JwsError::Header)?;
+        Ok(Self { header, signing_input, payload: decode(payload)?, signature: decode(signature)? })
+    }
+
+    /// Applies what this use allows to the header; yields its algorithm.
+    fn admit(&self, expected: Expected<'_>, besides: &[&str]) -> Result<Algorithm, JwsError> {
+        let known = |name: &str| ["alg", "typ", "kid", "cty"].contains(&name) || besides.contains(&name);
+        if let Some(name) = self.header.keys().find(|name| !known(name)) {
+            return Err(JwsError::HeaderRefused(shown(name)));
+        }
+        let member = |name: &str| self.header.get(name).and_then(Value::as_str);
+        if let Some(typ) = expected.typ
+            && !member("typ").is_some_and(|found| found.eq_ignore_ascii_case(typ))
+        {
+            return Err(JwsError::WrongType);
+        }
+        member("alg")
+            .and_then(Algorithm::from_name)
+            .filter(|algorithm| expected.algorithms.contains(algorithm))
+            .ok_or(JwsError::AlgorithmNotAllowed)
+    }
+
+    fn kid(&self) -> Result<Option<&str>, JwsError> {
+        match self.header.get("kid") {
+            None => Ok(None),
+            Some(Value::String(kid)) => Ok(Some(kid)),
+            Some(_) => Err(JwsError::Malformed),
+        }
+    }
+
+    fn check(&self, key: &VerifyingKey, algorithm: Algorithm) -> Result<(), JwsError> {
+        match key.verifies(algorithm, self.signing_input.as_bytes(), &self.signature) {
+            Some(Ok(())) => Ok(()),
+            Some(Err(SignatureFault::Length)) => Err(JwsError::SignatureLength),
+            Some(Err(SignatureFault::Mismatch)) => Err(JwsError::BadSignature),
+            None => Err(JwsError::KeyMismatch),
+        }
+    }
+
+    fn into_object(self) -> Result<Vec<u8>, JwsError> {
+        strict_json::object(&self.payload).map_err(JwsError::Payload)?;
+        Ok(self.payload)
+    }
+}
+
+/// A name from outside, fit for a log.
+fn shown(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
 #[cfg(test)]
@@ -153,24 +271,35 @@ mod tests {
 
     const CARD: Expected<'_> =
         Expected { typ: Some("test+jwt"), algorithms: &[Algorithm::Es256], max_len: 4096 };
+    const PROOF: Expected<'_> = Expected { typ: Some("dpop+jwt"), ..CARD };
 
-    fn tampered(token: &str, header: &Value) -> String {
+    fn with_header(token: &str, header: &str) -> String {
         let rest = token.split_once('.').unwrap().1;
-        format!("{}.{rest}", base64url::encode(header.to_string()))
+        format!("{}.{rest}", base64url::encode(header))
+    }
+
+    /// Signs whatever it is told to.
+    fn forged(key: &SigningKey, header: &str, payload: &[u8]) -> String {
+        let input = format!("{}.{}", base64url::encode(header), base64url::encode(payload));
+        let signature = key.signer().sign(input.as_bytes()).unwrap();
+        format!("{input}.{}", base64url::encode(signature))
     }
 
     #[test]
     fn a_token_says_what_was_signed() {
-        let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let token = sign(&key, "test+jwt", &json!({ "a": 1 })).unwrap();
-        let claims: Value =
-            verify(&token, CARD, |kid| (kid == Some(key.kid())).then(|| key.public())).unwrap();
-        assert_eq!(claims, json!({ "a": 1 }));
-        assert_eq!(unverified_claims(&token).unwrap().get("a"), Some(&json!(1)));
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let token = sign(&key, "test+jwt", &json!({ "a": 1 })).unwrap();
+            let expected = Expected { algorithms: &[algorithm], ..CARD };
+            let claims: Value =
+                verify(&token, expected, |kid| (kid == Some(key.kid())).then(|| key.public())).unwrap();
+            assert_eq!(claims, json!({ "a": 1 }));
+            assert_eq!(unverified_claims(&token).unwrap().get("a"), Some(&json!(1)));
+        }
     }
 
     #[test]
-    fn hostile_tokens_are_refused() {
+    fn what_this_use_does_not_allow_is_refused() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
         let other = SigningKey::generate(Algorithm::Es256).unwrap();
         let rsa = SigningKey::generate(Algorithm::Rs256).unwrap();
@@ -184,22 +313,162 @@ mod tests {
             JwsError::AlgorithmNotAllowed
         );
         assert_eq!(attempt(&sign(&key, "JWT", &json!({})).unwrap(), &key), JwsError::WrongType);
-        assert_eq!(attempt("a.b", &key), JwsError::Malformed);
-        assert_eq!(attempt("a.b.c.d", &key), JwsError::Malformed);
+        for parts in ["", "a", "a.b", "a.b.c.d", "e30.e30.e30.", ".e30.e30.e30"] {
+            assert_eq!(attempt(parts, &key), JwsError::Malformed, "{parts}");
+        }
         assert_eq!(attempt(&"a".repeat(5000), &key), JwsError::TooLong);
         let kid = key.kid();
-        for header in [
-            json!({ "alg": "none", "typ": "test+jwt", "kid": kid }),
-            json!({ "alg": "HS256", "typ": "test+jwt", "kid": kid }),
-            json!({ "typ": "test+jwt", "kid": kid }),
+        // A key found for another algorithm: the header does not choose it.
+        let header = format!(r#"{{"alg":"ES256","typ":"test+jwt","kid":"{}"}}"#, rsa.kid());
+        assert_eq!(attempt(&with_header(&token, &header), &rsa), JwsError::KeyMismatch);
+        for header in
+            [r#""alg":"none","#, r#""alg":"HS256","#, r#""alg":"es256","#, r#""alg":["ES256"],"#, ""]
+        {
+            let header = format!(r#"{{{header}"typ":"test+jwt","kid":"{kid}"}}"#);
+            assert_eq!(
+                attempt(&with_header(&token, &header), &key),
+                JwsError::AlgorithmNotAllowed,
+                "{header}"
+            );
+        }
+        for name in ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc", "epk"] {
+            let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, name: "x" }).to_string();
+            assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::HeaderRefused(name.into()));
+        }
+        let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, "cty": "x" }).to_string();
+        assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::BadSignature);
+        let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": 1 }).to_string();
+        assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::Malformed);
+    }
+
+    #[test]
+    fn a_second_spelling_of_a_good_token_is_refused() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let good = sign(&key, "test+jwt", &json!({ "a": 1 })).unwrap();
+        let attempt = |token: &str| verify::<Value>(token, CARD, |_| Some(key.public())).map(|_| ());
+        assert_eq!(attempt(&good), Ok(()));
+        let (input, signature) = good.rsplit_once('.').unwrap();
+        // 64 bytes leave four bits of the last character unused.
+        let stray: String = signature.chars().take(85).chain(['x']).collect();
+        let (header, payload) = input.split_once('.').unwrap();
+        for token in [
+            format!("{good}=="),
+            format!("{good}="),
+            format!("{header}=.{payload}.{signature}"),
+            format!("{header}.{payload}=.{signature}"),
+            format!("{input}.{stray}"),
+            format!("{good}\n"),
+            format!(" {good}"),
+            good.replace('.', " ."),
+            format!(
+                "{input}.{}",
+                signature.replace(['-', '_'], "+").replacen(|c: char| c.is_alphanumeric(), "/", 1)
+            ),
         ] {
-            assert_eq!(attempt(&tampered(&token, &header), &key), JwsError::AlgorithmNotAllowed);
+            assert_eq!(attempt(&token), Err(JwsError::NotBase64url), "{token}");
         }
-        for name in ["jku", "jwk", "x5u", "x5c", "crit", "b64", "zip"] {
-            let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, name: "x" });
-            assert_eq!(attempt(&tampered(&token, &header), &key), JwsError::HeaderRefused(name.into()));
+    }
+
+    #[test]
+    fn signatures_have_one_length() {
+        for algorithm in Algorithm::ALL {
+            let key = SigningKey::generate(algorithm).unwrap();
+            let expected = Expected { algorithms: &[algorithm], ..CARD };
+            let attempt = |token: &str| verify::<Value>(token, expected, |_| Some(key.public())).unwrap_err();
+            let good = sign(&key, "test+jwt", &json!({})).unwrap();
+            let (input, signature) = good.rsplit_once('.').unwrap();
+            let bytes = base64url::decode(signature).unwrap();
+            let mut changed = bytes.clone();
+            *changed.last_mut().unwrap() ^= 1;
+            for (signature, error) in [
+                (vec![], JwsError::SignatureLength),
+                (bytes[..bytes.len() - 1].to_vec(), JwsError::SignatureLength),
+                (bytes[1..].to_vec(), JwsError::SignatureLength),
+                ([&bytes[..], &[0]].concat(), JwsError::SignatureLength),
+                ([&[0], &bytes[..]].concat(), JwsError::SignatureLength),
+                (vec![0; bytes.len()], JwsError::BadSignature),
+                (vec![0xFF; bytes.len()], JwsError::BadSignature),
+                (changed, JwsError::BadSignature),
+            ] {
+                let token = format!("{input}.{}", base64url::encode(&signature));
+                assert_eq!(attempt(&token), error, "{algorithm:?} {signature:02x?}");
+            }
         }
-        let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, "cty": "x" });
-        assert_eq!(attempt(&tampered(&token, &header), &key), JwsError::BadSignature);
+        // ECDSA as DER, the way other protocols write it.
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let input = format!("{}.e30", base64url::encode(r#"{"alg":"ES256","typ":"test+jwt"}"#));
+        let private = openssl::pkey::PKey::private_key_from_pkcs8(&key.to_pkcs8().unwrap()).unwrap();
+        let mut signer =
+            openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &private).unwrap();
+        let der = signer.sign_oneshot_to_vec(input.as_bytes()).unwrap();
+        let token = format!("{input}.{}", base64url::encode(der));
+        assert_eq!(verify::<Value>(&token, CARD, |_| Some(key.public())), Err(JwsError::SignatureLength));
+    }
+
+    #[test]
+    fn json_that_says_two_things_is_refused_even_where_it_is_signed() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let attempt = |header: &str, payload: &[u8]| {
+            verify::<Value>(&forged(&key, header, payload), CARD, |_| Some(key.public())).map(|_| ())
+        };
+        let header = r#"{"alg":"ES256","typ":"test+jwt"}"#;
+        assert_eq!(attempt(header, b"{}"), Ok(()));
+        for (other, fault) in [
+            (r#"{"alg":"none","typ":"test+jwt","alg":"ES256"}"#, JsonFault::DuplicateMember),
+            (r#"{"alg":"ES256","typ":"test+jwt","\u0061lg":"none"}"#, JsonFault::DuplicateMember),
+            (r#"["ES256"]"#, JsonFault::NotAnObject),
+            ("", JsonFault::Syntax),
+            ("{\"alg\":\"ES256\",\"typ\":\"test+jwt\"}\0", JsonFault::Syntax),
+        ] {
+            assert_eq!(attempt(other, b"{}"), Err(JwsError::Header(fault)), "{other}");
+        }
+        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(400), "]".repeat(400));
+        for (payload, fault) in [
+            (r#"{"aud":"a","aud":"b"}"#, JsonFault::DuplicateMember),
+            (r#"{"cnf":{"jkt":"a","jkt":"b"}}"#, JsonFault::DuplicateMember),
+            ("[]", JsonFault::NotAnObject),
+            ("\"text\"", JsonFault::NotAnObject),
+            ("", JsonFault::Syntax),
+            ("{} {}", JsonFault::Syntax),
+            (&deep, JsonFault::TooDeep),
+        ] {
+            assert_eq!(attempt(header, payload.as_bytes()), Err(JwsError::Payload(fault)), "{payload}");
+        }
+        assert_eq!(attempt(header, b"{\"a\":\"\xC0\xAF\"}"), Err(JwsError::Payload(JsonFault::Syntax)));
+    }
+
+    #[test]
+    fn an_embedded_key_is_read_where_it_is_asked_for_and_must_be_public_and_strong() {
+        let key = SigningKey::generate(Algorithm::Es256).unwrap();
+        let jwk = key.public().to_jwk();
+        let proof = |alg: &str, jwk: &Value| {
+            let header = json!({ "typ": "dpop+jwt", "alg": alg, "jwk": jwk }).to_string();
+            forged(&key, &header, br#"{"jti":"1"}"#)
+        };
+        let attempt = |token: &str| verify_with_embedded_key::<Value>(token, PROOF);
+        let good = proof("ES256", &jwk);
+        assert_eq!(attempt(&good), Ok((json!({ "jti": "1" }), key.kid().to_owned())));
+        let elsewhere = verify::<Value>(&good, PROOF, |_| Some(key.public()));
+        assert_eq!(elsewhere, Err(JwsError::HeaderRefused("jwk".into())));
+        let changed = |change: Value| {
+            let mut jwk = jwk.clone();
+            jwk.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+            attempt(&proof("ES256", &jwk)).unwrap_err()
+        };
+        assert_eq!(changed(json!({ "d": "AA" })), JwsError::KeyRefused(KeyError::Private));
+        assert_eq!(changed(json!({ "use": "enc" })), JwsError::KeyRefused(KeyError::OtherUse));
+        assert_eq!(changed(json!({ "alg": "RS256" })), JwsError::KeyRefused(KeyError::OtherUse));
+        assert_eq!(changed(json!({ "x": jwk["y"] })), JwsError::KeyRefused(KeyError::Point));
+        assert_eq!(changed(json!({ "crv": "P-384" })), JwsError::KeyRefused(KeyError::Unsupported));
+        let stranger = SigningKey::generate(Algorithm::Es256).unwrap().public().to_jwk();
+        assert_eq!(attempt(&proof("ES256", &stranger)), Err(JwsError::BadSignature));
+        assert_eq!(attempt(&proof("RS256", &jwk)), Err(JwsError::AlgorithmNotAllowed));
+        for symmetric in [json!({ "kty": "oct", "k": "AAAA" }), json!("AAAA"), Value::Null] {
+            assert!(matches!(attempt(&proof("ES256", &symmetric)), Err(JwsError::KeyRefused(_))));
+        }
+        let without = forged(&key, r#"{"alg":"ES256","typ":"dpop+jwt"}"#, b"{}");
+        assert_eq!(attempt(&without), Err(JwsError::UnknownKey));
+        let kid_too = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk, "x5c": [] }).to_string();
+        assert_eq!(attempt(&forged(&key, &kid_too, b"{}")), Err(JwsError::HeaderRefused("x5c".into())));
     }
 }
