@@ -249,7 +249,8 @@ impl EnrolmentStore {
             _ => {}
         }
         let der = zeroize::Zeroizing::new(fs::read(&path).map_err(failed)?);
-        let key = SigningKey::from_pkcs8(Algorithm::Es256, &der).map_err(|error| damaged(error.to_string()))?;
+        let key =
+            SigningKey::from_pkcs8(Algorithm::Es256, &der).map_err(|error| damaged(error.to_string()))?;
         let public = |jwk| VerifyingKey::from_jwk(jwk).map_err(|error| damaged(error.to_string()));
         Ok(Enrolment {
             keys: RequestKeys {

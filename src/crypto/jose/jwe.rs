@@ -418,7 +418,7 @@ pub fn decrypt<'k>(
     }
     let sealed = Sealed::read(token)?;
     let (management, content) = sealed.admit(expected)?;
-    let key = key_of(sealed.text("kid")?).ok_or(JweError::UnknownKey)?;
+    let key = key_of(sealed.member("kid")?).ok_or(JweError::UnknownKey)?;
     if key.management != management {
         return Err(JweError::KeyMismatch);
     }
@@ -427,7 +427,7 @@ pub fn decrypt<'k>(
     if (sealed.wrapped_key.len(), sealed.iv.len(), sealed.tag.len()) != (wrapped_len, iv_len, tag_len) {
         return Err(JweError::WrongLength);
     }
-    let content_type = sealed.text("cty")?.map(str::to_owned);
+    let content_type = sealed.member("cty")?.map(str::to_owned);
     let header = JweHeader::from_map(sealed.header.clone()).map_err(|_| JweError::Malformed)?;
     let wrapped_key = Some(sealed.wrapped_key.as_slice()).filter(|key| !key.is_empty());
     let unwrapped = key.decrypter.decrypt(wrapped_key, content.of_josekit(), &header);
@@ -476,7 +476,7 @@ impl<'t> Sealed<'t> {
     fn admit(&self, expected: ExpectedJwe<'_>) -> Result<(KeyManagement, ContentEncryption), JweError> {
         const KNOWN: [&str; 5] = ["alg", "enc", "kid", "typ", "cty"];
         const OF_AGREEMENT: [&str; 3] = ["epk", "apu", "apv"];
-        let management = self.text("alg")?.and_then(KeyManagement::from_name);
+        let management = self.member("alg")?.and_then(KeyManagement::from_name);
         let agreed = management.is_some_and(|management| management.family() == Family::P256);
         let known = |name: &str| KNOWN.contains(&name) || agreed && OF_AGREEMENT.contains(&name);
         if let Some(name) = self.header.keys().find(|name| !known(name))
@@ -487,7 +487,7 @@ impl<'t> Sealed<'t> {
         let management = management
             .filter(|management| expected.management.contains(management))
             .ok_or(JweError::AlgorithmNotAllowed)?;
-        let content = self.text("enc")?.and_then(ContentEncryption::from_name);
+        let content = self.member("enc")?.and_then(ContentEncryption::from_name);
         let content = content
             .filter(|content| expected.content.contains(content))
             .ok_or(JweError::EncryptionNotAllowed)?;
@@ -505,7 +505,7 @@ impl<'t> Sealed<'t> {
             return Err(JweError::EphemeralKey(KeyError::Unsupported));
         }
         for name in ["apu", "apv"] {
-            if let Some(text) = self.text(name)? {
+            if let Some(text) = self.member(name)? {
                 base64url::decode(text).ok_or(JweError::NotBase64url)?;
             }
         }
@@ -513,7 +513,7 @@ impl<'t> Sealed<'t> {
     }
 
     /// A member that is a text wherever it stands.
-    fn text(&self, name: &str) -> Result<Option<&str>, JweError> {
+    fn member(&self, name: &str) -> Result<Option<&str>, JweError> {
         match self.header.get(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),

@@ -61,8 +61,8 @@ impl PublicKey {
 
     /// From the members of a JWK that make the key; the others are the caller's.
     pub(in crate::crypto) fn from_jwk(jwk: &Value) -> Result<Self, KeyError> {
-        let text = |name| jwk.get(name).and_then(Value::as_str).ok_or(KeyError::Jwk("a member is missing"));
-        let bytes = |name| base64url::decode(text(name)?).ok_or(KeyError::Jwk("a member is not base64url"));
+        let member = |name| jwk.get(name).and_then(Value::as_str).ok_or(KeyError::Jwk("a member is missing"));
+        let bytes = |name| base64url::decode(member(name)?).ok_or(KeyError::Jwk("a member is not base64url"));
         // RFC 7518 §2: as few bytes as the number needs, so that one key has one text.
         let number = |name| match bytes(name)?.as_slice() {
             [] | [0, ..] => Err(KeyError::Jwk("a number has no digits or leading zeros")),
@@ -71,7 +71,7 @@ impl PublicKey {
         };
         // RFC 7518 §6.2.1.2: as many bytes as the curve's numbers have.
         let coordinate = |name| <[u8; 32]>::try_from(bytes(name)?).map_err(|_| KeyError::Point);
-        let kind = text("kty")?;
+        let kind = member("kty")?;
         if PRIVATE_MEMBERS.iter().any(|name| jwk.get(name).is_some()) {
             return Err(KeyError::Private);
         }
