@@ -70,7 +70,7 @@ impl Computer {
             issued_at: request.issued_at,
         };
         change(&mut proof);
-        let key = SigningKey::from_pkcs8(&self.key.private_key_to_pkcs8().unwrap()).unwrap();
+        let key = SigningKey::from_pem(&self.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         jose::sign(&key, TYP_MACHINE_PROOF, &proof.to_payload()).unwrap()
     }
 
