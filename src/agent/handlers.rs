@@ -49,6 +49,8 @@ const REVOKED: &str = "AGENT-051";
 const NO_CARD: &str = "READER-003";
 /// The card lies on an antenna, where it has no PIN.
 const CONTACTLESS: &str = "READER-022";
+/// The switch does not answer.
+const SWITCH_MISSED: &str = "AGENT-055";
 /// The agent itself failed.
 const FAILED: &str = "AGENT-025";
 
@@ -112,6 +114,11 @@ impl Agent {
     /// The user that it runs for.
     pub(super) fn user(&self) -> UserId {
         self.user
+    }
+
+    /// Tells servers that the switch of this computer does not answer.
+    pub(super) fn tell_switch_missed(&self) {
+        self.report_refusal(SWITCH_MISSED, None);
     }
 
     /// Tells servers and the person that another program has the port, which the switch should have.

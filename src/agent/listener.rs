@@ -146,7 +146,7 @@ async fn accept(
         };
         let (agent, shutdown) = (Arc::clone(agent), shutdown.clone());
         tasks.spawn(async move {
-            let peer = peer(&stream, remote);
+            let peer = peer(&stream, remote).await;
             connection(agent, stream, peer, shutdown).await;
             drop(place);
         });
@@ -166,7 +166,8 @@ impl AtSwitch {
     /// asked the kernel whose they are, and the kernel has told it whose agent this is.
     async fn wait(self, tasks: TaskTracker, shutdown: CancellationToken) {
         let alert = || self.agent.tell_port_held(self.address);
-        let next = || switch::next(&self.socket, self.address, self.quiet, alert);
+        let missed = || self.agent.tell_switch_missed();
+        let next = || switch::next(&self.socket, self.address, self.quiet, missed, alert);
         while let Some(stream) = shutdown.run_until_cancelled(next()).await {
             let user = self.agent.user();
             tasks.spawn(connection(Arc::clone(&self.agent), stream, Some(user), shutdown.clone()));
@@ -175,13 +176,13 @@ impl AtSwitch {
 }
 
 /// Who opened the connection, as the kernel says.
-fn peer(stream: &TcpStream, remote: SocketAddr) -> Option<UserId> {
-    // Now, while the connection is surely open: its row leaves the system's table when it closes.
-    let peer = stream
-        .local_addr()
-        .map_err(platform::PeerError::from)
-        .and_then(|local| platform::peer_of(local, remote).map(|peer| peer.user));
-    peer.inspect_err(|error| tracing::warn!(%error, "it is not known who opened a connection")).ok()
+async fn peer(stream: &TcpStream, remote: SocketAddr) -> Option<UserId> {
+    // Now, while the connection is surely open: its row leaves the system's table when it closes. The table may be long.
+    let local = stream.local_addr().ok()?;
+    let peer = tokio::task::spawn_blocking(move || platform::peer_of(local, remote)).await.ok()?;
+    peer.map(|peer| peer.user)
+        .inspect_err(|error| tracing::warn!(%error, "it is not known who opened a connection"))
+        .ok()
 }
 
 async fn connection(

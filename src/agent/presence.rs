@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::card::driver::monitor::Snapshot;
 use crate::card::driver::{Monitor, Reader, ReaderError, Readers, Slot};
@@ -20,6 +21,11 @@ use crate::crypto::digest::sha256;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// How soon a card is looked at again that another program held.
 const RETRY: Duration = Duration::from_secs(2);
+/// How long the first word waits for a card that another program holds. Said before, the word would take that card for one that
+/// is gone, and lock the session of somebody who has not moved. Later no session is left that it could harm: none has a lease
+/// that outlasts so long a silence (`[session] lease` is 90 s unless the server says otherwise). And a program that keeps a
+/// patient's card to itself for hours must not keep the agent silent.
+const FIRST_WORD: Duration = Duration::from_secs(90);
 
 /// A card that is in a reader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -68,13 +74,16 @@ pub(super) fn watch_readers() -> io::Result<CardWatch> {
     let monitor = Monitor::start()?;
     let changes = monitor.changes();
     let (sender, present) = watch::channel(None);
-    tokio::spawn(async move { follow(changes, &Follow::new(sender, Readers::waiting(PATIENCE))).await });
+    let readers = Readers::waiting(PATIENCE);
+    let read = move |name: &str| readers.read(name).map(|card| sha256(&card.certificate_der));
+    tokio::spawn(async move { follow(changes, &Follow { sender, read: Arc::new(read) }).await });
     Ok(CardWatch { present, _watcher: Some(Arc::new(monitor)) })
 }
 
 struct Follow {
     sender: watch::Sender<Present>,
-    readers: Readers,
+    /// Yields the fingerprint of the card in a reader. Blocks.
+    read: Arc<dyn Fn(&str) -> Result<[u8; 32], ReaderError> + Send + Sync>,
 }
 
 /// A slot whose card was looked at.
@@ -87,10 +96,6 @@ struct Looked {
 }
 
 impl Follow {
-    fn new(sender: watch::Sender<Present>, readers: Readers) -> Self {
-        Self { sender, readers }
-    }
-
     fn publish(&self, looked: &[Looked]) {
         let present: Vec<_> = looked.iter().filter_map(|looked| looked.card).collect();
         self.sender.send_if_modified(|last| {
@@ -105,9 +110,9 @@ impl Follow {
 
     /// The certificate of the card in a reader. `Err` where another program holds it: it is to be looked at again.
     async fn certificate(&self, reader: &str) -> Result<Option<[u8; 32]>, ()> {
-        let (readers, name) = (self.readers, reader.to_owned());
-        match tokio::task::spawn_blocking(move || readers.read(&name)).await {
-            Ok(Ok(card)) => Ok(Some(sha256(&card.certificate_der))),
+        let (read, name) = (Arc::clone(&self.read), reader.to_owned());
+        match tokio::task::spawn_blocking(move || read(&name)).await {
+            Ok(Ok(fingerprint)) => Ok(Some(fingerprint)),
             Ok(Err(ReaderError::InUse | ReaderError::ConnectionLost)) | Err(_) => Err(()),
             // A patient's card, say. The next one that is put in is looked at anew.
             Ok(Err(_)) => Ok(None),
@@ -123,6 +128,7 @@ async fn follow(mut changes: watch::Receiver<Snapshot>, follow: &Follow) {
     if changes.changed().await.is_err() {
         return;
     }
+    let begun = Instant::now();
     loop {
         // Where the card service is gone, nobody can say that a card is there.
         let seen = changes.borrow_and_update().clone();
@@ -150,7 +156,10 @@ async fn follow(mut changes: watch::Receiver<Snapshot>, follow: &Follow) {
                 Err(()) => again = true,
             }
         }
-        follow.publish(&looked);
+        let is_first_word = follow.sender.borrow().is_none();
+        if !(again && is_first_word && begun.elapsed() < FIRST_WORD) {
+            follow.publish(&looked);
+        }
         tokio::select! {
             changed = changes.changed() => if changed.is_err() { return },
             () = follow.sender.closed() => return,
@@ -166,4 +175,85 @@ fn is_same_insertion(now: &Reader, before: &Reader) -> bool {
         Slot::Empty | Slot::Mute => None,
     };
     now.name == before.name && now.event_count == before.event_count && atr(now) == atr(before)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+    use crate::card::driver::Recognised;
+
+    const DOCTOR: [u8; 32] = [1; 32];
+    const NURSE: [u8; 32] = [2; 32];
+
+    /// Readers of the test's own: what is in them, and which of them another program holds.
+    struct Desk {
+        seen: watch::Sender<Snapshot>,
+        held: Arc<Mutex<Vec<String>>>,
+        present: watch::Receiver<Present>,
+    }
+
+    impl Desk {
+        fn new(held: &[&str]) -> Self {
+            let (seen, changes) = watch::channel(Err(ReaderError::NoReader));
+            let (sender, present) = watch::channel(None);
+            let held = Arc::new(Mutex::new(held.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()));
+            let theirs = Arc::clone(&held);
+            let read = move |name: &str| {
+                if theirs.lock().unwrap().contains(&name.to_owned()) {
+                    return Err(ReaderError::InUse);
+                }
+                Ok(if name == "doctor" { DOCTOR } else { NURSE })
+            };
+            tokio::spawn(async move { follow(changes, &Follow { sender, read: Arc::new(read) }).await });
+            Self { seen, held, present }
+        }
+
+        fn see(&self, readers: &[&str]) {
+            let reader = |name: &&str| Reader {
+                name: (*name).to_owned(),
+                slot: Slot::Card { atr: vec![0x3B], recognised: Recognised::Unknown, exclusive: false },
+                event_count: 1,
+            };
+            self.seen.send(Ok(readers.iter().map(reader).collect())).unwrap();
+        }
+
+        /// The next word, within `seconds`.
+        async fn word(&mut self, seconds: u64) -> Option<Vec<[u8; 32]>> {
+            let changed = tokio::time::timeout(Duration::from_secs(seconds), self.present.changed());
+            changed.await.ok()?.ok()?;
+            let present = self.present.borrow_and_update().clone()?;
+            Some(present.iter().map(|card| card.certificate).collect())
+        }
+    }
+
+    /// The agent starts anew while another program holds a card: the session that hangs on it must not lock.
+    #[tokio::test(start_paused = true)]
+    async fn a_card_that_is_held_when_the_agent_starts_is_not_reported_as_gone() {
+        let mut desk = Desk::new(&["doctor"]);
+        desk.see(&["doctor", "nurse"]);
+        assert_eq!(desk.word(60).await, None, "nothing is said before the card was read");
+        desk.held.lock().unwrap().clear();
+        assert_eq!(desk.word(10).await, Some(vec![NURSE, DOCTOR]));
+        // From then on a card that leaves is told at once, whatever another program holds.
+        desk.held.lock().unwrap().push("other".into());
+        desk.see(&["doctor", "other"]);
+        assert_eq!(desk.word(10).await, Some(vec![DOCTOR]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_program_that_never_lets_go_of_a_card_does_not_keep_the_agent_silent() {
+        let mut desk = Desk::new(&["patient"]);
+        desk.see(&["patient", "doctor"]);
+        assert_eq!(desk.word(FIRST_WORD.as_secs() - 1).await, None);
+        assert_eq!(desk.word(10).await, Some(vec![DOCTOR]));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn readers_without_a_card_are_told_at_once() {
+        let mut desk = Desk::new(&[]);
+        desk.see(&[]);
+        assert_eq!(desk.word(1).await, Some(Vec::new()));
+    }
 }

@@ -2,6 +2,8 @@
 //! one port, and a command that learns who holds the card.
 
 use std::fs::Permissions;
+use std::net::TcpListener;
+use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -93,6 +95,18 @@ impl TerminalServer {
         let mut command = self.as_user(SWITCH, &[], self.path("sceau-agent"));
         command.args(["switch", "--socket"]).arg(self.socket());
         Program::start("sceau-agent switch", &mut command).listening_on(AGENT_PORT).await
+    }
+
+    /// The switch as systemd starts it with its socket unit: the port is somebody else's, passed as descriptor 3.
+    async fn switch_at(&self, port: &TcpListener) -> Program {
+        const PASS: &str = r#"exec 3<&"$0"; export LISTEN_FDS=1 LISTEN_PID=$$; exec "$@""#;
+        rustix::io::fcntl_setfd(port, rustix::io::FdFlags::empty()).unwrap();
+        let mut command = self.as_user(SWITCH, &[], "bash");
+        command.args(["-c", PASS]).arg(port.as_raw_fd().to_string()).arg(self.path("sceau-agent"));
+        command.args(["switch", "--socket"]).arg(self.socket());
+        let mut program = Program::start("sceau-agent switch", &mut command);
+        program.said("that it answers", |log| log.contains("the switch answers").then_some(())).await;
+        program
     }
 
     fn socket(&self) -> PathBuf {
@@ -234,7 +248,7 @@ fn each_users_browser_reaches_that_users_agent_and_no_other() {
             assert_eq!(computer.browse(ANNE, "https://anne-again.example"), Some(403));
             assert!(switch.stop().await.success());
             // Whoever takes the port meanwhile would get everybody's requests.
-            let taken = std::net::TcpListener::bind(("127.0.0.1", AGENT_PORT)).unwrap();
+            let taken = TcpListener::bind(("127.0.0.1", AGENT_PORT)).unwrap();
             until("the alert", async || {
                 hospital.audit().iter().any(|event| event["code"] == "AGENT-030").then_some(())
             })
@@ -246,6 +260,40 @@ fn each_users_browser_reaches_that_users_agent_and_no_other() {
             })
             .await;
             assert!(anne.log().contains("anne-third") && !bruno.log().contains("anne-third"));
+        });
+    });
+}
+
+#[test]
+fn the_port_is_never_free_while_the_switch_starts_anew() {
+    isolated(|| {
+        run(async {
+            let hospital = Hospital::empty(&Setup::default()).await;
+            let computer = TerminalServer::new();
+            let file = computer.path("etc/site-token");
+            token(&hospital, &file, &["--count", "1", "--until", &next_year()]).await;
+            assert!(said(&computer.enrol("ts-1")).contains("Enrolled with"));
+            let port = TcpListener::bind(("127.0.0.1", AGENT_PORT)).unwrap();
+            let switch = computer.switch_at(&port).await;
+            let anne = computer.agent(ANNE).await;
+            assert_eq!(computer.browse(ANNE, "https://anne.example"), Some(403));
+
+            assert!(switch.stop().await.success());
+            let taken = TcpListener::bind(("127.0.0.1", AGENT_PORT));
+            assert_eq!(taken.unwrap_err().kind(), std::io::ErrorKind::AddrInUse);
+            let audited = |code: &str| hospital.audit().iter().any(|event| event["code"] == code);
+            until("the notice", async || audited("AGENT-055").then_some(())).await;
+            // Whoever asks meanwhile waits, and is answered by the right agent.
+            let asking = std::thread::scope(|scope| {
+                let waiting = scope.spawn(|| computer.browse(ANNE, "https://anne-waits.example"));
+                let _switch = tokio::task::block_in_place(|| {
+                    tokio::runtime::Handle::current().block_on(computer.switch_at(&port))
+                });
+                waiting.join().unwrap()
+            });
+            assert_eq!(asking, Some(403));
+            assert!(anne.log().contains("anne-waits.example"), "{}", anne.log());
+            assert!(!audited("AGENT-030"), "the port was nobody else's");
         });
     });
 }

@@ -11,14 +11,22 @@ mod unix;
 
 #[cfg(unix)]
 pub use unix::{
-    LocalListener, LocalStream, Peer, closed_to_others, connect_service, host_name, is_private,
-    let_group_read, listener_user, only_administrators_write, peer_of, private_dir, service_user,
-    stop_signal, terminal, this_user,
+    Ends, LocalListener, LocalStream, Peer, closed_to_others, connect_service, host_name, is_private,
+    let_group_read, listener_user, only_administrators_write, passed_socket, peer_of, peers_of, private_dir,
+    service_user, stop_signal, terminal, this_user,
 };
 
 /// A user of this computer, as the operating system numbers them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct UserId(pub u32);
+
+impl UserId {
+    /// Whether it is the superuser, whom nobody of this computer has to be protected from.
+    #[must_use]
+    pub fn is_administrator(self) -> bool {
+        self.0 == 0
+    }
+}
 
 /// Why it is not known who is at the other end.
 #[derive(Debug, thiserror::Error)]

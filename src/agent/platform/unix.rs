@@ -1,8 +1,9 @@
 //! Linux: the kernel's table of connections, the user of this process, private directories.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -25,17 +26,54 @@ pub fn this_user() -> io::Result<UserId> {
     Ok(UserId(fs::metadata("/proc/self")?.uid()))
 }
 
-/// Who opened the connection that this process accepted at `local` from `remote`.
+/// A connection that this process accepted: our address, and whence it came.
+pub type Ends = (SocketAddr, SocketAddr);
+
+/// Who opened the connection that this process accepted at `local` from `remote`. Reads a file that may be long.
+///
+/// # Errors
+/// [`PeerError`]; the connection is then refused.
+pub fn peer_of(local: SocketAddr, remote: SocketAddr) -> Result<Peer, PeerError> {
+    peers_of(&[(local, remote)])?.pop().flatten().ok_or(PeerError::Unknown)
+}
+
+/// Who opened each of these connections, where that is known, from one reading of the system's table.
 ///
 /// The table lists both ends of a loopback connection; the peer's end has our addresses exchanged. Only established
 /// connections count: a socket that nobody holds any more is listed as the superuser's.
 ///
 /// # Errors
-/// [`PeerError`]; the connection is then refused.
-pub fn peer_of(local: SocketAddr, remote: SocketAddr) -> Result<Peer, PeerError> {
+/// [`PeerError::Table`].
+pub fn peers_of(connections: &[Ends]) -> Result<Vec<Option<Peer>>, PeerError> {
+    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let mut users: HashMap<Ends, Option<UserId>> =
+        connections.iter().map(|(local, remote)| ((canonical(*local), canonical(*remote)), None)).collect();
+    let mut read = |table: &str| {
+        for row in table.lines().skip(1).filter_map(parse_row).filter(|row| row.state == State::Established) {
+            if let Some(user) = users.get_mut(&(canonical(row.remote), canonical(row.local))) {
+                user.get_or_insert(row.user);
+            }
+        }
+    };
+    read(&fs::read_to_string("/proc/net/tcp")?);
+    // A program may reach an IPv4 address through an IPv6 socket; a kernel without IPv6 has no such table.
+    match fs::read_to_string("/proc/net/tcp6") {
+        Ok(table) => read(&table),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
     let user =
-        find(|row| row.state == State::Established && same(row.local, remote) && same(row.remote, local))?;
-    user.map(|user| Peer { user }).ok_or(PeerError::Unknown)
+        |(local, remote): &Ends| users.get(&(canonical(*local), canonical(*remote))).copied().flatten();
+    Ok(connections.iter().map(|ends| user(ends).map(|user| Peer { user })).collect())
+}
+
+/// The TCP socket at which the system's service manager listens for this process, if it passed one (`sd_listen_fds(3)`).
+/// It stays open while the process is away.
+///
+/// # Errors
+/// What is passed first is no such socket.
+pub fn passed_socket() -> io::Result<Option<TcpListener>> {
+    listenfd::ListenFd::from_env().take_tcp_listener(0)
 }
 
 /// Who listens on `address`, to say it where the port is taken.
@@ -219,8 +257,8 @@ pub async fn connect_service(path: &Path) -> io::Result<LocalStream> {
         return Err(not_protected("others than an administrator can put a socket there"));
     }
     let stream = UnixStream::connect(path).await?;
-    let service = stream.peer_cred()?.uid();
-    if service != own.uid() && service != 0 {
+    let service = UserId(stream.peer_cred()?.uid());
+    if service.0 != own.uid() && !service.is_administrator() {
         return Err(not_protected("another user answers there"));
     }
     Ok(stream)
@@ -268,7 +306,7 @@ pub fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::net::{TcpListener, TcpStream};
+    use std::net::TcpStream;
 
     #[test]
     fn the_peer_of_a_connection_is_the_user_who_opened_it() {

@@ -44,7 +44,7 @@ pub mod trace;
 pub mod transport;
 
 pub use self::card::{CardSignature, Consent, LastTry, PresentedCard};
-pub use self::cps::{Generation, Interface};
+pub use self::cps::{Generation, Interface, Recognised};
 pub use self::error::ReaderError;
 pub use self::monitor::Monitor;
 pub use self::pin::Pin;
