@@ -80,10 +80,12 @@ pub(super) fn watch_readers() -> io::Result<CardWatch> {
     Ok(CardWatch { present, _watcher: Some(Arc::new(monitor)) })
 }
 
+/// Yields the fingerprint of the card in a reader. Blocks.
+type Read = dyn Fn(&str) -> Result<[u8; 32], ReaderError> + Send + Sync;
+
 struct Follow {
     sender: watch::Sender<Present>,
-    /// Yields the fingerprint of the card in a reader. Blocks.
-    read: Arc<dyn Fn(&str) -> Result<[u8; 32], ReaderError> + Send + Sync>,
+    read: Arc<Read>,
 }
 
 /// A slot whose card was looked at.

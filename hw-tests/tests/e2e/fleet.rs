@@ -248,12 +248,14 @@ fn each_users_browser_reaches_that_users_agent_and_no_other() {
             assert_eq!(computer.browse(ANNE, "https://anne-again.example"), Some(403));
             assert!(switch.stop().await.success());
             // Whoever takes the port meanwhile would get everybody's requests.
-            let taken = TcpListener::bind(("127.0.0.1", AGENT_PORT)).unwrap();
+            let mut command = computer.as_user(CHLOE, &[], computer.path("sceau-agent"));
+            command.args(["switch", "--socket"]).arg(computer.path(&format!("home-{CHLOE}/switch.sock")));
+            let taken = Program::start("a colleague's program", &mut command).listening_on(AGENT_PORT).await;
             until("the alert", async || {
                 hospital.audit().iter().any(|event| event["code"] == "AGENT-030").then_some(())
             })
             .await;
-            drop(taken);
+            assert!(taken.stop().await.success());
             let _switch = computer.switch().await;
             until("the agent to come back", async || {
                 (computer.browse(ANNE, "https://anne-third.example") == Some(403)).then_some(())
