@@ -191,7 +191,10 @@ impl Refusal {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
             Self::AlreadyEnded | Self::UnknownRequest | Self::UnknownHandle => StatusCode::CONFLICT,
-            Self::RequestExpired | Self::TransactionExpired | Self::HandleExpired => StatusCode::GONE,
+            Self::RequestExpired
+            | Self::TransactionExpired
+            | Self::HandleExpired
+            | Self::Badge(BadgeRefusal::NoTap) => StatusCode::GONE,
             Self::NoAuthorities | Self::Sign(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::FORBIDDEN,

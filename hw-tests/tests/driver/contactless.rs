@@ -105,6 +105,7 @@ fn the_slot_comes_before_the_antenna() {
 
         let _inserted = pcscd.insert(0, card("good")).unwrap();
         assert_eq!(readers.only_card(), Ok(pcscd.reader(0)));
+        assert_eq!(readers.only_tapped(), Ok(pcscd.reader(1)), "a card in a slot is none for a badge");
     });
 }
 

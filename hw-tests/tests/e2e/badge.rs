@@ -20,7 +20,7 @@ fn tap(hospital: &mut Hospital, name: &str) {
 fn a_tap_after_a_click_brings_back_what_the_pin_began() {
     isolated(|| {
         run(async {
-            let mut hospital = Hospital::open(Setup::default()).await;
+            let mut hospital = Hospital::open(Setup { cards: &["good", "nurse"], ..Setup::default() }).await;
             hospital.configure("\n[zones.bureaux]\nbadge_window = \"2 h\"").await;
             for service in &SERVICES {
                 hospital.sceau(&["client", "policy", service.client_id, "--badge"]);

@@ -644,6 +644,9 @@ async fn attack_too_late() {
         assert_eq!(scene.tap(&request, "good").await.unwrap_err(), "CARD-006");
         assert_eq!(scene.told(page).await, "CARD-056");
         assert!(scene.asked().await.is_none());
+        let recorded = scene.hospital.taps_recorded().await;
+        let codes: Vec<_> = recorded.iter().map(|(how, code, _)| (how.as_str(), code.as_deref())).collect();
+        assert_eq!(codes, [("failure", Some("CARD-006")), ("failure", Some("CARD-056"))]);
         // That nobody tapped does not count against the person.
         for _ in 0..4 {
             scene.report(&[]).await;
