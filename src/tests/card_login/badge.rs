@@ -645,7 +645,9 @@ async fn attack_too_late() {
         assert_eq!(scene.told(page).await, "CARD-056");
         assert!(scene.asked().await.is_none());
         let recorded = scene.hospital.taps_recorded().await;
-        let codes: Vec<_> = recorded.iter().map(|(how, code, _)| (how.as_str(), code.as_deref())).collect();
+        let mut codes: Vec<_> =
+            recorded.iter().map(|(how, code, _)| (how.as_str(), code.as_deref())).collect();
+        codes.sort_unstable();
         assert_eq!(codes, [("failure", Some("CARD-006")), ("failure", Some("CARD-056"))]);
         // That nobody tapped does not count against the person.
         for _ in 0..4 {
