@@ -6,6 +6,7 @@
 #   make fuzz     twenty seconds of made-up input for each parser of what comes from outside
 #   make bench    figures
 #   make hw-test-real   try a card of your own in a real reader; SIGN=1 signs too, READER=NAME names the reader
+#   make package  Debian packages of server and agent, under target/debian
 #   make setup    what the others need: Debian packages, and tools under target/tools
 
 SHELL := /bin/bash
@@ -17,13 +18,13 @@ export PATH := $(tools)/bin:$(PATH)
 # The demonstration is built without the long optimisation of a release.
 demo_profile := dev
 
-.PHONY: help setup demo test check fuzz bench hw-test-real
+.PHONY: help setup demo test check fuzz bench package hw-test-real
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 setup:
-	@.ci/setup build demo test check fuzz
+	@.ci/setup build demo test check fuzz package
 
 demo:
 	@.ci/setup build demo
@@ -59,6 +60,12 @@ bench:
 	cargo bench --quiet --package sceau-hw-tests --bench card
 	cargo build --quiet --release --package sceau --bin sceau-agent --no-default-features --features agent --target-dir target/agent
 	@echo "sceau-agent, released: $$(( $$(stat --format %s target/agent/release/sceau-agent) / 1000 )) kB"
+
+# The server without PC/SC, the agent without a server.
+package:
+	@.ci/setup build package
+	cargo deb --quiet --package sceau
+	cargo deb --quiet --package sceau --variant agent
 
 # Sends no PIN without SIGN=1, and asks once more before it does.
 hw-test-real:

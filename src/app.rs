@@ -29,8 +29,11 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError};
 use crate::oidc::{self, Means, Provider};
+use crate::sandbox::approval::{self, Approval};
+use crate::sandbox::play::Play;
+use crate::session::Acr;
 use crate::store::signing_key::Purpose;
-use crate::store::{self, DatabaseUrl, Db, Setting, StoreError};
+use crate::store::{self, DatabaseUrl, Db, SANDBOX, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
 use crate::telemetry::operation::{self, Operations};
 use crate::web::assets;
@@ -42,7 +45,7 @@ use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::ServeError;
 use crate::web::tls::TlsError;
 
-pub use init::{init, trail};
+pub use init::{init, init_sandbox, trail};
 pub use listeners::{Certificates, Listeners};
 
 /// Why the provider does not start.
@@ -65,6 +68,15 @@ pub enum StartError {
     /// The seal key.
     #[error(transparent)]
     Seal(#[from] SealError),
+    /// The database holds people who do not exist, and keys that sign for them.
+    #[error(
+        "this database is that of a sandbox: nobody in it is real. Use another state directory or database, and run \
+         `sceau init`"
+    )]
+    SandboxDatabase,
+    /// A sandbox over the database of an installation.
+    #[error("this database is that of an installation, and not of a sandbox")]
+    NotASandbox,
     /// The pages would be at an address that workstations cannot enrol with.
     #[error(
         "front_url {0} must be https, or plain http on this machine: workstations enrol with nothing else"
@@ -97,6 +109,8 @@ impl StartError {
             Self::NotInitialised => "CONF-020",
             Self::StateDir { .. } => "CONF-021",
             Self::FrontUrl(_) => "CONF-024",
+            Self::SandboxDatabase => "CONF-025",
+            Self::NotASandbox => "CONF-026",
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
             Self::Keyring(error) => error.code(),
@@ -126,6 +140,11 @@ pub async fn open_database(config: &Config) -> Result<Db, StoreError> {
         Database::Postgres(url) => DatabaseUrl::Postgres(url.expose_secret().to_owned()),
     };
     Db::open(&url).await
+}
+
+/// Whether the database was made as a sandbox's.
+async fn is_sandbox(db: &Db) -> Result<bool, StoreError> {
+    Ok(db.setting(Setting::Kind).await?.as_deref() == Some(SANDBOX))
 }
 
 /// The settings of the OpenID Provider.
@@ -162,6 +181,8 @@ pub struct App {
     seal: SealKey,
     card: Arc<CardLogin>,
     provider: Arc<Provider>,
+    /// The test persons of a sandbox; none in an installation.
+    approval: Option<Arc<Approval>>,
     egress: Arc<Egress>,
     pages: Pages,
     /// As `pages`, with the limit of the workstations' channels.
@@ -179,10 +200,37 @@ impl App {
         clock: SharedClock,
         random: SharedRandom,
     ) -> Result<Self, StartError> {
+        Self::open(config, clock, random, None).await
+    }
+
+    /// As [`Self::start`], with test persons in the place of cards: for what [`init_sandbox`] made, and nothing else.
+    ///
+    /// # Errors
+    /// [`StartError::NotASandbox`] above all.
+    pub async fn for_sandbox(
+        config: Arc<Config>,
+        clock: SharedClock,
+        random: SharedRandom,
+        play: Arc<Play>,
+    ) -> Result<Self, StartError> {
+        Self::open(config, clock, random, Some(play)).await
+    }
+
+    async fn open(
+        config: Arc<Config>,
+        clock: SharedClock,
+        random: SharedRandom,
+        play: Option<Arc<Play>>,
+    ) -> Result<Self, StartError> {
         if matches!(&config.database, Database::Sqlite(path) if !path.exists()) {
             return Err(StartError::NotInitialised);
         }
         let db = open_database(&config).await?;
+        match (is_sandbox(&db).await?, &play) {
+            (true, None) => return Err(StartError::SandboxDatabase),
+            (false, Some(_)) => return Err(StartError::NotASandbox),
+            (true, Some(_)) | (false, None) => {}
+        }
         let stored = db.setting(Setting::Namespace).await?.ok_or(StartError::NotInitialised)?;
         let stored = Uuid::parse_str(&stored).map_err(|_| StartError::NotInitialised)?;
         let namespace = config.oidc.namespace.unwrap_or(stored);
@@ -194,6 +242,7 @@ impl App {
         let site = Site {
             establishment: config.establishment.name.as_str().into(),
             https: config.server.front_url.scheme() == "https",
+            sandbox: play.is_some(),
         };
         let card = card::open(card::Made {
             config: &config,
@@ -209,15 +258,33 @@ impl App {
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);
+        let mut settings = oidc_settings(&config, namespace);
+        if play.is_some() {
+            // The level of a session is the one that the sandbox's switch says, and is told as it is.
+            (settings.choices.card_acr, settings.choices.mobile_acr) = (Acr::Eidas3, Acr::Eidas3);
+        }
+        let approval = play.map(|play| {
+            Approval::new(approval::Parts {
+                db: db.clone(),
+                clock: clock.clone(),
+                random: random.clone(),
+                trail: trail.clone(),
+                policies: policies::of(&config),
+                own: OwnOrigin::of(&config.server.front_url),
+                site: site.clone(),
+                play,
+            })
+        });
+        let test_persons = approval.clone().map(|approval| approval as _);
         let provider = Provider::open(oidc::Parts {
-            settings: oidc_settings(&config, namespace),
+            settings,
             db: db.clone(),
             seal: seal.clone(),
             clock: clock.clone(),
             random: random.clone(),
             trail: trail.clone(),
             site: site.clone(),
-            means: Means { card: card_tab },
+            means: Means { card: card_tab, test_persons },
         })
         .await?;
         let egress = Arc::new(Egress::new(&config.egress)?);
@@ -242,6 +309,7 @@ impl App {
             seal,
             card,
             provider,
+            approval,
             egress,
             pages,
             channels,
@@ -274,6 +342,11 @@ impl App {
         &self.trail
     }
 
+    /// What opens the sealed data.
+    pub fn seal(&self) -> &SealKey {
+        &self.seal
+    }
+
     /// The server's side of a card sign-in.
     pub fn card(&self) -> &Arc<CardLogin> {
         &self.card
@@ -284,6 +357,10 @@ impl App {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
         let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
         let routes = Router::new().merge(oidc::routes(&self.provider)).merge(login::routes(&self.card));
+        let routes = match &self.approval {
+            Some(approval) => approval.around(routes),
+            None => routes,
+        };
         self.pages
             .around(routes)
             .merge(self.channels.within_limits(login::channel_routes(&self.card)))

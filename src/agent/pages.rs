@@ -59,7 +59,7 @@ pub(super) enum Page {
 
 /// The page as a response, with all headers.
 pub(super) fn respond(page: Page, language: Language) -> Response {
-    let frame = Site { establishment: "".into(), https: false }.frame(language);
+    let frame = Site { establishment: "".into(), https: false, sandbox: false }.frame(language);
     let (response, server, script) = match page {
         Page::Refused { code, status, server } => {
             let shown = server.as_ref().map(|server| to_show(server, server.cancel_address()));

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{StartError, open_database};
+use super::{StartError, is_sandbox, open_database};
 use crate::audit::Trail;
 use crate::clock::SharedClock;
 use crate::config::Config;
@@ -10,18 +10,51 @@ use crate::crypto::digest::sha256;
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::ids::{self, SharedRandom};
 use crate::keyring::Keyring;
-use crate::store::Setting;
 use crate::store::signing_key::Purpose;
+use crate::store::{SANDBOX, Setting};
+
+/// Makes an installation; see [`make`].
+///
+/// # Errors
+/// [`StartError`]; [`StartError::SandboxDatabase`] where the database is a sandbox's.
+pub async fn init(config: &Config, clock: SharedClock, random: SharedRandom) -> Result<String, StartError> {
+    make(config, clock, random, false).await
+}
+
+/// Makes what a sandbox has; see [`make`]. The database says from now on that nobody in it is real.
+///
+/// # Errors
+/// [`StartError`]; [`StartError::NotASandbox`] where there is a database already, and not of a sandbox.
+pub async fn init_sandbox(
+    config: &Config,
+    clock: SharedClock,
+    random: SharedRandom,
+) -> Result<String, StartError> {
+    make(config, clock, random, true).await
+}
 
 /// Makes state directory, seal key, database, namespace and the first signing keys. What is there already is kept.
 /// Yields a sentence about what is there now.
 ///
 /// # Errors
 /// Where a part cannot be made; above all where sealed data exists and its key is missing.
-pub async fn init(config: &Config, clock: SharedClock, random: SharedRandom) -> Result<String, StartError> {
+async fn make(
+    config: &Config,
+    clock: SharedClock,
+    random: SharedRandom,
+    sandbox: bool,
+) -> Result<String, StartError> {
     let state_dir = &config.server.state_dir;
     make_private_dir(state_dir).map_err(|source| StartError::StateDir { path: state_dir.clone(), source })?;
     let db = open_database(config).await?;
+    match (is_sandbox(&db).await?, sandbox) {
+        (true, false) => return Err(StartError::SandboxDatabase),
+        (false, true) if db.has_sealed_rows().await? => return Err(StartError::NotASandbox),
+        (false, true) => {
+            db.setting_once(Setting::Kind, SANDBOX).await?;
+        }
+        (true, true) | (false, false) => {}
+    }
     let seal_path = config.server.seal_key_path();
     let seal = match SealKey::read(&seal_path) {
         Err(SealError::KeyMissing { .. }) if !db.has_sealed_rows().await? => {

@@ -66,6 +66,11 @@ pub struct Listeners {
 }
 
 impl Listeners {
+    /// The pages alone, on an address that was taken before the configuration was made.
+    pub fn front_only(front: Listener) -> Self {
+        Self { front, card: None }
+    }
+
     /// The address of the pages, with the port that the system chose for port 0.
     pub fn address(&self) -> SocketAddr {
         self.front.address()

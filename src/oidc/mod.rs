@@ -46,7 +46,7 @@ use crate::web::page::Site;
 
 use pairwise::{PairwiseError, PairwiseKey};
 
-pub use authorize::means::{CardMeans, Means};
+pub use authorize::means::{CardMeans, Means, TestPersons};
 pub use settings::{Issuer, Lifetimes, Settings};
 
 /// The OpenID Provider: what all its endpoints share.

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::profile::{Facts, Issued, Pkce, Profile, Rules, Stamp};
 use crate::ids::SessionId;
-use crate::session::{Acr, AuthMode, Session};
+use crate::session::{Acr, AuthMode, Evidence, Session};
 use crate::store::client::AuthMethod;
 
 // 1. Addresses: the layout of PSC's realm, below the issuer. The authorization endpoint has two: the one of PSC's front
@@ -65,7 +65,11 @@ impl Default for Choices {
 
 impl Choices {
     /// The `acr` that relying parties are told: what is configured for the means, and never more than was reached.
+    /// Empty where a sandbox plays the time in which PSC told none.
     pub fn acr(&self, session: &Session) -> &'static str {
+        if matches!(session.evidence, Evidence::Sandbox { acr_untold: true, .. }) {
+            return "";
+        }
         let told = match session.auth_mode {
             AuthMode::Card => self.card_acr,
             AuthMode::Mobile => self.mobile_acr,
@@ -167,6 +171,7 @@ fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> impl Serialize 
         sid: SessionId,
         #[serde(rename = "authMode")]
         auth_mode: &'static str,
+        #[serde(skip_serializing_if = "str::is_empty")]
         acr: &'static str,
         #[serde(skip_serializing_if = "Option::is_none")]
         auth_level: Option<String>,
@@ -224,6 +229,7 @@ struct AccessToken {
     azp: String,
     nonce: String,
     session_state: String,
+    #[serde(skip_serializing_if = "String::is_empty")]
     acr: String,
     scope: String,
     sid: String,

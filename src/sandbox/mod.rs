@@ -1,13 +1,22 @@
-//! What the demonstration needs beside the provider: two small relying parties, and a directory of invented people.
+//! Sceau without a hospital: the demonstration ([`demo`]), and the sandbox of those who write applications
+//! ([`process`]).
 //!
 //! What a hospital gets: something to try Sceau with before any service of its own is connected, and a worked example
-//! of a service built for Pro Santé Connect. Nothing here runs under `sceau serve`.
+//! of a service built for Pro Santé Connect. What a software house gets: a provider in one process, with people who do
+//! not exist and failures on demand, for its developers and its CI. Nothing here runs under `sceau serve`.
 
+pub mod approval;
+pub mod control;
 pub mod demo;
+pub mod persons;
+pub mod play;
+pub mod process;
 pub mod programs;
 pub mod provider;
 pub mod relying_party;
 
+mod disturbance;
+mod place;
 mod professional;
 
 /// A demonstration service: its name, client identifier and port on 127.0.0.1.

@@ -230,8 +230,8 @@ mod tests {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         assert!(listens(port));
-        drop(listener);
-        assert!(!listens(port));
+        // Nobody's, and no system gives it out: a port that was just freed may be another test's by now.
+        assert!(!listens(1));
     }
 
     #[tokio::test]

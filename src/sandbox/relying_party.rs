@@ -60,7 +60,7 @@ impl RelyingParty {
         clock: SharedClock,
         random: SharedRandom,
     ) -> Self {
-        let site = Site { establishment: service.name.into(), https: false };
+        let site = Site { establishment: service.name.into(), https: false, sandbox: false };
         Self {
             service,
             issuer,

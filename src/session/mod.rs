@@ -164,6 +164,13 @@ pub enum Evidence {
         /// What the sign-in with card and PIN saw that this renews: an [`Evidence::Card`].
         renews: Box<Evidence>,
     },
+    /// Nothing at all: a test person of `sceau sandbox` was chosen. No installation has a way to write it.
+    Sandbox {
+        /// Which test person.
+        person: String,
+        /// Whether relying parties are told no level, as Pro Santé Connect once did.
+        acr_untold: bool,
+    },
 }
 
 impl Evidence {
@@ -173,7 +180,7 @@ impl Evidence {
         match self {
             Self::Card { .. } => Some(self),
             Self::Badge { renews, .. } => renews.card_and_pin(),
-            Self::CardCertificate { .. } => None,
+            Self::CardCertificate { .. } | Self::Sandbox { .. } => None,
         }
     }
 

@@ -38,7 +38,7 @@ mod tests;
 
 pub use error::StoreError;
 pub use open::{DatabaseUrl, Db};
-pub use setting::Setting;
+pub use setting::{SANDBOX, Setting};
 
 /// Runs `$body` with a connection `$c` (`&mut`) that may only read.
 macro_rules! read {

@@ -9,13 +9,19 @@ pub enum Setting {
     Namespace,
     /// The key of pairwise subjects, sealed, in base64url; made once.
     PairwiseKey,
+    /// What the database is for. Only that of a sandbox says it; see [`SANDBOX`].
+    Kind,
 }
+
+/// The value of [`Setting::Kind`] in the database of a sandbox.
+pub const SANDBOX: &str = "sandbox";
 
 impl Setting {
     fn name(self) -> &'static str {
         match self {
             Self::Namespace => "namespace",
             Self::PairwiseKey => "pairwise-key",
+            Self::Kind => "kind",
         }
     }
 }

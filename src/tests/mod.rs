@@ -9,6 +9,8 @@ mod documents;
 mod errors;
 pub(crate) mod http;
 mod platform;
+#[cfg(feature = "server")]
+mod sandbox;
 mod services;
 mod sources;
 mod spec;

@@ -328,6 +328,54 @@ fn an_address_that_is_taken_is_named() {
 }
 
 #[test]
+fn the_sandbox_takes_no_configuration_and_leaves_nothing() {
+    let here = Installation::initialised();
+    let free = ["--listen", "127.0.0.1:0", "--control", "127.0.0.1:0"];
+    assert!(here.refused(&[&["sandbox"], &free[..]].concat()).contains("SANDBOX-014"));
+    let temporary = here.path("temporary");
+    std::fs::create_dir(&temporary).unwrap();
+    let sandbox = |more: &[&str]| {
+        let mut command = Command::new(SCEAU);
+        command.arg("sandbox").args(free).args(more).env("TMPDIR", &temporary);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    };
+    let state = here.path("state");
+    let over = sandbox(&["--state-dir", state.to_str().unwrap()]).output().unwrap();
+    let said = String::from_utf8(over.stderr).unwrap();
+    assert!(over.status.code() == Some(1) && said.contains("SANDBOX-010"), "{said}");
+
+    let kept = here.path("kept");
+    for more in [&[][..], &["--state-dir", kept.to_str().unwrap()]] {
+        let mut child = sandbox(more).spawn().unwrap();
+        let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let mut said = |label: &str| {
+            let line = lines.next().unwrap().unwrap();
+            line.strip_prefix(label).unwrap_or_else(|| panic!("{line}")).trim().to_owned()
+        };
+        let (discovery, control) = (said("discovery"), said("control"));
+        assert!(discovery.ends_with("/.well-known/wallet-openid-configuration"));
+        let address = control.trim_start_matches("http://").trim_end_matches('/');
+        let mut connection = TcpStream::connect(address).unwrap();
+        write!(connection, "GET / HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        connection.read_to_string(&mut answer).unwrap();
+        assert!(answer.contains("899700366240"), "{answer}");
+        let id = child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
+        assert!(child.wait().unwrap().success());
+    }
+    assert_eq!(std::fs::read_dir(&temporary).unwrap().count(), 0, "it goes with the process");
+
+    let path = here.path("sceau.toml");
+    let text = std::fs::read_to_string(&path).unwrap().replace("\"state\"", "\"kept\"");
+    std::fs::write(&path, text).unwrap();
+    for command in ["serve", "init"] {
+        assert!(here.refused(&[command]).contains("CONF-025"), "{command}");
+    }
+}
+
+#[test]
 fn the_doctor_says_what_is_wrong_and_what_to_do() {
     let here = Installation::new();
     let said = here.refused(&["doctor"]);

@@ -141,7 +141,7 @@ mod tests {
         let clock = Arc::new(MockClock::default());
         let number = |n| NonZeroU32::new(n).expect("not zero");
         Pages {
-            site: Site { establishment: "Hôpital".into(), https: false },
+            site: Site { establishment: "Hôpital".into(), https: false, sandbox: false },
             origin: OwnOrigin::of(&Url::parse("http://localhost:8080").expect("a URL")),
             limit: limit.map(|burst| Arc::new(Limit::new(number(burst), number(1), clock))),
         }

@@ -18,6 +18,8 @@ pub struct Site {
     pub establishment: Arc<str>,
     /// The pages are reached by https.
     pub https: bool,
+    /// Nobody here is real, and every page says so.
+    pub sandbox: bool,
 }
 
 impl Site {
@@ -27,6 +29,7 @@ impl Site {
             texts: language.texts(),
             establishment: self.establishment.clone(),
             https: self.https,
+            sandbox: self.sandbox,
             switch: None,
         }
     }
@@ -38,6 +41,8 @@ pub struct Frame {
     pub texts: &'static Texts,
     pub establishment: Arc<str>,
     pub https: bool,
+    /// Nobody here is real: a banner says so.
+    pub sandbox: bool,
     /// Address of this page in the other language, where there is one to offer.
     pub switch: Option<String>,
 }

@@ -17,7 +17,7 @@ use super::{
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         session::{Confirmation, Home, Nobody, SessionRow, SignOut, SignedOut},
-        sign_in::{CardPanel, Means, MeansKind, RelyingParty, SignIn},
+        sign_in::{CardPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn},
     },
 };
 
@@ -30,6 +30,10 @@ pub const ALL: &[Sample] = &[
     ("sign-in-notice", |frame| SignIn { notice: Some("WEB-013".into()), ..sign_in() }.render(frame)),
     ("sign-in-alone", |frame| {
         SignIn { relying_party: None, give_up: None, form_targets: Vec::new(), ..sign_in() }.render(frame)
+    }),
+    ("sandbox", |frame| {
+        let page = SignIn { card: None, means: Vec::new(), persons: Some(persons()), ..sign_in() };
+        page.render(&Frame { sandbox: true, ..frame.clone() })
     }),
     ("card-bounce", |frame| {
         Bounce { action: "/card/finish".into(), answer: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into() }
@@ -121,7 +125,8 @@ fn asset(name: &str) -> Response {
 
 /// The frame of the samples.
 pub fn frame(language: Language) -> Frame {
-    let site = Site { establishment: "Centre hospitalier de Saint-Aubin".into(), https: false };
+    let site =
+        Site { establishment: "Centre hospitalier de Saint-Aubin".into(), https: false, sandbox: false };
     let other = site.frame(language).other();
     Frame { switch: Some(format!("?ui_locales={}", other.tag())), ..site.frame(language) }
 }
@@ -158,9 +163,28 @@ fn sign_in() -> SignIn {
             certificate: Some("https://carte.ch-saint-aubin.example/card/certificate?txn=c2FtcGxl".into()),
             badge: false,
         }),
+        persons: None,
         notice: None,
         give_up: Some("/auth/cancel".into()),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn persons() -> PersonsPanel {
+    let row = |key, kind, name: &str, id_nat: &str| PersonRow {
+        key,
+        kind,
+        name: name.into(),
+        id_nat: id_nat.into(),
+    };
+    PersonsPanel {
+        action: "/sandbox/answer".into(),
+        txn: "c2FtcGxl".into(),
+        persons: vec![
+            row("doctor", PersonKind::Doctor, "KIT DOC0036624", "899700366240"),
+            row("employee", PersonKind::Employee, "KIT EMP0000001", "30B0168811/CPET00001"),
+            row("psi", PersonKind::Psi, "KIT PSI0000001", "5f3c8a52-9f0e-4c55-8a1d-3f2f6b7c1e90"),
+        ],
     }
 }
 

@@ -107,7 +107,8 @@ impl Stage {
 
 fn frame(headers: &HeaderMap) -> Frame {
     let language = headers.get("accept-language").and_then(|value| value.to_str().ok());
-    let site = Site { establishment: "Centre hospitalier de Saint-Aubin".into(), https: false };
+    let site =
+        Site { establishment: "Centre hospitalier de Saint-Aubin".into(), https: false, sandbox: false };
     site.frame(Language::choose(None, language))
 }
 
@@ -123,6 +124,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
             next: "/next".into(),
             certificate: None,
         }),
+        persons: None,
         notice: None,
         give_up: Some("/rp".into()),
         form_targets: Vec::new(),

@@ -48,6 +48,7 @@ coded! {
     crate::keyring::KeyringError,
     crate::directory::import::ImportError,
     crate::oidc::client::registration::ClientFault,
+    crate::sandbox::process::SandboxError,
     crate::store::StoreError,
 }
 

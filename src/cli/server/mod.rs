@@ -15,11 +15,12 @@ mod failure;
 mod init;
 mod keys;
 mod person;
+mod sandbox;
 mod serve;
 mod site_token;
 mod workstation;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -33,9 +34,9 @@ pub use failure::Failure;
 #[derive(Debug, Parser)]
 #[command(name = "sceau", version, about, propagate_version = true)]
 pub struct ServerCli {
-    /// The configuration file.
-    #[arg(long, global = true, value_name = "FILE", default_value = DEFAULT_PATH)]
-    config: PathBuf,
+    /// The configuration file [default: /etc/sceau/sceau.toml].
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: ServerCommand,
 }
@@ -48,6 +49,8 @@ enum ServerCommand {
     Serve(serve::Serve),
     /// Try everything on this machine: provider, two services, agent and a software card.
     Demo(demo::Demo),
+    /// Run a provider with test persons, for those who write applications: no card, no reader, no configuration.
+    Sandbox(Box<sandbox::Sandbox>),
     /// Check the configuration and what it names, and say every fault with its line.
     Check(check::Check),
     /// Say what is wrong with the installation, or soon will be, and what to do about it.
@@ -73,11 +76,12 @@ impl ServerCli {
     /// Runs the command and says how it ended: 0 done, 1 refused or failed (the sentence is on standard error), 2 wrong
     /// use.
     pub async fn run(self) -> ExitCode {
-        let config = &self.config;
+        let config = self.config.as_deref().unwrap_or(Path::new(DEFAULT_PATH));
         let done = match self.command {
             ServerCommand::Init(command) => command.run(config).await,
             ServerCommand::Serve(command) => command.run(config).await,
             ServerCommand::Demo(command) => command.run().await,
+            ServerCommand::Sandbox(command) => command.run(self.config.as_deref()).await,
             ServerCommand::Check(command) => command.run(config).await,
             ServerCommand::Doctor(command) => command.run(config).await,
             ServerCommand::Client(command) => command.run(config).await,

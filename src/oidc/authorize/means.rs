@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::session::Session;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::CardPanel;
+use crate::web::pages::sign_in::{CardPanel, PersonsPanel};
 
 /// What a means yields some time later.
 pub type Later<'a, T> = Pin<Box<dyn Future<Output = Result<T, String>> + Send + 'a>>;
@@ -29,9 +29,30 @@ pub trait CardMeans: Send + Sync + Debug {
     ) -> Later<'a, CardPanel>;
 }
 
+/// The test persons of `sceau sandbox`, where nobody has a card. No configuration leads here: `app` fills it for a
+/// database that was made as a sandbox's, and for no other.
+pub trait TestPersons: Send + Sync + Debug {
+    /// What a sandbox offers in this sign-in.
+    ///
+    /// # Errors
+    /// A sentence for the log.
+    fn offer<'a>(&'a self, transaction: &'a LoginTransaction) -> Later<'a, Offer>;
+}
+
+/// What a sandbox offers in a sign-in.
+#[derive(Debug)]
+pub enum Offer {
+    /// A choice of persons.
+    Choice(PersonsPanel),
+    /// A script has chosen already: the browser goes to this path of ours.
+    Scripted(String),
+}
+
 /// The means that are configured.
 #[derive(Debug, Clone, Default)]
 pub struct Means {
     /// The card.
     pub card: Option<Arc<dyn CardMeans>>,
+    /// Test persons; none in an installation.
+    pub test_persons: Option<Arc<dyn TestPersons>>,
 }

@@ -36,6 +36,7 @@ use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
+pub(crate) use answer::see_other;
 use checks::Endpoint;
 use error::AuthorizationError;
 use pushed::Incoming;

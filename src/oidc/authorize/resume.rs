@@ -11,7 +11,9 @@ use axum::response::Response;
 use http::{HeaderMap, Method, header};
 use url::Url;
 
+use super::answer::see_other;
 use super::error::AuthorizationError;
+use super::means::Offer;
 use super::request::{AuthorizationRequest, Prompt, is_outcome};
 use super::{Asked, Failed, Seen, Visit, accept_language};
 use crate::audit::Caller;
@@ -206,10 +208,18 @@ impl Visit<'_> {
             }
             None => None,
         };
+        let persons = match &self.provider.means.test_persons {
+            Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
+                Offer::Choice(panel) => Some(panel),
+                Offer::Scripted(path) => return Ok(see_other(&path, self.method.clone())),
+            },
+            None => None,
+        };
         let means = card.iter().map(|_| Means { kind: MeansKind::Card, href: here.clone(), selected: true });
         let sign_in = SignIn {
             means: means.collect(),
             card,
+            persons,
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
             form_targets,

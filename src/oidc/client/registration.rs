@@ -118,7 +118,11 @@ pub async fn register(
     }
 }
 
-fn check(registration: &Registration, wildcards: bool) -> Result<(), ClientFault> {
+/// Whether a relying party may be registered so.
+///
+/// # Errors
+/// [`ClientFault`].
+pub fn check(registration: &Registration, wildcards: bool) -> Result<(), ClientFault> {
     let id = &registration.id;
     // No colon: it would end the name in Basic authentication for the many clients that do not encode it.
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');

@@ -159,7 +159,7 @@ impl Hospital {
             machines: None,
             certificate: None,
             policies: Policies::default(),
-            site: Site { establishment: "CHU d’Essai".into(), https: false },
+            site: Site { establishment: "CHU d’Essai".into(), https: false, sandbox: false },
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
             is_content_with_badge: authorize::resume::is_content_with_badge,

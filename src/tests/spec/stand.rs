@@ -291,7 +291,7 @@ impl Stand {
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             trail: trail(&clock),
-            site: Site { establishment: "Hôpital de test".into(), https: false },
+            site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
             means: Means::default(),
         })
         .await

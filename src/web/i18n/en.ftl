@@ -38,6 +38,22 @@ card-help-program = A program on this computer, the Sceau agent, reads your card
 card-help-window = Its window shows your name, the service that asks, and how many tries are left before it asks for your PIN.
 card-help-code = Your PIN is typed on the reader or on this computer only, and never leaves it.
 
+## Sandbox
+
+sandbox-banner = Sandbox: no identity here is real
+persons-title = Test persons
+persons-who = Who signs in?
+persons-means = Means that is played
+persons-mobile = e-CPS (phone)
+persons-approve = Approve
+persons-refuse = Refuse
+person-doctor = Doctor, two places of practice
+person-pharmacist = Pharmacist
+person-nurse = Nurse
+person-student = Medical student
+person-employee = Hospital employee (identifier of type 3)
+person-psi = PSI identity, without a profession
+
 ## Back from the card
 
 bounce-title = One moment…
@@ -427,6 +443,13 @@ error-CARD-059 = The card did not answer without contact.
     .action = Lay it on the contactless reader, not into the slot.
 error-CARD-060 = The answer comes from another workstation.
     .action = Start again at the workstation where you are. If it happens again, tell your IT department.
+
+## Errors of the sandbox
+
+error-SANDBOX-001 = This choice cannot be used.
+    .action = Go back to the sign-in page and use its form.
+error-SANDBOX-002 = This sign-in no longer waits for an answer in this browser.
+    .action = Start again from the application.
 
 ## Errors of sessions
 

@@ -38,6 +38,22 @@ card-help-program = Un programme de ce poste, l’agent Sceau, lit votre carte. 
 card-help-window = Sa fenêtre montre votre nom, le service demandé et le nombre d’essais restants avant de demander votre code.
 card-help-code = Votre code n’est saisi que sur le lecteur ou sur ce poste, et n’en sort jamais.
 
+## Bac à sable
+
+sandbox-banner = Bac à sable : aucune identité n’est vraie
+persons-title = Personnes de test
+persons-who = Qui se connecte ?
+persons-means = Moyen simulé
+persons-mobile = e-CPS (téléphone)
+persons-approve = Approuver
+persons-refuse = Refuser
+person-doctor = Médecin, deux lieux d’exercice
+person-pharmacist = Pharmacien
+person-nurse = Infirmière
+person-student = Étudiant en médecine
+person-employee = Employé d’établissement (identifiant de type 3)
+person-psi = Identité PSI, sans profession
+
 ## Retour de la carte
 
 bounce-title = Un instant…
@@ -427,6 +443,13 @@ error-CARD-059 = La carte n’a pas répondu sans contact.
     .action = Posez-la sur le lecteur sans contact, et non dans le lecteur à fente.
 error-CARD-060 = La réponse vient d’un autre poste.
     .action = Recommencez sur le poste où vous êtes. Si cela se répète, prévenez votre service informatique.
+
+## Erreurs du bac à sable
+
+error-SANDBOX-001 = Ce choix n’est pas utilisable.
+    .action = Revenez à la page de connexion et utilisez son formulaire.
+error-SANDBOX-002 = Cette connexion n’attend plus de réponse dans ce navigateur.
+    .action = Recommencez depuis l’application.
 
 ## Erreurs des sessions
 

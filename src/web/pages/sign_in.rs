@@ -35,6 +35,8 @@ pub struct SignIn {
     /// The means that are configured, in the order shown. The first selected one has its panel below.
     pub means: Vec<Means>,
     pub card: Option<CardPanel>,
+    /// The test persons of a sandbox.
+    pub persons: Option<PersonsPanel>,
     /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
     pub notice: Option<String>,
     /// Address that gives up and goes back to the relying party, where it has one.
@@ -96,6 +98,54 @@ pub struct CardPanel {
 impl std::fmt::Debug for CardPanel {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("CardPanel").field("transaction", &self.transaction).finish_non_exhaustive()
+    }
+}
+
+/// The test persons of a sandbox, to choose from.
+#[derive(Clone, Debug)]
+pub struct PersonsPanel {
+    /// Where the choice goes: a path of this host.
+    pub action: String,
+    /// Handle of the sign-in, good once.
+    pub txn: String,
+    /// In the order shown; the first is chosen.
+    pub persons: Vec<PersonRow>,
+}
+
+/// One test person.
+#[derive(Clone, Debug)]
+pub struct PersonRow {
+    /// The value of the form.
+    pub key: &'static str,
+    /// What they are.
+    pub kind: PersonKind,
+    /// Given and family name.
+    pub name: String,
+    /// National identifier.
+    pub id_nat: String,
+}
+
+/// What a test person is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonKind {
+    Doctor,
+    Pharmacist,
+    Nurse,
+    Student,
+    Employee,
+    Psi,
+}
+
+impl PersonKind {
+    fn label(self, texts: &Texts) -> String {
+        match self {
+            Self::Doctor => texts.text("person-doctor"),
+            Self::Pharmacist => texts.text("person-pharmacist"),
+            Self::Nurse => texts.text("person-nurse"),
+            Self::Student => texts.text("person-student"),
+            Self::Employee => texts.text("person-employee"),
+            Self::Psi => texts.text("person-psi"),
+        }
     }
 }
 
