@@ -69,10 +69,14 @@ pub enum Endpoint {
     Keys,
     /// The authorization endpoint, at all its addresses.
     Authorization,
+    /// Pushed authorization requests.
+    Pushed,
     /// The token endpoint.
     Token,
     /// Introspection.
     Introspection,
+    /// Revocation.
+    Revocation,
     /// Userinfo.
     Userinfo,
     /// Logout by a relying party.
@@ -90,8 +94,10 @@ impl Endpoint {
             (psc::WALLET_DISCOVERY, Self::Discovery),
             (psc::JWKS, Self::Keys),
             (psc::AUTHORIZATION, Self::Authorization),
+            (psc::PUSHED, Self::Pushed),
             (psc::TOKEN, Self::Token),
             (psc::INTROSPECTION, Self::Introspection),
+            (psc::REVOCATION, Self::Revocation),
             (psc::USERINFO, Self::Userinfo),
             (psc::LOGOUT, Self::Logout),
         ]
