@@ -12,6 +12,7 @@ use std::sync::Arc;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::Value;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -57,6 +58,7 @@ struct Bench {
     issuer: Url,
     control: SocketAddr,
     stop: CancellationToken,
+    serving: Option<JoinHandle<()>>,
 }
 
 impl Bench {
@@ -72,8 +74,14 @@ impl Bench {
         let control = Url::parse(&sandbox.control()).unwrap();
         let control = control.socket_addrs(|| None).unwrap()[0];
         let stop = CancellationToken::new();
-        tokio::spawn(sandbox.run(stop.clone()));
-        Ok(Self { clock, issuer: Url::parse(&issuer).unwrap(), control, stop })
+        let serving = Some(tokio::spawn(sandbox.run(stop.clone())));
+        Ok(Self { clock, issuer: Url::parse(&issuer).unwrap(), control, stop, serving })
+    }
+
+    /// Ends it, its database closed.
+    async fn end(mut self) {
+        self.stop.cancel();
+        self.serving.take().unwrap().await.unwrap();
     }
 
     fn address(&self) -> SocketAddr {

@@ -23,7 +23,7 @@ async fn an_installation_does_not_serve_the_database_of_a_sandbox() {
     let place = dir.path().join("kept");
     let kept = || super::Options { state_dir: Some(place.clone()), ..options(&clock) };
     let first = Bench::of(kept(), clock.clone()).await.unwrap();
-    first.stop.cancel();
+    first.end().await;
     let (time, random) = (Arc::new(clock.clone()), Arc::new(SystemRandom));
     let served = App::start(config(&place), time.clone(), random.clone()).await;
     assert_eq!(served.map(|_| ()).map_err(|error| error.code()), Err("CONF-025"));
@@ -57,12 +57,9 @@ async fn a_sandbox_does_not_start_over_an_installation_nor_over_one_that_was_car
 
     // Somebody copies the database and the key of an installation over those of a sandbox.
     let place = dir.path().join("kept");
-    Bench::of(over(&place), clock.clone()).await.unwrap().stop.cancel();
+    Bench::of(over(&place), clock.clone()).await.unwrap().end().await;
     for (path, _) in &before {
         std::fs::copy(path, place.join(path.file_name().unwrap())).unwrap();
-    }
-    for name in ["sceau.db-wal", "sceau.db-shm"] {
-        let _gone = std::fs::remove_file(place.join(name));
     }
     let refused = Bench::of(over(&place), clock.clone()).await;
     assert_eq!(refused.map(|_| ()).map_err(|error| error.code()), Err("CONF-026"));
