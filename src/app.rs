@@ -166,6 +166,8 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
             exchanged_token: config.oidc.exchanged_token,
             ..Default::default()
         },
+        // A card with its PIN; the other means prove less.
+        highest_level: Acr::Eidas3,
         choices,
     }
 }

@@ -11,6 +11,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
+use super::authorize::response_mode::ResponseMode;
 use super::{Provider, client, logout, profile, proof, psc, token};
 
 #[derive(Serialize)]
@@ -28,7 +29,7 @@ struct Document {
     grant_types_supported: [&'static str; 3],
     acr_values_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
-    response_modes_supported: [&'static str; 1],
+    response_modes_supported: [&'static str; 7],
     subject_types_supported: [&'static str; 2],
     id_token_signing_alg_values_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: Vec<&'static str>,
@@ -40,7 +41,8 @@ struct Document {
     scopes_supported: Vec<&'static str>,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
-    prompt_values_supported: [&'static str; 2],
+    prompt_values_supported: [&'static str; 4],
+    display_values_supported: [&'static str; 4],
     ui_locales_supported: [&'static str; 2],
     code_challenge_methods_supported: [&'static str; 1],
     frontchannel_logout_supported: bool,
@@ -48,6 +50,7 @@ struct Document {
     backchannel_logout_supported: bool,
     backchannel_logout_session_supported: bool,
     authorization_response_iss_parameter_supported: bool,
+    authorization_signing_alg_values_supported: [&'static str; 1],
 }
 
 /// What a token or userinfo of ours can hold.
@@ -99,7 +102,7 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         grant_types_supported: ["authorization_code", "refresh_token", token::exchange::GRANT_TYPE],
         acr_values_supported: psc::ACR_VALUES,
         response_types_supported: ["code"],
-        response_modes_supported: ["query"],
+        response_modes_supported: ResponseMode::ALL.map(|(name, _)| name),
         subject_types_supported: ["public", "pairwise"],
         id_token_signing_alg_values_supported: ["RS256"],
         token_endpoint_auth_methods_supported: client_authentication(),
@@ -107,11 +110,12 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         revocation_endpoint_auth_methods_supported: client_authentication(),
         claims_supported: CLAIMS,
         claim_types_supported: ["normal"],
-        claims_parameter_supported: false,
+        claims_parameter_supported: true,
         scopes_supported: profile::scopes(),
         request_parameter_supported: false,
         request_uri_parameter_supported: false,
-        prompt_values_supported: ["none", "login"],
+        prompt_values_supported: ["none", "login", "consent", "select_account"],
+        display_values_supported: ["page", "popup", "touch", "wap"],
         ui_locales_supported: ["fr", "en"],
         code_challenge_methods_supported: [proof::pkce::METHOD],
         frontchannel_logout_supported: logout::frontchannel::IS_SUPPORTED,
@@ -119,6 +123,7 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         backchannel_logout_supported: logout::BACKCHANNEL_IS_SUPPORTED,
         backchannel_logout_session_supported: logout::BACKCHANNEL_IS_SUPPORTED,
         authorization_response_iss_parameter_supported: true,
+        authorization_signing_alg_values_supported: ["RS256"],
     })
 }
 

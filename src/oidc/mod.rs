@@ -9,6 +9,7 @@
 
 mod access;
 pub mod authorize;
+mod claims_request;
 pub mod client;
 mod discovery;
 mod error;
@@ -167,7 +168,9 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))
         .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel))
         .route(authorize::confirm::CONTINUE_ROUTE, post(authorize::confirm::go_on))
-        .route(authorize::confirm::NOT_ME_ROUTE, post(authorize::confirm::not_me));
+        .route(authorize::confirm::NOT_ME_ROUTE, post(authorize::confirm::not_me))
+        .route(authorize::confirm::ALLOW_ROUTE, post(authorize::confirm::allow))
+        .route(authorize::confirm::REFUSE_ROUTE, post(authorize::confirm::refuse));
     for path in psc::FRONT_AUTHORIZATION {
         routes = routes.route(path, get(authorize::answer).post(authorize::answer));
     }

@@ -41,6 +41,11 @@ impl Parameters {
             .map(|(_, value)| value.as_str())
     }
 
+    /// Every value of `name` that is not empty.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.iter().filter(move |(found, value)| *found == name && !value.is_empty()).map(|(_, value)| value)
+    }
+
     /// The value of `name`, unless it is absent or empty.
     ///
     /// # Errors

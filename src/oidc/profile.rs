@@ -5,6 +5,7 @@
 
 use serde_json::Value;
 
+use super::authorize::OFFLINE;
 use super::psc::{self, Choices};
 use super::standard;
 use super::subject::Subject;
@@ -35,6 +36,34 @@ impl Pkce {
     }
 }
 
+/// What the level that a request asks for (`acr_values`) counts for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LevelRule {
+    /// Nothing.
+    Ignored,
+    /// It is a wish (OpenID Connect Core §3.1.2.1), unless the claim is essential.
+    Wished,
+    /// Less is refused (RFC 9470 §5).
+    Required,
+}
+
+/// A part of the standards that relying parties of a profile may use. What is not in its list is ignored, as PSC does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extension {
+    /// The parameter `claims` (OpenID Connect Core §5.5).
+    Claims,
+    /// `prompt=select_account` asks who is there.
+    AccountChoice,
+    /// People are asked for consent.
+    Consent,
+    /// `offline_access` (OpenID Connect Core §11).
+    Offline,
+    /// The parameter `resource` (RFC 8707).
+    Resources,
+    /// The parameter `authorization_details` (RFC 9396).
+    Details,
+}
+
 /// The rules that the requests of a profile are held to.
 #[derive(Debug, Clone, Copy)]
 pub struct Rules {
@@ -52,6 +81,17 @@ pub struct Rules {
     pub auth_methods: &'static [AuthMethod],
     /// `session_state` goes with the code.
     pub session_state: bool,
+    /// What the level that is asked for counts for.
+    pub levels: LevelRule,
+    /// What else of the standards its clients may use.
+    pub extensions: &'static [Extension],
+}
+
+impl Rules {
+    /// Whether its clients may use this part of the standards.
+    pub fn honours(&self, extension: Extension) -> bool {
+        self.extensions.contains(&extension)
+    }
 }
 
 /// What tokens and userinfo are made of.
@@ -138,6 +178,7 @@ pub trait Profile: Sync {
 pub fn scopes() -> Vec<&'static str> {
     let mut all: Vec<&'static str> = psc::SCOPES.to_vec();
     all.extend(standard::SCOPES.iter().filter(|scope| !psc::SCOPES.contains(scope)));
+    all.push(OFFLINE);
     all
 }
 

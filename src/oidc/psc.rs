@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::profile::{Facts, Issued, Pkce, Profile, Rules, Stamp};
+use super::profile::{Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use crate::ids::SessionId;
 use crate::session::{Acr, AuthMode, Evidence, Session};
 use crate::store::client::AuthMethod;
@@ -107,6 +107,8 @@ pub const RULES: Rules = Rules {
         AuthMethod::TlsClientAuth,
     ],
     session_state: true,
+    levels: LevelRule::Ignored,
+    extensions: &[],
 };
 
 /// The profile of Pro Santé Connect.

@@ -5,7 +5,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::psc;
-use crate::session::{Policies, Session, SessionPolicy};
+use crate::session::{Acr, Policies, Session, SessionPolicy};
 use crate::store::client::Client;
 
 /// What an installation decides.
@@ -23,6 +23,8 @@ pub struct Settings {
     pub policies: Policies,
     /// How long codes and tokens are good for.
     pub lifetimes: Lifetimes,
+    /// The highest level that a means of identification can prove here.
+    pub highest_level: Acr,
     /// Where PSC's own answers differ.
     pub choices: psc::Choices,
 }

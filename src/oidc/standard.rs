@@ -1,9 +1,11 @@
 //! The profiles of the standards: OpenID Connect Core 1.0 and OAuth with RFC 9700, for relying parties that were not
 //! written for Pro Santé Connect; and FAPI 2.0, its stricter rules with the same shapes. Access tokens as in RFC 9068, the level that was really reached, `amr` by RFC 8176.
 
+use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
-use super::profile::{Facts, Issued, Pkce, Profile, Rules, Stamp};
+use super::claims_request::ClaimsRequest;
+use super::profile::{Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
 use crate::session::Amr;
 use crate::store::client::AuthMethod;
@@ -23,6 +25,15 @@ pub const RULES: Rules = Rules {
     bound_tokens_only: false,
     auth_methods: &AuthMethod::ALL,
     session_state: false,
+    levels: LevelRule::Wished,
+    extensions: &[
+        Extension::Claims,
+        Extension::AccountChoice,
+        Extension::Consent,
+        Extension::Offline,
+        Extension::Resources,
+        Extension::Details,
+    ],
 };
 
 /// The profile of the standards.
@@ -41,6 +52,7 @@ pub const FAPI2_RULES: Rules = Rules {
     pkce: Pkce::Always,
     pushed_requests_only: true,
     bound_tokens_only: true,
+    levels: LevelRule::Required,
     auth_methods: &[
         AuthMethod::PrivateKeyJwt,
         AuthMethod::TlsClientAuth,
@@ -71,7 +83,7 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
         "auth_time": session.auth_time.timestamp(),
         "jti": stamp.jti,
         "azp": client.id,
-        "acr": session.acr.as_str(),
+        "acr": level(facts),
         "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
         "at_hash": at_hash,
         "sid": session.id,
@@ -79,7 +91,36 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
     if !grant.nonce.is_empty() {
         claims.insert("nonce".into(), json!(grant.nonce));
     }
+    add_asked(&mut claims, facts, |asked| &asked.id_token);
     Value::Object(claims)
+}
+
+/// The level that is told: the one that was asked for, where it was reached, else the one that was.
+fn level(facts: &Facts<'_>) -> &'static str {
+    facts.grant.details.acr.unwrap_or(facts.session.acr).as_str()
+}
+
+/// Adds the claims that were asked for by name (OpenID Connect Core §5.5), of the scopes that the client may ask for. What
+/// stands there already stays: nobody asks for another issuer.
+fn add_asked(
+    claims: &mut Map<String, Value>,
+    facts: &Facts<'_>,
+    of: impl FnOnce(&ClaimsRequest) -> &std::collections::BTreeSet<String>,
+) {
+    let Some(asked) = &facts.grant.details.claims else { return };
+    let Ok(asked) = ClaimsRequest::deserialize(asked) else { return };
+    let names = of(&asked);
+    if names.is_empty() {
+        return;
+    }
+    let registered = facts.client.metadata.scope.as_deref();
+    let may_have =
+        |scope: &str| registered.is_none_or(|all| all.split_ascii_whitespace().any(|one| one == scope));
+    for (name, value) in all_claims(facts, may_have) {
+        if names.contains(&name) {
+            claims.entry(name).or_insert(value);
+        }
+    }
 }
 
 /// RFC 9068 §2.2. The audience is the resource that was asked for (RFC 8707), else the provider's own userinfo.
@@ -100,7 +141,7 @@ pub(super) fn access_token(facts: &Facts<'_>, stamp: Stamp) -> Value {
         "jti": stamp.jti,
         "client_id": grant.client_id,
         "scope": grant.scope,
-        "acr": session.acr.as_str(),
+        "acr": level(facts),
         "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
         "sid": session.id,
     })
@@ -135,8 +176,16 @@ pub(super) fn response(facts: &Facts<'_>, issued: Issued) -> Value {
 
 /// OpenID Connect Core §5.1, §5.4; professional data by PSC's names where its scope was granted.
 pub(super) fn userinfo(facts: &Facts<'_>) -> Value {
-    let Facts { subject, session, grant, .. } = facts;
-    let has = |scope: &str| grant.scope.split(' ').any(|granted| granted == scope);
+    let has = |scope: &str| facts.grant.scope.split(' ').any(|granted| granted == scope);
+    let mut claims = all_claims(facts, has);
+    claims.remove("auth_time");
+    add_asked(&mut claims, facts, |asked| &asked.userinfo);
+    Value::Object(claims)
+}
+
+/// What can be said of the person and the sign-in, of these scopes.
+fn all_claims(facts: &Facts<'_>, has: impl Fn(&str) -> bool) -> Map<String, Value> {
+    let Facts { subject, session, .. } = facts;
     let mut claims = Map::new();
     if has(psc::SCOPE_OF_EVERYTHING)
         && let Ok(Value::Object(everything)) = serde_json::to_value(subject.userinfo(session))
@@ -144,13 +193,14 @@ pub(super) fn userinfo(facts: &Facts<'_>) -> Value {
         claims = everything;
     }
     claims.insert("sub".into(), json!(subject.sub));
+    claims.insert("auth_time".into(), json!(session.auth_time.timestamp()));
     if has("profile") {
         claims.insert("name".into(), json!(format!("{} {}", subject.given_name, subject.family_name)));
         claims.insert("given_name".into(), json!(subject.given_name));
         claims.insert("family_name".into(), json!(subject.family_name));
         claims.insert("preferred_username".into(), json!(subject.id_nat));
     }
-    Value::Object(claims)
+    claims
 }
 
 fn members(value: Value) -> Map<String, Value> {

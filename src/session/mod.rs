@@ -58,6 +58,14 @@ impl Acr {
     }
 }
 
+impl std::str::FromStr for Acr {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Eidas1, Self::Eidas2, Self::Eidas3].into_iter().find(|level| level.as_str() == name).ok_or(())
+    }
+}
+
 /// A factor or property of a sign-in, by its name in RFC 8176.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -5,9 +5,11 @@
 //! token is therefore kept as long as its grant.
 
 use super::audit::{NewRow, record};
+use super::consent::{NewConsent, remember};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
+use crate::session::Acr;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -56,6 +58,9 @@ pub struct Details {
     /// What its code and the refresh tokens of a public client are bound to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub confirmation: Option<Confirmation>,
+    /// The level that is told, where one was asked for and reached.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub acr: Option<Acr>,
 }
 
 /// What a token is bound to: the claim `cnf` (RFC 7800).
@@ -96,6 +101,8 @@ pub struct NewGrant {
     pub transaction: Option<TransactionId>,
     /// What else it holds.
     pub details: Details,
+    /// What the person has just agreed to, to be remembered.
+    pub consent: Option<NewConsent>,
 }
 
 /// A code with its grant.
@@ -220,6 +227,9 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         .bind(new.code_expires_at)
         .execute(&mut *c)
         .await?;
+        if let Some(consent) = &new.consent {
+            remember!(c, consent, now);
+        }
         record!(c, *event);
         Ok(true)
     })
@@ -506,6 +516,7 @@ mod tests {
                 code_expires_at: self.clock.now() + TimeDelta::seconds(60),
                 transaction,
                 details: Details { resources: vec!["https://api.example".into()], ..Details::default() },
+                consent: None,
             };
             issue(&self.db, &new, self.clock.now(), &self.event(Kind::CodeIssued)).await.unwrap()
         }

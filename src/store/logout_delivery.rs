@@ -157,6 +157,7 @@ mod tests {
                 code_expires_at: clock.now(),
                 transaction: None,
                 details: grant::Details::default(),
+                consent: None,
             };
             assert!(grant::issue(&db, &grant, clock.now(), &event()).await.unwrap());
             session::end(&db, new.id, EndReason::SignedOut, &event(), clock.now(), &random).await.unwrap();

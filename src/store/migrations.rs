@@ -41,6 +41,7 @@ migrations! {
     51 "0051_terminal_login_confirmation";
     63 "0063_client_metadata";
     64 "0064_pushed_requests";
+    65 "0065_consents";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

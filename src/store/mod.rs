@@ -11,6 +11,7 @@ pub mod audit;
 pub mod badge;
 pub mod channel;
 pub mod client;
+pub mod consent;
 pub mod directory;
 mod error;
 pub mod grant;

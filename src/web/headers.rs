@@ -25,6 +25,8 @@ pub struct Policy {
     pub frames: Vec<String>,
     /// The page opens the agent in a popup: `same-origin-allow-popups`, and its origin is told to the agent.
     pub opens_agent: bool,
+    /// A form of the page posts to another site, which is told our origin and nothing of the address.
+    pub tells_origin: bool,
     /// The site is reached by https, so browsers are told to stay there.
     pub https: bool,
 }
@@ -42,7 +44,10 @@ impl Policy {
         set(HeaderName::from_static("cross-origin-opener-policy"), opener);
         set(HeaderName::from_static("cross-origin-resource-policy"), "same-origin");
         // Not `no-referrer`: with it a form would post `Origin: null`, also to ourselves, and `csrf` would refuse it.
-        set(header::REFERRER_POLICY, if self.opens_agent { "origin" } else { "same-origin" });
+        set(
+            header::REFERRER_POLICY,
+            if self.opens_agent || self.tells_origin { "origin" } else { "same-origin" },
+        );
         set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
         if self.https {
             set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
@@ -133,6 +138,7 @@ mod tests {
             images: true,
             form_targets: vec!["https://rp.example".into()],
             opens_agent: true,
+            tells_origin: true,
             https: true,
             frames: vec!["https://rp.example".into()],
         };

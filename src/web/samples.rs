@@ -16,7 +16,8 @@ use super::{
         agent::{Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
-        session::{Confirmation, Home, Nobody, SessionRow, SignOut, SignedOut},
+        form_post::FormPost,
+        session::{Confirmation, Consent, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{CardPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn},
     },
 };
@@ -50,6 +51,18 @@ pub const ALL: &[Sample] = &[
         SignIn { card, notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)
     }),
     ("confirmation", |frame| confirmation().render(frame)),
+    ("consent", |frame| consent().render(frame)),
+    ("form-post", |frame| {
+        FormPost {
+            action: "https://dossier.ch-saint-aubin.example/retour".into(),
+            fields: vec![("code".into(), "c2FtcGxl".into()), ("state".into(), "af0ifjsldkj".into())],
+            target: Some("https://dossier.ch-saint-aubin.example".into()),
+        }
+        .render(frame)
+    }),
+    ("sign-in-expected", |frame| {
+        SignIn { expected: Some("camille.beaupre@ch-saint-aubin.example".into()), ..sign_in() }.render(frame)
+    }),
     ("sign-out", |frame| sign_out().render(frame)),
     ("signed-out", |frame| {
         SignedOut {
@@ -165,6 +178,7 @@ fn sign_in() -> SignIn {
         }),
         persons: None,
         notice: None,
+        expected: None,
         give_up: Some("/auth/cancel".into()),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
     }
@@ -299,6 +313,33 @@ fn confirmation() -> Confirmation {
         not_me: "/login/not-me".into(),
         csrf: "c2FtcGxl".into(),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn consent() -> Consent {
+    let detail = serde_json::json!({
+        "type": "ordonnance",
+        "actions": ["lire", "renouveler"],
+        "locations": ["https://prescription.ch-saint-aubin.example/"],
+    });
+    Consent {
+        name: "Camille Beaupré-Lartigue".into(),
+        relying_party: RelyingParty {
+            name: "Carnet de garde".into(),
+            host: "garde.ch-saint-aubin.example".into(),
+        },
+        scopes: ["openid", "profile", "scope_all", "offline_access"].map(str::to_owned).into(),
+        claims: vec!["SubjectRole".into()],
+        resources: vec!["https://prescription.ch-saint-aubin.example/".into()],
+        details: vec![Detail {
+            of_type: "ordonnance".into(),
+            text: serde_json::to_string_pretty(&detail).unwrap_or_default(),
+        }],
+        allow: "/login/allow".into(),
+        refuse: "/login/refuse".into(),
+        not_me: "/login/not-me".into(),
+        csrf: "c2FtcGxl".into(),
+        form_targets: vec!["https://garde.ch-saint-aubin.example".into()],
     }
 }
 

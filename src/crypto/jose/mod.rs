@@ -18,7 +18,7 @@
 pub mod base64url;
 mod jwe;
 mod key_set;
-mod strict_json;
+pub mod strict_json;
 #[cfg(test)]
 mod vectors;
 

@@ -20,6 +20,9 @@ pub enum JsonFault {
     /// JSON, but no object.
     #[error("it is no JSON object")]
     NotAnObject,
+    /// JSON, but no list.
+    #[error("it is no JSON list")]
+    NotAList,
     /// An object has a member twice, however it is spelled.
     #[error("a JSON member stands twice")]
     DuplicateMember,
@@ -33,12 +36,29 @@ pub enum JsonFault {
 /// # Errors
 /// [`JsonFault`].
 pub fn object(text: &[u8]) -> Result<Map<String, Value>, JsonFault> {
+    match value(text)? {
+        Value::Object(members) => Ok(members),
+        _ => Err(JsonFault::NotAnObject),
+    }
+}
+
+/// Reads a list in which no object, at any level, has a member twice.
+///
+/// # Errors
+/// [`JsonFault`].
+pub fn list(text: &[u8]) -> Result<Vec<Value>, JsonFault> {
+    match value(text)? {
+        Value::Array(items) => Ok(items),
+        _ => Err(JsonFault::NotAList),
+    }
+}
+
+fn value(text: &[u8]) -> Result<Value, JsonFault> {
     let mut fault = JsonFault::Syntax;
     let mut reader = serde_json::Deserializer::from_slice(text);
     let read = Strict { depth: 0, fault: &mut fault }.deserialize(&mut reader);
     match (read, reader.end()) {
-        (Ok(Value::Object(members)), Ok(())) => Ok(members),
-        (Ok(_), Ok(())) => Err(JsonFault::NotAnObject),
+        (Ok(read), Ok(())) => Ok(read),
         (Ok(_), Err(_)) => Err(JsonFault::Syntax),
         (Err(_), _) => Err(fault),
     }

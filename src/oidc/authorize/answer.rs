@@ -1,61 +1,90 @@
-//! The answers to an authorization request: a redirect with a code or an error, and its grant.
+//! The answers to an authorization request: a code with its grant, or an error, by the way that was asked for.
 
 use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, Method, StatusCode, header};
+use url::Url;
 
+use super::consent::Consent;
 use super::error::AuthorizationError;
 use super::request::{AuthorizationRequest, Prompt};
-use super::{Asked, Failed, Visit};
+use super::response_mode::{Carrier, ResponseMode};
+use super::{Asked, Failed, Visit, jarm};
 use crate::audit::Kind;
 use crate::crypto::digest::sha256;
 use crate::ids::{GrantId, Secret};
 use crate::oidc::profile;
 use crate::session::Session;
 use crate::store;
-use crate::store::grant::{Details, NewGrant};
+use crate::store::client::Client;
+use crate::store::grant::NewGrant;
 use crate::store::login_transaction::{LoginTransaction, State};
 use crate::web::cookies;
+use crate::web::headers::form_target;
+use crate::web::pages::form_post::FormPost;
 
-/// Where an answer goes: an address of the client, and its `state`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// Where an answer goes, and how: an address of the client, and its `state`.
+#[derive(Debug, Clone)]
 pub struct Address {
     /// The client.
-    pub client_id: String,
+    pub client: Client,
     /// One of its addresses.
     pub redirect_uri: String,
     /// Given back untouched.
     pub state: Option<String>,
+    /// How the answer travels.
+    pub mode: ResponseMode,
     /// The request was made where no page can be shown (`prompt=none`).
     pub silent: bool,
 }
 
-impl From<&AuthorizationRequest> for Address {
-    fn from(request: &AuthorizationRequest) -> Self {
+impl Address {
+    /// Of a request whose redirect address was found to be the client's.
+    pub fn of(request: &AuthorizationRequest, client: &Client) -> Self {
         Self {
-            client_id: request.client_id.clone(),
+            client: client.clone(),
             redirect_uri: request.redirect_uri.clone(),
             state: request.state.clone(),
+            mode: request.response_mode,
             silent: request.prompt == Prompt::None,
         }
     }
 }
 
 impl Visit<'_> {
-    /// Grants what was asked in this session and sends the code.
+    /// Grants what was asked in this session and sends the code. `consent` is what the person has just agreed to.
     pub(super) async fn issue(
         &self,
         asked: &Asked,
         session: &Session,
         transaction: Option<&LoginTransaction>,
+        consent: Option<Consent>,
     ) -> Result<Response, Failed> {
         let (provider, now) = (self.provider, self.provider.now());
         let Asked { request, client } = asked;
         if !client.demands().admit(&session.zone) {
             return Err(AuthorizationError::Zone.into());
         }
+        // A sign-in that was made for this request answers it, unless it proves too little or somebody else.
+        if request.levels.required && !request.levels.are_met_by(session.acr) {
+            return Err(AuthorizationError::LevelNotReached.into());
+        }
         let subject = provider.subject(session.person_id, client).await?;
+        if !request.expects(session.person_id)
+            || request.expected_sub.as_ref().is_some_and(|sub| *sub != subject.sub)
+        {
+            return Err(AuthorizationError::OtherPerson.into());
+        }
         store::session::touch(&provider.db, session, now).await?;
         let code = Secret::of_256_bits(&*provider.random);
+        // A session that a new sign-in began is in the audit already; one that is used again is of its own interest.
+        let is_new = transaction.is_some_and(|transaction| transaction.state == State::Done);
+        let kind = if is_new { Kind::CodeIssued } else { Kind::SessionUsed };
+        let event = provider.trail.event(kind).person(session.person_id).id_nat(&subject.id_nat);
+        let event = event.client(&client.id).session(session.id).caller(self.caller);
+        let event = match &consent {
+            Some(consent) => event.confirmed(&consent.in_words),
+            None => event,
+        };
         let grant = NewGrant {
             id: GrantId::new(now, &*provider.random),
             session_id: session.id,
@@ -68,13 +97,9 @@ impl Visit<'_> {
             code_challenge: request.code_challenge.clone(),
             code_expires_at: now + provider.settings.lifetimes.code,
             transaction: transaction.map(|transaction| transaction.id),
-            details: Details::default(),
+            details: request.details(session.acr),
+            consent: consent.and_then(|consent| consent.remembered),
         };
-        // A session that a new sign-in began is in the audit already; one that is used again is of its own interest.
-        let is_new = transaction.is_some_and(|transaction| transaction.state == State::Done);
-        let kind = if is_new { Kind::CodeIssued } else { Kind::SessionUsed };
-        let event = provider.trail.event(kind).person(session.person_id).id_nat(&subject.id_nat);
-        let event = event.client(&client.id).session(session.id).caller(self.caller);
         if !store::grant::issue(&provider.db, &grant, now, &(&event).into()).await? {
             return Err(AuthorizationError::SessionEnded.into());
         }
@@ -83,30 +108,58 @@ impl Visit<'_> {
         if profile::of(client).rules().session_state {
             parameters.insert(1, ("session_state", session_state.as_str()));
         }
-        let mut response = redirect(&Address::from(request), &parameters, self.method.clone());
+        let mut response = self.respond(&Address::of(request, client), &parameters).await?;
         if let Some(transaction) = transaction {
             response.headers_mut().append(header::SET_COOKIE, cookies::transaction(transaction.id).clear()?);
         }
         Ok(response)
     }
+
+    /// Tells the relying party what went wrong.
+    pub(super) async fn refuse(
+        &self,
+        address: &Address,
+        error: &str,
+        description: &str,
+    ) -> Result<Response, AuthorizationError> {
+        let issuer = self.provider.settings.issuer.as_str();
+        self.respond(address, &[("error", error), ("error_description", description), ("iss", issuer)]).await
+    }
+
+    /// Sends parameters, and the `state`, the way that was asked for.
+    async fn respond(
+        &self,
+        address: &Address,
+        parameters: &[(&str, &str)],
+    ) -> Result<Response, AuthorizationError> {
+        let state = address.state.as_deref().map(|state| ("state", state));
+        let plain: Vec<_> = parameters.iter().copied().chain(state).collect();
+        let signed;
+        let sent = if address.mode.signed {
+            signed = jarm::sign(self.provider, &address.client, &plain).await?;
+            vec![("response", signed.as_str())]
+        } else {
+            plain
+        };
+        let to = &address.redirect_uri;
+        Ok(match address.mode.carrier {
+            Carrier::Query => see_other(&with_parameters(to, sent.into_iter()), self.method.clone()),
+            Carrier::Fragment => {
+                see_other(&format!("{to}#{}", encoded(sent.into_iter())), self.method.clone())
+            }
+            Carrier::FormPost => {
+                let target = Url::parse(to).ok().as_ref().and_then(form_target);
+                let fields =
+                    sent.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+                let page = FormPost { action: to.clone(), fields, target };
+                page.render(&self.provider.site.frame(self.language))
+            }
+        })
+    }
 }
 
-/// Tells the relying party what went wrong.
-pub(super) fn refuse(
-    address: &Address,
-    error: &str,
-    description: &str,
-    issuer: &str,
-    method: Method,
-) -> Response {
-    let parameters = [("error", error), ("error_description", description), ("iss", issuer)];
-    redirect(address, &parameters, method)
-}
-
-fn redirect(address: &Address, parameters: &[(&str, &str)], method: Method) -> Response {
-    let state = address.state.as_deref().map(|state| ("state", state));
-    let target = with_parameters(&address.redirect_uri, parameters.iter().copied().chain(state));
-    see_other(&target, method)
+fn encoded<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish()
 }
 
 /// The address with parameters more. It is not parsed and written again: relying parties compare it.
@@ -114,7 +167,7 @@ pub(crate) fn with_parameters<'a>(
     address: &str,
     parameters: impl Iterator<Item = (&'a str, &'a str)>,
 ) -> String {
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(parameters).finish();
+    let query = encoded(parameters);
     if query.is_empty() {
         return address.to_owned();
     }

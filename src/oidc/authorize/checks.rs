@@ -11,7 +11,7 @@ use super::error::AuthorizationError;
 use super::request::AuthorizationRequest;
 use crate::oidc::Settings;
 use crate::oidc::parameters::Parameters;
-use crate::oidc::profile::{self, Rules};
+use crate::oidc::profile::{self, Extension, Rules};
 use crate::store::client::Client;
 
 /// An endpoint whose requests go through the table.
@@ -32,11 +32,12 @@ const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 16] = [
+const CHECKS: [Check; 20] = [
     ("client_id", check::client::check, EVERYWHERE),
     ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
     // From here on an error is told to the relying party.
     ("state", check::state::check, EVERYWHERE),
+    ("response_mode", check::response_mode::check, EVERYWHERE),
     ("duplicates", check::duplicates::check, EVERYWHERE),
     ("length", check::length::check, EVERYWHERE),
     ("characters", check::characters::check, EVERYWHERE),
@@ -46,9 +47,13 @@ const CHECKS: [Check; 16] = [
     ("scope", check::scope::check, EVERYWHERE),
     ("prompt", check::prompt::check, EVERYWHERE),
     ("max_age", check::max_age::check, EVERYWHERE),
+    // Before the levels: the claim acr is one way to ask for them.
+    ("claims", check::claims::check, EVERYWHERE),
     ("acr_values", check::acr_values::check, EVERYWHERE),
     ("nonce", check::nonce::check, EVERYWHERE),
     ("pkce", check::pkce::check, EVERYWHERE),
+    ("resource", check::resource::check, EVERYWHERE),
+    ("authorization_details", check::details::check, EVERYWHERE),
     ("hints", check::hints::check, EVERYWHERE),
 ];
 
@@ -77,6 +82,11 @@ impl Draft<'_> {
     /// The rules of the client's profile, once the client is known.
     pub fn rules(&self) -> Option<&'static Rules> {
         self.client.map(|client| profile::of(client).rules())
+    }
+
+    /// Whether the client may use this part of the standards.
+    pub fn honours(&self, extension: Extension) -> bool {
+        self.rules().is_some_and(|rules| rules.honours(extension))
     }
 
     /// The value of a parameter by its name, or by another that the profile knows it by.
@@ -115,7 +125,8 @@ pub fn run(
         }
         if let Err(error) = check(&mut draft) {
             tracing::debug!(check = name, %error, "refused");
-            let address = (!draft.request.redirect_uri.is_empty()).then(|| Address::from(&draft.request));
+            let known = client.filter(|_| !draft.request.redirect_uri.is_empty());
+            let address = known.map(|client| Address::of(&draft.request, client));
             return Err(Box::new(Refused { error, address }));
         }
     }

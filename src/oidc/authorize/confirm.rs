@@ -1,8 +1,9 @@
-//! "Is this you?", at workstations that several people share.
+//! "Is this you?", at workstations that several people share and for services that ask for it; and the answers to this
+//! question and to the one for [consent](super::consent).
 //!
-//! There a session that is still open may be the one of whoever sat here before. So nobody is signed on silently: a page
-//! names the person and asks. "Continue" goes on to the relying party; "This is not me" ends the session, with its
-//! logouts, and leads to the sign-in page. A session that has just come out of this very sign-in needs no question.
+//! At a shared workstation a session that is still open may be the one of whoever sat here before. So nobody is signed on
+//! silently: a page names the person and asks. "Continue" goes on to the relying party; "This is not me" ends the session,
+//! with its logouts, and leads to the sign-in page. A session that has just come out of this very sign-in needs no question.
 
 use std::sync::Arc;
 
@@ -11,7 +12,9 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method, header};
 
 use super::answer::see_other;
-use super::{Asked, Failed, Seen, Visit, accept_language, resume};
+use super::error::AuthorizationError;
+use super::request::is_outcome;
+use super::{Asked, Failed, Question, Seen, Visit, accept_language, resume};
 use crate::audit::{Caller, Kind};
 use crate::ids::{Secret, TransactionId};
 use crate::oidc::Provider;
@@ -28,6 +31,10 @@ use crate::web::pages::session::Confirmation;
 pub const CONTINUE_ROUTE: &str = "/login/{transaction}/continue";
 /// "This is not me".
 pub const NOT_ME_ROUTE: &str = "/login/{transaction}/not-me";
+/// "Allow".
+pub const ALLOW_ROUTE: &str = "/login/{transaction}/allow";
+/// "Do not allow".
+pub const REFUSE_ROUTE: &str = "/login/{transaction}/refuse";
 
 /// `POST /login/{id}/continue`
 pub async fn go_on(
@@ -51,11 +58,35 @@ pub async fn not_me(
     answer(&provider, &id, &caller, &headers, form, Answer::NotMe).await
 }
 
+/// `POST /login/{id}/allow`
+pub async fn allow(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    answer(&provider, &id, &caller, &headers, form, Answer::Allow).await
+}
+
+/// `POST /login/{id}/refuse`
+pub async fn refuse(
+    State(provider): State<Arc<Provider>>,
+    Path(id): Path<String>,
+    caller: Caller,
+    headers: HeaderMap,
+    form: Result<Parameters, UnreadableForm>,
+) -> Response {
+    answer(&provider, &id, &caller, &headers, form, Answer::Refuse).await
+}
+
 /// What the person said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Answer {
     Continue,
     NotMe,
+    Allow,
+    Refuse,
 }
 
 async fn answer(
@@ -72,10 +103,20 @@ async fn answer(
     };
     let language = Language::choose(None, accept_language(headers));
     let visit = Visit { provider, caller, headers, language, method: Method::POST };
-    match visit.confirmed(id, &form, answer).await {
-        Ok(response) => response,
-        Err(failed) => visit.fail(failed, id.parse().ok()).await,
+    let failed = match visit.confirmed(id, &form, answer).await {
+        Ok(response) => return response,
+        Err(failed) => failed,
+    };
+    let is_over = matches!(failed.error, AuthorizationError::ConsentRefused);
+    let mut response = visit.fail(failed, id.parse().ok()).await;
+    // Going back in the history asks nothing a second time.
+    if is_over
+        && let Ok(id) = id.parse()
+        && let Ok(forget) = cookies::transaction(id).clear()
+    {
+        response.headers_mut().append(header::SET_COOKIE, forget);
     }
+    response
 }
 
 impl Visit<'_> {
@@ -111,16 +152,32 @@ impl Visit<'_> {
             return Ok(again());
         };
         csrf::check_token(&cookie, form.first(csrf::FIELD).unwrap_or_default())?;
-        match answer {
-            Answer::NotMe => self.end_of_another(&session, transaction.id, again()).await,
-            Answer::Continue
-                if standing == Standing::Alive
-                    && asked.request.is_satisfied_by(&session, Some(&transaction), self.provider.now()) =>
-            {
-                self.issue(&asked, &session, Some(&transaction)).await.map_err(|failed| failed.of(&asked))
-            }
-            Answer::Continue => Ok(again()),
+        if answer == Answer::NotMe {
+            return self.end_of_another(&session, transaction.id, again()).await;
         }
+        let satisfies = asked.request.is_satisfied_by(&session, Some(&transaction), self.provider.now());
+        if standing != Standing::Alive || !satisfies {
+            return Ok(again());
+        }
+        let has_just_signed_in = is_outcome(&transaction, &session);
+        let issued = match (answer, self.question(&asked, &session, has_just_signed_in).await?) {
+            // Whoever answers a question that is not asked is shown the one that is.
+            (Answer::Allow | Answer::Refuse, None | Some(Question::Name)) => return Ok(again()),
+            (Answer::Continue, Some(Question::Consent)) => return Ok(again()),
+            (Answer::Refuse, Some(Question::Consent)) => {
+                store::login_transaction::cancel(&self.provider.db, transaction.id, self.provider.now())
+                    .await?;
+                Err(AuthorizationError::ConsentRefused.into())
+            }
+            (Answer::Allow, Some(Question::Consent)) => {
+                let consent = asked.consent(&session);
+                self.issue(&asked, &session, Some(&transaction), Some(consent)).await
+            }
+            (Answer::Continue | Answer::NotMe, _) => {
+                self.issue(&asked, &session, Some(&transaction), None).await
+            }
+        };
+        issued.map_err(|failed: Failed| failed.of(&asked))
     }
 
     /// Ends the session of whoever was here before.

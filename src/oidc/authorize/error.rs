@@ -2,7 +2,9 @@
 
 use http::StatusCode;
 
+use crate::crypto::jose::SignError;
 use crate::directory::Refusal;
+use crate::oidc::claims_request::ClaimsFault;
 use crate::oidc::parameters::Duplicate;
 use crate::oidc::subject::SubjectError;
 use crate::store::StoreError;
@@ -35,6 +37,30 @@ pub enum AuthorizationError {
     /// A value with a NUL.
     #[error("the parameter {0} holds a character that is not allowed")]
     Characters(&'static str),
+    /// The parameter `claims`.
+    #[error(transparent)]
+    Claims(#[from] ClaimsFault),
+    /// A `resource` that is no address, or not registered (RFC 8707 §2).
+    #[error("resource is no absolute address without #, or is not registered for the client")]
+    Target,
+    /// `authorization_details` (RFC 9396 §5).
+    #[error("authorization_details: {0}")]
+    AuthorizationDetails(&'static str),
+    /// A level that no means of identification reaches here.
+    #[error("the level that is asked for cannot be reached here")]
+    LevelUnreachable,
+    /// The person signed in, and proved less than was asked for.
+    #[error("the user did not reach the level that is asked for")]
+    LevelNotReached,
+    /// Somebody else than the relying party expects signed in.
+    #[error("another user than the one expected is signed in")]
+    OtherPerson,
+    /// The person has to be asked for consent, and must not be (`prompt=none`).
+    #[error("the user has to consent")]
+    ConsentRequired,
+    /// The person does not want the service to have what it asks for.
+    #[error("the user does not consent")]
+    ConsentRefused,
     /// `request` (RFC 9101).
     #[error("request objects are not supported")]
     RequestObject,
@@ -60,8 +86,8 @@ pub enum AuthorizationError {
     /// Another than `code`.
     #[error("the only response_type is code")]
     ResponseType,
-    /// Another than `query`.
-    #[error("the only response_mode is query")]
+    /// One that does not exist.
+    #[error("there is no such response_mode")]
     ResponseMode,
     /// Without `openid`.
     #[error("scope must contain openid")]
@@ -111,6 +137,9 @@ pub enum AuthorizationError {
     /// A form of another site, or of another session.
     #[error(transparent)]
     Forgery(#[from] csrf::Refused),
+    /// An answer could not be signed.
+    #[error(transparent)]
+    Sign(#[from] SignError),
     /// A cookie cannot be written.
     #[error("a cookie cannot be written")]
     Cookie,
@@ -137,6 +166,13 @@ impl AuthorizationError {
             Self::PushedUnknown => "OIDC-023",
             Self::PushedUri => "OIDC-024",
             Self::Characters(_) => "OIDC-025",
+            Self::Claims(_) => "OIDC-026",
+            Self::LevelUnreachable | Self::LevelNotReached => "OIDC-027",
+            Self::OtherPerson => "OIDC-028",
+            Self::ConsentRequired | Self::ConsentRefused => "OIDC-029",
+            Self::Target => "OIDC-100",
+            Self::AuthorizationDetails(_) => "OIDC-101",
+            Self::Sign(_) => "OIDC-094",
             Self::ResponseTypeMissing | Self::ResponseType => "OIDC-008",
             Self::ResponseMode => "OIDC-009",
             Self::Scope => "OIDC-010",
@@ -171,6 +207,7 @@ impl AuthorizationError {
             Self::Duplicate(_)
             | Self::TooLong(_)
             | Self::Characters(_)
+            | Self::Claims(_)
             | Self::NotPushed
             | Self::PushedUri
             | Self::ResponseTypeMissing
@@ -180,9 +217,13 @@ impl AuthorizationError {
             | Self::ChallengeMethod
             | Self::ChallengeMissing
             | Self::ChallengeMalformed => "invalid_request",
-            Self::LoginRequired => "login_required",
+            Self::Target => "invalid_target",
+            Self::AuthorizationDetails(_) => "invalid_authorization_details",
+            Self::LevelUnreachable | Self::LevelNotReached => "unmet_authentication_requirements",
+            Self::LoginRequired | Self::OtherPerson => "login_required",
+            Self::ConsentRequired => "consent_required",
             Self::ConfirmationRequired => "interaction_required",
-            Self::GivenUp => "access_denied",
+            Self::GivenUp | Self::ConsentRefused => "access_denied",
             Self::PushedUnknown
             | Self::ClientMissing
             | Self::ClientUnknown
@@ -196,6 +237,7 @@ impl AuthorizationError {
             | Self::TransactionUnreadable(_)
             | Self::Zone
             | Self::Forgery(_)
+            | Self::Sign(_)
             | Self::Cookie
             | Self::Means(_)
             | Self::Store(_) => return None,
@@ -222,7 +264,7 @@ impl AuthorizationError {
 
     /// Whether the fault is ours, not the caller's.
     pub fn is_ours(&self) -> bool {
-        matches!(self, Self::Store(_) | Self::Cookie | Self::Means(_))
+        matches!(self, Self::Store(_) | Self::Sign(_) | Self::Cookie | Self::Means(_))
     }
 }
 

@@ -10,10 +10,13 @@ pub(super) mod answer;
 mod check;
 pub(super) mod checks;
 pub mod confirm;
+mod consent;
 pub mod error;
+mod jarm;
 pub mod means;
 pub mod pushed;
 pub mod request;
+pub mod response_mode;
 pub mod resume;
 
 use std::sync::Arc;
@@ -41,6 +44,8 @@ use checks::Endpoint;
 use error::AuthorizationError;
 use pushed::Incoming;
 use request::AuthorizationRequest;
+
+pub(super) use check::scope::OFFLINE;
 
 /// A request that was checked, and who sent it.
 struct Asked {
@@ -88,6 +93,25 @@ impl Seen {
     }
 }
 
+/// What a person is asked before a relying party is answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Whether the session is theirs.
+    Name,
+    /// Whether the service may have what it asks for. The page says whose session it is, too.
+    Consent,
+}
+
+impl Question {
+    /// The answer where nobody may be asked (`prompt=none`).
+    fn unasked(self) -> AuthorizationError {
+        match self {
+            Self::Name => AuthorizationError::ConfirmationRequired,
+            Self::Consent => AuthorizationError::ConsentRequired,
+        }
+    }
+}
+
 /// One request of a browser.
 struct Visit<'a> {
     provider: &'a Provider,
@@ -123,22 +147,49 @@ impl Visit<'_> {
     async fn answer_or_ask(&self, asked: &Asked) -> Result<Response, Failed> {
         let silent = asked.request.prompt == request::Prompt::None;
         let session = self.session(&asked.client).await?.and_then(Seen::alive);
-        match session.filter(|session| asked.request.is_satisfied_by(session, None, self.provider.now())) {
-            Some(session) if self.is_to_be_confirmed(&session) => {
-                if silent {
-                    return Err(AuthorizationError::ConfirmationRequired.into());
-                }
-                self.begin_transaction(asked).await
+        let session = match session {
+            Some(session)
+                if asked.request.is_satisfied_by(&session, None, self.provider.now())
+                    && self.is_of_expected_sub(asked, &session).await? =>
+            {
+                session
             }
-            Some(session) => self.issue(asked, &session, None).await,
-            None if silent => Err(AuthorizationError::LoginRequired.into()),
-            None => self.begin_transaction(asked).await,
+            _ if silent => return Err(AuthorizationError::LoginRequired.into()),
+            _ => return self.begin_transaction(asked).await,
+        };
+        let question = self.question(asked, &session, false).await?;
+        match question {
+            None => self.issue(asked, &session, None, None).await,
+            Some(question) if silent => Err(question.unasked().into()),
+            Some(_) => self.begin_transaction(asked).await,
         }
+    }
+
+    /// What the person has to be asked before the relying party is answered from this session, if anything.
+    /// `has_just_signed_in`: the session came out of this very request.
+    async fn question(
+        &self,
+        asked: &Asked,
+        session: &Session,
+        has_just_signed_in: bool,
+    ) -> Result<Option<Question>, StoreError> {
+        if self.needs_consent(asked, session).await? {
+            return Ok(Some(Question::Consent));
+        }
+        let is_to_be_named = asked.request.select_account || self.is_to_be_confirmed(session);
+        Ok((is_to_be_named && !has_just_signed_in).then_some(Question::Name))
     }
 
     /// Whether the next person may well be another: then nobody is signed on silently.
     fn is_to_be_confirmed(&self, session: &Session) -> bool {
         self.provider.settings.policies.is_shared(&session.station())
+    }
+
+    /// Whether the session is of the `sub` that the relying party asks about, where it asks about one.
+    async fn is_of_expected_sub(&self, asked: &Asked, session: &Session) -> Result<bool, StoreError> {
+        let Some(expected) = &asked.request.expected_sub else { return Ok(true) };
+        let sub = self.provider.sub(session.person_id, &asked.client).await?;
+        Ok(sub.as_ref() == Some(expected))
     }
 
     /// Whom an `id_token_hint` names. One that is not ours says nothing, and is ignored as Keycloak does.
@@ -199,7 +250,9 @@ impl Visit<'_> {
             tracing::error!(code, %error, "an authorization request could not be served");
         } else if matches!(
             error,
-            AuthorizationError::LoginRequired | AuthorizationError::ConfirmationRequired
+            AuthorizationError::LoginRequired
+                | AuthorizationError::ConfirmationRequired
+                | AuthorizationError::ConsentRequired
         ) {
             // The answer to a question that relying parties ask all the time, and no refusal.
             tracing::debug!(code, "nobody is signed in as asked, or nobody that is known to be there");
@@ -207,7 +260,7 @@ impl Visit<'_> {
             tracing::warn!(code, %error, "an authorization request was refused");
             let mut event = provider.trail.event(Kind::AuthorizationRefused).denied(code).caller(self.caller);
             if let Some(asked) = &asked {
-                event = event.client(&asked.client_id);
+                event = event.client(&asked.client.id);
             }
             if let Some(transaction) = transaction {
                 event = event.transaction(transaction);
@@ -218,13 +271,13 @@ impl Visit<'_> {
         }
         let silent = asked.as_ref().is_some_and(|asked| asked.silent);
         let name = if silent { error.for_silent_client() } else { error.for_client() };
-        match (name, asked) {
-            (Some(name), Some(asked)) => {
-                let description = error.to_string();
-                let issuer = provider.settings.issuer.as_str();
-                answer::refuse(&asked, name, &description, issuer, self.method.clone())
+        let (Some(name), Some(asked)) = (name, asked) else { return self.page(&error) };
+        match self.refuse(&asked, name, &error.to_string()).await {
+            Ok(response) => response,
+            Err(fault) => {
+                tracing::error!(code = fault.code(), error = %fault, "a refusal could not be told");
+                self.page(&fault)
             }
-            _ => self.page(&error),
         }
     }
 
@@ -244,7 +297,7 @@ struct Failed {
 
 impl Failed {
     fn of(mut self, asked: &Asked) -> Self {
-        self.asked = Some(answer::Address::from(&asked.request));
+        self.asked = Some(answer::Address::of(&asked.request, &asked.client));
         self
     }
 }

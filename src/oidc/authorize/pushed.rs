@@ -16,7 +16,7 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
-use super::check::duplicates::KNOWN;
+use super::check::duplicates::{KNOWN, REPEATED};
 use super::checks::{self, Endpoint, Sent};
 use super::error::AuthorizationError;
 use crate::audit::{Caller, Kind};
@@ -118,7 +118,8 @@ async fn push(
         return Err(refused(AuthorizationError::PushedUri));
     }
     // A client that names itself in the header alone pushes for itself all the same.
-    let parameters = form.with("client_id", &client.id).only(&KNOWN);
+    let parameters =
+        form.with("client_id", &client.id).only(&[KNOWN.as_slice(), REPEATED.as_slice()].concat());
     let sent = Sent { pushed: true };
     checks::run(Endpoint::Pushed, &parameters, sent, Some(&client), &provider.settings)
         .map_err(|failed| refused(failed.error))?;

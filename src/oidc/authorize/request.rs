@@ -2,14 +2,20 @@
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::check::scope::OFFLINE;
+use super::response_mode::ResponseMode;
 use crate::clock::Time;
 use crate::ids::PersonId;
+use crate::oidc::claims_request::ClaimsRequest;
 use crate::session::{Acr, Session};
+use crate::store::grant::Details;
 use crate::store::login_transaction::{LoginTransaction, State};
 
-/// A checked authorization request.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// A checked authorization request. What a transaction of an older version of the program does not hold has its default.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct AuthorizationRequest {
     /// Who asks.
     pub client_id: String,
@@ -19,6 +25,8 @@ pub struct AuthorizationRequest {
     pub scope: String,
     /// Given back untouched.
     pub state: Option<String>,
+    /// How the answer travels.
+    pub response_mode: ResponseMode,
     /// For the tokens.
     pub nonce: Option<String>,
     /// PKCE, `S256`.
@@ -27,14 +35,49 @@ pub struct AuthorizationRequest {
     pub prompt: Prompt,
     /// The oldest sign-in that is good, in seconds.
     pub max_age: Option<u32>,
-    /// Levels asked for, by preference. Nothing is refused for them.
+    /// Levels asked for, by preference, in the client's own words.
     pub acr_values: Vec<String>,
+    /// Those of them that count.
+    pub levels: Levels,
     /// Languages, by preference.
     pub ui_locales: Option<String>,
     /// Whom the relying party expects, in its own words.
     pub login_hint: Option<String>,
     /// Whom the relying party expects, by an ID token of ours (`id_token_hint`): somebody else's session does not do.
     pub expected_person: Option<PersonId>,
+    /// Whom the relying party expects, by the `sub` that it knows (`claims`).
+    pub expected_sub: Option<String>,
+    /// The person is asked whose session it is, although one is open (`prompt=select_account`).
+    pub select_account: bool,
+    /// The person is asked for consent, although they gave it before (`prompt=consent`).
+    pub consent: bool,
+    /// The claims asked for by name.
+    pub claims: Option<ClaimsRequest>,
+    /// What the access tokens are for (RFC 8707).
+    pub resources: Vec<String>,
+    /// What is asked for in detail (RFC 9396).
+    pub authorization_details: Vec<Value>,
+}
+
+/// The levels that a relying party asks for, as far as they can be reached here.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Levels {
+    /// One of these, by preference; none: any.
+    pub any_of: Vec<Acr>,
+    /// Less is of no use.
+    pub required: bool,
+}
+
+impl Levels {
+    /// Whether somebody who reached this level has proved enough. A higher level holds what a lower one asks for.
+    pub fn are_met_by(&self, reached: Acr) -> bool {
+        self.any_of.is_empty() || self.told(reached).is_some()
+    }
+
+    /// The level that is told: the first of those asked for that was reached.
+    pub fn told(&self, reached: Acr) -> Option<Acr> {
+        self.any_of.iter().copied().find(|asked| *asked <= reached)
+    }
 }
 
 /// Whether the person may, or must, be asked.
@@ -81,7 +124,8 @@ impl AuthorizationRequest {
         self.acr_values.is_empty() || self.acr_values.iter().any(|asked| asked == Acr::Eidas1.as_str())
     }
 
-    fn expects(&self, person: PersonId) -> bool {
+    /// Whether this is the person whom the relying party expects, where it says so.
+    pub fn expects(&self, person: PersonId) -> bool {
         self.expected_person.is_none_or(|expected| expected == person)
     }
 
@@ -100,7 +144,25 @@ impl AuthorizationRequest {
         self.prompt != Prompt::Login
             && self.max_age.is_none_or(is_fresh)
             && self.expects(session.person_id)
+            && self.levels.are_met_by(session.acr)
             && (!session.evidence.is_badge() || self.takes_lowest_level())
+    }
+
+    /// Whether tokens are asked for that outlive the session (OpenID Connect Core §11).
+    pub fn is_offline(&self) -> bool {
+        self.scope.split(' ').any(|scope| scope == OFFLINE)
+    }
+
+    /// What a grant of it holds beyond its scope, for a session of this level.
+    pub fn details(&self, reached: Acr) -> Details {
+        Details {
+            claims: self.claims.as_ref().and_then(|claims| serde_json::to_value(claims).ok()),
+            resources: self.resources.clone(),
+            authorization_details: self.authorization_details.clone(),
+            offline: self.is_offline(),
+            confirmation: None,
+            acr: self.levels.told(reached),
+        }
     }
 }
 

@@ -15,7 +15,7 @@ use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::Offer;
 use super::request::{AuthorizationRequest, Prompt, is_outcome};
-use super::{Asked, Failed, Seen, Visit, accept_language};
+use super::{Asked, Failed, Question, Seen, Visit, accept_language};
 use crate::audit::Caller;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
@@ -130,14 +130,16 @@ impl Visit<'_> {
         let earlier = seen.as_ref().map(|seen| seen.session.clone());
         if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
+            // Who has just signed in, and is somebody else, is not asked to sign in again: that is an error.
+            && (is_outcome(transaction, &session) || self.is_of_expected_sub(asked, &session).await?)
         {
-            if is_outcome(transaction, &session) || !self.is_to_be_confirmed(&session) {
-                return self.issue(asked, &session, Some(transaction)).await;
-            }
-            if asked.request.prompt == Prompt::None {
-                return Err(AuthorizationError::ConfirmationRequired.into());
-            }
-            return self.confirmation_page(transaction, asked, &session, &cookie).await;
+            let silent = asked.request.prompt == Prompt::None;
+            return match self.question(asked, &session, is_outcome(transaction, &session)).await? {
+                None => self.issue(asked, &session, Some(transaction), None).await,
+                Some(question) if silent => Err(question.unasked().into()),
+                Some(Question::Name) => self.confirmation_page(transaction, asked, &session, &cookie).await,
+                Some(Question::Consent) => self.consent_page(transaction, asked, &session, &cookie).await,
+            };
         }
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
@@ -222,6 +224,7 @@ impl Visit<'_> {
             persons,
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
+            expected: asked.request.login_hint.clone().filter(|hint| is_a_name(hint)),
             form_targets,
             relying_party: Some(relying_party),
         };
@@ -229,6 +232,13 @@ impl Visit<'_> {
         frame.switch = Some(in_language(frame.other()));
         Ok(sign_in.render(&frame))
     }
+}
+
+/// Whether a `login_hint` can be shown: an identifier or a mail address, and nothing that a stranger could write a message
+/// with.
+fn is_a_name(hint: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '@' | '.' | '-' | '_' | '+' | '/');
+    hint.len() <= 80 && hint.chars().all(of_name)
 }
 
 impl Asked {

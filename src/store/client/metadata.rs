@@ -105,6 +105,9 @@ pub struct Metadata {
     /// It wants to be told `auth_time`; it always is.
     #[serde(skip_serializing_if = "is_false")]
     pub require_auth_time: bool,
+    /// People are asked before it is served, once for each scope.
+    #[serde(skip_serializing_if = "is_false")]
+    pub consent_required: bool,
     /// Where a sign-in may be begun for it by somebody else.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub initiate_login_uri: Option<String>,

@@ -106,6 +106,7 @@ async fn a_revoked_card_ends_its_sessions_and_no_others() {
         code_expires_at: hospital.clock.now(),
         transaction: None,
         details: grant::Details::default(),
+        consent: None,
     };
     assert!(grant::issue(&hospital.db, &granted, hospital.clock.now(), &event()).await.unwrap());
 

@@ -281,6 +281,7 @@ impl Stand {
             sandbox: false,
             policies: Policies::default(),
             lifetimes: Lifetimes::default(),
+            highest_level: Acr::Eidas3,
             choices: psc::Choices::default(),
         };
         change(&mut settings);

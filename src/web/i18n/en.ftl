@@ -14,6 +14,7 @@ try-again = Try again
 
 sign-in-title = Sign in
 sign-in-towards = to reach { $name }
+sign-in-expected = The service expects { $name }.
 means-all = Ways to sign in
 means-card = CPS card
 
@@ -58,6 +59,7 @@ person-psi = PSI identity, without a profession
 
 bounce-title = One moment…
 bounce-detail = Your card has answered, the sign-in is being completed.
+form-post-detail = You are going back to the service you wanted to use.
 finish-done = You are signed in
 finish-cancelled = Sign-in cancelled
 finish-close = You can close this window.
@@ -96,6 +98,17 @@ confirm-title = Is this you?
 confirm-name = You are signed in as { $name }
 confirm-detail = Several people use this workstation. Make sure that this is your name before you continue.
 confirm-not-me = This is not me
+consent-title = Do you allow this service?
+consent-asks = { $name } asks to:
+consent-openid = know who you are, by your national identifier
+consent-profile = know your name
+consent-professional = know your practice: profession, specialities, places and functions
+consent-offline = act in your name when you are no longer signed in
+consent-claim = know this: { $name }
+consent-resource = reach { $name } for you
+consent-detail = In detail
+consent-allow = Allow
+consent-refuse = Do not allow
 sign-out-title = Sign out?
 sign-out-asked = { $name } asks to sign you out.
 sign-out-detail = All services opened with this sign-in will be closed.

@@ -14,6 +14,7 @@ try-again = Réessayer
 
 sign-in-title = Connectez-vous
 sign-in-towards = pour accéder à { $name }
+sign-in-expected = Le service attend { $name }.
 means-all = Moyens de connexion
 means-card = Carte CPS
 
@@ -58,6 +59,7 @@ person-psi = Identité PSI, sans profession
 
 bounce-title = Un instant…
 bounce-detail = Votre carte a répondu, la connexion se termine.
+form-post-detail = Vous retournez au service que vous vouliez utiliser.
 finish-done = Vous êtes connecté
 finish-cancelled = Connexion annulée
 finish-close = Vous pouvez fermer cette fenêtre.
@@ -96,6 +98,17 @@ confirm-title = Est-ce bien vous ?
 confirm-name = Vous êtes connecté(e) en tant que { $name }
 confirm-detail = Plusieurs personnes utilisent ce poste. Vérifiez que c’est bien votre nom avant de continuer.
 confirm-not-me = Ce n’est pas moi
+consent-title = Autorisez-vous ce service ?
+consent-asks = { $name } demande l’autorisation de :
+consent-openid = savoir qui vous êtes, par votre identifiant national
+consent-profile = connaître votre nom
+consent-professional = connaître votre exercice : profession, spécialités, lieux et fonctions
+consent-offline = agir en votre nom alors que vous n’êtes plus connecté(e)
+consent-claim = connaître cette information : { $name }
+consent-resource = accéder pour vous à { $name }
+consent-detail = Demande précise
+consent-allow = Autoriser
+consent-refuse = Ne pas autoriser
 sign-out-title = Se déconnecter ?
 sign-out-asked = { $name } demande votre déconnexion.
 sign-out-detail = Tous les services ouverts avec cette connexion seront fermés.

@@ -71,6 +71,41 @@ pub struct Confirmation {
     pub form_targets: Vec<String>,
 }
 
+/// "May this service have …?"
+#[derive(Clone, Debug)]
+pub struct Consent {
+    /// The person whose session is open.
+    pub name: String,
+    /// Who asks.
+    pub relying_party: RelyingParty,
+    /// The scopes asked for.
+    pub scopes: Vec<String>,
+    /// Claims asked for by name.
+    pub claims: Vec<String>,
+    /// Resources that its tokens would be for.
+    pub resources: Vec<String>,
+    /// What is asked for in detail.
+    pub details: Vec<Detail>,
+    /// Path that "Allow" posts to.
+    pub allow: String,
+    /// Path that "Do not allow" posts to.
+    pub refuse: String,
+    /// Path that "This is not me" posts to.
+    pub not_me: String,
+    pub csrf: String,
+    /// Where the answer to the form may redirect, from [`crate::web::headers::form_target`].
+    pub form_targets: Vec<String>,
+}
+
+/// One of `authorization_details`, to be read by a person.
+#[derive(Clone, Debug)]
+pub struct Detail {
+    /// Its type.
+    pub of_type: String,
+    /// All of it.
+    pub text: String,
+}
+
 /// The session is closed.
 #[derive(Clone, Debug, Default)]
 pub struct SignedOut {
@@ -129,6 +164,29 @@ impl Confirmation {
     }
 }
 
+impl Consent {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = ConsentView { frame, t: frame.texts, page: self };
+        let policy = Policy { images: true, form_targets: self.form_targets.clone(), ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+
+    /// What is asked for, one sentence each. A scope without a sentence is shown by its name: it is still asked for.
+    fn in_words(&self, t: &Texts) -> Vec<String> {
+        let scopes = self.scopes.iter().map(|scope| match scope.as_str() {
+            "openid" => t.text("consent-openid"),
+            "profile" => t.text("consent-profile"),
+            "scope_all" => t.text("consent-professional"),
+            "offline_access" => t.text("consent-offline"),
+            other => other.to_owned(),
+        });
+        let claims = self.claims.iter().map(|name| t.text_with("consent-claim", &[("name", name.as_str())]));
+        let resources =
+            self.resources.iter().map(|name| t.text_with("consent-resource", &[("name", name.as_str())]));
+        scopes.chain(claims).chain(resources).collect()
+    }
+}
+
 impl SignedOut {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = SignedOutView { frame, t: frame.texts, page: self, script: &assets::SIGNED_OUT.path };
@@ -167,6 +225,14 @@ struct ConfirmationView<'a> {
     frame: &'a Frame,
     t: &'static Texts,
     page: &'a Confirmation,
+}
+
+#[derive(Template)]
+#[template(path = "consent.html")]
+struct ConsentView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a Consent,
 }
 
 #[derive(Template)]

@@ -41,6 +41,8 @@ pub struct SignIn {
     pub notice: Option<String>,
     /// Address that gives up and goes back to the relying party, where it has one.
     pub give_up: Option<String>,
+    /// Whom the relying party expects, in its own words: an identifier or a mail address.
+    pub expected: Option<String>,
     /// Where a form of this page may end besides this host: the relying party's redirect origin, from
     /// [`crate::web::headers::form_target`].
     pub form_targets: Vec<String>,

@@ -1,11 +1,11 @@
 //! No value holds a NUL: no text of a relying party needs one, and PostgreSQL keeps none.
 
-use super::duplicates::KNOWN;
+use super::duplicates::{KNOWN, REPEATED};
 use super::{AuthorizationError, Draft};
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
-    let has_nul = |name: &&&str| draft.parameters.first(name).is_some_and(|value| value.contains('\0'));
-    match KNOWN.iter().find(has_nul) {
+    let has_nul = |name: &&&str| draft.parameters.all(name).any(|value| value.contains('\0'));
+    match KNOWN.iter().chain(&REPEATED).find(has_nul) {
         Some(name) => {
             if *name == "state" {
                 draft.request.state = None;

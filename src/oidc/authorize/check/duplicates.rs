@@ -2,8 +2,8 @@
 
 use super::{AuthorizationError, Draft};
 
-/// The parameters that some check reads. Others are ignored, however often they come.
-pub const KNOWN: [&str; 19] = [
+/// The parameters that some check reads, each at most once. Others are ignored, however often they come.
+pub const KNOWN: [&str; 22] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -23,7 +23,13 @@ pub const KNOWN: [&str; 19] = [
     "request",
     "request_uri",
     "registration",
+    "claims",
+    "display",
+    "authorization_details",
 ];
+
+/// The parameters that may come several times (RFC 8707 §2).
+pub const REPEATED: [&str; 1] = ["resource"];
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     Ok(draft.parameters.each_once(&KNOWN)?)

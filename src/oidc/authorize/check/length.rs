@@ -1,13 +1,16 @@
-//! No value is longer than a relying party needs: they end in redirects, tokens and the database.
+//! No value is longer than a relying party needs: they end in redirects, tokens, pages and the database.
 
-use super::duplicates::KNOWN;
+use super::duplicates::{KNOWN, REPEATED};
 use super::{AuthorizationError, Draft};
 
+/// Bytes of a plain value.
 const LONGEST: usize = 2048;
+/// Bytes of a value that is JSON.
+const LONGEST_JSON: usize = 8 * 1024;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
-    let too_long = |name: &&&str| draft.parameters.first(name).is_some_and(|value| value.len() > LONGEST);
-    match KNOWN.iter().find(|name| too_long(name)) {
+    let too_long = |name: &&&str| draft.parameters.all(name).any(|value| value.len() > longest(name));
+    match KNOWN.iter().chain(&REPEATED).find(too_long) {
         Some(name) => {
             if *name == "state" {
                 draft.request.state = None;
@@ -15,5 +18,12 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
             Err(AuthorizationError::TooLong(name))
         }
         None => Ok(()),
+    }
+}
+
+fn longest(name: &str) -> usize {
+    match name {
+        "claims" | "authorization_details" => LONGEST_JSON,
+        _ => LONGEST,
     }
 }

@@ -2,7 +2,9 @@
 
 pub mod acr_values;
 pub mod characters;
+pub mod claims;
 pub mod client;
+pub mod details;
 pub mod duplicates;
 pub mod hints;
 pub mod length;
@@ -12,6 +14,8 @@ pub mod pkce;
 pub mod prompt;
 pub mod pushed;
 pub mod redirect_uri;
+pub mod resource;
+pub mod response_mode;
 pub mod response_type;
 pub mod scope;
 pub mod state;

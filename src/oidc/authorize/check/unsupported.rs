@@ -1,5 +1,5 @@
 //! Parameters that change the meaning of a request and are not supported: refused, never ignored (OpenID Connect Core
-//! §3.1.2.6). `response_mode` other than `query` would send the answer by another way than the relying party listens.
+//! §3.1.2.6). Request objects were taken apart before; one that still stands here came inside another (RFC 9101 §4).
 
 use super::{AuthorizationError, Draft};
 
@@ -14,8 +14,5 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     if parameters.has("registration") {
         return Err(AuthorizationError::Registration);
     }
-    match parameters.first("response_mode") {
-        None | Some("query") => Ok(()),
-        Some(_) => Err(AuthorizationError::ResponseMode),
-    }
+    Ok(())
 }

@@ -85,7 +85,7 @@ async fn other_errors_go_back_with_their_state_and_the_issuer() {
         (&[("response_type", "")][..], "invalid_request"),
         (&[("response_type", "token")], "unsupported_response_type"),
         (&[("response_type", "code id_token")], "unsupported_response_type"),
-        (&[("response_mode", "fragment")], "invalid_request"),
+        (&[("response_mode", "web_message")], "invalid_request"),
         (&[("scope", "")], "invalid_scope"),
         (&[("scope", "scope_all")], "invalid_scope"),
         (&[("prompt", "none login")], "invalid_request"),

@@ -45,7 +45,13 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "code"
       ],
       "response_modes_supported": [
-        "query"
+        "query",
+        "fragment",
+        "form_post",
+        "query.jwt",
+        "fragment.jwt",
+        "form_post.jwt",
+        "jwt"
       ],
       "subject_types_supported": [
         "public",
@@ -87,18 +93,27 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "claim_types_supported": [
         "normal"
       ],
-      "claims_parameter_supported": false,
+      "claims_parameter_supported": true,
       "scopes_supported": [
         "openid",
         "profile",
         "scope_all",
-        "identity"
+        "identity",
+        "offline_access"
       ],
       "request_parameter_supported": false,
       "request_uri_parameter_supported": false,
       "prompt_values_supported": [
         "none",
-        "login"
+        "login",
+        "consent",
+        "select_account"
+      ],
+      "display_values_supported": [
+        "page",
+        "popup",
+        "touch",
+        "wap"
       ],
       "ui_locales_supported": [
         "fr",
@@ -111,7 +126,10 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "frontchannel_logout_session_supported": true,
       "backchannel_logout_supported": true,
       "backchannel_logout_session_supported": true,
-      "authorization_response_iss_parameter_supported": true
+      "authorization_response_iss_parameter_supported": true,
+      "authorization_signing_alg_values_supported": [
+        "RS256"
+      ]
     }
     "#);
 }

@@ -16,8 +16,12 @@ async fn tokens_of_the_standard_profile_have_the_shapes_of_the_standards() {
     Stand::on_both(async |stand| {
         stand.add_rp(NewRp { profile: ProfileName::Standard, ..NewRp::named("std") }).await;
         let browser = stand.sign_in().await;
-        let request =
-            [("client_id", "std"), ("redirect_uri", "https://std.example/cb"), ("scope", "openid profile")];
+        let request = [
+            ("client_id", "std"),
+            ("redirect_uri", "https://std.example/cb"),
+            ("scope", "openid profile"),
+            ("acr_values", ""),
+        ];
         let answer = stand.authorize(&request, &browser.cookie).await;
         assert_eq!(answer.parameter("session_state"), None, "that is PSC's own");
         let tokens = stand.redeem_as("std", &answer.parameter("code").unwrap()).await.json();
