@@ -47,6 +47,26 @@ async fn the_person_may_choose_the_other_language() {
     assert!(neither.body.contains("<html lang=\"en\"") && !neither.body.contains("%3Cscript"));
 }
 
+/// What anybody can put into a link must not become a message of the hospital's.
+#[tokio::test]
+async fn a_login_hint_is_shown_where_it_is_a_name_and_nothing_else() {
+    let stand = Stand::new().await;
+    let shown = async |hint: &str| {
+        let begun = stand.authorize(&[("login_hint", hint)], "").await;
+        let page = stand.get(&begun.location(), &[("cookie", &begun.cookie())]).await;
+        page.body.contains("Le service attend")
+    };
+    for name in [DOCTOR, "dr.kit@hopital.example", "899700/1234"] {
+        assert!(shown(name).await, "{name}");
+    }
+    let long = "a".repeat(81);
+    for other in
+        ["Appelez le 06 00 00 00 00", "<b>moi</b>", "évidemment", "javascript:alert(1)", long.as_str()]
+    {
+        assert!(!shown(other).await, "{other}");
+    }
+}
+
 #[tokio::test]
 async fn without_a_session_the_person_signs_in_and_comes_back_with_a_code() {
     let stand = Stand::new().await;
