@@ -359,6 +359,11 @@ impl Hospital {
         self.card = Some(self.readers().insert(0, card).unwrap());
     }
 
+    /// Puts a second card into the second reader, for as long as the test keeps it.
+    pub fn insert_beside(&self, card: SoftCard) -> Inserted {
+        self.readers().insert(1, card).unwrap()
+    }
+
     /// Takes the card out of the reader, if there is one.
     pub fn remove(&mut self) {
         if let Some(card) = self.card.take() {
