@@ -168,6 +168,7 @@ impl App {
         }
         while directory::end_due_links(db, &self.trail, now, &*self.random).await.map_err(said)? > 0 {}
         store::workstation::delete_expired_invites(db, now - KEPT).await.map_err(said)?;
+        store::login_transaction::forget_certificates(db, now).await.map_err(said)?;
         store::channel::delete_silent(db, now - KEPT).await.map_err(said)?;
         let full = BATCH.unsigned_abs();
         while store::badge::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -226,6 +226,23 @@ pub async fn void_certificate(db: &Db, id: TransactionId, handle_hash: [u8; 32])
     })
 }
 
+/// Forgets the certificates whose handles are no longer good; that there was one stays known. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn forget_certificates(db: &Db, now: Time) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let forgotten = sqlx::query(
+            "UPDATE login_transaction SET certificate = NULL
+             WHERE certificate IS NOT NULL AND certificate_expires_at <= $1",
+        )
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(forgotten.rows_affected())
+    })
+}
+
 /// Notes why the last attempt failed, so that the waiting page can say it. The sign-in stays open.
 ///
 /// # Errors

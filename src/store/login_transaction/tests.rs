@@ -236,3 +236,28 @@ async fn lock(db: &Db, id: SessionId, now: Time) {
     let locked: Result<bool, StoreError> = async { write!(db, c => { Ok(lock_session!(c, id, now)) }) }.await;
     assert!(locked.unwrap());
 }
+
+#[tokio::test]
+async fn a_certificate_is_kept_no_longer_than_its_handle_is_good() {
+    on_both(async |db| {
+        let now = MockClock::default().now();
+        let id = TransactionId::new(now, &CountingRandom::default());
+        let (expires_at, request) = (now + TimeDelta::minutes(10), serde_json::Value::Null);
+        let new = NewTransaction { id, browser_hash: [7; 32], client_id: "rp".into(), request, expires_at };
+        begin(&db, &new, now).await.unwrap();
+        let soon = now + TimeDelta::seconds(120);
+        let offered = OfferedCertificate {
+            certificate_handle: vec![1; 32],
+            certificate: Some(vec![0x30, 0]),
+            certificate_expires_at: soon,
+        };
+        assert!(offer_certificate(&db, id, &offered, now).await.unwrap());
+        assert_eq!(forget_certificates(&db, soon - TimeDelta::seconds(1)).await.unwrap(), 0);
+        assert_eq!(offered_certificate(&db, id).await.unwrap().as_ref(), Some(&offered));
+        assert_eq!(forget_certificates(&db, soon).await.unwrap(), 1);
+        let left = offered_certificate(&db, id).await.unwrap().unwrap();
+        assert_eq!(left, OfferedCertificate { certificate: None, ..offered });
+        assert_eq!(forget_certificates(&db, soon).await.unwrap(), 0);
+    })
+    .await;
+}
