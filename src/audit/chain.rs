@@ -90,14 +90,15 @@ fn text(sealed: &Sealed<'_>, row: &Row) -> Result<String, StoreError> {
 pub async fn seal(db: &Db, node: &str, now: Time) -> Result<usize, StoreError> {
     let mut count = 0;
     for _ in 0..BATCHES {
-        let rows = store::audit::unsealed(db, node, BATCH).await?;
-        if rows.is_empty() {
-            break;
-        }
+        // The end before the rows: whoever seals them meanwhile moves the end too, and the link below is refused.
         let (mut sequence, mut previous_hash) = match store::audit::chain_end(db, node).await? {
             Some(end) => (end.sequence, hash_of(&end.hash, node)?),
             None => (0, GENESIS),
         };
+        let rows = store::audit::unsealed(db, node, BATCH).await?;
+        if rows.is_empty() {
+            break;
+        }
         let mut links = Vec::with_capacity(rows.len());
         for row in &rows {
             sequence += 1;

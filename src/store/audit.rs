@@ -203,12 +203,20 @@ pub async fn link(db: &Db, node: &str, links: &[Link], now: Time) -> Result<bool
             return Ok(false);
         }
         for link in links {
-            sqlx::query(
+            let placed = sqlx::query(
                 "UPDATE audit_event SET sequence = $1, previous_hash = $2, hash = $3 \
                  WHERE id = $4 AND sequence IS NULL",
             )
             .bind(link.sequence).bind(link.previous_hash.as_slice()).bind(link.hash.as_slice()).bind(link.id)
             .execute(&mut *c).await?;
+            // An event that has its place already would leave a hole behind the end.
+            if placed.rows_affected() != 1 {
+                return Err(StoreError::Inconsistent {
+                    table: "audit_event",
+                    id: link.id.to_string(),
+                    what: "another sealer gave it a place",
+                });
+            }
         }
         Ok(true)
     });

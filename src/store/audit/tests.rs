@@ -200,6 +200,25 @@ async fn each_node_has_a_chain_of_its_own_and_two_sealers_do_no_harm() {
     .await;
 }
 
+/// A sealer that read its events before another one sealed them, and the end of the chain after.
+#[tokio::test]
+async fn an_event_that_has_its_place_is_given_no_second_one() {
+    on_both(async |db| {
+        let (clock, trail) = six_events(&db).await;
+        let first = audit::chain_after(&db, "node-a", 0, 1).await.unwrap().remove(0);
+        audit::append(&db, &trail.event(Kind::SignIn)).await.unwrap();
+        let waiting = audit::unsealed(&db, "node-a", 1).await.unwrap().remove(0);
+        let end = audit::chain_end(&db, "node-a").await.unwrap().unwrap();
+        let previous_hash = end.hash.try_into().unwrap();
+        let link = |id, sequence| audit::Link { id, sequence, previous_hash, hash: [7; 32] };
+        let links = [link(waiting.id, end.sequence + 1), link(first.id, end.sequence + 2)];
+        assert_eq!(audit::link(&db, "node-a", &links, clock.now()).await.unwrap_err().code(), "STORE-007");
+        let report = only_report(&db).await;
+        assert_eq!((report.good, report.broken, report.unsealed), (6, None, 1), "nothing was changed");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_list_is_filtered() {
     on_both(async |db| {
