@@ -404,7 +404,9 @@ impl App {
         if let Some(address) = listeners.card_address() {
             tracing::info!(%address, "asking for the card's certificate");
         }
-        self.note(Kind::ServerStarted).await;
+        // Beside the first requests: nobody has to wait until the disk has it.
+        let started = self.clone();
+        let started = tokio::spawn(async move { started.note(Kind::ServerStarted).await });
         let jobs = Jobs::start(self.jobs());
         let (card, stopping) = (Arc::clone(&self.card), stop.clone());
         tokio::spawn(async move {
@@ -413,6 +415,7 @@ impl App {
         });
         let figures = tokio::spawn(self.clone().serve_metrics(stop.clone()));
         self.answer(listeners, &stop).await;
+        let _noted = started.await;
         self.note(Kind::ServerStopped).await;
         jobs.stop().await;
         let _ended = figures.await;

@@ -90,7 +90,7 @@ fn text(sealed: &Sealed<'_>, row: &Row) -> Result<String, StoreError> {
 pub async fn seal(db: &Db, node: &str, now: Time) -> Result<usize, StoreError> {
     let mut count = 0;
     for _ in 0..BATCHES {
-        // The end before the rows: whoever seals them meanwhile moves the end too, and the link below is refused.
+        // The end before the events: where it has not moved when they are linked, nobody else has linked any of them.
         let (mut sequence, mut previous_hash) = match store::audit::chain_end(db, node).await? {
             Some(end) => (end.sequence, hash_of(&end.hash, node)?),
             None => (0, GENESIS),

@@ -36,7 +36,7 @@ use crate::clock::Time;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
-use crate::directory::{self, Admission, Who};
+use crate::directory;
 use crate::ids::{Secret, SessionId, TransactionId};
 use crate::session::{
     Acr, Amr, AuthMode, Authentication, Demands, EndReason, Evidence, Session, Standing, Station,
@@ -468,12 +468,7 @@ impl Page<'_> {
         }
         let client = self.0.client(transaction).await?;
         let (login, now) = (self.0.login, self.0.login.now());
-        let who = Who::Person(had.person_id);
-        match directory::admission(&login.parts.db, who, client.audience, now).await? {
-            Admission::Admitted(person) if person == had.person_id => {}
-            Admission::Refused(refusal) => return Err(refusal.into()),
-            Admission::Admitted(_) | Admission::Newcomer(_) => return Err(directory::Refusal::Unknown.into()),
-        }
+        directory::admitted(&login.parts.db, had.person_id, client.audience, now).await??;
         let cookie_before = cookies::session().read(self.0.headers).ok_or(BadgeRefusal::NoWindow)?;
         let cookie_before = sha256(cookie_before.expose().as_bytes());
         let unlocks = had.ended_at.is_none()

@@ -13,26 +13,18 @@ use crate::audit::{Kind, Trail};
 use crate::clock::Time;
 use crate::ids::{PersonId, Random};
 use crate::store::directory::Entry;
-use crate::store::person::NewPerson;
+use crate::store::person::{NewPerson, Standing};
+use crate::store::subject::Known;
 use crate::store::{self, Db, StoreError};
 
 pub use crate::store::client::Audience;
-
-/// Whom the question is about.
-#[derive(Debug, Clone, Copy)]
-pub enum Who<'a> {
-    /// Whoever holds this national identifier, on a card for instance.
-    IdNat(&'a NationalId),
-    /// Somebody who has signed in.
-    Person(PersonId),
-}
 
 /// The answer.
 #[derive(Debug, Clone)]
 pub enum Admission {
     /// Welcome.
     Admitted(PersonId),
-    /// Welcome for the first time: known to the directory, without a row of ours yet. Only for [`Who::IdNat`].
+    /// Welcome for the first time: known to the directory, without a row of ours yet.
     Newcomer(Entry),
     /// Not here, or not there.
     Refused(Refusal),
@@ -63,34 +55,37 @@ impl Refusal {
     }
 }
 
-/// Whether `who` may sign in now to a relying party for `audience`.
+/// The rule for somebody who has a row of ours.
+fn rule(standing: Standing, in_directory: bool, audience: Audience) -> Result<(), Refusal> {
+    match audience {
+        _ if standing.disabled => Err(Refusal::Disabled),
+        _ if standing.affiliated => Ok(()),
+        Audience::AnyProfessional if in_directory => Ok(()),
+        Audience::AnyProfessional | Audience::Affiliated => Err(Refusal::NotAdmitted),
+    }
+}
+
+/// Whether whoever holds `id_nat`, on a card for instance, may sign in now to a relying party for `audience`.
 ///
 /// # Errors
 /// [`StoreError`]; a refusal is not an error.
 pub async fn admission(
     db: &Db,
-    who: Who<'_>,
+    id_nat: &NationalId,
     audience: Audience,
     now: Time,
 ) -> Result<Admission, StoreError> {
-    let standing = match who {
-        Who::IdNat(id_nat) => store::person::standing_by_identifier(db, id_nat.as_str(), now).await?,
-        Who::Person(person) => store::person::standing(db, person, now).await?,
-    };
-    let entry = match standing {
-        Some(standing) if standing.disabled => return Ok(Admission::Refused(Refusal::Disabled)),
-        Some(standing) if standing.affiliated => return Ok(Admission::Admitted(standing.person)),
-        Some(standing) => store::directory::entry_of_person(db, standing.person).await?,
-        None => match who {
-            Who::IdNat(id_nat) => store::directory::entry(db, id_nat.as_str()).await?,
-            Who::Person(_) => None,
-        },
-    };
-    Ok(match (entry, audience, standing) {
-        (Some(_), Audience::AnyProfessional, Some(standing)) => Admission::Admitted(standing.person),
-        (Some(entry), Audience::AnyProfessional, None) => Admission::Newcomer(entry),
-        (Some(_), Audience::Affiliated, _) | (None, _, Some(_)) => Admission::Refused(Refusal::NotAdmitted),
-        (None, _, None) => Admission::Refused(Refusal::Unknown),
+    if let Some(standing) = store::person::standing_by_identifier(db, id_nat.as_str(), now).await? {
+        let in_directory = store::directory::entry_of_person(db, standing.person).await?.is_some();
+        return Ok(match rule(standing, in_directory, audience) {
+            Ok(()) => Admission::Admitted(standing.person),
+            Err(refusal) => Admission::Refused(refusal),
+        });
+    }
+    Ok(match (store::directory::entry(db, id_nat.as_str()).await?, audience) {
+        (Some(entry), Audience::AnyProfessional) => Admission::Newcomer(entry),
+        (Some(_), Audience::Affiliated) => Admission::Refused(Refusal::NotAdmitted),
+        (None, _) => Admission::Refused(Refusal::Unknown),
     })
 }
 
@@ -109,7 +104,7 @@ pub async fn sign_in(
 ) -> Result<Result<PersonId, Refusal>, StoreError> {
     let mut again = true;
     loop {
-        let entry = match admission(db, Who::IdNat(id_nat), audience, now).await? {
+        let entry = match admission(db, id_nat, audience, now).await? {
             Admission::Admitted(person) => return Ok(Ok(person)),
             Admission::Refused(refusal) => return Ok(Err(refusal)),
             Admission::Newcomer(entry) => entry,
@@ -165,20 +160,45 @@ pub struct Subject {
     pub professional: Professional,
 }
 
-/// What is known of a person for the claims; none where there is no such person or no identifier.
+/// The person, where they may be here for a relying party for `audience` now: asked each time something is issued to it
+/// or told of them.
+///
+/// # Errors
+/// [`StoreError`]; a refusal is not an error.
+pub async fn admitted(
+    db: &Db,
+    person: PersonId,
+    audience: Audience,
+    now: Time,
+) -> Result<Result<Subject, Refusal>, StoreError> {
+    let Some(known) = store::subject::known(db, person, now).await? else { return Ok(Err(Refusal::Unknown)) };
+    let standing = Standing { person, disabled: known.disabled, affiliated: known.affiliated };
+    match rule(standing, known.entry.is_some(), audience) {
+        Ok(()) => Ok(described(person, known)?.ok_or(Refusal::Unknown)),
+        Err(refusal) => Ok(Err(refusal)),
+    }
+}
+
+/// What is known of a person for the claims, whatever their standing; none where there is no such person or no
+/// identifier.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn subject(db: &Db, person: PersonId) -> Result<Option<Subject>, StoreError> {
-    let Some(row) = store::person::by_id(db, person).await? else { return Ok(None) };
-    let identifiers = store::person::identifiers(db, person).await?;
+pub async fn subject(db: &Db, person: PersonId, now: Time) -> Result<Option<Subject>, StoreError> {
+    match store::subject::known(db, person, now).await? {
+        Some(known) => described(person, known),
+        None => Ok(None),
+    }
+}
+
+fn described(person: PersonId, known: Known) -> Result<Option<Subject>, StoreError> {
+    let Known { identifiers, entry, .. } = known;
     let Some(id_nat) = identifiers.first().cloned() else { return Ok(None) };
-    let entry = store::directory::entry_of_person(db, person).await?;
-    let (family_name, given_name, professional) = match (entry, row.professional) {
+    let (family_name, given_name, professional) = match (entry, known.professional) {
         (Some(entry), _) => {
             (entry.family_name, entry.given_name, Some((entry.professional, "directory_entry")))
         }
-        (None, text) => (row.family_name, row.given_name, text.map(|text| (text, "person"))),
+        (None, text) => (known.family_name, known.given_name, text.map(|text| (text, "person"))),
     };
     let professional = match professional {
         Some((text, table)) => Professional::from_text(&text).map_err(|_| StoreError::Inconsistent {

@@ -18,6 +18,8 @@ pub mod model;
 pub mod staff;
 pub mod synthetic;
 
-pub use admission::{Admission, Audience, Refusal, Subject, Who, admission, end_due_links, sign_in, subject};
+pub use admission::{
+    Admission, Audience, Refusal, Subject, admission, admitted, end_due_links, sign_in, subject,
+};
 pub use identifier::{IdKind, NationalId};
 pub use model::{Activity, Practice, Professional, Skill};

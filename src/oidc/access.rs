@@ -14,7 +14,7 @@ use crate::crypto::keys::Algorithm;
 use crate::directory::Refusal;
 use crate::session::{Session, Standing};
 use crate::store::client::Client;
-use crate::store::grant::Grant;
+use crate::store::grant::{Grant, Granted};
 use crate::store::{self, StoreError};
 
 /// The header `typ` of an access token by its profile, and the claim `typ` that tells it from an ID token there.
@@ -97,8 +97,9 @@ pub(super) async fn check(provider: &Provider, token: &str) -> Result<Access, Ac
         return Err(AccessError::Expired);
     }
     let jti = named.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
-    let grant = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
-    let (session, client, subject) = foundation(provider, &grant).await?;
+    let granted = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
+    let (client, subject) = foundation(provider, &granted).await?;
+    let Granted { grant, session } = granted;
     Ok(Access { jti, claims, grant, session, client, subject })
 }
 
@@ -135,13 +136,12 @@ async fn verify(provider: &Provider, token: &str) -> Result<Map<String, Value>, 
 /// [`AccessError`], where any of it is gone.
 pub(super) async fn foundation(
     provider: &Provider,
-    grant: &Grant,
-) -> Result<(Session, Client, Subject), AccessError> {
-    let session = store::session::by_id(&provider.db, grant.session_id).await?;
-    let session = session.ok_or(AccessError::SessionOver)?;
+    granted: &Granted,
+) -> Result<(Client, Subject), AccessError> {
+    let Granted { grant, session } = granted;
     let client = store::client::by_id(&provider.db, &grant.client_id).await?;
     let client = client.filter(|client| client.disabled_at.is_none()).ok_or(AccessError::ClientGone)?;
-    match session.standing(provider.settings.policy(&session, &client), provider.now()) {
+    match session.standing(provider.settings.policy(session, &client), provider.now()) {
         Standing::Alive => {}
         Standing::Locked | Standing::Unwatched => return Err(AccessError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(AccessError::SessionOver),
@@ -154,5 +154,5 @@ pub(super) async fn foundation(
         Err(SubjectError::Refused(refusal)) => return Err(refusal.into()),
         Err(SubjectError::Store(error)) => return Err(error.into()),
     };
-    Ok((session, client, subject))
+    Ok((client, subject))
 }

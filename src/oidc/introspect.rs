@@ -93,7 +93,7 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
     let may_see = |owner: &str| asking.may_introspect || asking.id == owner;
     match access::check(provider, token).await {
         Ok(access) if may_see(&access.client.id) => {
-            return Ok(Some(document(access.claims, access.client.id, access.subject.id_nat)));
+            return Ok(Some(document(access.claims, &access.client.id, access.subject.id_nat)));
         }
         Ok(_) => return Ok(None),
         Err(AccessError::Store(error)) => return Err(error),
@@ -101,23 +101,25 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
     }
     let found = store::grant::refresh_token(&provider.db, sha256(token.as_bytes())).await?;
     let good = |token: &store::grant::RefreshToken| {
-        token.consumed_at.is_none() && token.expires_at > provider.now() && token.grant.revoked_at.is_none()
+        token.consumed_at.is_none()
+            && token.expires_at > provider.now()
+            && token.granted.grant.revoked_at.is_none()
     };
-    let Some(found) = found.filter(good).filter(|found| may_see(&found.grant.client_id)) else {
+    let Some(found) = found.filter(good).filter(|found| may_see(&found.granted.grant.client_id)) else {
         return Ok(None);
     };
-    match access::foundation(provider, &found.grant).await {
-        Ok((_, client, subject)) => {
+    match access::foundation(provider, &found.granted).await {
+        Ok((client, subject)) => {
             // Its hash is in our database, so its members are what we signed.
             let members = jose::unverified_claims(token).unwrap_or_default();
-            Ok(Some(document(members, client.id, subject.id_nat)))
+            Ok(Some(document(members, &client.id, subject.id_nat)))
         }
         Err(AccessError::Store(error)) => Err(error),
         Err(_) => Ok(None),
     }
 }
 
-fn document(token: impl serde::Serialize, client_id: String, username: String) -> Value {
-    let document = psc::Introspection { token, client_id, username, active: true };
+fn document(token: impl serde::Serialize, client_id: &str, username: String) -> Value {
+    let document = psc::Introspection { token, client_id: client_id.to_owned(), username, active: true };
     serde_json::to_value(document).unwrap_or_else(|_| json!({ "active": false }))
 }

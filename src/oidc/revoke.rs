@@ -83,17 +83,19 @@ async fn revoke(
     // The hint could only save a look-up; both kinds are looked for (§2.1).
     let token = form.first("token").ok_or(RevocationError::NoToken)?;
     if let Some(found) = store::grant::refresh_token(&provider.db, sha256(token.as_bytes())).await? {
-        is_of(&client, &found.grant.client_id)?;
-        let event = provider.trail.event(Kind::TokenRevoked).person(found.grant.person_id).client(&client.id);
-        let event = (&event.session(found.grant.session_id).note("grant").caller(caller)).into();
+        let grant = found.granted.grant;
+        is_of(&client, &grant.client_id)?;
+        let event = provider.trail.event(Kind::TokenRevoked).person(grant.person_id).client(&client.id);
+        let event = (&event.session(grant.session_id).note("grant").caller(caller)).into();
         let (hash, now) = (sha256(token.as_bytes()), provider.now());
         store::token::revoke_refresh_token(&provider.db, hash, &client.id, now, &event).await?;
         return Ok(());
     }
     let Some(jti) = access::jti(provider, token).await else { return Ok(()) };
-    let Some(grant) = store::grant::of_access_token(&provider.db, jti, provider.now()).await? else {
+    let Some(granted) = store::grant::of_access_token(&provider.db, jti, provider.now()).await? else {
         return Ok(());
     };
+    let grant = granted.grant;
     is_of(&client, &grant.client_id)?;
     let event = provider.trail.event(Kind::TokenRevoked).person(grant.person_id).client(&client.id);
     let event = (&event.session(grant.session_id).note("access token").caller(caller)).into();

@@ -126,7 +126,7 @@ impl<'a> Visit<'a> {
         let mut frame = provider.site.frame(self.language);
         frame.switch = Some(format!("{ROUTE}?ui_locales={}", frame.other().tag()));
         let Some((here, cookie)) = self.session().await? else { return Ok(Nobody.render(&frame)) };
-        let known = directory::subject(&provider.db, here.person_id).await?;
+        let known = directory::subject(&provider.db, here.person_id, provider.now()).await?;
         let name =
             known.map(|known| format!("{} {}", known.given_name, known.family_name)).unwrap_or_default();
         let open = self.open(&here).await?;

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::psc::OtherId;
 use super::{Provider, pairwise};
-use crate::directory::{self, Admission, Refusal, Who, claims};
+use crate::directory::{self, Refusal, claims};
 use crate::ids::PersonId;
 use crate::session::Session;
 use crate::store::StoreError;
@@ -47,7 +47,7 @@ impl Provider {
         if client.metadata.subject_type == Some(SubjectType::Pairwise) {
             return Ok(Some(self.pairwise.sub(&pairwise::sector(client), person)));
         }
-        let known = directory::subject(&self.db, person).await?;
+        let known = directory::subject(&self.db, person, self.now()).await?;
         Ok(known.map(|known| format!("f:{}:{}", self.settings.namespace, known.id_nat)))
     }
 
@@ -56,13 +56,7 @@ impl Provider {
     /// # Errors
     /// [`SubjectError::Refused`] where the person is disabled, gone, or not admitted for this client.
     pub(super) async fn subject(&self, person: PersonId, client: &Client) -> Result<Subject, SubjectError> {
-        match directory::admission(&self.db, Who::Person(person), client.audience, self.now()).await? {
-            Admission::Admitted(_) => {}
-            Admission::Refused(refusal) => return Err(refusal.into()),
-            // Somebody who has signed in has a row of ours.
-            Admission::Newcomer(_) => return Err(Refusal::Unknown.into()),
-        }
-        let known = directory::subject(&self.db, person).await?.ok_or(Refusal::Unknown)?;
+        let known = directory::admitted(&self.db, person, client.audience, self.now()).await??;
         let mut subject = Subject::new(known, self.settings.namespace);
         if client.metadata.subject_type == Some(SubjectType::Pairwise) {
             subject.sub = self.pairwise.sub(&pairwise::sector(client), person);

@@ -166,13 +166,16 @@ pub async fn chain_end(db: &Db, node: &str) -> Result<Option<ChainEnd>, StoreErr
         .bind(node).fetch_optional(c).await?))
 }
 
+pub(super) const UNSEALED: &str =
+    "SELECT * FROM audit_event WHERE node = $1 AND sequence IS NULL ORDER BY at, id LIMIT $2";
+
 /// The oldest `limit` events of `node` that wait for their place in the chain.
 ///
 /// # Errors
 /// What the database says.
 pub async fn unsealed(db: &Db, node: &str, limit: i64) -> Result<Vec<Row>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT * FROM audit_event WHERE node = $1 AND sequence IS NULL ORDER BY at, id LIMIT $2",
+        UNSEALED,
     ).bind(node).bind(limit).fetch_all(c).await?))
 }
 
@@ -202,21 +205,24 @@ pub async fn link(db: &Db, node: &str, links: &[Link], now: Time) -> Result<bool
         if moved != 1 {
             return Ok(false);
         }
-        for link in links {
-            let placed = sqlx::query(
-                "UPDATE audit_event SET sequence = $1, previous_hash = $2, hash = $3 \
-                 WHERE id = $4 AND sequence IS NULL",
-            )
-            .bind(link.sequence).bind(link.previous_hash.as_slice()).bind(link.hash.as_slice()).bind(link.id)
-            .execute(&mut *c).await?;
-            // An event that has its place already would leave a hole behind the end.
-            if placed.rows_affected() != 1 {
-                return Err(StoreError::Inconsistent {
-                    table: "audit_event",
-                    id: link.id.to_string(),
-                    what: "another sealer gave it a place",
-                });
-            }
+        let mut places = QueryBuilder::new("WITH link (id, sequence, previous_hash, hash) AS (");
+        places.push_values(links, |mut row, link| {
+            row.push_bind(link.id).push_bind(link.sequence);
+            row.push_bind(link.previous_hash.as_slice()).push_bind(link.hash.as_slice());
+        });
+        places.push(
+            ") UPDATE audit_event SET sequence = link.sequence, previous_hash = link.previous_hash, hash = link.hash \
+             FROM link WHERE audit_event.id = link.id AND audit_event.sequence IS NULL",
+        );
+        // A text for each number of events: not worth remembering.
+        let placed = places.build().persistent(false).execute(&mut *c).await?;
+        // An event that has its place already would leave a hole behind the end.
+        if usize::try_from(placed.rows_affected()).ok() != Some(links.len()) {
+            return Err(StoreError::Inconsistent {
+                table: "audit_event",
+                id: first.id.to_string(),
+                what: "another sealer gave this event, or one after it, a place",
+            });
         }
         Ok(true)
     });

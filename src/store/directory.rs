@@ -7,7 +7,7 @@ use sqlx::AssertSqlSafe;
 
 use super::audit::record;
 use super::job_lease::{Holder, holds};
-use super::{Db, StoreError, read, write};
+use super::{Db, Promise, StoreError, read, write};
 use crate::audit::Event;
 use crate::clock::Time;
 use crate::ids::PersonId;
@@ -44,14 +44,23 @@ pub struct Generation {
     pub rejected_count: i64,
 }
 
+// The generation in use is worked out first, as a value: joined like a table, it tempts SQLite to walk through the whole
+// directory.
+pub(super) const ENTRY: &str = "SELECT id_nat, family_name, given_name, professional FROM directory_entry
+     WHERE id_nat = $1 AND generation = (SELECT g.id FROM directory_generation g WHERE g.current)";
+pub(super) const ENTRY_OF_PERSON: &str = "SELECT e.id_nat, e.family_name, e.given_name, e.professional
+     FROM person_identifier i CROSS JOIN directory_entry e
+     WHERE i.person_id = $1 AND e.id_nat = i.value
+       AND e.generation = (SELECT g.id FROM directory_generation g WHERE g.current)
+     ORDER BY CASE WHEN i.origin = 'RPPS' THEN 0 ELSE 1 END, i.created_at, i.value LIMIT 1";
+
 /// The professional with that identifier.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn entry(db: &Db, id_nat: &str) -> Result<Option<Entry>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT e.id_nat, e.family_name, e.given_name, e.professional FROM directory_generation g \
-         JOIN directory_entry e ON e.generation = g.id WHERE g.current AND e.id_nat = $1",
+        ENTRY,
     ).bind(id_nat).fetch_optional(c).await?))
 }
 
@@ -61,10 +70,7 @@ pub async fn entry(db: &Db, id_nat: &str) -> Result<Option<Entry>, StoreError> {
 /// [`StoreError`].
 pub async fn entry_of_person(db: &Db, person: PersonId) -> Result<Option<Entry>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT e.id_nat, e.family_name, e.given_name, e.professional FROM person_identifier i \
-         JOIN directory_generation g ON g.current \
-         JOIN directory_entry e ON e.generation = g.id AND e.id_nat = i.value WHERE i.person_id = $1 \
-         ORDER BY CASE WHEN i.origin = 'RPPS' THEN 0 ELSE 1 END, i.created_at, i.value LIMIT 1",
+        ENTRY_OF_PERSON,
     ).bind(person).fetch_optional(c).await?))
 }
 
@@ -101,16 +107,14 @@ pub async fn begin(db: &Db, lease: &Holder, source: &str, now: Time) -> Result<O
 }
 
 /// Writes people into a generation, replacing those it has, in one transaction. False, and nothing is written, where the
-/// lease is lost.
+/// lease is lost. Nobody reads them before [`switch`], which brings them to the disk.
 ///
 /// The one place where the engines differ: PostgreSQL takes arrays, SQLite a statement of [`ROWS`] rows that is
 /// prepared once.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn fill(db: &Db, lease: &Holder, generation: i64, entries: &[Entry]) -> Result<bool, StoreError> {
-    const CONFLICT: &str = " ON CONFLICT (generation, id_nat) DO UPDATE SET family_name = excluded.family_name, \
-        given_name = excluded.given_name, professional = excluded.professional";
+pub async fn fill(db: &Db, lease: &Holder, generation: i64, entries: Vec<Entry>) -> Result<bool, StoreError> {
     match db {
         Db::Postgres(pool) => {
             let column = |value: fn(&Entry) -> &String| entries.iter().map(value).collect::<Vec<_>>();
@@ -134,48 +138,51 @@ pub async fn fill(db: &Db, lease: &Holder, generation: i64, entries: &[Entry]) -
             Ok(true)
         }
         Db::Sqlite(_) => {
-            let statement = |rows: usize| -> Arc<str> {
-                let values: Vec<_> = (0..rows)
-                    .map(|row| {
-                        let [a, b, c, d] = [2, 3, 4, 5].map(|n| row * 4 + n);
-                        format!("($1, ${a}, ${b}, ${c}, ${d})")
-                    })
-                    .collect();
-                let values = values.join(", ");
-                format!(
-                    "INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \
-                     VALUES {values}{CONFLICT}"
-                )
-                .into()
-            };
             static MANY: OnceLock<Arc<str>> = OnceLock::new();
-            let (many, one) = (MANY.get_or_init(|| statement(ROWS)), statement(1));
+            let (many, one) = (MANY.get_or_init(|| insert_rows(ROWS)), insert_rows(1));
+            let whole = entries.len() - entries.len() % ROWS;
+            let mut entries = entries.into_iter();
             write!(db, c => {
                 if !holds!(c, lease) {
                     return Ok(false);
                 }
-                for rows in entries.chunks(ROWS) {
-                    let (sql, step) = if rows.len() == ROWS { (many, ROWS) } else { (&one, 1) };
-                    for rows in rows.chunks(step) {
-                        let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql))).bind(generation);
-                        for row in rows {
-                            query = query
-                                .bind(row.id_nat.as_str())
-                                .bind(row.family_name.as_str())
-                                .bind(row.given_name.as_str())
-                                .bind(row.professional.as_str());
-                        }
-                        query.execute(&mut *c).await?;
+                let mut written = 0;
+                while entries.len() > 0 {
+                    let (sql, rows) = if written < whole { (many, ROWS) } else { (&one, 1) };
+                    let mut query = sqlx::query(AssertSqlSafe(Arc::clone(sql)));
+                    for entry in entries.by_ref().take(rows) {
+                        query = query
+                            .bind(generation)
+                            .bind(entry.id_nat)
+                            .bind(entry.family_name)
+                            .bind(entry.given_name)
+                            .bind(entry.professional);
                     }
+                    query.execute(&mut *c).await?;
+                    written += rows;
                 }
                 Ok(true)
-            })
+            }, Promise::Order)
         }
     }
 }
 
 /// Rows of one SQLite statement: enough that the way to the database's thread does not count.
-const ROWS: usize = 50;
+const ROWS: usize = 100;
+
+const CONFLICT: &str = " ON CONFLICT (generation, id_nat) DO UPDATE SET family_name = excluded.family_name, \
+    given_name = excluded.given_name, professional = excluded.professional";
+
+/// SQLite's statement for so many rows. Its parameters have no numbers: to bind one that has, the driver looks it up in a
+/// list of all that have.
+fn insert_rows(rows: usize) -> Arc<str> {
+    let values = vec!["(?, ?, ?, ?, ?)"; rows].join(", ");
+    format!(
+        "INSERT INTO directory_entry (generation, id_nat, family_name, given_name, professional) \
+         VALUES {values}{CONFLICT}"
+    )
+    .into()
+}
 
 /// A person of a generation that is being filled.
 ///
@@ -286,14 +293,14 @@ pub async fn drop_unused(db: &Db, lease: &Holder, limit: i64) -> Result<Dropped,
         ).fetch_optional(&mut *c).await?;
         let Some(unused) = unused else { return Ok(Dropped::All) };
         let removed = sqlx::query(
-            "DELETE FROM directory_entry WHERE generation = $1 AND id_nat IN \
-             (SELECT id_nat FROM directory_entry WHERE generation = $1 ORDER BY id_nat LIMIT $2)",
+            "DELETE FROM directory_entry WHERE generation = $1 AND id_nat <= (SELECT MAX(first.id_nat) FROM \
+             (SELECT id_nat FROM directory_entry WHERE generation = $1 ORDER BY id_nat LIMIT $2) AS first)",
         ).bind(unused).bind(limit).execute(&mut *c).await?.rows_affected();
         if removed == 0 {
             sqlx::query("DELETE FROM directory_generation WHERE id = $1").bind(unused).execute(&mut *c).await?;
         }
         Ok(Dropped::More)
-    })
+    }, Promise::Order)
 }
 
 /// The structures of this establishment, each with an activity there as the directory describes it (may be empty).

@@ -6,10 +6,11 @@
 
 use super::audit::{NewRow, record};
 use super::consent::{NewConsent, remember};
+use super::session::session_columns;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
-use crate::session::Acr;
+use crate::session::{Acr, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -19,10 +20,12 @@ use uuid::Uuid;
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Grant {
     /// Its key.
+    #[sqlx(rename = "grant_id")]
     pub id: GrantId,
     /// The session it was granted in, and ends with.
     pub session_id: SessionId,
     /// The person who signed in.
+    #[sqlx(rename = "granted_to")]
     pub person_id: PersonId,
     /// The relying party.
     pub client_id: String,
@@ -31,6 +34,7 @@ pub struct Grant {
     /// The `nonce` of the request; empty where there was none.
     pub nonce: String,
     /// When it was granted.
+    #[sqlx(rename = "granted_at")]
     pub created_at: Time,
     /// When it was revoked, if it was.
     pub revoked_at: Option<Time>,
@@ -74,6 +78,17 @@ pub enum Confirmation {
     Certificate(String),
 }
 
+/// A grant and its session: nothing is said of one without a look at the other, so they are read at once.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Granted {
+    /// What was granted.
+    #[sqlx(flatten)]
+    pub grant: Grant,
+    /// The session it was granted in, whatever its standing.
+    #[sqlx(flatten)]
+    pub session: Session,
+}
+
 /// A grant to keep, with its code.
 #[derive(Clone)]
 pub struct NewGrant {
@@ -108,14 +123,15 @@ pub struct NewGrant {
 /// A code with its grant.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct Code {
-    /// What was granted.
+    /// What was granted, and where.
     #[sqlx(flatten)]
-    pub grant: Grant,
+    pub granted: Granted,
     /// Where the code was sent.
     pub redirect_uri: String,
     /// The PKCE challenge (S256).
     pub code_challenge: Option<String>,
     /// When the code is no longer good.
+    #[sqlx(rename = "good_until")]
     pub expires_at: Time,
     /// When it was redeemed, if it was.
     pub consumed_at: Option<Time>,
@@ -124,12 +140,13 @@ pub struct Code {
 /// A refresh token with its grant.
 #[derive(Debug, Clone, sqlx::FromRow)]
 pub struct RefreshToken {
-    /// What was granted.
+    /// What was granted, and where.
     #[sqlx(flatten)]
-    pub grant: Grant,
+    pub granted: Granted,
     /// When the token was issued.
     pub issued_at: Time,
     /// When the token is no longer good.
+    #[sqlx(rename = "good_until")]
     pub expires_at: Time,
     /// When it was used, if it was.
     pub consumed_at: Option<Time>,
@@ -164,18 +181,24 @@ pub enum Redeemed {
     Done,
     /// It had been redeemed before: what it gave is revoked.
     Replayed,
-    /// Not of this client, redirect URI or verifier; or expired, revoked, its session ended. Nothing changed.
+    /// Not of this client, redirect URI or verifier; or expired, revoked, its session or client gone. Nothing changed.
     Refused,
 }
 
-macro_rules! grant_columns {
+/// The columns of [`Granted`], of rows `g` and `s`.
+macro_rules! granted_columns {
     () => {
-        "g.id, g.session_id, g.person_id, g.client_id, g.scope, g.nonce, g.created_at, g.revoked_at, g.details"
+        concat!(
+            "g.id AS grant_id, g.session_id, g.person_id AS granted_to, g.client_id, g.scope, g.nonce,
+             g.created_at AS granted_at, g.revoked_at, g.details, ",
+            session_columns!()
+        )
     };
 }
 
 /// Keeps a grant with its code, and ends the sign-in that it answers. Yields false, and keeps nothing, where the
-/// session has ended or is locked, or the sign-in was answered before. `event` is recorded with it.
+/// session has ended or is locked, the client is gone or disabled, or the sign-in was answered before. `event` is
+/// recorded with it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -184,9 +207,9 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         let granted = sqlx::query(
             "INSERT INTO authorization_grant
                (id, session_id, person_id, client_id, scope, nonce, created_at, details)
-             SELECT $1, s.id, s.person_id, $3, $4, $5, $6, $8 FROM session s
+             SELECT $1, s.id, s.person_id, c.id, $4, $5, $6, $8 FROM session s JOIN client c ON c.id = $3
              WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
-               AND s.expires_at > $6",
+               AND s.expires_at > $6 AND c.disabled_at IS NULL",
         )
         .bind(new.id)
         .bind(new.session_id)
@@ -242,9 +265,10 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
 pub async fn code(db: &Db, code_hash: [u8; 32]) -> Result<Option<Code>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        grant_columns!(),
-        ", a.redirect_uri, a.code_challenge, a.expires_at, a.consumed_at
-         FROM authorization_code a JOIN authorization_grant g ON g.id = a.grant_id WHERE a.code_hash = $1"
+        granted_columns!(),
+        ", a.redirect_uri, a.code_challenge, a.expires_at AS good_until, a.consumed_at
+         FROM authorization_code a JOIN authorization_grant g ON g.id = a.grant_id
+           JOIN session s ON s.id = g.session_id WHERE a.code_hash = $1"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(code_hash.to_vec()).fetch_optional(&mut *c).await?))
 }
@@ -256,9 +280,10 @@ pub async fn code(db: &Db, code_hash: [u8; 32]) -> Result<Option<Code>, StoreErr
 pub async fn refresh_token(db: &Db, token_hash: [u8; 32]) -> Result<Option<RefreshToken>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        grant_columns!(),
-        ", r.issued_at, r.expires_at, r.consumed_at
-         FROM refresh_token r JOIN authorization_grant g ON g.id = r.grant_id WHERE r.token_hash = $1"
+        granted_columns!(),
+        ", r.issued_at, r.expires_at AS good_until, r.consumed_at
+         FROM refresh_token r JOIN authorization_grant g ON g.id = r.grant_id
+           JOIN session s ON s.id = g.session_id WHERE r.token_hash = $1"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(token_hash.to_vec()).fetch_optional(&mut *c).await?))
 }
@@ -267,11 +292,11 @@ pub async fn refresh_token(db: &Db, token_hash: [u8; 32]) -> Result<Option<Refre
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of_access_token(db: &Db, jti: Uuid, now: Time) -> Result<Option<Grant>, StoreError> {
+pub async fn of_access_token(db: &Db, jti: Uuid, now: Time) -> Result<Option<Granted>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        grant_columns!(),
-        " FROM access_token t JOIN authorization_grant g ON g.id = t.grant_id
+        granted_columns!(),
+        " FROM access_token t JOIN authorization_grant g ON g.id = t.grant_id JOIN session s ON s.id = g.session_id
          WHERE t.jti = $1 AND t.expires_at > $2 AND g.revoked_at IS NULL"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(jti).bind(now).fetch_optional(&mut *c).await?))
@@ -314,6 +339,16 @@ pub struct CodeRedemption {
     pub tokens: NewTokens,
 }
 
+// EXISTS and not IN: SQLite would first make the list of everything that was ever granted to the client.
+pub(super) const REDEEM_CODE: &str = "UPDATE authorization_code SET consumed_at = $2
+     WHERE code_hash = $1 AND consumed_at IS NULL AND expires_at > $2 AND redirect_uri = $4
+       AND code_challenge IS NOT DISTINCT FROM $5
+       AND EXISTS (SELECT 1 FROM authorization_grant g JOIN session s ON s.id = g.session_id
+           JOIN client c ON c.id = g.client_id
+         WHERE g.id = authorization_code.grant_id AND g.client_id = $3 AND g.revoked_at IS NULL
+           AND s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $2 AND c.disabled_at IS NULL)
+     RETURNING grant_id";
+
 /// Redeems a code, once.
 ///
 /// # Errors
@@ -325,15 +360,7 @@ pub async fn redeem_code(
     events: &Events,
 ) -> Result<Redeemed, StoreError> {
     write!(db, c => {
-        let grant: Option<GrantId> = sqlx::query_scalar(
-            "UPDATE authorization_code SET consumed_at = $2
-             WHERE code_hash = $1 AND consumed_at IS NULL AND expires_at > $2 AND redirect_uri = $4
-               AND code_challenge IS NOT DISTINCT FROM $5
-               AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
-                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.locked_at IS NULL
-                   AND s.expires_at > $2)
-             RETURNING grant_id",
-        )
+        let grant: Option<GrantId> = sqlx::query_scalar(REDEEM_CODE)
         .bind(redemption.code_hash.to_vec())
         .bind(now)
         .bind(redemption.client_id.clone())
@@ -375,6 +402,14 @@ pub struct RefreshRedemption {
     pub tokens: NewTokens,
 }
 
+pub(super) const REDEEM_REFRESH_TOKEN: &str = "UPDATE refresh_token SET consumed_at = $2
+     WHERE token_hash = $1 AND consumed_at IS NULL AND expires_at > $2
+       AND EXISTS (SELECT 1 FROM authorization_grant g JOIN session s ON s.id = g.session_id
+           JOIN client c ON c.id = g.client_id
+         WHERE g.id = refresh_token.grant_id AND g.client_id = $3 AND g.revoked_at IS NULL
+           AND s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $2 AND c.disabled_at IS NULL)
+     RETURNING grant_id";
+
 /// Exchanges a refresh token, once; that counts as a use of the session.
 ///
 /// # Errors
@@ -386,14 +421,7 @@ pub async fn redeem_refresh_token(
     events: &Events,
 ) -> Result<Redeemed, StoreError> {
     write!(db, c => {
-        let grant: Option<GrantId> = sqlx::query_scalar(
-            "UPDATE refresh_token SET consumed_at = $2
-             WHERE token_hash = $1 AND consumed_at IS NULL AND expires_at > $2
-               AND grant_id IN (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
-                 WHERE g.client_id = $3 AND g.revoked_at IS NULL AND s.ended_at IS NULL AND s.locked_at IS NULL
-                   AND s.expires_at > $2)
-             RETURNING grant_id",
-        )
+        let grant: Option<GrantId> = sqlx::query_scalar(REDEEM_REFRESH_TOKEN)
         .bind(redemption.token_hash.to_vec())
         .bind(now)
         .bind(redemption.client_id.clone())
@@ -469,6 +497,7 @@ mod tests {
     use crate::store::session;
     use crate::store::session::tests::{card_session, somebody};
     use crate::store::testing::on_both;
+    use crate::store::write;
     use chrono::TimeDelta;
 
     struct Scene {
@@ -559,6 +588,27 @@ mod tests {
         }
     }
 
+    /// However long ago a request looked at the client: the row decides.
+    #[tokio::test]
+    async fn a_client_that_is_disabled_gets_neither_code_nor_tokens() {
+        async fn disable(db: &Db, now: Time) -> Result<(), StoreError> {
+            write!(db, c => {
+                sqlx::query("UPDATE client SET disabled_at = $1").bind(now).execute(&mut *c).await?;
+                Ok(())
+            })
+        }
+        on_both(async |db| {
+            let scene = Scene::new(db).await;
+            assert!(scene.issue(1, Some("c")).await && scene.issue(2, Some("c")).await);
+            assert_eq!(scene.redeem(&scene.redemption(1, 10)).await, Redeemed::Done);
+            disable(&scene.db, scene.clock.now()).await.unwrap();
+            assert!(!scene.issue(3, Some("c")).await);
+            assert_eq!(scene.redeem(&scene.redemption(2, 11)).await, Redeemed::Refused);
+            assert_eq!(scene.refresh(10, "rp", 12).await, Redeemed::Refused);
+        })
+        .await;
+    }
+
     #[tokio::test]
     async fn a_code_is_bound_to_client_address_and_verifier_and_good_once() {
         on_both(async |db| {
@@ -576,8 +626,9 @@ mod tests {
             }
             assert_eq!(scene.redeem(&good).await, Redeemed::Done);
             let jti = good.tokens.access_jti;
-            let grant = of_access_token(&scene.db, jti, scene.clock.now()).await.unwrap().unwrap();
-            assert_eq!((grant.client_id.as_str(), grant.nonce.as_str()), ("rp", "n"));
+            let granted = of_access_token(&scene.db, jti, scene.clock.now()).await.unwrap().unwrap();
+            assert_eq!((granted.grant.client_id.as_str(), granted.grant.nonce.as_str()), ("rp", "n"));
+            assert_eq!((granted.session.id, granted.session.person_id), (scene.session, scene.person));
             assert_eq!(scene.redeem(&scene.redemption(1, 11)).await, Redeemed::Replayed);
             assert!(of_access_token(&scene.db, jti, scene.clock.now()).await.unwrap().is_none());
             assert_eq!(scene.refresh(10, "rp", 12).await, Redeemed::Refused, "revoked with the rest");
@@ -653,7 +704,7 @@ mod tests {
             assert_eq!(scene.refresh(10, "rp", 12).await, Redeemed::Replayed);
             assert_eq!(scene.refresh(11, "rp", 13).await, Redeemed::Refused, "the whole grant is revoked");
             let kept = refresh_token(&scene.db, [11; 32]).await.unwrap().unwrap();
-            assert!(kept.grant.revoked_at.is_some() && kept.consumed_at.is_none());
+            assert!(kept.granted.grant.revoked_at.is_some() && kept.consumed_at.is_none());
         })
         .await;
     }

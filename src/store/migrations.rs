@@ -34,6 +34,8 @@ migrations! {
     16 "0016_terminal_logins";
     30 "0030_offered_certificate";
     35 "0035_agent_notices";
+    40 "0040_chain_of_sealed_events";
+    41 "0041_directory_by_key";
     43 "0043_badge_window";
     46 "0046_watching_agent";
     49 "0049_revoked_certificates";

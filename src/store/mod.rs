@@ -27,7 +27,9 @@ pub mod session;
 mod setting;
 pub mod signing_key;
 pub mod site_token;
+mod sqlite_readers;
 mod sqlite_writer;
+pub mod subject;
 pub mod terminal_login;
 pub mod token;
 pub mod workstation;
@@ -40,14 +42,15 @@ mod tests;
 pub use error::StoreError;
 pub use open::{DatabaseUrl, Db};
 pub use setting::{SANDBOX, Setting};
+pub(crate) use sqlite_writer::Promise;
 
 /// Runs `$body` with a connection `$c` (`&mut`) that may only read.
 macro_rules! read {
     ($db:expr, $c:ident => $body:expr) => {
         match $db {
             $crate::store::Db::Sqlite(sqlite) => {
-                let mut connection = sqlite.read.acquire().await.map_err($crate::store::StoreError::from)?;
-                let $c = &mut *connection;
+                let mut reader = sqlite.readers.reader().await?;
+                let $c = reader.connection();
                 $body
             }
             $crate::store::Db::Postgres(pool) => {
@@ -62,11 +65,16 @@ pub(crate) use read;
 
 /// Runs `$body` with a connection `$c` (`&mut`) inside one transaction, which is committed where the body yields `Ok`
 /// and rolled back where it yields `Err`. In the body, `?` leaves the transaction, not the function.
+///
+/// With `, Promise::Order` after the body, SQLite does not wait for the disk: for what can be written again.
 macro_rules! write {
     ($db:expr, $c:ident => $body:block) => {
+        $crate::store::write!($db, $c => $body, $crate::store::Promise::Disk)
+    };
+    ($db:expr, $c:ident => $body:block, $promise:expr) => {
         match $db {
             $crate::store::Db::Sqlite(sqlite) => {
-                let mut turn = sqlite.writer.turn().await?;
+                let mut turn = sqlite.writer.turn($promise).await?;
                 let result: Result<_, $crate::store::StoreError> = {
                     let $c = turn.connection();
                     async { $body }.await

@@ -7,15 +7,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, PgPool, SqlitePool};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, PgPool};
 
+use super::sqlite_readers::SqliteReaders;
 use super::sqlite_writer::SqliteWriter;
 use super::{StoreError, migrations};
 
 /// How long a command waits for a lock before it says so.
-const BUSY: Duration = Duration::from_secs(5);
-const READERS: u32 = 4;
+pub(super) const BUSY: Duration = Duration::from_secs(5);
 
 /// Where the database is.
 #[derive(Clone, PartialEq, Eq)]
@@ -53,7 +53,7 @@ impl fmt::Debug for DatabaseUrl {
 /// SQLite: several connections that read, one that writes.
 #[derive(Debug, Clone)]
 pub struct Sqlite {
-    pub(super) read: SqlitePool,
+    pub(super) readers: Arc<SqliteReaders>,
     pub(super) writer: Arc<SqliteWriter>,
 }
 
@@ -90,7 +90,7 @@ impl Db {
     pub async fn close(&self) {
         match self {
             Self::Sqlite(sqlite) => {
-                sqlite.read.close().await;
+                sqlite.readers.close().await;
                 sqlite.writer.close().await;
             }
             Self::Postgres(pool) => pool.close().await,
@@ -111,12 +111,8 @@ async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
         .disable_statement_logging();
     let mut connection = options.connect().await?;
     migrations::run_sqlite(&mut connection).await?;
-    let read = SqlitePoolOptions::new()
-        .max_connections(READERS)
-        .acquire_timeout(BUSY)
-        .connect_with(options.read_only(true).create_if_missing(false))
-        .await?;
-    Ok(Db::Sqlite(Sqlite { read, writer: Arc::new(SqliteWriter::new(connection)) }))
+    let readers = SqliteReaders::open(options.read_only(true).create_if_missing(false)).await?;
+    Ok(Db::Sqlite(Sqlite { readers: Arc::new(readers), writer: Arc::new(SqliteWriter::new(connection)) }))
 }
 
 async fn open_postgres(url: &str) -> Result<Db, StoreError> {

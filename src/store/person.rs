@@ -112,27 +112,6 @@ pub struct Standing {
     pub affiliated: bool,
 }
 
-/// The standing of `p`, a row of person, at the time `$2`.
-macro_rules! standing {
-    ($rest:literal) => {
-        concat!(
-            "SELECT p.id, p.disabled_at IS NOT NULL AS disabled, EXISTS (SELECT 1 FROM affiliation a ",
-            "WHERE a.person_id = p.id AND a.started_at <= $2 AND (a.ended_at IS NULL OR a.ended_at > $2)) ",
-            "AS affiliated FROM person p ",
-            $rest
-        )
-    };
-}
-
-/// The standing of a person at `now`.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn standing(db: &Db, person: PersonId, now: Time) -> Result<Option<Standing>, StoreError> {
-    const SQL: &str = standing!("WHERE p.id = $1");
-    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(now).fetch_optional(c).await?))
-}
-
 /// The standing at `now` of the person who holds a national identifier.
 ///
 /// # Errors
@@ -142,7 +121,10 @@ pub async fn standing_by_identifier(
     id_nat: &str,
     now: Time,
 ) -> Result<Option<Standing>, StoreError> {
-    const SQL: &str = standing!("JOIN person_identifier i ON i.person_id = p.id WHERE i.value = $1");
+    const SQL: &str = "SELECT p.id, p.disabled_at IS NOT NULL AS disabled,
+           EXISTS (SELECT 1 FROM affiliation a WHERE a.person_id = p.id AND a.started_at <= $2
+             AND (a.ended_at IS NULL OR a.ended_at > $2)) AS affiliated
+         FROM person p JOIN person_identifier i ON i.person_id = p.id WHERE i.value = $1";
     read!(db, c => Ok(sqlx::query_as(SQL).bind(id_nat).bind(now).fetch_optional(c).await?))
 }
 

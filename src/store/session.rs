@@ -11,13 +11,14 @@ use crate::clock::Time;
 use crate::ids::{PersonId, Random, SessionId, WorkstationId};
 use crate::session::{Authentication, EndReason, Evidence, IdleGroup, Session, Station};
 
-/// The columns of [`Session`].
-macro_rules! columns {
+/// The columns of [`Session`], of a row `s`.
+macro_rules! session_columns {
     () => {
-        "id, person_id, acr, amr, auth_mode, auth_time, evidence, created_at, last_seen_at, expires_at, ended_at,
-         workstation_id, card, leased_until, locked_at, zone, shared"
+        "s.id, s.person_id, s.acr, s.amr, s.auth_mode, s.auth_time, s.evidence, s.created_at, s.last_seen_at,
+         s.expires_at, s.ended_at, s.workstation_id, s.card, s.leased_until, s.locked_at, s.zone, s.shared"
     };
 }
+pub(crate) use session_columns;
 
 /// A session to begin.
 #[derive(Debug, Clone)]
@@ -217,7 +218,7 @@ pub async fn begin(db: &Db, new: &NewSession, now: Time) -> Result<(), StoreErro
 /// # Errors
 /// [`StoreError`].
 pub async fn by_cookie(db: &Db, cookie_hash: [u8; 32]) -> Result<Option<Session>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM session WHERE cookie_hash = $1");
+    const SQL: &str = concat!("SELECT ", session_columns!(), " FROM session s WHERE s.cookie_hash = $1");
     read!(db, c => Ok(sqlx::query_as(SQL).bind(cookie_hash.to_vec()).fetch_optional(&mut *c).await?))
 }
 
@@ -226,7 +227,7 @@ pub async fn by_cookie(db: &Db, cookie_hash: [u8; 32]) -> Result<Option<Session>
 /// # Errors
 /// [`StoreError`].
 pub async fn by_id(db: &Db, id: SessionId) -> Result<Option<Session>, StoreError> {
-    const SQL: &str = concat!("SELECT ", columns!(), " FROM session WHERE id = $1");
+    const SQL: &str = concat!("SELECT ", session_columns!(), " FROM session s WHERE s.id = $1");
     read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
 }
 
@@ -237,8 +238,8 @@ pub async fn by_id(db: &Db, id: SessionId) -> Result<Option<Session>, StoreError
 pub async fn running_of(db: &Db, person: PersonId) -> Result<Vec<Session>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
-        " FROM session WHERE person_id = $1 AND ended_at IS NULL ORDER BY id DESC"
+        session_columns!(),
+        " FROM session s WHERE s.person_id = $1 AND s.ended_at IS NULL ORDER BY s.id DESC"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
 }

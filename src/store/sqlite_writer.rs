@@ -2,10 +2,17 @@
 //!
 //! A commit that reaches the disk costs milliseconds, a savepoint microseconds. So each command runs in a savepoint
 //! of a transaction that is shared: whoever has run its command queues up again behind those who were waiting, and
-//! the first who comes round commits for all. Nobody gets an answer before the commit; without a queue the way round
-//! is immediate. The lock is fair (first come, first served), so a batch always ends.
+//! the first who comes round commits for all. Nobody gets an answer before the commit. Where nobody waits, a command
+//! commits at once. The lock is fair (first come, first served), so a batch always ends.
+//!
+//! Each statement is a way to the database's thread and back, which costs more than most statements: what begins a
+//! command goes together, and so does what ends it.
+//!
+//! What nobody misses after a power cut ([`Promise::Order`]) does not wait for the disk. It never shares a commit that
+//! somebody waits for with less than that one needs, and every commit that reaches the disk brings along those before it.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use sqlx::{Connection as _, SqliteConnection};
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
@@ -32,6 +39,15 @@ impl Ended {
     }
 }
 
+/// What the answer to a command promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Promise {
+    /// It survives a power cut.
+    Disk,
+    /// It survives the end of this program, and a power cut if something does that was committed after it.
+    Order,
+}
+
 /// The savepoint of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Savepoint {
@@ -52,45 +68,77 @@ pub(super) struct State {
     beginning: bool,
     /// Where a command stands. Its caller may go away at any point.
     savepoint: Savepoint,
+    /// What the connection's next, or open, transaction promises; less, where that is in doubt.
+    promise: Promise,
+}
+
+/// Those who wait for their turn: a commit that can serve them too is worth waiting for.
+#[derive(Debug, Default)]
+struct Waiting(AtomicUsize);
+
+impl Waiting {
+    /// Counts until it is dropped, also where a caller goes away.
+    fn count(self: &Arc<Self>) -> Counted {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Counted(Arc::clone(self))
+    }
+
+    fn is_nobody(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == 0
+    }
+}
+
+struct Counted(Arc<Waiting>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 /// The writing connection. See the module's description.
 #[derive(Debug)]
-pub struct SqliteWriter(pub(super) Arc<Mutex<State>>);
+pub struct SqliteWriter {
+    pub(super) state: Arc<Mutex<State>>,
+    waiting: Arc<Waiting>,
+}
 
 impl SqliteWriter {
     pub(super) fn new(connection: SqliteConnection) -> Self {
-        Self(Arc::new(Mutex::new(State {
+        let state = State {
             connection: Some(connection),
             batch: None,
             beginning: false,
             savepoint: Savepoint::None,
-        })))
+            // As it was opened.
+            promise: Promise::Disk,
+        };
+        Self { state: Arc::new(Mutex::new(state)), waiting: Arc::default() }
     }
 
     /// Waits for one's turn to write.
-    pub(crate) async fn turn(&self) -> Result<Turn, StoreError> {
-        let mut state = Arc::clone(&self.0).lock_owned().await;
+    pub(crate) async fn turn(&self, promise: Promise) -> Result<Turn, StoreError> {
+        let counted = self.waiting.count();
+        let mut state = Arc::clone(&self.state).lock_owned().await;
+        drop(counted);
         state.undo(Ended::Lost).await;
-        if state.batch.is_none() {
-            if state.beginning {
-                // Fails where BEGIN had not arrived: then there is nothing to undo.
-                let _ = state.execute("ROLLBACK").await;
-            }
-            state.beginning = true;
-            state.execute("BEGIN IMMEDIATE").await?;
-            state.beginning = false;
-            state.batch = Some(watch::Sender::new(None));
+        if promise == Promise::Disk && state.promise == Promise::Order {
+            state.commit().await;
         }
-        state.savepoint = Savepoint::InDoubt;
-        state.execute("SAVEPOINT command").await?;
+        if state.batch.is_none() {
+            state.begin(promise).await?;
+        } else {
+            state.savepoint = Savepoint::InDoubt;
+            state.execute("SAVEPOINT command").await?;
+        }
         state.savepoint = Savepoint::Open;
         let outcome = state.batch.as_ref().map(watch::Sender::subscribe);
-        Ok(Turn { lock: Arc::clone(&self.0), state: Some(state), outcome, settled: false })
+        let (lock, waiting) = (Arc::clone(&self.state), Arc::clone(&self.waiting));
+        Ok(Turn { lock, waiting, state: Some(state), outcome, settled: false })
     }
 
     pub(super) async fn close(&self) {
-        let mut state = self.0.lock().await;
+        let mut state = self.state.lock().await;
         state.commit().await;
         if let Some(connection) = state.connection.take()
             && let Err(error) = connection.close().await
@@ -107,6 +155,31 @@ impl State {
 
     async fn execute(&mut self, sql: &'static str) -> Result<(), StoreError> {
         sqlx::query(sql).execute(self.connection()?).await?;
+        Ok(())
+    }
+
+    /// Begins a transaction, and the command in it.
+    async fn begin(&mut self, promise: Promise) -> Result<(), StoreError> {
+        if self.beginning {
+            // Fails where BEGIN had not arrived: then there is nothing to undo.
+            let _ = self.execute("ROLLBACK").await;
+        }
+        if self.promise != promise {
+            // In doubt, and on the way down, it is the lesser one: then it is asked for again.
+            self.promise = Promise::Order;
+            let level = match promise {
+                Promise::Disk => "PRAGMA synchronous = FULL",
+                Promise::Order => "PRAGMA synchronous = NORMAL",
+            };
+            // SQLite obeys it while it compiles the statement (<https://sqlite.org/pragma.html>): one that is compiled
+            // already would change nothing.
+            sqlx::query(level).persistent(false).execute(self.connection()?).await?;
+            self.promise = promise;
+        }
+        self.beginning = true;
+        self.execute("BEGIN IMMEDIATE; SAVEPOINT command").await?;
+        self.beginning = false;
+        self.batch = Some(watch::Sender::new(None));
         Ok(())
     }
 
@@ -134,13 +207,22 @@ impl State {
         }
     }
 
-    /// Ends the open transaction, if there is one, and tells its writers.
+    /// Ends the open transaction, if there is one, and tells its writers. What a command left behind is undone.
     async fn commit(&mut self) {
         self.undo(Ended::Lost).await;
-        if self.batch.is_none() {
-            return;
+        if self.batch.is_some() {
+            self.end_batch("COMMIT").await;
         }
-        let ended = match self.execute("COMMIT").await {
+    }
+
+    /// Keeps the command and commits for all who wrote in the transaction.
+    async fn keep_and_commit(&mut self) {
+        self.savepoint = Savepoint::None;
+        self.end_batch("RELEASE command; COMMIT").await;
+    }
+
+    async fn end_batch(&mut self, sql: &'static str) {
+        let ended = match self.execute(sql).await {
             Ok(()) => Ended::Kept,
             Err(error) => {
                 tracing::error!(code = error.code(), %error, "the commit failed");
@@ -157,6 +239,7 @@ impl State {
 #[derive(Debug)]
 pub(crate) struct Turn {
     lock: Arc<Mutex<State>>,
+    waiting: Arc<Waiting>,
     state: Option<OwnedMutexGuard<State>>,
     outcome: Option<watch::Receiver<Outcome>>,
     settled: bool,
@@ -177,29 +260,37 @@ impl Turn {
         let (Some(mut state), Some(outcome)) = (self.state.take(), self.outcome.take()) else {
             return result;
         };
-        if let Err(error) = &result {
-            state.undo(Ended::of(error)).await;
+        // The commit runs in a task of its own, so that a caller who goes away does not interrupt that of the others.
+        let ended = if result.is_ok() && self.waiting.is_nobody() {
+            self.settled = true;
+            tokio::spawn(async move {
+                state.keep_and_commit().await;
+                *outcome.borrow()
+            })
         } else {
-            state.savepoint = Savepoint::InDoubt;
-            if let Err(error) = state.execute("RELEASE command").await {
-                // A statement had failed and the command went on: there is no transaction any more.
-                state.savepoint = Savepoint::Open;
-                return Err(error);
+            if let Err(error) = &result {
+                state.undo(Ended::of(error)).await;
+            } else {
+                state.savepoint = Savepoint::InDoubt;
+                if let Err(error) = state.execute("RELEASE command").await {
+                    // A statement had failed and the command went on: there is no transaction any more.
+                    state.savepoint = Savepoint::Open;
+                    return Err(error);
+                }
+                state.savepoint = Savepoint::None;
             }
-            state.savepoint = Savepoint::None;
-        }
-        drop(state);
-        // Behind those who were already waiting: they join the same transaction.
-        let lock = Arc::clone(&self.lock);
-        self.settled = true;
-        // A task of its own, so that a caller who goes away does not interrupt the commit of the others.
-        let ended = tokio::spawn(async move {
-            let mut state = lock.lock().await;
-            if outcome.borrow().is_none() {
-                state.commit().await;
-            }
-            *outcome.borrow()
-        });
+            drop(state);
+            // Behind those who were already waiting: they join the same transaction.
+            let lock = Arc::clone(&self.lock);
+            self.settled = true;
+            tokio::spawn(async move {
+                let mut state = lock.lock().await;
+                if outcome.borrow().is_none() {
+                    state.commit().await;
+                }
+                *outcome.borrow()
+            })
+        };
         match ended.await.ok().flatten() {
             Some(Ended::Kept) => result,
             _ if result.is_err() => result,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::testing::{fresh_postgres, on_both, sqlite_in};
-use super::{DatabaseUrl, Db, StoreError, read, write};
+use super::{DatabaseUrl, Db, Promise, StoreError, read, write};
 
 async fn put(db: &Db, name: &str, value: &str) -> Result<(), StoreError> {
     write!(db, c => {
@@ -113,12 +113,12 @@ async fn a_database_held_by_another_program_says_so() {
     let db = sqlite_in(dir.path()).await;
     let other = sqlite_in(dir.path()).await;
     let Db::Sqlite(sqlite) = &other else { unreachable!() };
-    let mut turn = sqlite.writer.turn().await.unwrap();
+    let mut turn = sqlite.writer.turn(Promise::Disk).await.unwrap();
     sqlx::query("PRAGMA busy_timeout = 10").execute(turn.connection()).await.unwrap();
     let Db::Sqlite(waiting) = &db else { unreachable!() };
     {
         // The test does not wait the five seconds of production.
-        let mut first = waiting.writer.0.lock().await;
+        let mut first = waiting.writer.state.lock().await;
         sqlx::query("PRAGMA busy_timeout = 10").execute(first.connection.as_mut().unwrap()).await.unwrap();
     }
     let error = put(&db, "a", "1").await.unwrap_err();
@@ -194,6 +194,49 @@ async fn whoever_shares_a_transaction_with_a_full_disk_is_told_the_truth() {
     put(&db, "fourth", "1").await.unwrap();
 }
 
+/// What a command asks for is what the file is written with, however they alternate.
+#[tokio::test]
+async fn only_what_can_be_written_again_does_not_wait_for_the_disk() {
+    /// As in `PRAGMA synchronous`.
+    const NORMAL: i64 = 1;
+    const FULL: i64 = 2;
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    let level = async |promise| -> i64 {
+        async {
+            write!(&db, c => { Ok(sqlx::query_scalar("PRAGMA synchronous").persistent(false).fetch_one(&mut *c).await?) }, promise)
+        }
+        .await
+        .unwrap()
+    };
+    for _ in 0..3 {
+        assert_eq!(level(Promise::Disk).await, FULL);
+        assert_eq!(level(Promise::Order).await, NORMAL);
+    }
+    let (inside, other_waits) = (tokio::sync::Notify::new(), tokio::sync::Notify::new());
+    let relaxed = async {
+        write!(&db, c => {
+            sqlx::query("INSERT INTO setting (name, value) VALUES ('again', '1')").execute(&mut *c).await?;
+            inside.notify_one();
+            other_waits.notified().await;
+            Ok(())
+        }, Promise::Order)
+    };
+    let other = async {
+        inside.notified().await;
+        let mut other = std::pin::pin!(level(Promise::Disk));
+        // It stands in the queue before the first one ends.
+        assert!(
+            other.as_mut().poll(&mut std::task::Context::from_waker(std::task::Waker::noop())).is_pending()
+        );
+        other_waits.notify_one();
+        other.await
+    };
+    let (relaxed, other): (Result<(), StoreError>, _) = tokio::join!(relaxed, other);
+    relaxed.unwrap();
+    assert_eq!(other, FULL, "it shares no transaction that promises less");
+}
+
 /// Wherever a caller goes away, before or after any statement of ours, the next writer works.
 #[tokio::test]
 async fn a_caller_may_go_away_at_any_point() {
@@ -217,6 +260,38 @@ async fn a_caller_may_go_away_at_any_point() {
     }
 }
 
+/// What is asked with every sign-in, exchange or turn of the sealer takes no longer the more there is in the database: SQLite
+/// knows no sizes of tables, and how it goes about a question hangs on its wording.
+#[tokio::test]
+async fn what_is_asked_all_the_time_walks_through_no_table() {
+    let dir = tempfile::tempdir().unwrap();
+    let db = sqlite_in(dir.path()).await;
+    let Db::Sqlite(sqlite) = &db else { unreachable!() };
+    let mut reader = sqlite.readers.reader().await.unwrap();
+    for sql in [
+        super::grant::REDEEM_CODE,
+        super::grant::REDEEM_REFRESH_TOKEN,
+        super::subject::KNOWN,
+        super::directory::ENTRY,
+        super::directory::ENTRY_OF_PERSON,
+        super::audit::UNSEALED,
+    ] {
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {sql}")))
+                .fetch_all(reader.connection())
+                .await
+                .unwrap();
+        assert!(!plan.is_empty());
+        for (_, _, _, step) in &plan {
+            // There are two generations at most.
+            let walks = step.starts_with("SCAN") && step != "SCAN g";
+            // Everything granted to a client, everybody in the directory, every event that waits.
+            let through = ["(client_id=?)", "(generation=?)", "(node=? AND sequence=?)"];
+            assert!(!walks && !through.iter().any(|many| step.ends_with(many)), "{sql}: {plan:#?}");
+        }
+    }
+}
+
 /// Tables, columns and whether they may be empty are the same on both engines.
 #[tokio::test]
 async fn both_engines_have_the_same_schema() {
@@ -227,7 +302,7 @@ async fn both_engines_have_the_same_schema() {
         r#"SELECT m.name, c.name, c."notnull" = 0 FROM sqlite_schema m, pragma_table_info(m.name) c
            WHERE m.type = 'table' AND m.name NOT LIKE '\_sqlx%' ESCAPE '\' AND m.name NOT LIKE 'sqlite%'"#,
     )
-    .fetch_all(&pools.read)
+    .fetch_all(pools.readers.reader().await.unwrap().connection())
     .await
     .unwrap();
     let postgres = Db::open(&fresh_postgres().await).await.unwrap();

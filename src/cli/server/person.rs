@@ -303,7 +303,8 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
     let links = store::person::affiliations(&context.db, person.id).await?;
     let identifiers = store::person::identifiers(&context.db, person.id).await?;
     let sessions = store::session::running_of(&context.db, person.id).await?.len();
-    let professional = subject(&context.db, person.id).await?.map(|subject| subject.professional);
+    let professional =
+        subject(&context.db, person.id, context.clock.now()).await?.map(|subject| subject.professional);
     let professional = professional.unwrap_or_default();
     let time = |time: Time| time.to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     if json {

@@ -244,19 +244,18 @@ impl Importer<'_> {
             let bytes = chunk.bytes;
             let mut entries = Vec::with_capacity(chunk.people.len());
             for found in chunk.people {
-                let mut professional = found.professional;
+                let mut entry = found.entry;
                 if found.seen_before
-                    && let Some(entry) =
-                        store::directory::entry_of_generation(self.db, generation, found.id_nat.as_str())
-                            .await?
+                    && let Some(earlier) =
+                        store::directory::entry_of_generation(self.db, generation, &entry.id_nat).await?
                 {
-                    let mut whole = read_professional(&entry)?;
-                    whole.absorb(professional);
-                    professional = whole;
+                    let mut whole = read_professional(&earlier)?;
+                    whole.absorb(read_professional(&entry)?);
+                    entry = Entry { professional: whole.to_text(), ..earlier };
                 }
-                entries.push(entry(&found.id_nat, &professional));
+                entries.push(entry);
             }
-            if !store::directory::fill(self.db, lease, generation, &entries).await? {
+            if !store::directory::fill(self.db, lease, generation, entries).await? {
                 return Err(ImportError::Running);
             }
             progress(Progress::Reading { bytes, total });
@@ -348,16 +347,6 @@ fn check(harvest: &Harvest, before: Option<&Generation>, accept_change: bool) ->
         return Err(ImportError::FewerPeople { before, after: harvest.people });
     }
     Ok(())
-}
-
-fn entry(id_nat: &NationalId, professional: &Professional) -> Entry {
-    let first = professional.practices.first();
-    Entry {
-        id_nat: id_nat.as_str().to_owned(),
-        family_name: first.map(|practice| practice.family_name.clone()).unwrap_or_default(),
-        given_name: first.map(|practice| practice.given_name.clone()).unwrap_or_default(),
-        professional: professional.to_text(),
-    }
 }
 
 fn read_professional(entry: &Entry) -> Result<Professional, StoreError> {

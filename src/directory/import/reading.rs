@@ -14,6 +14,7 @@ use super::super::identifier::NationalId;
 use super::super::model::{Activity, Professional, Row};
 use super::error::ImportError;
 use super::file::{Extraction, Reason};
+use crate::store::directory::Entry;
 
 /// People of one chunk: written in one transaction of a few ten milliseconds at most.
 const CHUNK: usize = 1_000;
@@ -32,7 +33,7 @@ pub struct Rejected {
 }
 
 /// People to write.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Chunk {
     /// People and whether rows of theirs came in an earlier chunk.
     pub(super) people: Vec<Found>,
@@ -40,12 +41,19 @@ pub(super) struct Chunk {
     pub(super) bytes: u64,
 }
 
-/// A person of the file.
+/// A person of the file, as they are written. The text is made here and not where it is written: that leaves the
+/// database's thread nothing to wait for.
 #[derive(Debug)]
 pub(super) struct Found {
-    pub(super) id_nat: NationalId,
-    pub(super) professional: Professional,
+    pub(super) entry: Entry,
     pub(super) seen_before: bool,
+}
+
+/// A person whose rows are being gathered.
+struct Gathered {
+    id_nat: NationalId,
+    professional: Professional,
+    seen_before: bool,
 }
 
 /// What the whole reading found.
@@ -97,7 +105,7 @@ pub(super) fn read(
         hasher: RandomState::new(),
         seen: HashSet::new(),
         places: HashMap::new(),
-        chunk: Chunk::default(),
+        people: Vec::with_capacity(CHUNK),
         harvest: Harvest::default(),
     };
     let mut before = 0;
@@ -106,11 +114,9 @@ pub(super) fn read(
             reader.harvest.lines += 1;
             let added = match line.content {
                 Ok((id, row)) => {
-                    if reader.chunk.people.len() >= CHUNK && !reader.places.contains_key(id.as_str()) {
-                        reader.chunk.bytes = before + file.bytes();
-                        if !reader.send(chunks) {
-                            return Ok(reader.harvest);
-                        }
+                    let is_full = reader.people.len() >= CHUNK && !reader.places.contains_key(id.as_str());
+                    if is_full && !reader.send(chunks, before + file.bytes()) {
+                        return Ok(reader.harvest);
                     }
                     reader.add(id, row)
                 }
@@ -125,9 +131,8 @@ pub(super) fn read(
             }
         }
         before += file.bytes();
-        reader.chunk.bytes = before;
     }
-    reader.send(chunks);
+    reader.send(chunks, before);
     Ok(reader.harvest)
 }
 
@@ -140,15 +145,16 @@ struct Reader<'a> {
     seen: HashSet<u64>,
     /// Where the people of the chunk stand in it.
     places: HashMap<String, usize>,
-    chunk: Chunk,
+    /// The people of the chunk.
+    people: Vec<Gathered>,
     harvest: Harvest,
 }
 
 impl Reader<'_> {
     fn add(&mut self, id_nat: NationalId, row: Row) -> Result<(), Reason> {
         self.note_member(&id_nat, &row);
-        let last = self.chunk.people.len();
-        let place = match self.chunk.people.last() {
+        let last = self.people.len();
+        let place = match self.people.last() {
             // The rows of a person are usually neighbours.
             Some(found) if found.id_nat == id_nat => last - 1,
             _ => match self.places.entry(id_nat.as_str().to_owned()) {
@@ -157,12 +163,12 @@ impl Reader<'_> {
                     vacant.insert(last);
                     let seen_before = self.seen.contains(&self.hasher.hash_one(id_nat.as_str()));
                     let professional = Professional::default();
-                    self.chunk.people.push(Found { id_nat, professional, seen_before });
+                    self.people.push(Gathered { id_nat, professional, seen_before });
                     last
                 }
             },
         };
-        let added = self.chunk.people.get_mut(place).is_some_and(|found| found.professional.add(row));
+        let added = self.people.get_mut(place).is_some_and(|found| found.professional.add(row));
         if added { Ok(()) } else { Err(Reason::TooManyActivities) }
     }
 
@@ -192,16 +198,26 @@ impl Reader<'_> {
         member.structures.extend(here);
     }
 
-    /// False where nobody waits for more.
-    fn send(&mut self, chunks: &Sender<Chunk>) -> bool {
-        for found in &self.chunk.people {
-            if self.seen.insert(self.hasher.hash_one(found.id_nat.as_str())) {
+    /// Sends the people of the chunk, read from the first so many bytes. False where nobody waits for more.
+    fn send(&mut self, chunks: &Sender<Chunk>, bytes: u64) -> bool {
+        self.places.clear();
+        let mut people = Vec::with_capacity(self.people.len());
+        for Gathered { id_nat, professional, seen_before } in self.people.drain(..) {
+            if self.seen.insert(self.hasher.hash_one(id_nat.as_str())) {
                 self.harvest.people += 1;
             }
+            people.push(Found { entry: entry(&id_nat, &professional), seen_before });
         }
-        self.places.clear();
-        let people = Vec::with_capacity(CHUNK);
-        let chunk = std::mem::replace(&mut self.chunk, Chunk { people, bytes: 0 });
-        chunks.blocking_send(chunk).is_ok()
+        chunks.blocking_send(Chunk { people, bytes }).is_ok()
+    }
+}
+
+fn entry(id_nat: &NationalId, professional: &Professional) -> Entry {
+    let first = professional.practices.first();
+    Entry {
+        id_nat: id_nat.as_str().to_owned(),
+        family_name: first.map(|practice| practice.family_name.clone()).unwrap_or_default(),
+        given_name: first.map(|practice| practice.given_name.clone()).unwrap_or_default(),
+        professional: professional.to_text(),
     }
 }

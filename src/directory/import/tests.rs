@@ -9,7 +9,7 @@ use crate::audit::{Kind, Trail};
 use crate::clock::{Clock as _, MockClock};
 use crate::directory::model::{Activity, Professional};
 use crate::directory::synthetic::{self, HEADER, Sample, SampleRow};
-use crate::directory::{Admission, Audience, NationalId, Refusal, Who, admission, subject};
+use crate::directory::{Admission, Audience, NationalId, Refusal, admission, subject};
 use crate::ids::{CountingRandom, PersonId};
 use crate::store::directory::Dropped;
 use crate::store::job_lease::Holder;
@@ -68,7 +68,7 @@ impl Desk {
 
     async fn asks(&self, id_nat: &str) -> Result<PersonId, Refusal> {
         let id = NationalId::of_source(id_nat).unwrap();
-        match admission(&self.db, Who::IdNat(&id), Audience::Affiliated, self.clock.now()).await.unwrap() {
+        match admission(&self.db, &id, Audience::Affiliated, self.clock.now()).await.unwrap() {
             Admission::Admitted(person) => Ok(person),
             Admission::Newcomer(_) => unreachable!("only where any professional is welcome"),
             Admission::Refused(refusal) => Err(refusal),
@@ -173,7 +173,10 @@ async fn whoever_practises_here_is_linked_and_unlinked_with_their_sessions() {
         let person = desk.asks(&ids[0]).await.unwrap();
         assert_eq!(desk.asks(&ids[2]).await, Err(Refusal::NotAdmitted));
         assert_eq!(desk.asks("899700245667").await, Err(Refusal::Unknown));
-        assert_eq!(subject(&desk.db, person).await.unwrap().unwrap().id_nat.as_str(), ids[0]);
+        assert_eq!(
+            subject(&desk.db, person, desk.clock.now()).await.unwrap().unwrap().id_nat.as_str(),
+            ids[0]
+        );
 
         let now = desk.clock.now();
         let session = store::session::tests::card_session(person, 1, now, &*desk.random);

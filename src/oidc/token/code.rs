@@ -16,7 +16,7 @@ use crate::oidc::parameters::Parameters;
 use crate::oidc::proof::pkce;
 use crate::store;
 use crate::store::client::Client;
-use crate::store::grant::{Code, CodeRedemption, Events, Redeemed};
+use crate::store::grant::{Code, CodeRedemption, Events, Granted, Redeemed};
 
 pub(super) async fn redeem(
     provider: &Provider,
@@ -27,16 +27,17 @@ pub(super) async fn redeem(
     let code = form.first("code").ok_or(TokenError::Missing("code"))?;
     let code_hash = sha256(code.as_bytes());
     let found = store::grant::code(&provider.db, code_hash).await?;
-    let found = found.filter(|found| found.grant.client_id == client.id).ok_or(TokenError::UnknownCode)?;
+    let found =
+        found.filter(|found| found.granted.grant.client_id == client.id).ok_or(TokenError::UnknownCode)?;
     let redirect_uri = form.first("redirect_uri").unwrap_or_default().to_owned();
     let code_challenge = form.first("code_verifier").map(pkce::challenge_of);
     if found.consumed_at.is_none() {
         check(provider, &found, &redirect_uri, code_challenge.as_ref())?;
     }
 
-    let grant = &found.grant;
-    let (session, subject) = issue::standing(provider, client, grant).await?;
-    let prepared = issue::prepare(provider, client, grant, &session, &subject).await?;
+    let Granted { grant, session } = &found.granted;
+    let subject = issue::standing(provider, client, &found.granted).await?;
+    let prepared = issue::prepare(provider, client, &found.granted, &subject).await?;
     let redemption = CodeRedemption {
         code_hash,
         client_id: client.id.clone(),

@@ -10,10 +10,9 @@ use crate::ids::{Secret, uuid_v4};
 use crate::oidc::Provider;
 use crate::oidc::profile::{self, Facts, Issued, Stamp};
 use crate::oidc::subject::Subject;
-use crate::session::{Session, Standing};
-use crate::store;
+use crate::session::Standing;
 use crate::store::client::Client;
-use crate::store::grant::{Grant, NewTokens};
+use crate::store::grant::{Granted, NewTokens};
 
 /// Tokens that are signed and not yet kept.
 pub(super) struct Prepared {
@@ -23,21 +22,20 @@ pub(super) struct Prepared {
     pub response: Value,
 }
 
-/// The session and the person of a grant, looked at again.
+/// The person of a grant, once session and person were looked at again.
 ///
 /// # Errors
 /// Where the session is over or the person may no longer be here.
 pub(super) async fn standing(
     provider: &Provider,
     client: &Client,
-    grant: &Grant,
-) -> Result<(Session, Subject), TokenError> {
+    granted: &Granted,
+) -> Result<Subject, TokenError> {
+    let Granted { grant, session } = granted;
     if grant.revoked_at.is_some() {
         return Err(TokenError::Revoked);
     }
-    let session = store::session::by_id(&provider.db, grant.session_id).await?;
-    let session = session.ok_or(TokenError::SessionOver)?;
-    match session.standing(provider.settings.policy(&session, client), provider.now()) {
+    match session.standing(provider.settings.policy(session, client), provider.now()) {
         Standing::Alive => {}
         Standing::Locked | Standing::Unwatched => return Err(TokenError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(TokenError::SessionOver),
@@ -45,8 +43,7 @@ pub(super) async fn standing(
     if !client.demands().admit(&session.zone) {
         return Err(TokenError::Zone);
     }
-    let subject = provider.subject(grant.person_id, client).await?;
-    Ok((session, subject))
+    Ok(provider.subject(grant.person_id, client).await?)
 }
 
 /// Makes and signs access, ID and refresh token, in the shapes of the client's profile.
@@ -56,10 +53,10 @@ pub(super) async fn standing(
 pub(super) async fn prepare(
     provider: &Provider,
     client: &Client,
-    grant: &Grant,
-    session: &Session,
+    granted: &Granted,
     subject: &Subject,
 ) -> Result<Prepared, TokenError> {
+    let Granted { grant, session } = granted;
     let now = provider.now();
     let lifetimes = provider.settings.lifetimes;
     // Nothing outlives the session.

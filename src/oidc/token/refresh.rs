@@ -13,7 +13,7 @@ use crate::oidc::parameters::Parameters;
 use crate::oidc::{Provider, profile};
 use crate::store;
 use crate::store::client::Client;
-use crate::store::grant::{Events, Redeemed, RefreshRedemption};
+use crate::store::grant::{Events, Granted, Redeemed, RefreshRedemption};
 
 pub(super) async fn redeem(
     provider: &Provider,
@@ -24,9 +24,9 @@ pub(super) async fn redeem(
     let token = form.first("refresh_token").ok_or(TokenError::Missing("refresh_token"))?;
     let token_hash = sha256(token.as_bytes());
     let found = store::grant::refresh_token(&provider.db, token_hash).await?;
-    let found = found.filter(|found| found.grant.client_id == client.id);
+    let found = found.filter(|found| found.granted.grant.client_id == client.id);
     let found = found.ok_or(TokenError::UnknownRefreshToken)?;
-    let grant = &found.grant;
+    let Granted { grant, session } = &found.granted;
     if found.consumed_at.is_none() {
         if provider.now() >= found.expires_at {
             return Err(TokenError::ExpiredRefreshToken);
@@ -34,8 +34,8 @@ pub(super) async fn redeem(
         check_scope(client, form.first("scope"), &grant.scope)?;
     }
 
-    let (session, subject) = issue::standing(provider, client, grant).await?;
-    let prepared = issue::prepare(provider, client, grant, &session, &subject).await?;
+    let subject = issue::standing(provider, client, &found.granted).await?;
+    let prepared = issue::prepare(provider, client, &found.granted, &subject).await?;
     let redemption = RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
     let event = |kind| {
         let event = provider.trail.event(kind).person(grant.person_id).client(&client.id).session(session.id);

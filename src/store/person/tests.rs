@@ -8,7 +8,7 @@ use super::{NewAffiliation, NewPerson, Source, add, affiliations, disable, enabl
 use crate::audit::{Kind, Trail};
 use crate::clock::{Clock as _, MockClock};
 use crate::directory::{
-    Admission, Audience, NationalId, Refusal, Who, admission, end_due_links, sign_in, subject,
+    Admission, Audience, NationalId, Refusal, admission, admitted, end_due_links, sign_in, subject,
 };
 use crate::ids::{CountingRandom, PersonId};
 use crate::session::{SessionPolicy, Standing};
@@ -55,7 +55,7 @@ impl Desk {
     }
 
     async fn ask(&self, db: &Db, id_nat: &str, audience: Audience) -> Result<(), Refusal> {
-        match admission(db, Who::IdNat(&id(id_nat)), audience, self.clock.now()).await.unwrap() {
+        match admission(db, &id(id_nat), audience, self.clock.now()).await.unwrap() {
             Admission::Admitted(_) | Admission::Newcomer(_) => Ok(()),
             Admission::Refused(refusal) => Err(refusal),
         }
@@ -117,7 +117,7 @@ async fn a_first_sign_in_makes_the_person_once() {
         let person = one.unwrap().unwrap();
         assert_eq!(other.unwrap().unwrap(), person);
         assert_eq!(desk.count(&db, Kind::PersonAdded).await, 1);
-        let seen = subject(&db, person).await.unwrap().unwrap();
+        let seen = subject(&db, person, desk.clock.now()).await.unwrap().unwrap();
         assert_eq!((seen.family_name.as_str(), seen.id_nat.as_str()), ("DOC0036624", DOCTOR));
         assert_eq!(seen.professional.practices[0].profession, "10");
         // Signed in once where any professional may: still nobody of this establishment.
@@ -165,8 +165,8 @@ async fn disabling_ends_the_sessions_and_refuses_the_next_sign_in() {
         let found = store::session::by_id(&db, session.id).await.unwrap().unwrap();
         assert_eq!(found.standing(SessionPolicy::default(), now), Standing::Ended);
         assert_eq!(desk.ask(&db, EMPLOYEE, Audience::AnyProfessional).await, Err(Refusal::Disabled));
-        let answer = admission(&db, Who::Person(person), Audience::Affiliated, now).await.unwrap();
-        assert!(matches!(answer, Admission::Refused(Refusal::Disabled)));
+        let answer = admitted(&db, person, Audience::Affiliated, now).await.unwrap();
+        assert_eq!(answer.unwrap_err(), Refusal::Disabled);
         assert_eq!(desk.count(&db, Kind::PersonDisabled).await, 1);
         assert!(enable(&db, person, &desk.trail.event(Kind::PersonEnabled)).await.unwrap());
         assert_eq!(desk.ask(&db, EMPLOYEE, Audience::Affiliated).await, Ok(()));

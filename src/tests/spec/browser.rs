@@ -98,7 +98,7 @@ impl Stand {
     /// What the grant of a code holds beyond its scope.
     pub(crate) async fn details_of(&self, code: &str) -> crate::store::grant::Details {
         let hash = crate::crypto::digest::sha256(code.as_bytes());
-        crate::store::grant::code(&self.db, hash).await.unwrap().unwrap().grant.details
+        crate::store::grant::code(&self.db, hash).await.unwrap().unwrap().granted.grant.details
     }
 }
 
