@@ -20,14 +20,17 @@ use uuid::Uuid;
 
 use crate::audit::{Kind, Trail};
 use crate::card::login::{self, CardLogin};
-use crate::clock::SharedClock;
+use crate::clock::{SharedClock, Time};
 use crate::config::{Config, Database};
 use crate::crypto::egress::{Egress, EgressError};
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::anchors::AnchorsError;
+use crate::crypto::x509::trust::{Trust, TrustDirs};
 use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError};
+use crate::oidc::mtls::Mtls;
+use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Means, Provider};
 use crate::sandbox::approval::{self, Approval};
 use crate::sandbox::play::Play;
@@ -169,7 +172,21 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
         // A card with its PIN; the other means prove less.
         highest_level: Acr::Eidas3,
         choices,
+        registration: config.oidc.registration,
     }
+}
+
+/// The host on which services show a certificate, and whose certificates are believed there.
+fn mtls(config: &Config, now: Time) -> Result<Option<Mtls>, AnchorsError> {
+    let Some(host) = &config.oidc.mtls else { return Ok(None) };
+    let dirs = host.anchors_dir.clone().map(|anchors| TrustDirs {
+        anchors,
+        crls: host.crl_dir.clone(),
+        fetch: host.crl_fetch,
+        fallback: card::fallback(host.fallback),
+    });
+    let authorities = dirs.map(|dirs| Trust::open(dirs, now)).transpose()?;
+    Ok(Some(Mtls::new(&host.url, authorities)))
 }
 
 /// A provider that is ready to serve. Cheap to clone.
@@ -287,6 +304,8 @@ impl App {
             trail: trail.clone(),
             site: site.clone(),
             means: Means { card: card_tab, test_persons },
+            outbound: Outbound::new(&config.egress)?,
+            mtls: mtls(&config, clock.now())?.map(Arc::new),
         })
         .await?;
         let egress = Arc::new(Egress::new(&config.egress)?);
@@ -403,6 +422,9 @@ impl App {
         tracing::info!(issuer = %self.config.server.issuer, address = %listeners.address(), "serving");
         if let Some(address) = listeners.card_address() {
             tracing::info!(%address, "asking for the card's certificate");
+        }
+        if let Some(address) = listeners.services_address() {
+            tracing::info!(%address, "asking for the certificates of services");
         }
         // Beside the first requests: nobody has to wait until the disk has it.
         let started = self.clone();

@@ -64,7 +64,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         let identity = identity::of(&pki, name)?;
         certificates.extend([identity.authentication.certificate, identity.signature.certificate]);
     }
+    let field = |der: &Vec<u8>| format!(":{}:", openssl::base64::encode_block(der));
+    let fields = certificates.iter().map(|der| format!("{0}\n{0}, {0}", field(der)).into_bytes());
+    write(&corpus.join("certificate_header"), fields.collect::<Vec<_>>())?;
     write(&corpus.join("certificate"), certificates)?;
+    write(&corpus.join("dpop"), proofs()?)?;
 
     fs::write(corpus.join("../authority.der"), pki.persons.certificate.to_der()?)?;
     let mut delta = CrlTemplate::new(8, SystemClock.now(), SystemClock.now() + TimeDelta::days(1));
@@ -78,6 +82,15 @@ fn main() -> Result<(), Box<dyn Error>> {
     let rows = rows.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default().to_vec();
     write(&corpus.join("import"), [rows])?;
     write(&corpus.join("message"), messages().map(String::into_bytes))
+}
+
+/// The proofs of RFC 9449.
+fn proofs() -> Result<Vec<Vec<u8>>, Box<dyn Error>> {
+    let vectors: serde_json::Value =
+        serde_json::from_str(include_str!("../../src/crypto/jose/vectors.json"))?;
+    let listed = vectors.as_array().map(Vec::as_slice).unwrap_or_default();
+    let proofs = listed.iter().filter(|vector| vector["kind"] == "dpop");
+    Ok(proofs.filter_map(|vector| Some(vector["token"].as_str()?.as_bytes().to_vec())).collect())
 }
 
 /// What OpenSSL's responder answers about the certificate 01.

@@ -127,21 +127,26 @@ pub fn verifier(card: &config::Card, anchors: &Path, now: Time) -> Result<CardVe
     Ok(CardVerifier::open(anchors, card.crl_dir.as_deref(), policy, now)?.with_sources(sources))
 }
 
-fn revocation_policy(configured: &config::CardFallback) -> RevocationPolicy {
-    let rule = |fallback| match fallback {
+/// The rule for what nothing in its time is known of.
+pub(super) fn fallback(configured: config::Fallback) -> Fallback {
+    match configured {
         config::Fallback::Refuse => Fallback::Refuse,
         config::Fallback::Younger(age) => Fallback::Younger(age),
         config::Fallback::Overdue(grace) => Fallback::Overdue(grace),
         config::Fallback::Accept => Fallback::Accept,
-    };
+    }
+}
+
+fn revocation_policy(configured: &config::CardFallback) -> RevocationPolicy {
     let kinds = [
         (CardType::Cps, configured.cps),
         (CardType::Cpf, configured.cpf),
         (CardType::Cpe, configured.cpe),
         (CardType::Cpa, configured.cpa),
     ];
-    let kinds = kinds.into_iter().filter_map(|(kind, fallback)| Some((kind, rule(fallback?)))).collect();
-    RevocationPolicy { fallback: rule(configured.all), kinds }
+    let kinds =
+        kinds.into_iter().filter_map(|(kind, fallback)| Some((kind, self::fallback(fallback?)))).collect();
+    RevocationPolicy { fallback: fallback(configured.all), kinds }
 }
 
 /// The card tab of the sign-in page.

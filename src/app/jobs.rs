@@ -78,9 +78,12 @@ impl App {
 
     /// Looks at the authorities and revocation lists again.
     async fn reload_cards(self) -> Outcome {
-        let (card, now) = (self.card, self.clock.now());
-        let reloaded = tokio::task::spawn_blocking(move || card.reload(now)).await;
-        reloaded.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
+        let (card, provider, now) = (self.card, self.provider, self.clock.now());
+        let reloaded = tokio::task::spawn_blocking(move || {
+            let services = provider.authorities_of_clients().map_or(Ok(()), |trust| trust.reload(now));
+            card.reload(now).and(services)
+        });
+        reloaded.await.map_err(|error| error.to_string())?.map_err(|error| error.to_string())
     }
 
     /// Fetches the revocation lists that are due. A list that cannot be fetched is no failure of the job: each has its
@@ -88,6 +91,9 @@ impl App {
     async fn fetch_lists(self) -> Outcome {
         if let Some(verifier) = self.card.verifier() {
             verifier.fetch_lists(&self.egress, self.clock.now()).await;
+        }
+        if let Some(trust) = self.provider.authorities_of_clients() {
+            trust.fetch(&self.egress, self.clock.now()).await;
         }
         self.card.record_lists().await.map_err(said)
     }
@@ -151,6 +157,7 @@ impl App {
         for limit in [&self.pages.limit, &self.channels.limit].into_iter().flatten() {
             limit.forget_idle();
         }
+        self.provider.forget_idle();
         if !self.alone("clean-up", CLEAN_UP).await? {
             return Ok(());
         }
@@ -173,6 +180,7 @@ impl App {
         let full = BATCH.unsigned_abs();
         while store::badge::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::terminal_login::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::used_proof::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::revoked_certificate::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {
         }

@@ -1,14 +1,17 @@
-//! The addresses that are listened on: that of the pages, and that of the host which asks for the card's certificate.
+//! The addresses that are listened on: that of the pages, and those of the hosts which ask for a certificate, the card's and
+//! that of services.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::{Router, middleware};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{App, StartError};
 use crate::card::tls_login;
-use crate::config::{CardHandshake, Config};
+use crate::config::{Config, Handshake};
+use crate::oidc;
 use crate::telemetry::operation::{self, Operations};
 use crate::web::assets;
 use crate::web::client_certificate::{self, CertificateHost, Source};
@@ -21,6 +24,7 @@ use crate::web::tls::{Asks, Host, TlsError, TlsHosts};
 pub struct Certificates {
     front: Option<Arc<TlsHosts>>,
     card: Option<Arc<TlsHosts>>,
+    services: Option<Arc<TlsHosts>>,
 }
 
 impl Certificates {
@@ -37,16 +41,20 @@ impl Certificates {
             key_file: tls.key_file.clone(),
             asks: Asks::Nothing,
         });
-        let card = config.card.tls.as_ref().and_then(|card| match &card.handshake {
-            CardHandshake::Ours(tls) => Some(Host {
-                names: card.url.host_str().map(str::to_owned).into_iter().collect(),
+        let asking = |url: &Url, handshake: &Handshake, asks| match handshake {
+            Handshake::Ours(tls) => Some(Host {
+                names: url.host_str().map(str::to_owned).into_iter().collect(),
                 certificate_file: tls.certificate_file.clone(),
                 key_file: tls.key_file.clone(),
-                asks: Asks::CardCertificate,
+                asks,
             }),
-            CardHandshake::Proxies(_) => None,
-        });
-        Ok(Self { front: hosts(front)?, card: hosts(card)? })
+            Handshake::Proxies(_) => None,
+        };
+        let card = config.card.tls.as_ref();
+        let card = card.and_then(|card| asking(&card.url, &card.handshake, Asks::CardCertificate));
+        let services = config.oidc.mtls.as_ref();
+        let services = services.and_then(|host| asking(&host.url, &host.handshake, Asks::Certificate));
+        Ok(Self { front: hosts(front)?, card: hosts(card)?, services: hosts(services)? })
     }
 
     /// Reads the files again.
@@ -54,7 +62,7 @@ impl Certificates {
     /// # Errors
     /// [`TlsError`]; the former certificates stay in use then.
     pub fn reload(&self) -> Result<(), TlsError> {
-        self.front.iter().chain(&self.card).try_for_each(|hosts| hosts.reload())
+        self.front.iter().chain(&self.card).chain(&self.services).try_for_each(|hosts| hosts.reload())
     }
 }
 
@@ -63,12 +71,13 @@ impl Certificates {
 pub struct Listeners {
     front: Listener,
     card: Option<Listener>,
+    services: Option<Listener>,
 }
 
 impl Listeners {
     /// The pages alone, on an address that was taken before the configuration was made.
     pub fn front_only(front: Listener) -> Self {
-        Self { front, card: None }
+        Self { front, card: None, services: None }
     }
 
     /// The address of the pages, with the port that the system chose for port 0.
@@ -79,6 +88,11 @@ impl Listeners {
     /// The address of the host that asks for the card's certificate, where there is one.
     pub fn card_address(&self) -> Option<SocketAddr> {
         self.card.as_ref().map(Listener::address)
+    }
+
+    /// The address of the host that asks for the certificate of services, where there is one.
+    pub fn services_address(&self) -> Option<SocketAddr> {
+        self.services.as_ref().map(Listener::address)
     }
 }
 
@@ -94,20 +108,22 @@ impl App {
             None => Transport::Plain { behind_proxy: !server.trusted_proxies.is_empty() },
         };
         let front = Listener::bind(server.listen, transport).await?;
-        let card = match &self.config.card.tls {
-            Some(card) => {
-                let transport = match &self.certificates.card {
-                    Some(hosts) => Transport::Tls(Arc::clone(hosts)),
-                    None => Transport::Plain { behind_proxy: true },
-                };
-                Some(Listener::bind(card.listen, transport).await?)
-            }
-            None => None,
+        let asking = async |listen: Option<SocketAddr>, hosts: &Option<Arc<TlsHosts>>| {
+            let Some(listen) = listen else { return Ok(None) };
+            let transport = match hosts {
+                Some(hosts) => Transport::Tls(Arc::clone(hosts)),
+                None => Transport::Plain { behind_proxy: true },
+            };
+            Listener::bind(listen, transport).await.map(Some)
         };
-        Ok(Listeners { front, card })
+        let card = self.config.card.tls.as_ref().map(|card| card.listen);
+        let services = self.config.oidc.mtls.as_ref().map(|host| host.listen);
+        let card = asking(card, &self.certificates.card).await?;
+        let services = asking(services, &self.certificates.services).await?;
+        Ok(Listeners { front, card, services })
     }
 
-    /// Answers until `stop`, on both addresses.
+    /// Answers until `stop`, on every address.
     pub(super) async fn answer(&self, listeners: Listeners, stop: &CancellationToken) {
         let front = listeners.front.serve(self.router(), Patience::default(), stop.clone());
         let card = async {
@@ -117,29 +133,55 @@ impl App {
                 listener.serve(router, patience, stop.clone()).await;
             }
         };
-        tokio::join!(front, card);
+        let services = async {
+            if let (Some(listener), Some(router)) = (listeners.services, self.services_router()) {
+                listener.serve(router, Patience::default(), stop.clone()).await;
+            }
+        };
+        tokio::join!(front, card, services);
     }
 
     /// What answers on the host that asks for the card's certificate.
     pub fn certificate_router(&self) -> Option<Router> {
         let card = self.config.card.tls.as_ref()?;
-        let (source, proxies) = match &card.handshake {
-            CardHandshake::Ours(_) => (Source::Handshake, TrustedProxies::default()),
-            CardHandshake::Proxies(networks) => {
+        let routes = tls_login::certificate_host(&self.card);
+        // With the style of the page of an error.
+        Some(self.on_certificate_host(
+            &card.url,
+            &card.handshake,
+            self.pages.around(routes).merge(assets::router()),
+        ))
+    }
+
+    /// What answers on the host that asks for the certificate of services.
+    pub fn services_router(&self) -> Option<Router> {
+        let host = self.config.oidc.mtls.as_ref()?;
+        let routes = if host.url.origin() == self.config.server.issuer.origin() {
+            // The issuer has a host of its own, without pages, and this is it.
+            oidc::routes(&self.provider)
+        } else {
+            oidc::client_routes(&self.provider)
+        };
+        Some(self.on_certificate_host(
+            &host.url,
+            &host.handshake,
+            self.pages.around(routes).merge(assets::router()),
+        ))
+    }
+
+    fn on_certificate_host(&self, url: &Url, handshake: &Handshake, router: Router) -> Router {
+        let (source, proxies) = match handshake {
+            Handshake::Ours(_) => (Source::Handshake, TrustedProxies::default()),
+            Handshake::Proxies(networks) => {
                 let proxies = TrustedProxies::new(networks);
                 (Source::Proxies(proxies.clone()), proxies)
             }
         };
-        let host = CertificateHost { name: card.url.host_str().unwrap_or_default().to_owned(), source };
+        let host = CertificateHost { name: url.host_str().unwrap_or_default().to_owned(), source };
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
-        let router = self
-            .pages
-            .around(tls_login::certificate_host(&self.card))
-            // For the page of an error.
-            .merge(assets::router())
+        router
             .layer(middleware::from_fn_with_state(host, client_certificate::name_certificate))
             .layer(middleware::from_fn_with_state(proxies, proxy::name_client))
-            .layer(middleware::from_fn_with_state(operations, operation::track));
-        Some(router)
+            .layer(middleware::from_fn_with_state(operations, operation::track))
     }
 }

@@ -69,6 +69,8 @@ kinds! {
     ClientChanged "client.changed";
     /// A relying party got another secret.
     ClientSecretRotated "client.secret-rotated";
+    /// A token by which services register themselves was made, or taken back.
+    RegistrationToken "client.registration-token";
     /// A relying party was removed.
     ClientRemoved "client.removed";
     /// A person became known to this installation.

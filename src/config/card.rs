@@ -205,7 +205,7 @@ fn oid(text: &str) -> Result<String, String> {
 }
 
 /// `"refuse"`, or the age that is still accepted.
-fn fallback(text: &str) -> Result<Fallback, String> {
+pub(super) fn fallback(text: &str) -> Result<Fallback, String> {
     if text == "refuse" {
         return Ok(Fallback::Refuse);
     }

@@ -18,7 +18,7 @@ pub struct CardTls {
     /// Where we listen for it.
     pub listen: SocketAddr,
     /// Who shakes hands with browsers.
-    pub handshake: CardHandshake,
+    pub handshake: Handshake,
     /// The level that a sign-in by certificate reaches.
     pub acr: CardAcr,
     /// Where it may be used from; empty: from anywhere.
@@ -27,9 +27,9 @@ pub struct CardTls {
     pub fresh: bool,
 }
 
-/// Who shakes hands with browsers.
+/// Who shakes hands on a host that asks for certificates.
 #[derive(Debug, Clone)]
-pub enum CardHandshake {
+pub enum Handshake {
     /// We do, with this certificate.
     Ours(Tls),
     /// These proxies, which tell us the certificate in `Client-Cert` (RFC 9440).
@@ -53,23 +53,28 @@ impl CardTls {
                 (listen, _) => Ok(listen),
             },
         );
-        let proxies = section.list("proxies", network);
-        let tls = section.has("certificate_file").then(|| Tls::read(section));
-        let handshake = match (tls, proxies) {
-            (None, Some(proxies)) if !proxies.is_empty() => Some(CardHandshake::Proxies(proxies)),
-            (Some(tls), None) => tls.map(CardHandshake::Ours),
-            _ => {
-                section.refuse(
-                    "proxies",
-                    "or certificate_file and key_file must be there, and not both: who shakes hands with browsers?",
-                );
-                None
-            }
-        };
+        let handshake = handshake(section);
         let acr = section.text("acr", CardAcr::parse).unwrap_or(CardAcr::Eidas2);
         let networks = section.list("networks", network).unwrap_or_default();
         let fresh = section.flag("fresh").unwrap_or(false);
         Some(Self { url: url?, listen: listen?, handshake: handshake?, acr, networks, fresh })
+    }
+}
+
+/// Who shakes hands, as a section of a host that asks for certificates says.
+pub(super) fn handshake(section: &mut Section<'_>) -> Option<Handshake> {
+    let proxies = section.list("proxies", network);
+    let tls = section.has("certificate_file").then(|| Tls::read(section));
+    match (tls, proxies) {
+        (None, Some(proxies)) if !proxies.is_empty() => Some(Handshake::Proxies(proxies)),
+        (Some(tls), None) => tls.map(Handshake::Ours),
+        _ => {
+            section.refuse(
+                "proxies",
+                "or certificate_file and key_file must be there, and not both: who shakes hands with clients?",
+            );
+            None
+        }
     }
 }
 

@@ -3,7 +3,10 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::card::Card;
+use super::oidc_mtls::OidcMtls;
 use super::reader::Section;
+use super::server::Server;
 
 /// Tokens and claims.
 #[derive(Debug, Clone)]
@@ -22,10 +25,14 @@ pub struct Oidc {
     pub auth_level: Option<String>,
     /// Whether a redirect address may end with `*`, as in Pro Santé Connect's sandbox. Never in production.
     pub redirect_wildcards: bool,
+    /// Whether services may register themselves with an initial access token (`sceau client registration-token`).
+    pub registration: bool,
+    /// The host on which services authenticate by a TLS certificate; none unless configured.
+    pub mtls: Option<OidcMtls>,
 }
 
 impl Oidc {
-    pub(super) fn read(section: &mut Section<'_>) -> Self {
+    pub(super) fn read(section: &mut Section<'_>, server: Option<&Server>, card: &Card) -> Self {
         let namespace = |text: &str| Uuid::parse_str(text).map_err(|_| "must be a UUID".to_owned());
         let (second, minute) = (TimeDelta::seconds(1), TimeDelta::minutes(1));
         Self {
@@ -38,6 +45,10 @@ impl Oidc {
             code: section.span("code", second * 10..=second * 60).unwrap_or(second * 60),
             auth_level: section.text("auth_level", auth_level),
             redirect_wildcards: section.flag("redirect_wildcards").unwrap_or(false),
+            registration: section.flag("registration").unwrap_or(false),
+            mtls: section
+                .section("mtls", "oidc.mtls")
+                .and_then(|mut section| OidcMtls::read(&mut section, server, card)),
         }
     }
 }

@@ -106,6 +106,11 @@ impl SealKey {
             .map_err(|source| SealError::Io { path: path.display().to_string(), source })
     }
 
+    /// A key of its own for `purpose`, the same on every node: it says nothing about this one.
+    pub fn derive(&self, purpose: &str) -> Zeroizing<[u8; KEY]> {
+        Zeroizing::new(super::digest::hmac_sha256(&self.0, format!("derived/{purpose}").as_bytes()))
+    }
+
     /// Seals `plain` for the place called `place` (`signing_key/<kid>`).
     ///
     /// # Errors

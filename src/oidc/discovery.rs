@@ -3,6 +3,7 @@
 //! They list what is enabled and nothing else, and differ only in the authorization endpoint: relying parties of PSC
 //! read `wallet-openid-configuration`, whose endpoint is on the front host.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Json;
@@ -12,7 +13,11 @@ use http::{HeaderValue, header};
 use serde::Serialize;
 
 use super::authorize::response_mode::ResponseMode;
+use super::mtls::Mtls;
+use super::proof::dpop;
 use super::{Provider, client, logout, profile, proof, psc, token};
+use crate::crypto::keys::Algorithm;
+use crate::store::client::AuthMethod;
 
 #[derive(Serialize)]
 struct Document {
@@ -33,8 +38,11 @@ struct Document {
     subject_types_supported: [&'static str; 2],
     id_token_signing_alg_values_supported: [&'static str; 1],
     token_endpoint_auth_methods_supported: Vec<&'static str>,
+    token_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     introspection_endpoint_auth_methods_supported: Vec<&'static str>,
+    introspection_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     revocation_endpoint_auth_methods_supported: Vec<&'static str>,
+    revocation_endpoint_auth_signing_alg_values_supported: Vec<&'static str>,
     claims_supported: &'static [&'static str],
     claim_types_supported: [&'static str; 1],
     claims_parameter_supported: bool,
@@ -51,6 +59,13 @@ struct Document {
     backchannel_logout_session_supported: bool,
     authorization_response_iss_parameter_supported: bool,
     authorization_signing_alg_values_supported: [&'static str; 1],
+    dpop_signing_alg_values_supported: Vec<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    registration_endpoint: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tls_client_certificate_bound_access_tokens: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    mtls_endpoint_aliases: Option<BTreeMap<&'static str, String>>,
 }
 
 /// What a token or userinfo of ours can hold.
@@ -105,9 +120,14 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         response_modes_supported: ResponseMode::ALL.map(|(name, _)| name),
         subject_types_supported: ["public", "pairwise"],
         id_token_signing_alg_values_supported: ["RS256"],
-        token_endpoint_auth_methods_supported: client_authentication(),
-        introspection_endpoint_auth_methods_supported: client_authentication(),
-        revocation_endpoint_auth_methods_supported: client_authentication(),
+        token_endpoint_auth_methods_supported: client_authentication(provider).collect(),
+        token_endpoint_auth_signing_alg_values_supported: algorithms(),
+        introspection_endpoint_auth_methods_supported: client_authentication(provider)
+            .filter(is_proof)
+            .collect(),
+        introspection_endpoint_auth_signing_alg_values_supported: algorithms(),
+        revocation_endpoint_auth_methods_supported: client_authentication(provider).collect(),
+        revocation_endpoint_auth_signing_alg_values_supported: algorithms(),
         claims_supported: CLAIMS,
         claim_types_supported: ["normal"],
         claims_parameter_supported: true,
@@ -124,11 +144,27 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         backchannel_logout_session_supported: logout::BACKCHANNEL_IS_SUPPORTED,
         authorization_response_iss_parameter_supported: true,
         authorization_signing_alg_values_supported: ["RS256"],
+        dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(Algorithm::name).to_vec(),
+        registration_endpoint: provider.settings.registration.then(|| issuer.address(psc::REGISTRATION)),
+        tls_client_certificate_bound_access_tokens: provider.mtls.as_ref().map(|_| true),
+        mtls_endpoint_aliases: provider.mtls.as_ref().map(|mtls| {
+            let alias = |(name, path)| (name, mtls.address(issuer, path));
+            Mtls::ENDPOINTS.into_iter().map(alias).collect()
+        }),
     })
 }
 
-fn client_authentication() -> Vec<&'static str> {
-    client::METHODS.iter().map(|method| method.as_str()).collect()
+fn client_authentication(provider: &Provider) -> impl Iterator<Item = &'static str> {
+    client::methods(provider).map(AuthMethod::as_str)
+}
+
+/// Whether a client proves anything by this method: introspection answers nobody else (RFC 7662 §2.1).
+fn is_proof(method: &&'static str) -> bool {
+    *method != AuthMethod::None.as_str()
+}
+
+fn algorithms() -> Vec<&'static str> {
+    Algorithm::ALL.iter().map(|algorithm| algorithm.name()).collect()
 }
 
 /// A public document: any page may read it, caches may keep it for five minutes.

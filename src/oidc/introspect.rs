@@ -7,9 +7,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::access::{self, AccessError};
+use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
 use super::{Provider, client, error, psc};
 use crate::audit::Caller;
@@ -23,14 +24,14 @@ use crate::store::client::Client;
 pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     caller: Caller,
-    headers: HeaderMap,
+    credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
     let form = match form {
         Ok(form) => form,
         Err(unreadable) => return unreadable.into_response(),
     };
-    let asking = match client::authenticate(&provider, &headers, &form, &caller).await {
+    let asking = match client::authenticate_confidential(&provider, &credentials, &form, &caller).await {
         Ok(client) => client,
         Err(error) => return error.into_response(),
     };
@@ -42,7 +43,7 @@ pub(super) async fn answer(
     match introspect(&provider, &asking, token).await {
         Ok(found) => {
             let document = found.unwrap_or_else(|| json!({ "active": false }));
-            if wants_jwt(&asking, &headers) {
+            if wants_jwt(&asking, &credentials.headers) {
                 as_jwt(&provider, &asking, &document).await
             } else {
                 as_json(document)
@@ -119,7 +120,15 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
     }
 }
 
-fn document(token: impl serde::Serialize, client_id: &str, username: String) -> Value {
+fn document(token: Map<String, Value>, client_id: &str, username: String) -> Value {
+    // RFC 9449 §6.2; a bearer token says nothing of it, as PSC's.
+    let is_dpop = token.get("cnf").is_some_and(|cnf| cnf.get("jkt").is_some());
     let document = psc::Introspection { token, client_id: client_id.to_owned(), username, active: true };
-    serde_json::to_value(document).unwrap_or_else(|_| json!({ "active": false }))
+    let mut document = serde_json::to_value(document).unwrap_or_else(|_| json!({ "active": false }));
+    if let Value::Object(members) = &mut document
+        && is_dpop
+    {
+        members.insert("token_type".into(), json!("DPoP"));
+    }
+    document
 }

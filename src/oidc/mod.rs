@@ -18,11 +18,14 @@ mod id_token_hint;
 mod introspect;
 mod jwks;
 pub mod logout;
+pub mod mtls;
+pub mod outbound;
 mod pairwise;
 pub mod parameters;
 mod profile;
 pub mod proof;
 pub mod psc;
+mod registration;
 mod revoke;
 mod sessions;
 mod settings;
@@ -39,13 +42,19 @@ use axum::routing::{MethodRouter, get, post};
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
+use crate::crypto::x509::trust::Trust;
 use crate::ids::SharedRandom;
 use crate::keyring::{Keyring, KeyringError};
 use crate::store::Db;
 use crate::store::signing_key::Purpose;
 use crate::web::page::Site;
 
+use client::authentication::refusals::Refusals;
+use client::keys::ClientKeys;
+use mtls::Mtls;
+use outbound::Outbound;
 use pairwise::{PairwiseError, PairwiseKey};
+use proof::dpop::Nonces;
 
 pub use authorize::means::{CardMeans, Means, TestPersons};
 pub use settings::{Issuer, Lifetimes, Settings};
@@ -63,6 +72,10 @@ pub struct Provider {
     pairwise: PairwiseKey,
     site: Site,
     means: Means,
+    client_keys: ClientKeys,
+    mtls: Option<Arc<Mtls>>,
+    nonces: Nonces,
+    refusals: Refusals,
 }
 
 /// What a [`Provider`] is made of.
@@ -84,6 +97,10 @@ pub struct Parts {
     pub site: Site,
     /// The means of identification that the sign-in page offers.
     pub means: Means,
+    /// What calls the addresses that clients registered.
+    pub outbound: Outbound,
+    /// The host on which clients show a TLS certificate, where there is one.
+    pub mtls: Option<Arc<Mtls>>,
 }
 
 /// Why the provider cannot be opened.
@@ -115,12 +132,14 @@ impl Provider {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let Parts { settings, db, seal, clock, random, trail, site, means } = parts;
+        let Parts { settings, db, seal, clock, random, trail, site, means, outbound, mtls } = parts;
         let open =
             |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
         let refresh_keys = open(Purpose::Refresh).await?;
         let pairwise = PairwiseKey::open(&db, &seal, &*random).await?;
+        let client_keys = ClientKeys::new(outbound, clock.clone());
+        let refusals = Refusals::new(clock.clone());
         Ok(Arc::new(Self {
             settings,
             db,
@@ -132,12 +151,32 @@ impl Provider {
             pairwise,
             site,
             means,
+            client_keys,
+            mtls,
+            nonces: Nonces::of(&seal),
+            refusals,
         }))
     }
 
     /// Addresses, lifetimes, choices.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Drops what is counted of whoever was not refused for a while, for a job.
+    pub fn forget_idle(&self) {
+        self.refusals.forget_idle();
+    }
+
+    /// The authorities that clients' certificates may lead to, for the jobs that keep them fresh.
+    pub fn authorities_of_clients(&self) -> Option<&Trust> {
+        self.mtls.as_ref()?.authorities()
+    }
+
+    /// The nonces of DPoP proofs, for whoever plays a client in tests.
+    #[cfg(test)]
+    pub(crate) fn nonces(&self) -> &Nonces {
+        &self.nonces
     }
 
     fn now(&self) -> Time {
@@ -174,7 +213,29 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
     for path in psc::FRONT_AUTHORIZATION {
         routes = routes.route(path, get(authorize::answer).post(authorize::answer));
     }
+    if provider.settings.registration {
+        let one = format!("{}/{{client}}", psc::REGISTRATION);
+        let manage = get(registration::manage::show)
+            .put(registration::manage::replace)
+            .delete(registration::manage::remove);
+        routes = routes
+            .route(&below(psc::REGISTRATION), post(registration::register::answer))
+            .route(&below(&one), manage);
+    }
     routes.with_state(Arc::clone(provider))
+}
+
+/// The endpoints that clients call, below the issuer, without any page: for the host on which they show a certificate.
+pub fn client_routes(provider: &Arc<Provider>) -> Router {
+    let issuer = provider.settings.issuer.path();
+    let below = |path: &str| format!("{issuer}{path}");
+    Router::new()
+        .route(&below(psc::TOKEN), post(token::answer))
+        .route(&below(psc::PUSHED), post(authorize::pushed::answer))
+        .route(&below(psc::INTROSPECTION), post(introspect::answer))
+        .route(&below(psc::REVOCATION), post(revoke::answer))
+        .route(&below(psc::USERINFO), userinfo_methods())
+        .with_state(Arc::clone(provider))
 }
 
 fn userinfo_methods() -> MethodRouter<Arc<Provider>> {

@@ -6,10 +6,12 @@
 use serde_json::Value;
 
 use super::authorize::OFFLINE;
+use super::client::authentication::assertion::AssertionAudience;
 use super::psc::{self, Choices};
 use super::standard;
 use super::subject::Subject;
 use crate::clock::Time;
+use crate::crypto::keys::Algorithm;
 use crate::session::Session;
 use crate::store::client::{AuthMethod, Client, ProfileName};
 use crate::store::grant::Grant;
@@ -79,6 +81,10 @@ pub struct Rules {
     pub bound_tokens_only: bool,
     /// How its clients may authenticate.
     pub auth_methods: &'static [AuthMethod],
+    /// Who may be named in `aud` of an assertion by which they do.
+    pub assertion_audience: AssertionAudience,
+    /// What its clients may sign with.
+    pub signing_algorithms: &'static [Algorithm],
     /// `session_state` goes with the code.
     pub session_state: bool,
     /// What the level that is asked for counts for.
@@ -184,7 +190,12 @@ pub fn scopes() -> Vec<&'static str> {
 
 /// The profile that a client is registered with.
 pub fn of(client: &Client) -> &'static dyn Profile {
-    match client.profile {
+    named(client.profile)
+}
+
+/// The profile of that name.
+pub fn named(name: ProfileName) -> &'static dyn Profile {
+    match name {
         ProfileName::Psc => &psc::Psc,
         ProfileName::Standard => &standard::Standard,
         ProfileName::Fapi2 => &standard::Fapi2,

@@ -7,7 +7,9 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
+use crate::crypto::keys::Algorithm;
 use crate::ids::SessionId;
 use crate::session::{Acr, AuthMode, Evidence, Session};
 use crate::store::client::AuthMethod;
@@ -35,6 +37,10 @@ pub const USERINFO: &str = "/protocol/openid-connect/userinfo";
 pub const LOGOUT: &str = "/protocol/openid-connect/logout";
 /// Below the issuer: public keys.
 pub const JWKS: &str = "/protocol/openid-connect/certs";
+/// Below the issuer: registration of clients by themselves, where it is on.
+pub const REGISTRATION: &str = "/clients-registrations/openid-connect";
+/// Where relying parties authenticate.
+pub const AUTHENTICATED: [&str; 4] = [TOKEN, INTROSPECTION, PUSHED, REVOCATION];
 /// On the front host: authorization, with and without a slash at its end.
 pub const FRONT_AUTHORIZATION: [&str; 2] = ["/auth", "/auth/"];
 
@@ -106,6 +112,8 @@ pub const RULES: Rules = Rules {
         AuthMethod::PrivateKeyJwt,
         AuthMethod::TlsClientAuth,
     ],
+    assertion_audience: AssertionAudience::IssuerOrEndpoint,
+    signing_algorithms: &Algorithm::ALL,
     session_state: true,
     levels: LevelRule::Ignored,
     extensions: &[],

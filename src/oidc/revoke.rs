@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 
 use super::access;
 use super::parameters::{Duplicate, Parameters, UnreadableForm};
@@ -16,7 +16,7 @@ use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::store::client::Client;
 use crate::store::{self, StoreError};
-use client::ClientError;
+use client::{ClientError, Credentials};
 
 /// Why nothing is revoked.
 #[derive(Debug, thiserror::Error)]
@@ -51,14 +51,14 @@ impl RevocationError {
 pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     caller: Caller,
-    headers: HeaderMap,
+    credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
     let form = match form {
         Ok(form) => form,
         Err(unreadable) => return unreadable.into_response(),
     };
-    match revoke(&provider, &headers, &form, &caller).await {
+    match revoke(&provider, &credentials, &form, &caller).await {
         Ok(()) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
             (StatusCode::OK, no_store).into_response()
@@ -74,12 +74,12 @@ pub(super) async fn answer(
 
 async fn revoke(
     provider: &Provider,
-    headers: &HeaderMap,
+    credentials: &Credentials,
     form: &Parameters,
     caller: &Caller,
 ) -> Result<(), RevocationError> {
-    form.each_once(&["token", "token_type_hint", "client_id", "client_secret"])?;
-    let client = client::authenticate(provider, headers, form, caller).await?;
+    form.each_once(&["token", "token_type_hint"])?;
+    let client = client::authenticate(provider, credentials, form, caller).await?;
     // The hint could only save a look-up; both kinds are looked for (§2.1).
     let token = form.first("token").ok_or(RevocationError::NoToken)?;
     if let Some(found) = store::grant::refresh_token(&provider.db, sha256(token.as_bytes())).await? {

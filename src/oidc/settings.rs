@@ -27,6 +27,8 @@ pub struct Settings {
     pub highest_level: Acr,
     /// Where PSC's own answers differ.
     pub choices: psc::Choices,
+    /// Whether clients may register themselves, with an initial access token (RFC 7591).
+    pub registration: bool,
 }
 
 /// How long codes and tokens are good for.

@@ -5,8 +5,10 @@ use serde::Deserialize as _;
 use serde_json::{Map, Value, json};
 
 use super::claims_request::ClaimsRequest;
+use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
+use crate::crypto::keys::Algorithm;
 use crate::session::Amr;
 use crate::store::client::AuthMethod;
 
@@ -24,6 +26,8 @@ pub const RULES: Rules = Rules {
     pushed_requests_only: false,
     bound_tokens_only: false,
     auth_methods: &AuthMethod::ALL,
+    assertion_audience: AssertionAudience::IssuerOrEndpoint,
+    signing_algorithms: &Algorithm::ALL,
     session_state: false,
     levels: LevelRule::Wished,
     extensions: &[
@@ -58,6 +62,9 @@ pub const FAPI2_RULES: Rules = Rules {
         AuthMethod::TlsClientAuth,
         AuthMethod::SelfSignedTlsClientAuth,
     ],
+    assertion_audience: AssertionAudience::Issuer,
+    // RSA with PKCS#1 v1.5 is not among them (§5.4.1).
+    signing_algorithms: &[Algorithm::Ps256, Algorithm::Es256, Algorithm::EdDsa],
     ..RULES
 };
 

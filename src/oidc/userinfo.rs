@@ -1,4 +1,5 @@
-//! Userinfo (OpenID Connect Core §5.3), with PSC's members; the token comes as RFC 6750 says, by header or form.
+//! Userinfo (OpenID Connect Core §5.3), with PSC's members; the token comes as RFC 6750 says, by header or form, or with a
+//! proof (RFC 9449 §7).
 
 use std::sync::Arc;
 
@@ -9,10 +10,14 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::Value;
 
 use super::access::{self, AccessError};
+use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
 use super::profile::{self, Facts};
-use super::{Provider, error};
+use super::proof::binding::{self, BindingError, Scheme};
+use super::proof::dpop;
+use super::{Provider, error, psc};
 use crate::crypto::jose::{self, SignError};
+use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
 use crate::store::client::Client;
 
@@ -27,13 +32,15 @@ enum UserinfoError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Sign(#[from] SignError),
+    #[error("{0}")]
+    Binding(#[from] BindingError),
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
 pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     method: Method,
-    headers: HeaderMap,
+    credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
     // A GET's query is never looked at: tokens do not belong into addresses (RFC 9700 §4.3.2).
@@ -43,10 +50,15 @@ pub(super) async fn answer(
         // A POST whose token stands in the header may have a body of any kind.
         Err(_) => Parameters::default(),
     };
-    let mut response = match tell(&provider, &headers, &form).await {
+    let mut response = match tell(&provider, &credentials, &method, &form).await {
         Ok(response) => response,
         Err(error) => refuse(&error),
     };
+    if credentials.headers.contains_key(dpop::HEADER)
+        && let Some((name, nonce)) = provider.nonces.header(provider.now())
+    {
+        response.headers_mut().insert(name, nonce);
+    }
     for (name, value) in cors() {
         response.headers_mut().insert(name, value);
     }
@@ -58,21 +70,26 @@ pub(super) async fn preflight() -> Response {
     (StatusCode::NO_CONTENT, cors()).into_response()
 }
 
-fn cors() -> [(header::HeaderName, HeaderValue); 3] {
+fn cors() -> [(header::HeaderName, HeaderValue); 4] {
     [
         (header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*")),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type")),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, HeaderValue::from_static("authorization, content-type, dpop")),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("dpop-nonce, www-authenticate")),
         (header::ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST")),
     ]
 }
 
 async fn tell(
     provider: &Provider,
-    headers: &HeaderMap,
+    credentials: &Credentials,
+    method: &Method,
     form: &Parameters,
 ) -> Result<Response, UserinfoError> {
-    let token = bearer(headers, form)?;
+    let (scheme, token) = brought(&credentials.headers, form)?;
     let access = access::check(provider, token.expose()).await?;
+    let request = (method.as_str(), psc::USERINFO);
+    binding::of_resource_request(provider, credentials, (scheme, token.expose()), &access.claims, request)
+        .await?;
     let facts = Facts {
         issuer: provider.settings.issuer.as_str(),
         subject: &access.subject,
@@ -102,18 +119,21 @@ async fn signed(provider: &Provider, client: &Client, mut told: Value) -> Result
     Ok(jose::sign(keys.current(), "JWT", &told)?)
 }
 
-fn bearer(headers: &HeaderMap, form: &Parameters) -> Result<Secret, UserinfoError> {
+fn brought(headers: &HeaderMap, form: &Parameters) -> Result<(Scheme, Secret), UserinfoError> {
     let in_form = form.one("access_token").map_err(|_| UserinfoError::TwoTokens)?;
     let mut lines = headers.get_all(header::AUTHORIZATION).iter();
     let (line, more) = (lines.next(), lines.next());
     let in_header = line.and_then(|line| line.to_str().ok()).and_then(|line| {
         let (scheme, token) = line.split_once(' ')?;
-        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+        let schemes = [("bearer", Scheme::Bearer), ("dpop", Scheme::Dpop)];
+        let known = schemes.into_iter().find(|(name, _)| scheme.eq_ignore_ascii_case(name));
+        known.map(|(_, scheme)| (scheme, token.trim()))
     });
     match (in_header, in_form) {
         (Some(_), Some(_)) => Err(UserinfoError::TwoTokens),
         (Some(_), None) if more.is_some() => Err(UserinfoError::TwoTokens),
-        (Some(token), None) | (None, Some(token)) => Ok(Secret::from(token.to_owned())),
+        (Some((scheme, token)), None) => Ok((scheme, Secret::from(token.to_owned()))),
+        (None, Some(token)) => Ok((Scheme::Bearer, Secret::from(token.to_owned()))),
         (None, None) => Err(UserinfoError::NoToken),
     }
 }
@@ -126,17 +146,36 @@ fn refuse(refusal: &UserinfoError) -> Response {
             tracing::info!(code = error.code(), %error, "userinfo was refused");
             (StatusCode::UNAUTHORIZED, "invalid_token")
         }
+        UserinfoError::Binding(error) => {
+            if let Some(fault) = error.fault() {
+                return error::fault(fault, fault.code());
+            }
+            tracing::info!(code = error.code(), %error, "userinfo was refused");
+            let name = if let BindingError::Dpop(error) = error { error.name() } else { "invalid_token" };
+            (StatusCode::UNAUTHORIZED, name)
+        }
         UserinfoError::NoToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
         UserinfoError::TwoTokens => (StatusCode::BAD_REQUEST, "invalid_request"),
     };
     let mut response = error::json(status, name, &refusal.to_string());
-    // A request without a token is told no error in the header (RFC 6750 §3.1).
-    let challenge = match refusal {
-        UserinfoError::NoToken => "Bearer realm=\"sceau\"".to_owned(),
-        _ => format!("Bearer realm=\"sceau\", error=\"{name}\", error_description=\"{refusal}\""),
+    // A request without a token is told no error in the header (RFC 6750 §3.1), but both schemes (RFC 9449 §7.1).
+    let said = format!("error=\"{name}\", error_description=\"{refusal}\"");
+    let algorithms = dpop::ALGORITHMS.map(Algorithm::name).join(" ");
+    let challenges = match refusal {
+        UserinfoError::NoToken => {
+            vec!["Bearer realm=\"sceau\"".to_owned(), format!("DPoP realm=\"sceau\", algs=\"{algorithms}\"")]
+        }
+        UserinfoError::Binding(
+            BindingError::Dpop(_) | BindingError::ProofMissing | BindingError::NotBound,
+        ) => {
+            vec![format!("DPoP realm=\"sceau\", {said}, algs=\"{algorithms}\"")]
+        }
+        _ => vec![format!("Bearer realm=\"sceau\", {said}")],
     };
-    if let Ok(challenge) = HeaderValue::from_str(&challenge) {
-        response.headers_mut().insert(header::WWW_AUTHENTICATE, challenge);
+    for challenge in challenges {
+        if let Ok(challenge) = HeaderValue::from_str(&challenge) {
+            response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+        }
     }
     response
 }

@@ -39,7 +39,7 @@ use crate::audit::{Event, Kind};
 use crate::crypto::digest::sha256;
 use crate::directory::import::Importer;
 use crate::keyring::{self, KeyringError};
-use crate::oidc::client::registration::{self, ClientFault, Registration};
+use crate::oidc::client::registration::{self, Allowed, ClientFault, Registration};
 use crate::oidc::psc;
 use crate::store;
 use crate::store::client::{Audience, Metadata, ProfileName};
@@ -222,11 +222,13 @@ impl Control {
             profile: new.profile.unwrap_or(ProfileName::Psc),
             metadata: Metadata::default(),
         };
-        registration::check(&registration, true)?;
+        let mut allowed = Allowed::by(&self.app.config().oidc);
+        allowed.wildcards = true;
+        registration::check(&registration, &allowed)?;
         let removed = self.event(Kind::ClientRemoved).client(&registration.id);
         store::client::remove(db, &registration.id, &(&removed).into()).await?;
         let event = self.event(Kind::ClientAdded);
-        registration::register(db, &registration, true, &event, now, &**self.app.random()).await?;
+        registration::register(db, &registration, &allowed, &event, now, &**self.app.random()).await?;
         let hash = sha256(new.client_secret.as_bytes());
         let event = self.event(Kind::ClientSecretRotated).client(&registration.id);
         store::client::rotate_secret(db, &registration.id, hash, now, now, &(&event).into()).await?;

@@ -406,6 +406,8 @@ async fn register(app: &App, service: Service) -> Result<Secret, DemoError> {
         audience: Audience::Affiliated,
         may_introspect: false,
         metadata: client::Metadata::default(),
+        self_registered: false,
+        registration_token_hash: None,
     };
     client::add(db, &new, now, &event(Kind::ClientAdded)).await?;
     Ok(secret)

@@ -44,6 +44,8 @@ migrations! {
     63 "0063_client_metadata";
     64 "0064_pushed_requests";
     65 "0065_consents";
+    67 "0067_used_proofs";
+    68 "0068_client_registration";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

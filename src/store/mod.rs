@@ -15,6 +15,7 @@ pub mod consent;
 pub mod directory;
 mod error;
 pub mod grant;
+pub mod initial_access_token;
 pub mod job_lease;
 pub mod login_transaction;
 pub mod logout_delivery;
@@ -32,6 +33,7 @@ mod sqlite_writer;
 pub mod subject;
 pub mod terminal_login;
 pub mod token;
+pub mod used_proof;
 pub mod workstation;
 
 #[cfg(test)]

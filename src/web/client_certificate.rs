@@ -14,7 +14,7 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::proxy::TrustedProxies;
 use super::serve::{self, Peer};
@@ -148,18 +148,30 @@ impl CertificateHost {
     }
 }
 
-/// The client's own certificate, if the proxy says that there was one. The chain has to be well formed and is not used:
-/// paths are built from installed authorities only.
+/// The client's own certificate, if the proxy says that there was one.
 fn of_headers(headers: &HeaderMap) -> Result<Option<Vec<u8>>, Malformed> {
-    let mut lines = headers.get_all(CLIENT_CERT).iter();
+    let lines = |name: &str| headers.get_all(name).iter().map(HeaderValue::as_bytes);
+    of_fields(lines(CLIENT_CERT), lines(CLIENT_CERT_CHAIN))
+}
+
+/// The client's own certificate, from the lines of both fields. The chain has to be well formed and is not used: paths are
+/// built from installed authorities only.
+///
+/// # Errors
+/// [`Malformed`]; the bytes may be anything.
+pub fn of_fields<'a>(
+    own: impl IntoIterator<Item = &'a [u8]>,
+    along: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<Option<Vec<u8>>, Malformed> {
+    let mut lines = own.into_iter();
     let certificate = match (lines.next(), lines.next()) {
         (None, _) => None,
-        (Some(line), None) => Some(byte_sequence(line.as_bytes())?),
+        (Some(line), None) => Some(byte_sequence(line)?),
         (Some(_), Some(_)) => return Err(Malformed::Twice),
     };
     let mut chain = 0_usize;
-    for line in headers.get_all(CLIENT_CERT_CHAIN) {
-        for member in line.as_bytes().split(|byte| *byte == b',') {
+    for line in along {
+        for member in line.split(|byte| *byte == b',') {
             byte_sequence(member.trim_ascii())?;
             chain = chain.saturating_add(1);
         }
@@ -187,7 +199,6 @@ mod tests {
 
     use axum::body::Body;
     use axum::{Extension, Router, middleware, routing::get};
-    use http::HeaderValue;
     use tower::ServiceExt as _;
 
     use super::*;

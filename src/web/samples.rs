@@ -52,6 +52,7 @@ pub const ALL: &[Sample] = &[
     }),
     ("confirmation", |frame| confirmation().render(frame)),
     ("consent", |frame| consent().render(frame)),
+    ("consent-unvouched", |frame| Consent { unvouched: true, ..consent() }.render(frame)),
     ("form-post", |frame| {
         FormPost {
             action: "https://dossier.ch-saint-aubin.example/retour".into(),
@@ -328,6 +329,7 @@ fn consent() -> Consent {
             name: "Carnet de garde".into(),
             host: "garde.ch-saint-aubin.example".into(),
         },
+        unvouched: false,
         scopes: ["openid", "profile", "scope_all", "offline_access"].map(str::to_owned).into(),
         claims: vec!["SubjectRole".into()],
         resources: vec!["https://prescription.ch-saint-aubin.example/".into()],

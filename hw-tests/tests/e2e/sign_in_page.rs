@@ -126,6 +126,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         }),
         persons: None,
         notice: None,
+        expected: None,
         give_up: Some("/rp".into()),
         form_targets: Vec::new(),
     };

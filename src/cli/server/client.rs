@@ -1,6 +1,6 @@
 //! `sceau client`: the services that sign their users in here.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
 use clap::{Args, Subcommand};
@@ -12,12 +12,14 @@ use crate::audit::Kind;
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::ids::Secret;
-use crate::oidc::client::registration::{Registration, register};
+use crate::oidc::client::metadata::{Document, Registrar};
+use crate::oidc::client::registration::{Allowed, ClientFault, Registration, change, has_secret, register};
 use crate::oidc::{Issuer, psc};
 use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::{Audience, Client, Metadata, ProfileName};
+use crate::store::initial_access_token::{self, InitialAccessToken};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum ClientCommand {
@@ -56,6 +58,11 @@ pub(super) enum ClientCommand {
         #[command(flatten)]
         demands: DemandArgs,
     },
+    /// Replace what is registered of a service by a document (RFC 7591). Its secret, audience and rights stay.
+    Update(Update),
+    /// Let services register themselves: make a token for so many of them. It is shown once. [oidc] registration turns the
+    /// endpoint on.
+    RegistrationToken(RegistrationToken),
     /// Remove a service, with everything it was granted.
     Remove {
         /// Its client id.
@@ -68,10 +75,10 @@ pub(super) struct Add {
     /// Its client id: letters, digits and . _ ~ -
     id: String,
     /// Its name, as its users know it.
-    #[arg(long)]
-    name: String,
+    #[arg(long, required_unless_present = "metadata")]
+    name: Option<String>,
     /// Where it is answered, character by character. Can be given several times.
-    #[arg(long, value_name = "ADDRESS", required = true)]
+    #[arg(long, value_name = "ADDRESS", required_unless_present = "metadata")]
     redirect_uri: Vec<String>,
     /// Where a user may be sent after signing out. Can be given several times.
     #[arg(long, value_name = "ADDRESS")]
@@ -85,12 +92,47 @@ pub(super) struct Add {
     /// The protocol it was written for: psc (Pro Santé Connect), standard (OpenID Connect as it is), or fapi2.
     #[arg(long, default_value = "psc")]
     profile: ProfileName,
+    /// A JSON document with everything else, by the names of RFC 7591: how it authenticates, its keys, its certificate,
+    /// algorithms. What is given as an option goes before.
+    #[arg(long, value_name = "FILE.json")]
+    metadata: Option<PathBuf>,
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
     /// One JSON object instead of lines.
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Update {
+    /// Its client id.
+    id: String,
+    /// The JSON document, by the names of RFC 7591. It is the whole registration: what it leaves out is taken away.
+    #[arg(long, value_name = "FILE.json")]
+    metadata: PathBuf,
+    /// Another profile: psc, standard or fapi2.
+    #[arg(long)]
+    profile: Option<ProfileName>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RegistrationToken {
+    /// What you call it, such as the software house that gets it.
+    #[arg(required_unless_present = "list")]
+    name: Option<String>,
+    /// How many services may register with it.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    uses: u16,
+    /// For how many days it is good.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u16).range(1..=365))]
+    days: u16,
+    /// Take it no longer. The services that registered with it stay.
+    #[arg(long)]
+    revoke: bool,
+    /// List the tokens instead.
+    #[arg(long, conflicts_with = "revoke")]
+    list: bool,
 }
 
 #[derive(Debug, Args)]
@@ -143,6 +185,8 @@ impl ClientCommand {
             Self::RotateSecret { id, keep_previous, json } => {
                 rotate_secret(&context, &id, keep_previous, json).await
             }
+            Self::Update(update) => update.run(&context).await,
+            Self::RegistrationToken(token) => token.run(&context).await,
             Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
             Self::Remove { id } => remove(&context, &id).await,
         };
@@ -153,30 +197,114 @@ impl ClientCommand {
 
 impl Add {
     async fn run(self, context: &Context) -> Result<(), Failure> {
+        let document = match &self.metadata {
+            Some(file) => read_document(file)?,
+            None => Document::default(),
+        };
+        let or = |given: Vec<String>, written: Vec<String>| if given.is_empty() { written } else { given };
         let registration = Registration {
             id: self.id,
-            name: self.name,
-            redirect_uris: self.redirect_uri,
-            post_logout_redirect_uris: self.post_logout_redirect_uri,
-            backchannel_logout_uri: self.backchannel_logout_uri,
+            name: self.name.or(document.client_name).unwrap_or_default(),
+            redirect_uris: or(self.redirect_uri, document.redirect_uris),
+            post_logout_redirect_uris: or(self.post_logout_redirect_uri, document.post_logout_redirect_uris),
+            backchannel_logout_uri: self.backchannel_logout_uri.or(document.backchannel_logout_uri),
             audience: self.audience,
             may_introspect: self.may_introspect,
             profile: self.profile,
-            metadata: Metadata::default(),
+            metadata: document.metadata,
         };
-        let wildcards = context.config.oidc.redirect_wildcards;
+        let allowed = Allowed::by(&context.config.oidc);
         let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());
-        let secret = register(&context.db, &registration, wildcards, &event, now, &*context.random).await?;
-        hand_over(context, &registration.id, &secret, self.json);
+        let secret = register(&context.db, &registration, &allowed, &event, now, &*context.random).await?;
+        hand_over(context, &registration.id, secret.as_ref(), self.json);
+        Ok(())
+    }
+}
+
+impl Update {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let client = store::client::by_id(&context.db, &self.id).await?.ok_or_else(|| unknown(&self.id))?;
+        let document = read_document(&self.metadata)?;
+        let registration = Registration {
+            id: client.id,
+            name: document.client_name.unwrap_or(client.name),
+            redirect_uris: document.redirect_uris,
+            post_logout_redirect_uris: document.post_logout_redirect_uris,
+            backchannel_logout_uri: document.backchannel_logout_uri,
+            audience: client.audience,
+            may_introspect: client.may_introspect,
+            profile: self.profile.unwrap_or(client.profile),
+            metadata: document.metadata,
+        };
+        let needs_secret = has_secret(&registration.metadata) && client.secret_hash.is_none();
+        let allowed = Allowed::by(&context.config.oidc);
+        let (event, now) = (context.event(Kind::ClientChanged).note("registration"), context.clock.now());
+        if !change(&context.db, &registration, &allowed, &event, now).await? {
+            return Err(unknown(&registration.id));
+        }
+        if needs_secret {
+            println!("It has no secret yet: sceau client rotate-secret {}", registration.id);
+        }
+        show(context, &registration.id, false).await
+    }
+}
+
+fn read_document(file: &Path) -> Result<Document, Failure> {
+    let text = std::fs::read(file)
+        .map_err(|error| Failure::plain(format!("{} cannot be read: {error}", file.display())))?;
+    Document::read(&text, Registrar::Administrator).map_err(|fault| Failure::from(ClientFault::from(fault)))
+}
+
+impl RegistrationToken {
+    async fn run(self, context: &Context) -> Result<(), Failure> {
+        let event = |note| NewRow::from(&context.event(Kind::RegistrationToken).note(note));
+        if self.list {
+            for token in initial_access_token::all(&context.db).await? {
+                let until = token.expires_at.format("%Y-%m-%d %H:%M UTC");
+                println!("{:<24}  {:>3} left  until {until}", token.name, token.uses_left);
+            }
+            return Ok(());
+        }
+        let name = self.name.unwrap_or_default();
+        if self.revoke {
+            let note = format!("{name} revoked");
+            return match initial_access_token::remove(&context.db, &name, &event(&note)).await? {
+                true => Ok(()),
+                false => Err(Failure::new("OIDC-160", format!("there is no registration token {name:?}"))),
+            };
+        }
+        if name.is_empty() || name.len() > 64 || name.chars().any(char::is_control) {
+            return Err(Failure::new("OIDC-160", "the name of a token is 1 to 64 readable characters"));
+        }
+        let token = Secret::of_256_bits(&*context.random);
+        let now = context.clock.now();
+        let new = InitialAccessToken {
+            name: name.clone(),
+            token_hash: sha256(token.expose().as_bytes()).to_vec(),
+            created_at: now,
+            expires_at: now + TimeDelta::days(i64::from(self.days)),
+            uses_left: i64::from(self.uses),
+        };
+        if !initial_access_token::add(&context.db, &new, &event(&name)).await? {
+            return Err(Failure::new("OIDC-160", format!("there is a registration token {name:?} already")));
+        }
+        println!("initial access token  {}   (shown this once: keep it now)", token.expose());
+        println!("good for              {} services, until {}", self.uses, new.expires_at.format("%Y-%m-%d"));
+        if context.config.oidc.registration {
+            let issuer = Issuer::new(context.config.server.issuer.clone());
+            println!("registration          {}", issuer.address(psc::REGISTRATION));
+        } else {
+            println!("registration is off: set registration = true in [oidc]");
+        }
         Ok(())
     }
 }
 
 /// Prints what a service's administrator needs; the secret is seen here and never again.
-fn hand_over(context: &Context, id: &str, secret: &Secret, as_json: bool) {
+fn hand_over(context: &Context, id: &str, secret: Option<&Secret>, as_json: bool) {
     let issuer = Issuer::new(context.config.server.issuer.clone());
     let discovery = issuer.address(psc::WALLET_DISCOVERY);
-    let secret = secret.expose();
+    let secret = secret.map(Secret::expose);
     if as_json {
         let document = json!({
             "client_id": id, "client_secret": secret, "issuer": issuer.as_str(), "discovery": discovery
@@ -184,7 +312,10 @@ fn hand_over(context: &Context, id: &str, secret: &Secret, as_json: bool) {
         println!("{document:#}");
     } else {
         println!("client id      {id}");
-        println!("client secret  {secret}   (shown this once: keep it now)");
+        match secret {
+            Some(secret) => println!("client secret  {secret}   (shown this once: keep it now)"),
+            None => println!("client secret  none: it authenticates in another way"),
+        }
         println!("issuer         {}", issuer.as_str());
         println!("discovery      {discovery}");
     }
@@ -242,6 +373,14 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     if shown.accepts_badge {
         println!("badge                   accepted, where the zone has a badge window");
     }
+    if *shown.metadata != Metadata::default() {
+        let text = serde_json::to_string_pretty(shown.metadata)
+            .map_err(|error| Failure::plain(error.to_string()))?;
+        println!("metadata                {}", text.replace('\n', "\n                        "));
+    }
+    if shown.self_registered {
+        println!("registered itself       nobody of the establishment vouches for it");
+    }
     println!("registered              {}", shown.created_at.format("%Y-%m-%d %H:%M UTC"));
     if let Some(until) = shown.previous_secret_until {
         println!("previous secret until   {}", until.format("%Y-%m-%d %H:%M UTC"));
@@ -258,7 +397,7 @@ async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool)
     if !store::client::rotate_secret(&context.db, id, hash, until, now, &event).await? {
         return Err(unknown(id));
     }
-    hand_over(context, id, &secret, json);
+    hand_over(context, id, Some(&secret), json);
     if !json && keep_hours > 0 {
         println!("previous       good until {}", until.format("%Y-%m-%d %H:%M UTC"));
     }
@@ -301,6 +440,8 @@ struct Shown<'a> {
     created_at: Time,
     updated_at: Time,
     previous_secret_until: Option<Time>,
+    self_registered: bool,
+    metadata: &'a Metadata,
 }
 
 impl<'a> From<&'a Client> for Shown<'a> {
@@ -322,6 +463,8 @@ impl<'a> From<&'a Client> for Shown<'a> {
             created_at: client.created_at,
             updated_at: client.updated_at,
             previous_secret_until: client.previous_secret_until,
+            self_registered: client.self_registered,
+            metadata: &client.metadata,
         }
     }
 }

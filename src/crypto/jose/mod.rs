@@ -264,6 +264,15 @@ fn shown(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(32).collect()
 }
 
+/// Signs whatever header and payload a test makes up.
+#[cfg(test)]
+pub(crate) fn forge(key: &SigningKey, header: &Value, payload: &Value) -> String {
+    let input =
+        format!("{}.{}", base64url::encode(header.to_string()), base64url::encode(payload.to_string()));
+    let signature = key.signer().sign(input.as_bytes()).unwrap();
+    format!("{input}.{}", base64url::encode(signature))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -16,11 +16,15 @@ pub mod crl;
 mod der;
 pub mod machine;
 #[cfg(feature = "server")]
+pub mod names;
+#[cfg(feature = "server")]
 pub mod ocsp;
 pub mod profile;
 #[cfg(feature = "server")]
 pub mod revocation;
 pub mod signature;
+#[cfg(feature = "server")]
+pub mod trust;
 
 #[cfg(test)]
 #[cfg(feature = "server")]

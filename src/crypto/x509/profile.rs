@@ -300,7 +300,7 @@ fn single(name: &X509Name<'_>, kind: &Oid<'_>, label: &'static str) -> Result<Op
 }
 
 /// A text in any of the encodings that names were ever written in (RFC 5280 §4.1.2.4, and Latin-1 in T61String).
-fn text(value: &Any<'_>) -> Option<String> {
+pub(super) fn text(value: &Any<'_>) -> Option<String> {
     let data = value.data;
     let text = match value.tag() {
         Tag::Utf8String => String::from_utf8(data.to_vec()).ok()?,

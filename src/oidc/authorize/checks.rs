@@ -32,7 +32,7 @@ const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 20] = [
+const CHECKS: [Check; 21] = [
     ("client_id", check::client::check, EVERYWHERE),
     ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
     // From here on an error is told to the relying party.
@@ -52,6 +52,7 @@ const CHECKS: [Check; 20] = [
     ("acr_values", check::acr_values::check, EVERYWHERE),
     ("nonce", check::nonce::check, EVERYWHERE),
     ("pkce", check::pkce::check, EVERYWHERE),
+    ("dpop_jkt", check::dpop::check, EVERYWHERE),
     ("resource", check::resource::check, EVERYWHERE),
     ("authorization_details", check::details::check, EVERYWHERE),
     ("hints", check::hints::check, EVERYWHERE),

@@ -85,6 +85,7 @@ impl Visit<'_> {
         let page = Page {
             name: format!("{} {}", subject.given_name, subject.family_name),
             relying_party,
+            unvouched: asked.client.self_registered,
             scopes: asked.request.scope.split(' ').map(str::to_owned).collect(),
             claims: asked
                 .request

@@ -107,6 +107,9 @@ pub enum AuthorizationError {
     /// No SHA-256 in base64url.
     #[error("code_challenge is not a SHA-256 in base64url")]
     ChallengeMalformed,
+    /// No thumbprint of a key.
+    #[error("dpop_jkt is not the thumbprint of a key")]
+    Thumbprint,
     /// `prompt=none`, and nobody is signed in, or not as asked.
     #[error("the user must sign in")]
     LoginRequired,
@@ -180,6 +183,7 @@ impl AuthorizationError {
             Self::MaxAge => "OIDC-012",
             Self::ChallengeMethod => "OIDC-013",
             Self::ChallengeMissing | Self::ChallengeMalformed => "OIDC-014",
+            Self::Thumbprint => "OIDC-138",
             Self::LoginRequired => "OIDC-015",
             Self::GivenUp => "OIDC-016",
             Self::Person(refusal) => refusal.code(),
@@ -216,7 +220,8 @@ impl AuthorizationError {
             | Self::MaxAge
             | Self::ChallengeMethod
             | Self::ChallengeMissing
-            | Self::ChallengeMalformed => "invalid_request",
+            | Self::ChallengeMalformed
+            | Self::Thumbprint => "invalid_request",
             Self::Target => "invalid_target",
             Self::AuthorizationDetails(_) => "invalid_authorization_details",
             Self::LevelUnreachable | Self::LevelNotReached => "unmet_authentication_requirements",

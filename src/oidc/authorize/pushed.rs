@@ -13,7 +13,7 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
 
 use super::check::duplicates::{KNOWN, REPEATED};
@@ -22,9 +22,11 @@ use super::error::AuthorizationError;
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::Secret;
-use crate::oidc::client::ClientError;
+use crate::oidc::client::{ClientError, Credentials};
 use crate::oidc::parameters::{Parameters, UnreadableForm};
-use crate::oidc::{Provider, client, error};
+use crate::oidc::proof::binding::{self, BindingError};
+use crate::oidc::proof::dpop;
+use crate::oidc::{Provider, client, error, psc};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::client::Client;
@@ -64,6 +66,8 @@ enum PushError {
     Client(#[from] ClientError),
     #[error("{error}")]
     Request { error: AuthorizationError, client_id: String },
+    #[error("{error}")]
+    Binding { error: BindingError, client_id: String },
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -72,54 +76,76 @@ enum PushError {
 pub(in crate::oidc) async fn answer(
     State(provider): State<Arc<Provider>>,
     caller: Caller,
-    headers: HeaderMap,
+    credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
     let form = match form {
         Ok(form) => form,
         Err(unreadable) => return unreadable.into_response(),
     };
-    let refused = match push(&provider, &headers, &form, &caller).await {
+    let mut response = match push(&provider, &credentials, &form, &caller).await {
         Ok(handle) => {
             let no_store = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-            return (StatusCode::CREATED, no_store, Json(handle)).into_response();
+            (StatusCode::CREATED, no_store, Json(handle)).into_response()
         }
-        Err(refused) => refused,
+        Err(refused) => refuse(&provider, refused, &caller).await,
     };
-    match refused {
-        PushError::Client(refused) => refused.into_response(),
-        PushError::Store(fault) => error::fault(&fault, fault.code()),
-        PushError::Request { error, .. } if error.is_ours() => error::fault(&error, error.code()),
-        PushError::Request { error, client_id } => {
-            let code = error.code();
-            tracing::warn!(code, %error, "a pushed request was refused");
-            let event = provider.trail.event(Kind::AuthorizationRefused).denied(code);
-            if let Err(error) =
-                store::audit::append(&provider.db, &event.client(&client_id).caller(&caller)).await
-            {
-                return error::fault(&error, error.code());
-            }
-            // What the browser's page would say is a plain mistake here (RFC 9126 §2.3).
-            let name = error.for_client().unwrap_or("invalid_request");
-            error::json(StatusCode::BAD_REQUEST, name, &error.to_string())
-        }
+    if credentials.headers.contains_key(dpop::HEADER)
+        && let Some((name, nonce)) = provider.nonces.header(provider.now())
+    {
+        response.headers_mut().insert(name, nonce);
     }
+    response
+}
+
+async fn refuse(provider: &Provider, refused: PushError, caller: &Caller) -> Response {
+    let text = refused.to_string();
+    let (code, name, client_id) = match refused {
+        PushError::Client(refused) => return refused.into_response(),
+        PushError::Store(fault) => return error::fault(&fault, fault.code()),
+        PushError::Request { error, .. } if error.is_ours() => return error::fault(&error, error.code()),
+        // What the browser's page would say is a plain mistake here (RFC 9126 §2.3).
+        PushError::Request { error, client_id } => {
+            (error.code(), error.for_client().unwrap_or("invalid_request"), client_id)
+        }
+        PushError::Binding { error, client_id } => match error.fault() {
+            Some(fault) => return error::fault(fault, fault.code()),
+            None if error.is_routine() => return error::json(StatusCode::BAD_REQUEST, error.name(), &text),
+            None => (error.code(), error.name(), client_id),
+        },
+    };
+    tracing::warn!(code, error = text, "a pushed request was refused");
+    let event = provider.trail.event(Kind::AuthorizationRefused).denied(code);
+    if let Err(error) = store::audit::append(&provider.db, &event.client(&client_id).caller(caller)).await {
+        return error::fault(&error, error.code());
+    }
+    error::json(StatusCode::BAD_REQUEST, name, &text)
 }
 
 async fn push(
     provider: &Provider,
-    headers: &HeaderMap,
+    credentials: &Credentials,
     form: &Parameters,
     caller: &Caller,
 ) -> Result<Handle, PushError> {
-    let client = client::authenticate(provider, headers, form, caller).await?;
+    let client = client::authenticate(provider, credentials, form, caller).await?;
     let refused = |error| PushError::Request { error, client_id: client.id.clone() };
     if form.has("request_uri") {
         return Err(refused(AuthorizationError::PushedUri));
     }
     // A client that names itself in the header alone pushes for itself all the same.
-    let parameters =
+    let mut parameters =
         form.with("client_id", &client.id).only(&[KNOWN.as_slice(), REPEATED.as_slice()].concat());
+    // A proof says the same as `dpop_jkt`, and proves it (RFC 9449 §10.1).
+    let proven = binding::of_pushed_request(provider, credentials, psc::PUSHED).await;
+    let proven = proven.map_err(|error| PushError::Binding { error, client_id: client.id.clone() })?;
+    if let Some(key) = proven {
+        if form.first("dpop_jkt").is_some_and(|named| named != key) {
+            let error = BindingError::OtherKey;
+            return Err(PushError::Binding { error, client_id: client.id });
+        }
+        parameters = parameters.with("dpop_jkt", &key);
+    }
     let sent = Sent { pushed: true };
     checks::run(Endpoint::Pushed, &parameters, sent, Some(&client), &provider.settings)
         .map_err(|failed| refused(failed.error))?;

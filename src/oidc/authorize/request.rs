@@ -10,7 +10,7 @@ use crate::clock::Time;
 use crate::ids::PersonId;
 use crate::oidc::claims_request::ClaimsRequest;
 use crate::session::{Acr, Session};
-use crate::store::grant::Details;
+use crate::store::grant::{Confirmation, Details};
 use crate::store::login_transaction::{LoginTransaction, State};
 
 /// A checked authorization request. What a transaction of an older version of the program does not hold has its default.
@@ -31,6 +31,8 @@ pub struct AuthorizationRequest {
     pub nonce: Option<String>,
     /// PKCE, `S256`.
     pub code_challenge: Option<String>,
+    /// The thumbprint of the DPoP key that the code is bound to.
+    pub dpop_jkt: Option<String>,
     /// Whether the person may, or must, be asked.
     pub prompt: Prompt,
     /// The oldest sign-in that is good, in seconds.
@@ -160,7 +162,7 @@ impl AuthorizationRequest {
             resources: self.resources.clone(),
             authorization_details: self.authorization_details.clone(),
             offline: self.is_offline(),
-            confirmation: None,
+            confirmation: self.dpop_jkt.clone().map(Confirmation::Key),
             acr: self.levels.told(reached),
         }
     }

@@ -2,13 +2,17 @@
 
 use url::Url;
 
+use super::authentication::enabled;
+use super::metadata::{self, Document, MetadataFault, Registrar};
 use super::redirect_uri::{self, RegistrationError};
 use crate::audit::Event;
 use crate::clock::Time;
+use crate::config;
 use crate::crypto::digest::sha256;
 use crate::directory::NationalId;
 use crate::ids::{Random, Secret};
-use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
+use crate::oidc::profile;
+use crate::store::client::{Audience, AuthMethod, Metadata, NewClient, ProfileName};
 use crate::store::{self, Db, StoreError};
 
 /// The longest `client_id` and name.
@@ -60,6 +64,9 @@ pub enum ClientFault {
     /// The back-channel address.
     #[error("the back-channel logout URI must be an https address without # ({0:?} is not)")]
     BackchannelUri(String),
+    /// What else is registered of it.
+    #[error(transparent)]
+    Metadata(#[from] MetadataFault),
     /// The id is taken.
     #[error("there is a client {0:?} already")]
     Taken(String),
@@ -77,38 +84,48 @@ impl ClientFault {
             Self::Name => "OIDC-082",
             Self::NoRedirectUri => "OIDC-083",
             Self::BackchannelUri(_) => "OIDC-084",
+            Self::Metadata(fault) => fault.code(),
             Self::Taken(_) => "OIDC-085",
             Self::Store(error) => error.code(),
         }
     }
 }
 
-/// Registers a relying party and yields its secret, which is kept nowhere. `wildcards` as in PSC's sandbox.
+/// What an installation allows of registrations.
+#[derive(Debug, Clone)]
+pub struct Allowed {
+    /// Addresses may end with `*`, as in PSC's sandbox.
+    pub wildcards: bool,
+    /// How clients can authenticate.
+    pub methods: Vec<AuthMethod>,
+}
+
+impl Allowed {
+    /// By the configuration.
+    pub fn by(config: &config::Oidc) -> Self {
+        let mtls = config.mtls.as_ref();
+        let methods = enabled(mtls.is_some(), mtls.is_some_and(|mtls| mtls.anchors_dir.is_some())).collect();
+        Self { wildcards: config.redirect_wildcards, methods }
+    }
+}
+
+/// Registers a relying party and yields its secret, which is kept nowhere; none where it authenticates in another way.
 ///
 /// # Errors
 /// [`ClientFault`].
 pub async fn register(
     db: &Db,
     registration: &Registration,
-    wildcards: bool,
+    allowed: &Allowed,
     event: &Event,
     now: Time,
     random: &dyn Random,
-) -> Result<Secret, ClientFault> {
-    check(registration, wildcards)?;
-    let secret = Secret::of_256_bits(random);
-    let Registration { id, name, redirect_uris, post_logout_redirect_uris, .. } = registration.clone();
+) -> Result<Option<Secret>, ClientFault> {
+    check(registration, allowed)?;
+    let secret = has_secret(&registration.metadata).then(|| Secret::of_256_bits(random));
     let new = NewClient {
-        id,
-        name,
-        profile: registration.profile,
-        secret_hash: Some(sha256(secret.expose().as_bytes())),
-        redirect_uris,
-        post_logout_redirect_uris,
-        backchannel_logout_uri: registration.backchannel_logout_uri.clone(),
-        audience: registration.audience,
-        may_introspect: registration.may_introspect,
-        metadata: registration.metadata.clone(),
+        secret_hash: secret.as_ref().map(|secret| sha256(secret.expose().as_bytes())),
+        ..kept(registration)
     };
     let event = event.clone().client(&new.id);
     if store::client::add(db, &new, now, &(&event).into()).await? {
@@ -118,11 +135,53 @@ pub async fn register(
     }
 }
 
+/// Replaces what is registered of a relying party; its secret stays. Yields whether there is one of that id.
+///
+/// # Errors
+/// [`ClientFault`].
+pub async fn change(
+    db: &Db,
+    registration: &Registration,
+    allowed: &Allowed,
+    event: &Event,
+    now: Time,
+) -> Result<bool, ClientFault> {
+    check(registration, allowed)?;
+    let event = event.clone().client(&registration.id);
+    Ok(store::client::update(db, &kept(registration), now, &(&event).into()).await?)
+}
+
+/// Whether a client with this metadata authenticates by a secret.
+pub fn has_secret(metadata: &Metadata) -> bool {
+    matches!(
+        metadata.token_endpoint_auth_method,
+        None | Some(AuthMethod::ClientSecretBasic | AuthMethod::ClientSecretPost)
+    )
+}
+
+fn kept(registration: &Registration) -> NewClient {
+    let Registration { id, name, redirect_uris, post_logout_redirect_uris, .. } = registration.clone();
+    NewClient {
+        id,
+        name,
+        profile: registration.profile,
+        secret_hash: None,
+        redirect_uris,
+        post_logout_redirect_uris,
+        backchannel_logout_uri: registration.backchannel_logout_uri.clone(),
+        audience: registration.audience,
+        may_introspect: registration.may_introspect,
+        metadata: registration.metadata.clone(),
+        self_registered: false,
+        registration_token_hash: None,
+    }
+}
+
 /// Whether a relying party may be registered so.
 ///
 /// # Errors
 /// [`ClientFault`].
-pub fn check(registration: &Registration, wildcards: bool) -> Result<(), ClientFault> {
+pub fn check(registration: &Registration, allowed: &Allowed) -> Result<(), ClientFault> {
     let id = &registration.id;
     // No colon: it would end the name in Basic authentication for the many clients that do not encode it.
     let good = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'~' | b'-');
@@ -140,14 +199,24 @@ pub fn check(registration: &Registration, wildcards: bool) -> Result<(), ClientF
         return Err(ClientFault::NoRedirectUri);
     }
     let addresses = registration.redirect_uris.iter().chain(&registration.post_logout_redirect_uris);
-    addresses.into_iter().try_for_each(|address| redirect_uri::check_registration(address, wildcards))?;
+    addresses
+        .into_iter()
+        .try_for_each(|address| redirect_uri::check_registration(address, allowed.wildcards))?;
     if let Some(uri) = &registration.backchannel_logout_uri {
         // Plain http is judged when it is called: only what `[egress] allow` lists is reached so.
         let url = Url::parse(uri).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let good = url.filter(|url| url.host().is_some() && url.fragment().is_none());
         good.ok_or_else(|| ClientFault::BackchannelUri(uri.clone()))?;
     }
-    Ok(())
+    let document = Document {
+        redirect_uris: registration.redirect_uris.clone(),
+        post_logout_redirect_uris: registration.post_logout_redirect_uris.clone(),
+        metadata: registration.metadata.clone(),
+        ..Document::default()
+    };
+    let rules = profile::named(registration.profile).rules();
+    let (by, methods) = (Registrar::Administrator, &allowed.methods);
+    Ok(metadata::check(&document, by, rules, methods, allowed.wildcards)?)
 }
 
 #[cfg(test)]
@@ -170,11 +239,12 @@ mod tests {
 
     #[test]
     fn what_could_hurt_later_is_not_registered() {
-        assert!(check(&dpi(), false).is_ok());
+        let allowed = Allowed { wildcards: false, methods: AuthMethod::ALL.to_vec() };
+        assert!(check(&dpi(), &allowed).is_ok());
         let fault = |change: fn(&mut Registration)| {
             let mut registration = dpi();
             change(&mut registration);
-            check(&registration, false).unwrap_err().code()
+            check(&registration, &allowed).unwrap_err().code()
         };
         assert_eq!(fault(|r| r.id = "a:b".into()), "OIDC-081");
         assert_eq!(fault(|r| r.id = "".into()), "OIDC-081");

@@ -13,16 +13,17 @@ use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::oidc::Provider;
 use crate::oidc::parameters::Parameters;
-use crate::oidc::proof::pkce;
+use crate::oidc::proof::{binding, pkce};
 use crate::store;
 use crate::store::client::Client;
-use crate::store::grant::{Code, CodeRedemption, Events, Granted, Redeemed};
+use crate::store::grant::{Code, CodeRedemption, Confirmation, Events, Granted, Redeemed};
 
 pub(super) async fn redeem(
     provider: &Provider,
     client: &Client,
     form: &Parameters,
     caller: &Caller,
+    proven: Option<&Confirmation>,
 ) -> Result<Value, TokenError> {
     let code = form.first("code").ok_or(TokenError::Missing("code"))?;
     let code_hash = sha256(code.as_bytes());
@@ -33,11 +34,12 @@ pub(super) async fn redeem(
     let code_challenge = form.first("code_verifier").map(pkce::challenge_of);
     if found.consumed_at.is_none() {
         check(provider, &found, &redirect_uri, code_challenge.as_ref())?;
+        binding::admit(found.granted.grant.details.confirmation.as_ref(), proven)?;
     }
 
     let Granted { grant, session } = &found.granted;
     let subject = issue::standing(provider, client, &found.granted).await?;
-    let prepared = issue::prepare(provider, client, &found.granted, &subject).await?;
+    let prepared = issue::prepare(provider, client, &found.granted, &subject, proven).await?;
     let redemption = CodeRedemption {
         code_hash,
         client_id: client.id.clone(),

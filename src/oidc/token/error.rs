@@ -8,6 +8,7 @@ use crate::oidc::access::AccessError;
 use crate::oidc::client::ClientError;
 use crate::oidc::error;
 use crate::oidc::parameters::Duplicate;
+use crate::oidc::proof::binding::BindingError;
 use crate::oidc::subject::SubjectError;
 use crate::store::StoreError;
 
@@ -82,6 +83,9 @@ pub(super) enum TokenError {
     /// RFC 8707 §2, RFC 8693 §2.2.2.
     #[error("The client may not ask for tokens for this audience")]
     Target,
+    /// What it has to prove for bound tokens, or is bound to.
+    #[error(transparent)]
+    Binding(#[from] BindingError),
     /// The client's profile takes no token that everybody can use (FAPI 2.0 §5.3.2.1).
     #[error("Access tokens of this client must be bound to a key")]
     Unbound,
@@ -127,6 +131,7 @@ impl TokenError {
             Self::SubjectToken(error) => error.code(),
             Self::SubjectTokenOfOthers => "OIDC-144",
             Self::Target => "OIDC-145",
+            Self::Binding(error) => error.code(),
             Self::Overtaken => "OIDC-066",
             Self::Sign(_) => "OIDC-094",
         }
@@ -134,6 +139,9 @@ impl TokenError {
 
     /// Whether the audit learns of it here: not what is a fault of ours, nor what was recorded where it was found.
     pub(super) fn is_to_be_recorded(&self) -> bool {
+        if let Self::Binding(error) = self {
+            return error.fault().is_none() && !error.is_routine();
+        }
         !matches!(
             self,
             Self::Store(_)
@@ -164,6 +172,10 @@ impl IntoResponse for TokenError {
                 return error::fault(error, error.code());
             }
             Self::Sign(ref error) => return error::fault(error, self.code()),
+            Self::Binding(ref error) => match error.fault() {
+                Some(fault) => return error::fault(fault, fault.code()),
+                None => error.name(),
+            },
             Self::Duplicate(_)
             | Self::Missing(_)
             | Self::Unbound

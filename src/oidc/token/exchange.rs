@@ -15,11 +15,12 @@ use crate::crypto::jose;
 use crate::ids::{GrantId, uuid_v4};
 use crate::oidc::access::{self, Access};
 use crate::oidc::parameters::Parameters;
-use crate::oidc::profile::{Facts, Stamp};
+use crate::oidc::profile::{self, Facts, Stamp};
+use crate::oidc::proof::binding;
 use crate::oidc::{Provider, standard};
 use crate::store;
 use crate::store::client::Client;
-use crate::store::grant::{Details, Grant};
+use crate::store::grant::{Confirmation, Details, Grant};
 use crate::store::token::Exchange;
 
 /// The grant (RFC 8693 §2.1).
@@ -34,8 +35,10 @@ pub(super) async fn exchange(
     client: &Client,
     form: &Parameters,
     caller: &Caller,
+    proven: Option<&Confirmation>,
 ) -> Result<Value, TokenError> {
-    if !client.metadata.may_use(GRANT_TYPE) {
+    // A public client that exchanges its own token for one that is bound to nothing could be whoever stole it.
+    if !client.metadata.may_use(GRANT_TYPE) || client.metadata.is_public() {
         return Err(TokenError::GrantOfOthers);
     }
     let subject_token = form.first("subject_token").ok_or(TokenError::Missing("subject_token"))?;
@@ -50,6 +53,9 @@ pub(super) async fn exchange(
     let subject = access::check(provider, subject_token).await.map_err(TokenError::SubjectToken)?;
     if !is_meant_for(client, &subject) {
         return Err(TokenError::SubjectTokenOfOthers);
+    }
+    if proven.is_none() && profile::of(client).rules().bound_tokens_only {
+        return Err(TokenError::Unbound);
     }
     let audience = audience(client, form)?;
     let scope = scope(client, form.first("scope"), &subject.grant.scope)?;
@@ -82,6 +88,10 @@ pub(super) async fn exchange(
     let mut claims = standard::access_token(&facts, Stamp { jti: access_jti.to_string(), expires_at });
     if let Value::Object(members) = &mut claims {
         members.insert("act".into(), actor(client, &subject));
+        // What the old token is bound to is its holder's; the new one is of who acts.
+        if let Some(bound_to) = proven {
+            members.insert("cnf".into(), json!(bound_to));
+        }
     }
     let keys = provider.token_keys.keys().await;
     let token = jose::sign(keys.current(), standard::ACCESS_TOKEN_TYPE, &claims)?;
@@ -106,7 +116,7 @@ pub(super) async fn exchange(
     Ok(json!({
         "access_token": token,
         "issued_token_type": ACCESS_TOKEN,
-        "token_type": "Bearer",
+        "token_type": binding::token_type(proven),
         "expires_in": life.num_seconds(),
         "scope": grant.scope,
     }))

@@ -1,7 +1,8 @@
 //! Making the tokens of one answer. Everything is computed and signed here, before the database is told.
 
 use chrono::TimeDelta;
-use serde_json::Value;
+use serde::Deserialize as _;
+use serde_json::{Value, json};
 
 use super::error::TokenError;
 use crate::crypto::digest::sha256;
@@ -9,10 +10,11 @@ use crate::crypto::jose::{self, base64url};
 use crate::ids::{Secret, uuid_v4};
 use crate::oidc::Provider;
 use crate::oidc::profile::{self, Facts, Issued, Stamp};
+use crate::oidc::proof::binding;
 use crate::oidc::subject::Subject;
 use crate::session::Standing;
 use crate::store::client::Client;
-use crate::store::grant::{Granted, NewTokens};
+use crate::store::grant::{Confirmation, Granted, NewTokens};
 
 /// Tokens that are signed and not yet kept.
 pub(super) struct Prepared {
@@ -55,6 +57,7 @@ pub(super) async fn prepare(
     client: &Client,
     granted: &Granted,
     subject: &Subject,
+    bound_to: Option<&Confirmation>,
 ) -> Result<Prepared, TokenError> {
     let Granted { grant, session } = granted;
     let now = provider.now();
@@ -63,7 +66,7 @@ pub(super) async fn prepare(
     let within = |lifetime: TimeDelta| lifetime.min(session.expires_at - now);
     let (access_life, refresh_life) = (within(lifetimes.access_token), within(lifetimes.refresh_token));
     let profile = profile::of(client);
-    if profile.rules().bound_tokens_only {
+    if profile.rules().bound_tokens_only && bound_to.is_none() {
         return Err(TokenError::Unbound);
     }
     let facts = Facts {
@@ -79,7 +82,7 @@ pub(super) async fn prepare(
     let access_expires_at = now + access_life;
     let keys = provider.token_keys.keys().await;
     let access_stamp = Stamp { jti: access_jti.to_string(), expires_at: access_expires_at };
-    let access = profile.access_token(&facts, access_stamp);
+    let access = confirmed(profile.access_token(&facts, access_stamp), bound_to);
     let access_token = jose::sign(keys.current(), profile.access_token_type(), &access)?;
 
     let id_stamp = Stamp { jti: uuid_v4(&*provider.random).to_string(), expires_at: access_expires_at };
@@ -90,13 +93,15 @@ pub(super) async fn prepare(
     // 256 random bits, since its hash is all that stands between a guess and a session.
     let refresh_jti = Secret::of_256_bits(&*provider.random).expose().to_owned();
     let refresh = profile.refresh_token(&facts, Stamp { jti: refresh_jti, expires_at: refresh_expires_at });
+    // Those of other clients are bound to the client's authentication (RFC 9449 §5, RFC 8705 §4).
+    let refresh = confirmed(refresh, bound_to.filter(|_| client.metadata.is_public()));
     let refresh_token = jose::sign(provider.refresh_keys.keys().await.current(), "JWT", &refresh)?;
 
     let refresh_hash = sha256(refresh_token.as_bytes());
     let issued = Issued {
         access_token,
         expires_in: access_life.num_seconds(),
-        token_type: "Bearer",
+        token_type: binding::token_type(bound_to),
         refresh: Some((refresh_token, refresh_life.num_seconds())),
         id_token,
     };
@@ -104,6 +109,24 @@ pub(super) async fn prepare(
         tokens: NewTokens { access_jti, access_expires_at, refresh_hash, refresh_expires_at },
         response: profile.response(&facts, issued),
     })
+}
+
+/// The claims with `cnf` (RFC 7800 §3.1).
+fn confirmed(claims: Value, bound_to: Option<&Confirmation>) -> Value {
+    match (claims, bound_to) {
+        (Value::Object(mut members), Some(bound_to)) => {
+            members.insert("cnf".into(), json!(bound_to));
+            Value::Object(members)
+        }
+        (claims, _) => claims,
+    }
+}
+
+/// What a refresh token of ours is bound to. Its hash must have been found in the database: then its members are what we
+/// signed.
+pub(super) fn bound_to(token: &str) -> Option<Confirmation> {
+    let claims = jose::unverified_claims(token)?;
+    Confirmation::deserialize(claims.get("cnf")?).ok()
 }
 
 /// OpenID Connect Core §3.1.3.6: the left half of the digest, which for RS256 is SHA-256.

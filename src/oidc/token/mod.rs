@@ -11,25 +11,26 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderValue, header};
 use serde_json::Value;
 
+use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, client};
+use super::proof::{binding, dpop};
+use super::{Provider, client, psc};
 use crate::audit::{Caller, Kind};
 use crate::store;
+use crate::store::client::Client;
 use error::TokenError;
 
 /// The parameters that this endpoint reads.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 12] = [
     "grant_type",
     "code",
     "redirect_uri",
     "code_verifier",
     "refresh_token",
     "scope",
-    "client_id",
-    "client_secret",
     "subject_token",
     "subject_token_type",
     "requested_token_type",
@@ -42,38 +43,40 @@ const KNOWN: [&str; 14] = [
 pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     caller: Caller,
-    headers: HeaderMap,
+    credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
     let form = match form {
         Ok(form) => form,
         Err(unreadable) => return unreadable.into_response(),
     };
-    match exchange(&provider, &headers, &form, &caller).await {
+    let mut response = match exchange(&provider, &credentials, &form, &caller).await {
         Ok(tokens) => {
             let no_store = HeaderValue::from_static("no-store");
             let no_cache = HeaderValue::from_static("no-cache");
             ([(header::CACHE_CONTROL, no_store), (header::PRAGMA, no_cache)], Json(tokens)).into_response()
         }
         Err(error) => error.into_response(),
+    };
+    // Whoever uses DPoP has the next nonce before the last one is no longer good (RFC 9449 §8.2).
+    if credentials.headers.contains_key(dpop::HEADER)
+        && let Some((name, nonce)) = provider.nonces.header(provider.now())
+    {
+        response.headers_mut().insert(name, nonce);
     }
+    response
 }
 
 async fn exchange(
     provider: &Provider,
-    headers: &HeaderMap,
+    credentials: &Credentials,
     form: &Parameters,
     caller: &Caller,
 ) -> Result<Value, TokenError> {
     form.each_once(&KNOWN)?;
-    let client = client::authenticate(provider, headers, form, caller).await?;
-    let exchanged = match form.first("grant_type") {
-        Some("authorization_code") => code::redeem(provider, &client, form, caller).await,
-        Some("refresh_token") => refresh::redeem(provider, &client, form, caller).await,
-        Some(exchange::GRANT_TYPE) => exchange::exchange(provider, &client, form, caller).await,
-        Some(_) => Err(TokenError::UnsupportedGrant),
-        None => Err(TokenError::Missing("grant_type")),
-    };
+    form.each_once(&client::PARAMETERS)?;
+    let client = client::authenticate(provider, credentials, form, caller).await?;
+    let exchanged = grant(provider, &client, credentials, form, caller).await;
     if let Err(error) = &exchanged
         && error.is_to_be_recorded()
     {
@@ -81,4 +84,22 @@ async fn exchange(
         store::audit::append(&provider.db, &event.client(&client.id).caller(caller)).await?;
     }
     exchanged
+}
+
+async fn grant(
+    provider: &Provider,
+    client: &Client,
+    credentials: &Credentials,
+    form: &Parameters,
+    caller: &Caller,
+) -> Result<Value, TokenError> {
+    let proven = binding::of_token_request(provider, client, credentials, psc::TOKEN).await?;
+    let proven = proven.as_ref();
+    match form.first("grant_type") {
+        Some("authorization_code") => code::redeem(provider, client, form, caller, proven).await,
+        Some("refresh_token") => refresh::redeem(provider, client, form, caller, proven).await,
+        Some(exchange::GRANT_TYPE) => exchange::exchange(provider, client, form, caller, proven).await,
+        Some(_) => Err(TokenError::UnsupportedGrant),
+        None => Err(TokenError::Missing("grant_type")),
+    }
 }

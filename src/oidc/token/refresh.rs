@@ -10,16 +10,18 @@ use super::issue;
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::oidc::parameters::Parameters;
+use crate::oidc::proof::binding;
 use crate::oidc::{Provider, profile};
 use crate::store;
 use crate::store::client::Client;
-use crate::store::grant::{Events, Granted, Redeemed, RefreshRedemption};
+use crate::store::grant::{Confirmation, Events, Granted, Redeemed, RefreshRedemption};
 
 pub(super) async fn redeem(
     provider: &Provider,
     client: &Client,
     form: &Parameters,
     caller: &Caller,
+    proven: Option<&Confirmation>,
 ) -> Result<Value, TokenError> {
     let token = form.first("refresh_token").ok_or(TokenError::Missing("refresh_token"))?;
     let token_hash = sha256(token.as_bytes());
@@ -32,10 +34,11 @@ pub(super) async fn redeem(
             return Err(TokenError::ExpiredRefreshToken);
         }
         check_scope(client, form.first("scope"), &grant.scope)?;
+        binding::admit(issue::bound_to(token).as_ref(), proven)?;
     }
 
     let subject = issue::standing(provider, client, &found.granted).await?;
-    let prepared = issue::prepare(provider, client, &found.granted, &subject).await?;
+    let prepared = issue::prepare(provider, client, &found.granted, &subject, proven).await?;
     let redemption = RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
     let event = |kind| {
         let event = provider.trail.event(kind).person(grant.person_id).client(&client.id).session(session.id);

@@ -4,6 +4,7 @@
 //! After a rotation the previous secret stays good until a time, so that a relying party changes without an outage.
 
 mod metadata;
+pub mod registration;
 
 use sqlx::types::Json;
 
@@ -63,6 +64,10 @@ pub struct Client {
     pub metadata: Metadata,
     /// Whether it takes a session that a tap of the badge renewed.
     pub accepts_badge: bool,
+    /// It registered itself (RFC 7591): a stranger to outbound calls.
+    pub self_registered: bool,
+    /// SHA-256 of the token by which it manages its registration (RFC 7592).
+    pub registration_token_hash: Option<Vec<u8>>,
 }
 
 impl Client {
@@ -182,16 +187,49 @@ pub struct NewClient {
     pub may_introspect: bool,
     /// What else is registered of it.
     pub metadata: Metadata,
+    /// It registers itself (RFC 7591).
+    pub self_registered: bool,
+    /// SHA-256 of the token by which it manages its registration (RFC 7592).
+    pub registration_token_hash: Option<[u8; 32]>,
 }
 
 macro_rules! columns {
     () => {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
-         disabled_at, card_out, session_idle, session_lifetime, zones, metadata,
-         accepts_badge"
+         disabled_at, card_out, session_idle, session_lifetime, zones, metadata, accepts_badge, self_registered,
+         registration_token_hash"
     };
 }
+
+/// Keeps a client, inside a `write!` body.
+macro_rules! insert {
+    ($c:expr, $new:expr, $now:expr) => {{
+        let new: &$crate::store::client::NewClient = $new;
+        sqlx::query(
+            "INSERT INTO client (id, name, profile, secret_hash, redirect_uris, post_logout_redirect_uris,
+               backchannel_logout_uri, audience, may_introspect, created_at, updated_at, metadata, self_registered,
+               registration_token_hash)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11, $12, $13)",
+        )
+        .bind(new.id.clone())
+        .bind(new.name.clone())
+        .bind(new.profile)
+        .bind(new.secret_hash.map(|hash| hash.to_vec()))
+        .bind(sqlx::types::Json(new.redirect_uris.clone()))
+        .bind(sqlx::types::Json(new.post_logout_redirect_uris.clone()))
+        .bind(new.backchannel_logout_uri.clone())
+        .bind(new.audience)
+        .bind(new.may_introspect)
+        .bind($now)
+        .bind(sqlx::types::Json(new.metadata.clone()))
+        .bind(new.self_registered)
+        .bind(new.registration_token_hash.map(|hash| hash.to_vec()))
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+use insert;
 
 /// Registers a client. Yields false where the `client_id` is taken.
 ///
@@ -200,24 +238,7 @@ macro_rules! columns {
 pub async fn add(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Result<bool, StoreError> {
     let added: Result<(), StoreError> = async {
         write!(db, c => {
-            sqlx::query(
-                "INSERT INTO client (id, name, profile, secret_hash, redirect_uris, post_logout_redirect_uris,
-                   backchannel_logout_uri, audience, may_introspect, created_at, updated_at, metadata)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $10, $11)",
-            )
-            .bind(new.id.clone())
-            .bind(new.name.clone())
-            .bind(new.profile)
-            .bind(new.secret_hash.map(|hash| hash.to_vec()))
-            .bind(Json(new.redirect_uris.clone()))
-            .bind(Json(new.post_logout_redirect_uris.clone()))
-            .bind(new.backchannel_logout_uri.clone())
-            .bind(new.audience)
-            .bind(new.may_introspect)
-            .bind(now)
-            .bind(Json(new.metadata.clone()))
-            .execute(&mut *c)
-            .await?;
+            insert!(c, new, now);
             record!(c, *event);
             Ok(())
         })
@@ -406,6 +427,8 @@ pub(crate) mod tests {
             audience: Audience::Affiliated,
             may_introspect: false,
             metadata: Metadata::default(),
+            self_registered: false,
+            registration_token_hash: None,
         }
     }
 

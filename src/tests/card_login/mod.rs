@@ -184,6 +184,8 @@ impl Hospital {
             audience: Audience::Affiliated,
             may_introspect: false,
             metadata: Metadata::default(),
+            self_registered: false,
+            registration_token_hash: None,
         }
     }
 

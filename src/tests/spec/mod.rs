@@ -2,14 +2,17 @@
 
 mod browser;
 mod claims;
+mod client_assertion;
 mod consent;
 mod core;
 mod details;
 mod discovery;
+mod dpop;
 mod exchange;
 mod introspection;
 mod jarm;
 mod logout;
+mod mtls;
 mod oracle;
 mod pairwise;
 mod par;
@@ -17,6 +20,7 @@ mod pkce;
 mod profiles;
 mod psc;
 mod refresh;
+mod registration;
 mod resource;
 mod response_modes;
 mod revocation;

@@ -17,6 +17,7 @@ use uuid::Uuid;
 
 use crate::audit::{Event, Kind, Trail};
 use crate::clock::{Clock, MockClock};
+use crate::config;
 use crate::crypto::digest::sha256;
 use crate::crypto::random::SystemRandom;
 use crate::crypto::sealed::SealKey;
@@ -24,6 +25,8 @@ use crate::directory::NationalId;
 use crate::directory::model::{Activity, Practice, Professional, Row, Skill};
 use crate::ids::{PersonId, Random, Secret, SessionId, TransactionId, WorkstationId, uuid_v4};
 use crate::keyring::Keyring;
+use crate::oidc::mtls::Mtls;
+use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
 use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence, Policies, SessionPolicy, Station};
 use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
@@ -110,6 +113,8 @@ pub(crate) fn new_client(id: &str) -> NewClient {
         audience: Audience::Affiliated,
         may_introspect: false,
         metadata: Metadata::default(),
+        self_registered: false,
+        registration_token_hash: None,
     }
 }
 
@@ -191,6 +196,11 @@ async fn add_person(db: &Db, clock: &MockClock, id_nat: &str, name: &str, affili
     store::person::add(db, &new, now, &SystemRandom, &some_event(clock, Kind::PersonAdded)).await.unwrap();
 }
 
+/// Lets a stand call servers of its test.
+fn this_machine() -> config::Egress {
+    config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] }
+}
+
 /// A provider under test.
 pub(crate) struct Stand {
     pub db: Db,
@@ -254,7 +264,22 @@ impl Stand {
         let path = dir.path().join("sceau.db");
         std::fs::write(&path, &template.bytes).unwrap();
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
-        Self::on(db, template.seal.clone(), Some(dir), change).await
+        Self::on(db, template.seal.clone(), Some(dir), None, change).await
+    }
+
+    /// Runs `test` on a stand of each engine with a host that asks for certificates.
+    pub(crate) async fn on_both_asking(mtls: impl Fn() -> Option<Arc<Mtls>>, test: impl AsyncFn(Stand)) {
+        let template = template();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sceau.db");
+        std::fs::write(&path, &template.bytes).unwrap();
+        let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
+        test(Self::on(db, template.seal.clone(), Some(dir), mtls(), |_| {}).await).await;
+        let db = Db::open(&fresh_postgres().await).await.unwrap();
+        let seal = SealKey::generate(&SystemRandom);
+        furnish(&db, &seal).await;
+        test(Self::on(db.clone(), seal, None, mtls(), |_| {}).await).await;
+        db.close().await;
     }
 
     /// Runs `test` on a stand of each engine, one after the other.
@@ -268,11 +293,17 @@ impl Stand {
         let db = Db::open(&fresh_postgres().await).await.unwrap();
         let seal = SealKey::generate(&SystemRandom);
         furnish(&db, &seal).await;
-        test(Self::on(db.clone(), seal, None, &change).await).await;
+        test(Self::on(db.clone(), seal, None, None, &change).await).await;
         db.close().await;
     }
 
-    async fn on(db: Db, seal: SealKey, dir: Option<TempDir>, change: impl FnOnce(&mut Settings)) -> Self {
+    async fn on(
+        db: Db,
+        seal: SealKey,
+        dir: Option<TempDir>,
+        mtls: Option<Arc<Mtls>>,
+        change: impl FnOnce(&mut Settings),
+    ) -> Self {
         let clock = MockClock::default();
         let mut settings = Settings {
             issuer: Issuer::new(Url::parse(ISSUER).unwrap()),
@@ -283,6 +314,7 @@ impl Stand {
             lifetimes: Lifetimes::default(),
             highest_level: Acr::Eidas3,
             choices: psc::Choices::default(),
+            registration: false,
         };
         change(&mut settings);
         let provider = Provider::open(Parts {
@@ -294,6 +326,8 @@ impl Stand {
             trail: trail(&clock),
             site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
             means: Means::default(),
+            outbound: Outbound::new(&this_machine()).unwrap(),
+            mtls,
         })
         .await
         .unwrap();
@@ -491,6 +525,22 @@ impl Stand {
     pub(crate) async fn add_rp(&self, rp: NewRp) {
         let NewRp { id, profile, metadata } = rp;
         self.add_client(&NewClient { profile, metadata, ..new_client(id) }).await;
+    }
+
+    /// Changes the registration of a client.
+    pub(crate) async fn change_rp(&self, id: &'static str, profile: ProfileName, metadata: Metadata) {
+        let new = NewClient { profile, metadata, ..new_client(id) };
+        let event = self.event(Kind::ClientChanged);
+        assert!(store::client::update(&self.db, &new, self.clock.now(), &event).await.unwrap());
+    }
+
+    /// Registers a client as if it had done so itself.
+    pub(crate) async fn add_stranger(&self, new: &NewClient) {
+        self.add_client(&NewClient { self_registered: true, ..new.clone() }).await;
+    }
+
+    pub(crate) async fn remove_client(&self, id: &str) {
+        assert!(store::client::remove(&self.db, id, &self.event(Kind::ClientRemoved)).await.unwrap());
     }
 
     /// The kinds of the audit events so far, oldest first, with their code.

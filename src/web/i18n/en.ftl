@@ -99,6 +99,7 @@ confirm-name = You are signed in as { $name }
 confirm-detail = Several people use this workstation. Make sure that this is your name before you continue.
 confirm-not-me = This is not me
 consent-title = Do you allow this service?
+consent-unvouched = “{ $name }” registered itself: your establishment does not vouch for it. Refuse if you did not expect it.
 consent-asks = { $name } asks to:
 consent-openid = know who you are, by your national identifier
 consent-profile = know your name

@@ -99,6 +99,7 @@ confirm-name = Vous êtes connecté(e) en tant que { $name }
 confirm-detail = Plusieurs personnes utilisent ce poste. Vérifiez que c’est bien votre nom avant de continuer.
 confirm-not-me = Ce n’est pas moi
 consent-title = Autorisez-vous ce service ?
+consent-unvouched = « { $name } » s’est inscrit lui-même : votre établissement ne s’en porte pas garant. Refusez si vous ne l’attendiez pas.
 consent-asks = { $name } demande l’autorisation de :
 consent-openid = savoir qui vous êtes, par votre identifiant national
 consent-profile = connaître votre nom

@@ -78,6 +78,8 @@ pub struct Consent {
     pub name: String,
     /// Who asks.
     pub relying_party: RelyingParty,
+    /// It registered itself: nobody of the establishment vouches for it.
+    pub unvouched: bool,
     /// The scopes asked for.
     pub scopes: Vec<String>,
     /// Claims asked for by name.

@@ -8,7 +8,7 @@ use super::cards::Heard;
 use super::{Finding, span};
 use crate::app;
 use crate::clock::Time;
-use crate::config::{CardHandshake, Config};
+use crate::config::{Config, Handshake};
 use crate::crypto::x509::anchors;
 
 /// Certificates are renewed some weeks before their end.
@@ -53,8 +53,8 @@ fn tls(config: &Config, now: Time) -> Vec<Finding> {
         return findings;
     }
     let card = config.card.tls.as_ref().and_then(|card| match &card.handshake {
-        CardHandshake::Ours(tls) => Some(tls),
-        CardHandshake::Proxies(_) => None,
+        Handshake::Ours(tls) => Some(tls),
+        Handshake::Proxies(_) => None,
     });
     let files = config.tls.iter().chain(card).map(|tls| &tls.certificate_file);
     findings.extend(files.map(|file| match anchors::end_of(file) {

@@ -3,7 +3,7 @@
 use super::{AuthorizationError, Draft};
 
 /// The parameters that some check reads, each at most once. Others are ignored, however often they come.
-pub const KNOWN: [&str; 22] = [
+pub const KNOWN: [&str; 23] = [
     "client_id",
     "redirect_uri",
     "response_type",
@@ -20,6 +20,7 @@ pub const KNOWN: [&str; 22] = [
     "id_token_hint",
     "code_challenge",
     "code_challenge_method",
+    "dpop_jkt",
     "request",
     "request_uri",
     "registration",

@@ -5,6 +5,7 @@ pub mod characters;
 pub mod claims;
 pub mod client;
 pub mod details;
+pub mod dpop;
 pub mod duplicates;
 pub mod hints;
 pub mod length;

@@ -62,15 +62,38 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       ],
       "token_endpoint_auth_methods_supported": [
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt",
+        "none"
+      ],
+      "token_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "introspection_endpoint_auth_methods_supported": [
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt"
+      ],
+      "introspection_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "revocation_endpoint_auth_methods_supported": [
         "client_secret_basic",
-        "client_secret_post"
+        "client_secret_post",
+        "private_key_jwt",
+        "none"
+      ],
+      "revocation_endpoint_auth_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "claims_supported": [
         "aud",
@@ -129,6 +152,12 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "authorization_response_iss_parameter_supported": true,
       "authorization_signing_alg_values_supported": [
         "RS256"
+      ],
+      "dpop_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ]
     }
     "#);

@@ -131,7 +131,7 @@ async fn a_page_may_ask_with_its_token() {
         .unwrap();
     let answer = stand.send(request).await;
     assert_eq!(answer.status, 204);
-    assert_eq!(answer.headers["access-control-allow-headers"], "authorization, content-type");
+    assert_eq!(answer.headers["access-control-allow-headers"], "authorization, content-type, dpop");
     assert!(!answer.headers.contains_key("access-control-allow-credentials"));
 }
 

@@ -1,5 +1,7 @@
 //! RFC 6749 §3.2, §4.1.3, §5 and OpenID Connect Core §3.1.3: the token endpoint.
 
+mod brute_force;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
