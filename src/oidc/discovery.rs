@@ -12,11 +12,13 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, header};
 use serde::Serialize;
 
+use crate::crypto::jose::{ContentEncryption, KeyManagement};
+use crate::crypto::keys::Algorithm;
+
 use super::authorize::response_mode::ResponseMode;
 use super::mtls::Mtls;
 use super::proof::dpop;
 use super::{Provider, client, logout, profile, proof, psc, token};
-use crate::crypto::keys::Algorithm;
 use crate::store::client::AuthMethod;
 
 #[derive(Serialize)]
@@ -49,6 +51,8 @@ struct Document {
     scopes_supported: Vec<&'static str>,
     request_parameter_supported: bool,
     request_uri_parameter_supported: bool,
+    require_request_uri_registration: bool,
+    request_object_signing_alg_values_supported: [&'static str; 4],
     prompt_values_supported: [&'static str; 4],
     display_values_supported: [&'static str; 4],
     ui_locales_supported: [&'static str; 2],
@@ -59,6 +63,8 @@ struct Document {
     backchannel_logout_session_supported: bool,
     authorization_response_iss_parameter_supported: bool,
     authorization_signing_alg_values_supported: [&'static str; 1],
+    authorization_encryption_alg_values_supported: [&'static str; 5],
+    authorization_encryption_enc_values_supported: [&'static str; 4],
     dpop_signing_alg_values_supported: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     registration_endpoint: Option<String>,
@@ -132,8 +138,10 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         claim_types_supported: ["normal"],
         claims_parameter_supported: true,
         scopes_supported: profile::scopes(),
-        request_parameter_supported: false,
-        request_uri_parameter_supported: false,
+        request_parameter_supported: true,
+        request_uri_parameter_supported: true,
+        require_request_uri_registration: true,
+        request_object_signing_alg_values_supported: Algorithm::ALL.map(Algorithm::name),
         prompt_values_supported: ["none", "login", "consent", "select_account"],
         display_values_supported: ["page", "popup", "touch", "wap"],
         ui_locales_supported: ["fr", "en"],
@@ -144,6 +152,8 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         backchannel_logout_session_supported: logout::BACKCHANNEL_IS_SUPPORTED,
         authorization_response_iss_parameter_supported: true,
         authorization_signing_alg_values_supported: ["RS256"],
+        authorization_encryption_alg_values_supported: KeyManagement::ALL.map(KeyManagement::name),
+        authorization_encryption_enc_values_supported: ContentEncryption::ALL.map(ContentEncryption::name),
         dpop_signing_alg_values_supported: dpop::ALGORITHMS.map(Algorithm::name).to_vec(),
         registration_endpoint: provider.settings.registration.then(|| issuer.address(psc::REGISTRATION)),
         tls_client_certificate_bound_access_tokens: provider.mtls.as_ref().map(|_| true),

@@ -73,6 +73,7 @@ pub struct Provider {
     site: Site,
     means: Means,
     client_keys: ClientKeys,
+    outbound: Outbound,
     mtls: Option<Arc<Mtls>>,
     nonces: Nonces,
     refusals: Refusals,
@@ -138,7 +139,7 @@ impl Provider {
         let token_keys = open(Purpose::Token).await?;
         let refresh_keys = open(Purpose::Refresh).await?;
         let pairwise = PairwiseKey::open(&db, &seal, &*random).await?;
-        let client_keys = ClientKeys::new(outbound, clock.clone());
+        let client_keys = ClientKeys::new(outbound.clone(), clock.clone());
         let refusals = Refusals::new(clock.clone());
         Ok(Arc::new(Self {
             settings,
@@ -152,6 +153,7 @@ impl Provider {
             site,
             means,
             client_keys,
+            outbound,
             mtls,
             nonces: Nonces::of(&seal),
             refusals,

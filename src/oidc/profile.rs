@@ -87,6 +87,10 @@ pub struct Rules {
     pub signing_algorithms: &'static [Algorithm],
     /// `session_state` goes with the code.
     pub session_state: bool,
+    /// Native applications may listen on any port of their machine (RFC 8252 §7.3).
+    pub loopback_ports: bool,
+    /// Request objects say in their header that they are some (RFC 9101 §10.8).
+    pub typed_request_objects: bool,
     /// What the level that is asked for counts for.
     pub levels: LevelRule,
     /// What else of the standards its clients may use.

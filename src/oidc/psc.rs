@@ -115,6 +115,8 @@ pub const RULES: Rules = Rules {
     assertion_audience: AssertionAudience::IssuerOrEndpoint,
     signing_algorithms: &Algorithm::ALL,
     session_state: true,
+    loopback_ports: false,
+    typed_request_objects: false,
     levels: LevelRule::Ignored,
     extensions: &[],
 };

@@ -29,6 +29,8 @@ pub const RULES: Rules = Rules {
     assertion_audience: AssertionAudience::IssuerOrEndpoint,
     signing_algorithms: &Algorithm::ALL,
     session_state: false,
+    loopback_ports: true,
+    typed_request_objects: false,
     levels: LevelRule::Wished,
     extensions: &[
         Extension::Claims,
@@ -56,6 +58,8 @@ pub const FAPI2_RULES: Rules = Rules {
     pkce: Pkce::Always,
     pushed_requests_only: true,
     bound_tokens_only: true,
+    loopback_ports: false,
+    typed_request_objects: true,
     levels: LevelRule::Required,
     auth_methods: &[
         AuthMethod::PrivateKeyJwt,

@@ -13,6 +13,8 @@ pub enum ProofKind {
     ClientAssertion,
     /// A DPoP proof (RFC 9449 §11.1): unique for each key.
     Dpop,
+    /// A request object (RFC 9101): unique for each client.
+    RequestObject,
 }
 
 impl ProofKind {
@@ -20,6 +22,7 @@ impl ProofKind {
         match self {
             Self::ClientAssertion => "client-assertion",
             Self::Dpop => "dpop",
+            Self::RequestObject => "request-object",
         }
     }
 }

@@ -32,7 +32,7 @@ const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 21] = [
+const CHECKS: [Check; 22] = [
     ("client_id", check::client::check, EVERYWHERE),
     ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
     // From here on an error is told to the relying party.
@@ -42,6 +42,7 @@ const CHECKS: [Check; 21] = [
     ("length", check::length::check, EVERYWHERE),
     ("characters", check::characters::check, EVERYWHERE),
     ("pushed", check::pushed::check, &[Authorization]),
+    ("signed", check::signed::check, EVERYWHERE),
     ("unsupported", check::unsupported::check, EVERYWHERE),
     ("response_type", check::response_type::check, EVERYWHERE),
     ("scope", check::scope::check, EVERYWHERE),
@@ -63,6 +64,9 @@ const CHECKS: [Check; 21] = [
 pub struct Sent {
     /// Its relying party pushed it (RFC 9126), and was authenticated then.
     pub pushed: bool,
+    /// Its relying party signed it (RFC 9101).
+    #[serde(default)]
+    pub signed: bool,
 }
 
 /// A request on its way through the table.
@@ -105,6 +109,18 @@ pub struct Refused {
     pub error: AuthorizationError,
     /// The client's address, once it is known to be the client's.
     pub address: Option<Address>,
+}
+
+/// Where a refusal may be told of a request that did not get as far as the table: by what stands beside a request object
+/// that is refused, if it is an address of the client's.
+pub fn address(parameters: &Parameters, client: &Client, settings: &Settings) -> Option<Address> {
+    let request = AuthorizationRequest::default();
+    let mut draft = Draft { parameters, sent: Sent::default(), client: Some(client), settings, request };
+    let of_the_address = [check::client::check, check::redirect_uri::check, check::state::check];
+    of_the_address.iter().try_for_each(|check| check(&mut draft)).ok()?;
+    // One that does not exist is not followed.
+    let _by_the_default_way = check::response_mode::check(&mut draft);
+    Some(Address::of(&draft.request, client))
 }
 
 /// Sends a request of an endpoint through the table.

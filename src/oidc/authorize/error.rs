@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::request_object::{RequestObjectFault, RequestUriFault};
 use crate::crypto::jose::SignError;
 use crate::directory::Refusal;
 use crate::oidc::claims_request::ClaimsFault;
@@ -61,11 +62,20 @@ pub enum AuthorizationError {
     /// The person does not want the service to have what it asks for.
     #[error("the user does not consent")]
     ConsentRefused,
-    /// `request` (RFC 9101).
-    #[error("request objects are not supported")]
+    /// A request object that is refused (RFC 9101 §6).
+    #[error(transparent)]
+    RequestObjectRefused(RequestObjectFault),
+    /// A `request_uri` that is not followed, or leads to nothing (RFC 9101 §6.1).
+    #[error(transparent)]
+    RequestUriRefused(RequestUriFault),
+    /// A request that is not signed, of a client that signs always (RFC 9101 §10.5).
+    #[error("the client must sign its requests")]
+    NotSigned,
+    /// `request` in a request object (RFC 9101 §4).
+    #[error("a request object cannot hold another")]
     RequestObject,
-    /// `request_uri` (RFC 9101, RFC 9126).
-    #[error("request_uri is not supported")]
+    /// `request_uri` in a request object (RFC 9101 §4).
+    #[error("a request object cannot hold request_uri")]
     RequestUri,
     /// `registration`.
     #[error("registration is not supported")]
@@ -140,6 +150,9 @@ pub enum AuthorizationError {
     /// A form of another site, or of another session.
     #[error(transparent)]
     Forgery(#[from] csrf::Refused),
+    /// An answer cannot be encrypted to the client, who asked for it (JARM §2.2).
+    #[error("the answer cannot be encrypted to the client: {0}")]
+    AnswerKeys(String),
     /// An answer could not be signed.
     #[error(transparent)]
     Sign(#[from] SignError),
@@ -175,6 +188,10 @@ impl AuthorizationError {
             Self::ConsentRequired | Self::ConsentRefused => "OIDC-029",
             Self::Target => "OIDC-100",
             Self::AuthorizationDetails(_) => "OIDC-101",
+            Self::RequestObjectRefused(_) => "OIDC-102",
+            Self::NotSigned => "OIDC-103",
+            Self::RequestUriRefused(_) => "OIDC-104",
+            Self::AnswerKeys(_) => "OIDC-105",
             Self::Sign(_) => "OIDC-094",
             Self::ResponseTypeMissing | Self::ResponseType => "OIDC-008",
             Self::ResponseMode => "OIDC-009",
@@ -203,8 +220,8 @@ impl AuthorizationError {
     /// told by a page (RFC 6749 §4.1.2.1, OpenID Connect Core §3.1.2.6).
     pub fn for_client(&self) -> Option<&'static str> {
         Some(match self {
-            Self::RequestObject => "request_not_supported",
-            Self::RequestUri => "request_uri_not_supported",
+            Self::RequestObjectRefused(_) | Self::RequestObject => "invalid_request_object",
+            Self::RequestUriRefused(_) | Self::RequestUri => "invalid_request_uri",
             Self::Registration => "registration_not_supported",
             Self::ResponseType => "unsupported_response_type",
             Self::Scope => "invalid_scope",
@@ -214,6 +231,7 @@ impl AuthorizationError {
             | Self::Claims(_)
             | Self::NotPushed
             | Self::PushedUri
+            | Self::NotSigned
             | Self::ResponseTypeMissing
             | Self::ResponseMode
             | Self::Prompt
@@ -230,6 +248,7 @@ impl AuthorizationError {
             Self::ConfirmationRequired => "interaction_required",
             Self::GivenUp | Self::ConsentRefused => "access_denied",
             Self::PushedUnknown
+            | Self::AnswerKeys(_)
             | Self::ClientMissing
             | Self::ClientUnknown
             | Self::ClientDisabled

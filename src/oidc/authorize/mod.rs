@@ -16,6 +16,7 @@ mod jarm;
 pub mod means;
 pub mod pushed;
 pub mod request;
+mod request_object;
 pub mod response_mode;
 pub mod resume;
 
@@ -128,7 +129,7 @@ impl Visit<'_> {
             Some(id) => store::client::by_id(&provider.db, id).await?,
             None => None,
         };
-        let Incoming { parameters, sent } = pushed::open(provider, client.as_ref(), parameters).await?;
+        let Incoming { parameters, sent } = self.taken_out(client.as_ref(), parameters).await?;
         self.language = Language::choose(parameters.first("ui_locales"), accept_language(self.headers));
         let mut request =
             checks::run(Endpoint::Authorization, &parameters, sent, client.as_ref(), &provider.settings)?;
@@ -141,6 +142,20 @@ impl Visit<'_> {
             return self.begin_transaction(&asked).await.map_err(|error| error.of(&asked));
         }
         self.answer_or_ask(&asked).await.map_err(|error| error.of(&asked))
+    }
+
+    /// What the browser brings, or what its handle or its request object holds. Of a client that is unknown or disabled
+    /// nothing is opened: the table refuses it.
+    async fn taken_out(&self, client: Option<&Client>, brought: &Parameters) -> Result<Incoming, Failed> {
+        let provider = self.provider;
+        let plain = Incoming { parameters: brought.clone(), sent: checks::Sent::default() };
+        let Some(client) = client.filter(|client| client.disabled_at.is_none()) else { return Ok(plain) };
+        if let Some(pushed) = pushed::open(provider, client, brought).await? {
+            return Ok(pushed);
+        }
+        request_object::open(provider, client, plain)
+            .await
+            .map_err(|error| Failed { error, asked: checks::address(brought, client, &provider.settings) })
     }
 
     /// Answers by the browser's session where that is enough; else the person is asked, if they may be.

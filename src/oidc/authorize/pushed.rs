@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::check::duplicates::{KNOWN, REPEATED};
 use super::checks::{self, Endpoint, Sent};
 use super::error::AuthorizationError;
+use super::request_object;
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::Secret;
@@ -133,20 +134,23 @@ async fn push(
     if form.has("request_uri") {
         return Err(refused(AuthorizationError::PushedUri));
     }
+    let known = [KNOWN.as_slice(), REPEATED.as_slice()].concat();
     // A client that names itself in the header alone pushes for itself all the same.
-    let mut parameters =
-        form.with("client_id", &client.id).only(&[KNOWN.as_slice(), REPEATED.as_slice()].concat());
+    let pushed = form.with("client_id", &client.id).only(&known);
     // A proof says the same as `dpop_jkt`, and proves it (RFC 9449 §10.1).
     let proven = binding::of_pushed_request(provider, credentials, psc::PUSHED).await;
     let proven = proven.map_err(|error| PushError::Binding { error, client_id: client.id.clone() })?;
+    let incoming = Incoming { parameters: pushed, sent: Sent { pushed: true, signed: false } };
+    let Incoming { parameters, sent } =
+        request_object::open(provider, &client, incoming).await.map_err(refused)?;
+    let mut parameters = parameters.only(&known);
     if let Some(key) = proven {
-        if form.first("dpop_jkt").is_some_and(|named| named != key) {
+        if parameters.first("dpop_jkt").is_some_and(|named| named != key) {
             let error = BindingError::OtherKey;
             return Err(PushError::Binding { error, client_id: client.id });
         }
         parameters = parameters.with("dpop_jkt", &key);
     }
-    let sent = Sent { pushed: true };
     checks::run(Endpoint::Pushed, &parameters, sent, Some(&client), &provider.settings)
         .map_err(|failed| refused(failed.error))?;
     let handle = Secret::of_256_bits(&*provider.random);
@@ -163,25 +167,22 @@ async fn push(
     Ok(Handle { request_uri: format!("{PREFIX}{}", handle.expose()), expires_in: lifetime.num_seconds() })
 }
 
-/// What the browser brings, or what the client pushed where the browser brings a handle.
+/// What the client pushed, where the browser brings a handle.
 ///
 /// # Errors
 /// [`AuthorizationError::PushedUnknown`] where the handle is not good for this client, now.
 pub(super) async fn open(
     provider: &Provider,
-    client: Option<&Client>,
-    parameters: &Parameters,
-) -> Result<Incoming, AuthorizationError> {
-    let plain = || Incoming { parameters: parameters.clone(), sent: Sent::default() };
-    // A client that is unknown or disabled is refused by the table, and takes nothing out.
-    let client = client.filter(|client| client.disabled_at.is_none());
-    let (Some(client), Some(handle)) = (client, handle(parameters)) else { return Ok(plain()) };
-    parameters.each_once(&["client_id", "request_uri"])?;
+    client: &Client,
+    brought: &Parameters,
+) -> Result<Option<Incoming>, AuthorizationError> {
+    let Some(handle) = handle(brought) else { return Ok(None) };
+    brought.each_once(&["client_id", "request_uri"])?;
     let hash = sha256(handle.as_bytes());
     let taken = store::pushed_request::take(&provider.db, hash, &client.id, provider.now()).await?;
     let Kept { parameters, sent } = Kept::deserialize(taken.ok_or(AuthorizationError::PushedUnknown)?)?;
     let parameters = parameters.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Ok(Incoming { parameters, sent })
+    Ok(Some(Incoming { parameters, sent }))
 }
 
 fn handle(parameters: &Parameters) -> Option<&str> {

@@ -21,6 +21,7 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
+use crate::oidc::client::redirect_uri;
 use crate::session::{Session, Standing};
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
@@ -180,11 +181,7 @@ impl Visit<'_> {
             return Err(AuthorizationError::ClientDisabled);
         }
         let sandbox = self.provider.settings.sandbox;
-        if !crate::oidc::client::redirect_uri::is_registered(
-            &client.redirect_uris,
-            &request.redirect_uri,
-            sandbox,
-        ) {
+        if !redirect_uri::is_of(&client, &request.redirect_uri, sandbox) {
             return Err(AuthorizationError::RedirectUriUnknown);
         }
         Ok(Asked { request, client })

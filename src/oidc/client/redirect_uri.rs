@@ -1,9 +1,13 @@
 //! Redirect addresses: what may be registered, and what a request's is compared with.
 //!
-//! Compared character by character (RFC 9700 §2.1), as PSC does. PSC's sandbox also knows `*` at the end; that is
-//! honoured where the installation says it is a sandbox, and can be registered nowhere else.
+//! Compared character by character (RFC 9700 §2.1), as PSC does. Two exceptions: PSC's sandbox knows `*` at the end, which is
+//! honoured where the installation says it is a sandbox and can be registered nowhere else; and a native application of the
+//! profile `standard` listens on whatever port is free of this machine (RFC 8252 §7.3).
 
 use url::{Host, Url};
+
+use crate::oidc::profile;
+use crate::store::client::Client;
 
 /// Why an address cannot be registered.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -38,9 +42,40 @@ impl RegistrationError {
     }
 }
 
+/// Whether `asked` is one of the client's addresses.
+pub fn is_of(client: &Client, asked: &str, sandbox: bool) -> bool {
+    let is_native = client.metadata.application_type.as_deref() == Some("native");
+    let any_port = is_native && profile::of(client).rules().loopback_ports;
+    is_registered(&client.redirect_uris, asked, sandbox)
+        || (any_port && client.redirect_uris.iter().any(|known| matches_but_port(known, asked)))
+}
+
 /// Whether `asked` is one of the registered addresses.
 pub fn is_registered(registered: &[String], asked: &str, sandbox: bool) -> bool {
     registered.iter().any(|known| known == asked || (sandbox && matches_wildcard(known, asked)))
+}
+
+/// Whether both are addresses of this machine, by its number, that differ in their port only (RFC 8252 §7.3, §8.3: a name
+/// such as `localhost` may lead elsewhere).
+fn matches_but_port(known: &str, asked: &str) -> bool {
+    without_port(known).is_some_and(|known| without_port(asked) == Some(known))
+}
+
+/// Host and rest of a loopback address, taken apart as text: what no parser reads, no two parsers read differently.
+fn without_port(address: &str) -> Option<(&'static str, &str)> {
+    let (host, after) = ["http://127.0.0.1", "http://[::1]"]
+        .into_iter()
+        .find_map(|host| address.strip_prefix(host).map(|after| (host, after)))?;
+    let rest = match after.strip_prefix(':') {
+        None => after,
+        Some(after) => {
+            let digits = after.bytes().take_while(u8::is_ascii_digit).count();
+            let (port, rest) = after.split_at_checked(digits)?;
+            port.parse::<u16>().ok().filter(|port| *port != 0 && !after.starts_with('0'))?;
+            rest
+        }
+    };
+    rest.starts_with('/').then_some((host, rest))
 }
 
 fn matches_wildcard(known: &str, asked: &str) -> bool {
@@ -136,6 +171,44 @@ mod tests {
         ] {
             assert!(!known(hostile), "{hostile}");
         }
+    }
+
+    #[test]
+    fn of_an_address_of_this_machine_the_port_may_be_another_and_nothing_else() {
+        for known in ["http://127.0.0.1/cb?x=1", "http://127.0.0.1:3000/cb?x=1"] {
+            for good in
+                ["http://127.0.0.1/cb?x=1", "http://127.0.0.1:1/cb?x=1", "http://127.0.0.1:65535/cb?x=1"]
+            {
+                assert!(matches_but_port(known, good), "{good}");
+            }
+            for bad in [
+                "http://127.0.0.1:65536/cb?x=1",
+                "http://127.0.0.1:0/cb?x=1",
+                "http://127.0.0.1:080/cb?x=1",
+                "http://127.0.0.1:/cb?x=1",
+                "http://127.0.0.1:80@evil.example/cb?x=1",
+                "http://127.0.0.1:80.evil.example/cb?x=1",
+                "http://127.0.0.1.evil.example/cb?x=1",
+                "http://127.0.0.1@evil.example/cb?x=1",
+                "http://127.0.0.2:80/cb?x=1",
+                "http://127.1:80/cb?x=1",
+                "http://[::1]:80/cb?x=1",
+                "http://localhost:80/cb?x=1",
+                "https://127.0.0.1:80/cb?x=1",
+                "HTTP://127.0.0.1:80/cb?x=1",
+                "http://127.0.0.1:80/cb?x=2",
+                "http://127.0.0.1:80/CB?x=1",
+                "http://127.0.0.1:80/cb/?x=1",
+                "http://127.0.0.1:80/../cb?x=1",
+                "http://127.0.0.1:80/cb?x=1#y",
+                "http://127.0.0.1:80\\cb?x=1",
+            ] {
+                assert!(!matches_but_port(known, bad), "{bad}");
+            }
+        }
+        assert!(matches_but_port("http://[::1]/cb", "http://[::1]:5000/cb"));
+        assert!(!matches_but_port("http://localhost/cb", "http://localhost:5000/cb"));
+        assert!(!matches_but_port("https://rp.example/cb", "https://rp.example:8443/cb"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! One folder per specification: behaviour through the real router, and for every check the attack that it stops.
 
+mod attacks;
 mod browser;
 mod claims;
 mod client_assertion;
@@ -9,7 +10,9 @@ mod details;
 mod discovery;
 mod dpop;
 mod exchange;
+mod fapi2;
 mod introspection;
+mod jar;
 mod jarm;
 mod logout;
 mod mtls;

@@ -19,6 +19,7 @@ pub mod resource;
 pub mod response_mode;
 pub mod response_type;
 pub mod scope;
+pub mod signed;
 pub mod state;
 pub mod unsupported;
 

@@ -2,14 +2,13 @@
 //! it away where only one is registered: what is repeated at the token endpoint is then never in doubt.
 
 use super::{AuthorizationError, Draft};
-use crate::oidc::client::redirect_uri::is_registered;
+use crate::oidc::client::redirect_uri::is_of;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     let Ok(Some(asked)) = draft.parameters.one("redirect_uri") else {
         return Err(AuthorizationError::RedirectUriMissing);
     };
-    let registered = draft.client.map(|client| client.redirect_uris.as_slice()).unwrap_or_default();
-    if !is_registered(registered, asked, draft.settings.sandbox) {
+    if !draft.client.is_some_and(|client| is_of(client, asked, draft.settings.sandbox)) {
         return Err(AuthorizationError::RedirectUriUnknown);
     }
     draft.request.redirect_uri = asked.to_owned();

@@ -124,8 +124,15 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "identity",
         "offline_access"
       ],
-      "request_parameter_supported": false,
-      "request_uri_parameter_supported": false,
+      "request_parameter_supported": true,
+      "request_uri_parameter_supported": true,
+      "require_request_uri_registration": true,
+      "request_object_signing_alg_values_supported": [
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
+      ],
       "prompt_values_supported": [
         "none",
         "login",
@@ -152,6 +159,19 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "authorization_response_iss_parameter_supported": true,
       "authorization_signing_alg_values_supported": [
         "RS256"
+      ],
+      "authorization_encryption_alg_values_supported": [
+        "RSA-OAEP-256",
+        "RSA-OAEP",
+        "ECDH-ES",
+        "ECDH-ES+A128KW",
+        "ECDH-ES+A256KW"
+      ],
+      "authorization_encryption_enc_values_supported": [
+        "A128GCM",
+        "A256GCM",
+        "A128CBC-HS256",
+        "A256CBC-HS512"
       ],
       "dpop_signing_alg_values_supported": [
         "RS256",

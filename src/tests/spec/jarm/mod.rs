@@ -2,10 +2,11 @@
 
 use serde_json::{Value, json};
 
-use super::stand::{Answer, ISSUER, REALM, Stand, claims, header};
+use super::stand::{Answer, ISSUER, NewRp, REALM, Stand, claims, header};
 use crate::clock::Clock as _;
-use crate::crypto::jose::{self, Expected};
+use crate::crypto::jose::{self, ContentEncryption, DecryptionKey, Expected, ExpectedJwe, KeyManagement};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
+use crate::store::client::Metadata;
 
 /// The claims of an answer, verified with the published keys.
 async fn verified(stand: &Stand, token: &str) -> Value {
@@ -78,6 +79,42 @@ async fn an_answer_is_no_token() {
         // As a hint it names nobody, and is ignored.
         let answer = stand.authorize(&[("id_token_hint", &token), ("prompt", "none")], &browser.cookie).await;
         assert!(answer.parameter("code").is_some());
+    })
+    .await;
+}
+
+/// §2.2: signed first, then encrypted to the key of the client; never in the clear to a client that asked for this.
+#[tokio::test]
+async fn an_encrypted_answer_is_read_by_its_client_alone() {
+    Stand::on_both(async |stand| {
+        let browser = stand.sign_in().await;
+        let key = DecryptionKey::generate(KeyManagement::EcdhEs).unwrap();
+        let metadata = |jwks| Metadata {
+            jwks,
+            authorization_encrypted_response_alg: Some("ECDH-ES".into()),
+            authorization_encrypted_response_enc: Some("A256GCM".into()),
+            ..Metadata::default()
+        };
+        let keys = Some(json!({ "keys": [key.to_jwk()] }));
+        stand.add_rp(NewRp { metadata: metadata(keys), ..NewRp::named("sealed") }).await;
+        stand.add_rp(NewRp { metadata: metadata(None), ..NewRp::named("keyless") }).await;
+        let of = |client| format!("https://{client}.example/cb");
+        let request = [("client_id", "sealed"), ("redirect_uri", &of("sealed")), ("response_mode", "jwt")];
+        let sealed = response(&stand.authorize(&request, &browser.cookie).await);
+        assert_eq!(sealed.split('.').count(), 5);
+        let expected = ExpectedJwe {
+            management: &[KeyManagement::EcdhEs],
+            content: &[ContentEncryption::A256Gcm],
+            max_len: 8192,
+        };
+        let opened = jose::decrypt(&sealed, expected, |_| Some(&key)).unwrap();
+        assert_eq!(opened.content_type.as_deref(), Some("JWT"));
+        let claims = verified(&stand, std::str::from_utf8(&opened.content).unwrap()).await;
+        assert!(claims["code"].is_string() && claims["aud"] == "sealed");
+
+        let request = [("client_id", "keyless"), ("redirect_uri", &of("keyless")), ("response_mode", "jwt")];
+        let page = stand.authorize(&request, &browser.cookie).await;
+        assert!(page.body.contains("OIDC-105") && !page.headers.contains_key("location"), "{}", page.body);
     })
     .await;
 }
