@@ -29,7 +29,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 use super::host::AskedHost;
 use super::id_token_hint::Hint;
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, psc};
+use super::{Provider, Settings, psc};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, Secret, TransactionId};
@@ -47,6 +47,15 @@ use pushed::Incoming;
 use request::AuthorizationRequest;
 
 pub(super) use check::scope::OFFLINE;
+
+/// What becomes of a request's parameters without a server: whether the table lets them pass for this client, in the form
+/// that a login transaction keeps. For made-up input.
+pub fn try_request(encoded: &[u8], client: &Client, settings: &Settings) -> Option<serde_json::Value> {
+    let parameters = Parameters::parse(encoded);
+    let sent = checks::Sent::default();
+    let passed = checks::run(Endpoint::Pushed, &parameters, sent, Some(client), settings);
+    passed.ok().map(|request| request.to_json())
+}
 
 /// A request that was checked, and who sent it.
 struct Asked {
