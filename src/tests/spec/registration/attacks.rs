@@ -83,7 +83,7 @@ async fn a_client_manages_itself_and_nobody_else() {
             let answer = send(&stand, Method::PUT, &own, token, Some(&put)).await;
             assert_eq!(answer.error(), "invalid_client_metadata", "{name}");
         }
-        // An administrator who disables it takes its token too; there is no command for that yet, only the column.
+        // And after all that its own token is still known.
         let kept = store::client::by_id(&stand.db, text(&one, "client_id")).await.unwrap().unwrap();
         assert!(kept.registration_token_hash.is_some());
     })
