@@ -55,7 +55,7 @@ pub enum ClaimsFault {
     /// A claim is asked for by something other than null or an object with `essential`, `value` and `values`.
     #[error("claims: a claim is asked for by null, or by an object with essential, value and values")]
     Claim,
-    /// More names than claims exist, or names that are too long.
+    /// More names than claims exist, or something that is no name.
     #[error("claims asks for too much")]
     TooMuch,
     /// Two different persons at once.
@@ -77,7 +77,7 @@ impl ClaimsRequest {
                 Some(Value::Object(asked)) => asked,
                 Some(_) => return Err(ClaimsFault::Place),
             };
-            if asked.len() > MOST || asked.keys().any(|name| name.len() > LONGEST || name.contains('\0')) {
+            if asked.len() > MOST || !asked.keys().all(|name| is_a_name(name)) {
                 return Err(ClaimsFault::TooMuch);
             }
             for (name, how) in asked {
@@ -115,6 +115,12 @@ impl ClaimsRequest {
     pub fn level(&self) -> Option<AskedLevel> {
         self.acr.clone().filter(|level| !level.values.is_empty())
     }
+}
+
+/// Whether it can be the name of a claim: a word or an address. It stands on the page that asks for consent, where nobody
+/// shall write a sentence.
+fn is_a_name(text: &str) -> bool {
+    text.len() <= LONGEST && text.bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 /// How one claim is asked for.
@@ -194,6 +200,7 @@ mod tests {
             (r#"{"id_token":{"acr":{"value":"a","values":["b"]}}}"#, ClaimsFault::Claim),
             (r#"{"id_token":{"acr":{"values":"eidas3"}}}"#, ClaimsFault::Claim),
             (many.as_str(), ClaimsFault::TooMuch),
+            (r#"{"userinfo":{"Call 06 00 00 00 00":null}}"#, ClaimsFault::TooMuch),
         ] {
             assert_eq!(ClaimsRequest::parse(text), Err(fault), "{text}");
         }

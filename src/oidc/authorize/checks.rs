@@ -149,3 +149,118 @@ pub fn run(
     }
     Ok(draft.request)
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::check::duplicates::{KNOWN, REPEATED};
+    use super::super::try_request;
+    use super::*;
+    use crate::clock::{Clock as _, MockClock};
+    use crate::oidc::{Issuer, Lifetimes, psc};
+    use crate::session::{Acr, Policies};
+    use crate::store::client::{Audience, Metadata, ProfileName};
+
+    const REDIRECT: &str = "https://rp.example/cb";
+    const RESOURCE: &str = "https://api.example/";
+
+    /// A client that may use everything.
+    fn client() -> Client {
+        let now = MockClock::default().now();
+        Client {
+            id: "rp".into(),
+            name: "Service".into(),
+            profile: ProfileName::Standard,
+            secret_hash: None,
+            previous_secret_hash: None,
+            previous_secret_until: None,
+            redirect_uris: vec![REDIRECT.into()],
+            post_logout_redirect_uris: Vec::new(),
+            backchannel_logout_uri: None,
+            audience: Audience::Affiliated,
+            may_introspect: false,
+            created_at: now,
+            updated_at: now,
+            disabled_at: None,
+            card_out: None,
+            session_idle: None,
+            session_lifetime: None,
+            zones: Vec::new(),
+            metadata: Metadata {
+                scope: Some("openid profile scope_all offline_access".into()),
+                resources: vec![RESOURCE.into()],
+                authorization_details_types: vec!["t".into()],
+                ..Metadata::default()
+            },
+            accepts_badge: false,
+            self_registered: false,
+            registration_token_hash: None,
+        }
+    }
+
+    fn settings() -> Settings {
+        let address = url::Url::parse("https://op.example/").unwrap();
+        Settings {
+            issuer: Issuer::new(address.clone()),
+            front_url: address,
+            namespace: uuid::Uuid::nil(),
+            sandbox: false,
+            policies: Policies::default(),
+            lifetimes: Lifetimes::default(),
+            highest_level: Acr::Eidas3,
+            choices: psc::Choices::default(),
+            registration: false,
+        }
+    }
+
+    /// A good request with parameters more, made up of what stands in requests and of anything.
+    fn requests() -> impl Strategy<Value = String> {
+        let names: Vec<&str> = KNOWN.iter().chain(&REPEATED).copied().collect();
+        let values = prop_oneof![
+            Just(REDIRECT.to_owned()),
+            Just(RESOURCE.to_owned()),
+            Just("openid offline_access".to_owned()),
+            Just("none login consent".to_owned()),
+            Just(r#"{"id_token":{"acr":{"essential":true,"values":["eidas3"]}}}"#.to_owned()),
+            Just(r#"[{"type":"t","actions":["x"]}]"#.to_owned()),
+            Just("form_post.jwt".to_owned()),
+            "[ -~]{0,40}",
+            any::<String>(),
+        ];
+        let more = proptest::collection::vec((proptest::sample::select(names), values), 0..8);
+        more.prop_map(|more| {
+            let good = [
+                ("response_type", "code"),
+                ("client_id", "rp"),
+                ("redirect_uri", REDIRECT),
+                ("scope", "openid"),
+            ];
+            let left = good.into_iter().filter(|(name, _)| !more.iter().any(|(other, _)| other == name));
+            let mut query = form_urlencoded::Serializer::new(String::new());
+            query.extend_pairs(left).extend_pairs(&more).finish()
+        })
+    }
+
+    proptest! {
+        /// What passes is the client's, whatever stood around it; kept and read again it is the same.
+        #[test]
+        fn what_passes_is_the_clients_whatever_stood_around_it(encoded in requests()) {
+            if let Some(kept) = try_request(encoded.as_bytes(), &client(), &settings()) {
+                let request: AuthorizationRequest = serde_json::from_value(kept.clone()).unwrap();
+                prop_assert_eq!(request.to_json(), kept);
+                prop_assert_eq!(&request.client_id, "rp");
+                prop_assert_eq!(&request.redirect_uri, REDIRECT);
+                prop_assert!(request.scope.split(' ').any(|scope| scope == "openid"));
+                prop_assert!(request.resources.iter().all(|resource| resource == RESOURCE));
+                let of_type = |detail: &serde_json::Value| detail["type"] == "t";
+                prop_assert!(request.authorization_details.iter().all(of_type));
+            }
+        }
+
+        #[test]
+        fn no_bytes_make_it_panic(encoded in proptest::collection::vec(any::<u8>(), 0..400)) {
+            let _request = try_request(&encoded, &client(), &settings());
+        }
+    }
+}
