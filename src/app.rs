@@ -167,6 +167,7 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
             access_token: config.oidc.access_token,
             refresh_token: config.oidc.refresh_token,
             exchanged_token: config.oidc.exchanged_token,
+            refresh_grace: config.oidc.refresh_grace,
             ..Default::default()
         },
         // A card with its PIN; the other means prove less.

@@ -40,6 +40,8 @@ pub struct Lifetimes {
     pub access_token: TimeDelta,
     /// Refresh token.
     pub refresh_token: TimeDelta,
+    /// For how long a refresh token that was used is answered again.
+    pub refresh_grace: TimeDelta,
     /// An access token that is given for another one (RFC 8693).
     pub exchanged_token: TimeDelta,
     /// From the sign-in page to its end.
@@ -55,6 +57,7 @@ impl Default for Lifetimes {
             code: TimeDelta::seconds(60),
             access_token: TimeDelta::seconds(120),
             refresh_token: TimeDelta::minutes(30),
+            refresh_grace: TimeDelta::seconds(10),
             exchanged_token: TimeDelta::seconds(120),
             login_transaction: TimeDelta::minutes(10),
             pushed_request: TimeDelta::seconds(90),

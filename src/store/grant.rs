@@ -398,12 +398,15 @@ pub struct RefreshRedemption {
     pub token_hash: [u8; 32],
     /// The client that authenticated.
     pub client_id: String,
+    /// A token that was used after this moment is good once more: two requests of one client crossed.
+    pub grace_since: Time,
     /// What it shall get.
     pub tokens: NewTokens,
 }
 
-pub(super) const REDEEM_REFRESH_TOKEN: &str = "UPDATE refresh_token SET consumed_at = $2
-     WHERE token_hash = $1 AND consumed_at IS NULL AND expires_at > $2
+// A token that was used in what a clock set back calls the future has no grace.
+pub(super) const REDEEM_REFRESH_TOKEN: &str = "UPDATE refresh_token SET consumed_at = COALESCE(consumed_at, $2)
+     WHERE token_hash = $1 AND (consumed_at IS NULL OR (consumed_at > $4 AND consumed_at <= $2)) AND expires_at > $2
        AND EXISTS (SELECT 1 FROM authorization_grant g JOIN session s ON s.id = g.session_id
            JOIN client c ON c.id = g.client_id
          WHERE g.id = refresh_token.grant_id AND g.client_id = $3 AND g.revoked_at IS NULL
@@ -425,6 +428,7 @@ pub async fn redeem_refresh_token(
         .bind(redemption.token_hash.to_vec())
         .bind(now)
         .bind(redemption.client_id.clone())
+        .bind(redemption.grace_since)
         .fetch_optional(&mut *c)
         .await?;
         if let Some(grant) = grant {
@@ -583,7 +587,12 @@ mod tests {
 
         async fn refresh(&self, token: u8, client: &str, next: u8) -> Redeemed {
             let tokens = self.tokens(next);
-            let redemption = RefreshRedemption { token_hash: [token; 32], client_id: client.into(), tokens };
+            let redemption = RefreshRedemption {
+                token_hash: [token; 32],
+                client_id: client.into(),
+                grace_since: self.clock.now(),
+                tokens,
+            };
             redeem_refresh_token(&self.db, &redemption, self.clock.now(), &self.events()).await.unwrap()
         }
     }

@@ -1,7 +1,8 @@
 //! `refresh_token` (RFC 6749 §6, RFC 9700 §4.14.2).
 //!
 //! Each token is good once and replaced by the answer. If it comes again, somebody has a copy: the grant is revoked
-//! with all its tokens. A refresh counts as a use of the session.
+//! with all its tokens. Within a few seconds it is more likely that two requests of the client crossed, or that an answer
+//! was lost on its way: then it is answered once more. A refresh counts as a use of the session.
 
 use serde_json::Value;
 
@@ -29,7 +30,9 @@ pub(super) async fn redeem(
     let found = found.filter(|found| found.granted.grant.client_id == client.id);
     let found = found.ok_or(TokenError::UnknownRefreshToken)?;
     let Granted { grant, session } = &found.granted;
-    if found.consumed_at.is_none() {
+    let now = provider.now();
+    let grace_since = now - provider.settings.lifetimes.refresh_grace;
+    if found.consumed_at.is_none_or(|at| at > grace_since && at <= now) {
         if provider.now() >= found.expires_at {
             return Err(TokenError::ExpiredRefreshToken);
         }
@@ -39,7 +42,8 @@ pub(super) async fn redeem(
 
     let subject = issue::standing(provider, client, &found.granted).await?;
     let prepared = issue::prepare(provider, client, &found.granted, &subject, proven).await?;
-    let redemption = RefreshRedemption { token_hash, client_id: client.id.clone(), tokens: prepared.tokens };
+    let redemption =
+        RefreshRedemption { token_hash, client_id: client.id.clone(), grace_since, tokens: prepared.tokens };
     let event = |kind| {
         let event = provider.trail.event(kind).person(grant.person_id).client(&client.id).session(session.id);
         event.id_nat(&subject.id_nat).caller(caller)

@@ -33,12 +33,55 @@ async fn a_stolen_refresh_token_ends_the_grant_for_both() {
     let first = stand.tokens(&browser).await;
     let stolen = first["refresh_token"].as_str().unwrap();
     let second = stand.refresh("rp", stolen).await.json();
+    stand.advance(10);
     assert_eq!(stand.refresh("rp", stolen).await.error(), "invalid_grant");
     assert_eq!(stand.events().await.last().unwrap(), "token.reuse OIDC-062");
     let next = second["refresh_token"].as_str().unwrap();
     assert_eq!(stand.refresh("rp", next).await.error(), "invalid_grant", "the thief's too");
     assert_eq!(stand.userinfo(second["access_token"].as_str().unwrap()).await.status, 401);
     stand.code(&[("prompt", "none")], &browser).await;
+}
+
+/// Two requests of one client cross, or the answer is lost and the client asks again.
+#[tokio::test]
+async fn crossing_refreshes_are_both_answered_for_a_few_seconds() {
+    Stand::on_both(async |stand| {
+        let browser = stand.sign_in().await;
+        let first = stand.tokens(&browser).await["refresh_token"].clone();
+        let first = first.as_str().unwrap();
+        let both = tokio::join!(stand.refresh("rp", first), stand.refresh("rp", first));
+        let [one, other] = [both.0, both.1].map(|answer| {
+            assert_eq!(answer.status, 200, "{}", answer.body);
+            answer.json()["refresh_token"].as_str().unwrap().to_owned()
+        });
+        assert_ne!(one, other);
+        stand.advance(9);
+        assert_eq!(stand.refresh("rp", first).await.status, 200);
+        assert_eq!(stand.refresh("other", first).await.error(), "invalid_grant", "never for somebody else");
+        stand.advance(1);
+        assert_eq!(stand.refresh("rp", first).await.error(), "invalid_grant");
+        assert_eq!(stand.refresh("rp", &one).await.error(), "invalid_grant", "the replay ended the grant");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_grace_the_second_of_two_refreshes_ends_the_grant() {
+    Stand::on_both_with(
+        |settings| settings.lifetimes.refresh_grace = chrono::TimeDelta::zero(),
+        async |stand| {
+            let browser = stand.sign_in().await;
+            let first = stand.tokens(&browser).await["refresh_token"].clone();
+            let both = tokio::join!(
+                stand.refresh("rp", first.as_str().unwrap()),
+                stand.refresh("rp", first.as_str().unwrap())
+            );
+            let mut statuses = [both.0.status.as_u16(), both.1.status.as_u16()];
+            statuses.sort_unstable();
+            assert_eq!(statuses, [200, 400]);
+        },
+    )
+    .await;
 }
 
 #[tokio::test]
