@@ -23,12 +23,13 @@ use crate::card::login::{self, CardLogin};
 use crate::clock::{SharedClock, Time};
 use crate::config::{Config, Database};
 use crate::crypto::egress::{Egress, EgressError};
+use crate::crypto::hsm::{Hsm, HsmError, HsmSettings};
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::anchors::AnchorsError;
 use crate::crypto::x509::trust::{Trust, TrustDirs};
 use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{Keyring, KeyringError, Vault};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Means, Provider};
@@ -85,6 +86,9 @@ pub enum StartError {
         "front_url {0} must be https, or plain http on this machine: workstations enrol with nothing else"
     )]
     FrontUrl(String),
+    /// The HSM.
+    #[error(transparent)]
+    Hsm(#[from] HsmError),
     /// The signing keys.
     #[error(transparent)]
     Keyring(#[from] KeyringError),
@@ -116,6 +120,7 @@ impl StartError {
             Self::NotASandbox => "CONF-026",
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
+            Self::Hsm(error) => error.code(),
             Self::Keyring(error) => error.code(),
             Self::Provider(error) => error.code(),
             Self::Egress(error) => error.code(),
@@ -190,6 +195,19 @@ fn mtls(config: &Config, now: Time) -> Result<Option<Mtls>, AnchorsError> {
     Ok(Some(Mtls::new(&host.url, authorities)))
 }
 
+/// What opens the stored keys: the seal, and the HSM where one is configured.
+///
+/// # Errors
+/// [`HsmError`], where it cannot be used.
+pub async fn vault(config: &Config, seal: &SealKey) -> Result<Vault, HsmError> {
+    let Some(pkcs11) = config.keys.pkcs11.clone() else { return Ok(seal.into()) };
+    let settings = HsmSettings { module: pkcs11.module, token: pkcs11.token, pin: pkcs11.pin };
+    // A module may wait for a network.
+    let opened = tokio::task::spawn_blocking(move || Hsm::open(&settings)).await;
+    let hsm = opened.map_err(|error| HsmError::Failed(error.to_string()))??;
+    Ok(Vault::new(seal.clone(), Some(hsm)))
+}
+
 /// A provider that is ready to serve. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -198,7 +216,7 @@ pub struct App {
     clock: SharedClock,
     random: SharedRandom,
     trail: Trail,
-    seal: SealKey,
+    vault: Vault,
     card: Arc<CardLogin>,
     provider: Arc<Provider>,
     /// The test persons of a sandbox; none in an installation.
@@ -255,6 +273,7 @@ impl App {
         let stored = Uuid::parse_str(&stored).map_err(|_| StartError::NotInitialised)?;
         let namespace = config.oidc.namespace.unwrap_or(stored);
         let seal = SealKey::read(&config.server.seal_key_path())?;
+        let vault = vault(&config, &seal).await?;
         let trail = trail(&config, &clock, &random);
         let keyring =
             |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
@@ -300,6 +319,7 @@ impl App {
             settings,
             db: db.clone(),
             seal: seal.clone(),
+            vault: vault.clone(),
             clock: clock.clone(),
             random: random.clone(),
             trail: trail.clone(),
@@ -328,7 +348,7 @@ impl App {
             clock,
             random,
             trail,
-            seal,
+            vault,
             card,
             provider,
             approval,
@@ -364,9 +384,9 @@ impl App {
         &self.trail
     }
 
-    /// What opens the sealed data.
-    pub fn seal(&self) -> &SealKey {
-        &self.seal
+    /// What opens the stored keys.
+    pub fn vault(&self) -> &Vault {
+        &self.vault
     }
 
     /// The server's side of a card sign-in.

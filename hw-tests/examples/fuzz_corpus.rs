@@ -81,7 +81,23 @@ fn main() -> Result<(), Box<dyn Error>> {
     synthetic::write(Sample { people: 6, bad_every: 2, without_last: 0 }, &mut rows)?;
     let rows = rows.splitn(2, |byte| *byte == b'\n').nth(1).unwrap_or_default().to_vec();
     write(&corpus.join("import"), [rows])?;
-    write(&corpus.join("message"), messages().map(String::into_bytes))
+    write(&corpus.join("message"), messages().map(String::into_bytes))?;
+    jose(&corpus)
+}
+
+/// Tokens and keys as the standards print them.
+fn jose(corpus: &Path) -> Result<(), Box<dyn Error>> {
+    let examples: Vec<serde_json::Value> =
+        serde_json::from_str(include_str!("../../src/crypto/jose/vectors.json"))?;
+    let of_kinds = |kinds: &'static [&str]| {
+        let kind =
+            |example: &&serde_json::Value| example["kind"].as_str().is_some_and(|kind| kinds.contains(&kind));
+        let token =
+            |example: &serde_json::Value| example["token"].as_str().map(|token| token.as_bytes().to_vec());
+        examples.iter().filter(kind).filter_map(token)
+    };
+    write(&corpus.join("jwt"), of_kinds(&["jws", "jwe", "dpop", "nested"]))?;
+    write(&corpus.join("jwk"), of_kinds(&["set", "jwk"]))
 }
 
 /// The proofs of RFC 9449.

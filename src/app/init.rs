@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use super::{StartError, is_sandbox, open_database};
+use super::{StartError, is_sandbox, open_database, vault};
 use crate::audit::Trail;
 use crate::clock::SharedClock;
 use crate::config::Config;
 use crate::crypto::digest::sha256;
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::ids::{self, SharedRandom};
-use crate::keyring::Keyring;
+use crate::keyring::{DecryptionKeyring, Keyring};
 use crate::store::signing_key::Purpose;
 use crate::store::{SANDBOX, Setting};
 
@@ -67,9 +67,11 @@ async fn make(
     let namespace = config.oidc.namespace.unwrap_or_else(|| ids::uuid_v4(&*random));
     let namespace = db.setting_once(Setting::Namespace, &namespace.to_string()).await?;
     let trail = trail(config, &clock, &random);
+    let vault = vault(config, &seal).await?;
     for purpose in [Purpose::Token, Purpose::Refresh, Purpose::CardRequest] {
-        Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail).await?;
+        Keyring::open(db.clone(), &vault, purpose, clock.clone(), random.clone(), &trail).await?;
     }
+    DecryptionKeyring::open(db.clone(), &vault, Purpose::RequestObject, clock, random, &trail).await?;
     db.close().await;
     Ok(format!("{}: ready; namespace {namespace}", state_dir.display()))
 }

@@ -10,11 +10,10 @@ use super::App;
 use crate::audit::{self, Kind};
 use crate::directory;
 use crate::jobs::{Job, Outcome};
-use crate::keyring::{self, KeyringError};
+use crate::keyring;
 use crate::oidc::logout::backchannel;
 use crate::session::EndReason;
 use crate::store::audit::NewRow;
-use crate::store::signing_key::{Purpose, State};
 use crate::store::{self, StoreError};
 
 /// The promise is one second at most.
@@ -121,25 +120,10 @@ impl App {
         if !self.alone("rotate-keys", ROTATION).await? {
             return Ok(());
         }
-        for purpose in [Purpose::Token, Purpose::Refresh, Purpose::CardRequest] {
-            let now = self.clock.now();
-            let stored = store::signing_key::of(&self.db, purpose).await.map_err(said)?;
-            let current = stored.iter().find(|key| key.state == State::Current);
-            let since = current.map(|key| key.current_since.unwrap_or(key.created_at));
-            if since.is_none_or(|since| now - since < self.config.keys.rotation) {
-                continue;
-            }
-            let event = self.trail.event(Kind::KeyRotated).actor("schedule");
-            let kid = keyring::rotate(&self.db, &self.seal, purpose, false, now, &*self.random, event).await;
-            let kid = match kid {
-                Ok(kid) => kid,
-                // The next key is not known everywhere yet, or an administrator was faster: the next turn looks again.
-                Err(KeyringError::TooEarly { .. } | KeyringError::RotatedMeanwhile) => continue,
-                Err(error) => return Err(format!("{error} ({})", error.code())),
-            };
-            tracing::info!(purpose = purpose.as_str(), kid, "the next key signs from now on");
-        }
-        Ok(())
+        let Some(rotation) = self.config.keys.rotation else { return Ok(()) };
+        let (db, now) = (&self.db, self.clock.now());
+        let rotated = keyring::rotate_due(db, &self.vault, rotation, now, &*self.random, &self.trail).await;
+        rotated.map(|_| ()).map_err(|error| format!("{error} ({})", error.code()))
     }
 
     /// Writes down which sessions are locked because their workstation fell silent.

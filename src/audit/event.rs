@@ -109,6 +109,8 @@ kinds! {
     KeyCreated "key.created";
     /// A signing key took over from the one before.
     KeyRotated "key.rotated";
+    /// A key was withdrawn: what it signed no longer counts.
+    KeyWithdrawn "key.withdrawn";
     /// A list of revoked certificates was read, or could not be.
     RevocationListRead "crl.read";
     /// A responder called a card revoked or on hold, or lifted a hold.

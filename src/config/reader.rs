@@ -323,18 +323,18 @@ impl<'a> Section<'a> {
         key: &'static str,
         range: std::ops::RangeInclusive<TimeDelta>,
     ) -> Option<TimeDelta> {
-        self.text(key, |text| {
-            let span = parse_span(text)
-                .ok_or("must be a number with s, min, h or d, such as \"30 min\"".to_owned())?;
-            if range.contains(&span) {
-                Ok(span)
-            } else {
-                Err(format!(
-                    "must be between {} and {}",
-                    written_span(*range.start()),
-                    written_span(*range.end())
-                ))
-            }
+        self.text(key, |text| span_within(text, &range))
+    }
+
+    /// As [`span`](Self::span); `Some(None)` for `"off"`.
+    pub(crate) fn span_or_off(
+        &mut self,
+        key: &'static str,
+        range: std::ops::RangeInclusive<TimeDelta>,
+    ) -> Option<Option<TimeDelta>> {
+        self.text(key, |text| match text {
+            "off" => Ok(None),
+            text => span_within(text, &range).map(Some),
         })
     }
 
@@ -449,6 +449,19 @@ fn distance(a: &str, b: &str) -> usize {
         row = next;
     }
     row.last().copied().unwrap_or_default()
+}
+
+pub(super) fn span_within(
+    text: &str,
+    range: &std::ops::RangeInclusive<TimeDelta>,
+) -> Result<TimeDelta, String> {
+    let span =
+        parse_span(text).ok_or("must be a number with s, min, h or d, such as \"30 min\"".to_owned())?;
+    if range.contains(&span) {
+        Ok(span)
+    } else {
+        Err(format!("must be between {} and {}", written_span(*range.start()), written_span(*range.end())))
+    }
 }
 
 pub(super) fn parse_span(text: &str) -> Option<TimeDelta> {

@@ -214,6 +214,27 @@ fn a_zone_says_in_what_it_differs() {
 }
 
 #[test]
+fn keys_rotate_by_themselves_or_not_and_an_hsm_is_named_whole() {
+    let config = parse(ISSUER).unwrap();
+    assert_eq!(config.keys.rotation, Some(TimeDelta::days(180)));
+    assert!(config.keys.pkcs11.is_none());
+    assert_eq!(parse(&format!("{ISSUER}[keys]\nrotation = \"off\"\n")).unwrap().keys.rotation, None);
+    let ninety = parse(&format!("{ISSUER}[keys]\nrotation = \"90 d\"\n")).unwrap();
+    assert_eq!(ninety.keys.rotation, Some(TimeDelta::days(90)));
+    assert_eq!(faults(&format!("{ISSUER}[keys]\nrotation = \"1 h\"\n")).len(), 1);
+    let whole = "pkcs11_module = \"/usr/lib/hsm.so\"\npkcs11_token = \"sceau\"\npkcs11_pin = \"271828\"\n";
+    let config = parse(&format!("{ISSUER}[keys]\n{whole}")).unwrap();
+    assert!(!format!("{config:?}").contains("271828"));
+    assert_eq!(config.keys.pkcs11.unwrap().token, "sceau");
+    for missing in whole.lines() {
+        let part: String =
+            whole.lines().filter(|line| *line != missing).flat_map(|line| [line, "\n"]).collect();
+        let found = faults(&format!("{ISSUER}[keys]\n{part}"));
+        assert!(matches!(found.as_slice(), [one] if one.contains("all of them, or none")), "{found:?}");
+    }
+}
+
+#[test]
 fn the_examples_are_valid_and_complete() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let example = std::fs::read_to_string(root.join("sceau.example.toml")).unwrap();
@@ -233,7 +254,8 @@ fn the_examples_are_valid_and_complete() {
         .collect();
     let config = Config::parse(&in_force, Path::new("/etc/sceau/sceau.toml"));
     let faults = config.err().map(|error| error.faults).unwrap_or_default();
-    let faults: Vec<_> = faults.iter().filter(|fault| !fault.key.starts_with("tls.")).collect();
+    let lacks_its_file = |key: &str| key.starts_with("tls.") || key == "keys.pkcs11_module";
+    let faults: Vec<_> = faults.iter().filter(|fault| !lacks_its_file(&fault.key)).collect();
     assert!(faults.is_empty(), "{faults:?}");
 
     for file in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/config")).unwrap() {

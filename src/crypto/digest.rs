@@ -6,6 +6,12 @@ pub fn sha256(data: &[u8]) -> [u8; 32] {
     openssl::sha::sha256(data)
 }
 
+/// SHA-512 (FIPS 180-4) of `data`.
+#[must_use]
+pub fn sha512(data: &[u8]) -> [u8; 64] {
+    openssl::sha::sha512(data)
+}
+
 /// HMAC-SHA-256 (RFC 2104) of `message` under `key`. Compare the result in constant time.
 #[must_use]
 pub fn hmac_sha256(key: &[u8], message: &[u8]) -> [u8; 32] {

@@ -7,6 +7,7 @@ pub mod digest;
 #[cfg(feature = "server")]
 pub mod egress;
 pub mod files;
+pub mod hsm;
 pub mod jose;
 pub mod keys;
 pub mod random;

@@ -1,31 +1,34 @@
-//! The signing keys of one purpose, as a running server holds them.
+//! The keys of one purpose, as a running server holds them.
 //!
-//! What a hospital gets: keys that are made at the first start, sealed at rest, and rotated without an interruption:
-//! the next key is published long before it signs, the last one long after. A rotation by the command line reaches
-//! every running node within five seconds.
+//! What a hospital gets: keys that are made when they are first needed, sealed at rest or kept in an HSM, and rotated
+//! without an interruption: the next key is published long before it signs, the last one long after. A key that was lost
+//! to a stranger is withdrawn at once. What a command or another node changes reaches every running node within five
+//! seconds.
+
+mod rotation;
+mod vault;
 
 use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::TimeDelta;
+use serde::Serialize;
 
-use crate::audit::{Event, Kind, Trail};
+pub use self::rotation::{Which, published_before_use, rotate, rotate_due, withdraw};
+pub use self::vault::{RingKey, Vault};
+use crate::audit::{Kind, Trail};
 use crate::clock::{SharedClock, Time};
+use crate::crypto::hsm::HsmError;
+use crate::crypto::jose::{self, DecryptionKey, KeyManagement, SignError};
 use crate::crypto::keys::{Algorithm, KeyError, SigningKey, VerifyingKey};
-use crate::crypto::sealed::{SealError, SealKey};
-use crate::ids::{Random, SharedRandom};
-use crate::store::signing_key::{self, NewKey, Purpose, State, StoredKey};
+use crate::crypto::sealed::SealError;
+use crate::ids::SharedRandom;
+use crate::store::signing_key::{self, Purpose, State, StoredKey};
 use crate::store::{Db, StoreError};
 
 /// How old the keys in memory may be.
 const FRESH: TimeDelta = TimeDelta::seconds(5);
 /// How long a retired key stays published: longer than any cache of a relying party holds a key set.
 const PUBLISHED_AFTER_RETIREMENT: TimeDelta = TimeDelta::hours(24);
-/// How long the next key must have been published before it may sign: for relying parties, which fetch the key set anew
-/// where they meet an unknown key.
-const PUBLISHED_BEFORE_USE: TimeDelta = TimeDelta::hours(1);
-/// The same for workstations. They ask every few hours while they run, and take a list of keys only from a key that they
-/// know: one that slept through two rotations has to be enrolled again.
-const PUBLISHED_BEFORE_USE_TO_WORKSTATIONS: TimeDelta = TimeDelta::days(30);
 
 /// Why the keys cannot be had.
 #[derive(Debug, thiserror::Error)]
@@ -38,7 +41,13 @@ pub enum KeyringError {
     Seal(#[from] SealError),
     /// A key is damaged, or none could be made.
     #[error(transparent)]
-    Key(#[from] KeyError),
+    Key(KeyError),
+    /// The HSM.
+    #[error(transparent)]
+    Hsm(#[from] HsmError),
+    /// A key is in an HSM, and none is configured.
+    #[error("the key {0} is in an HSM, and [keys] pkcs11_module names none")]
+    NoHsm(String),
     /// The next key was published too recently.
     #[error("the next key was published at {published}; relying parties may not know it before {usable}")]
     TooEarly {
@@ -50,9 +59,24 @@ pub enum KeyringError {
     /// Another rotation came first.
     #[error("another rotation came first; nothing was changed")]
     RotatedMeanwhile,
-    /// A purpose without a current key.
+    /// A purpose or algorithm without a current key.
     #[error("there is no current key for {0}")]
-    NoCurrentKey(&'static str),
+    NoCurrentKey(String),
+    /// No key of that name.
+    #[error("there is no key {0}")]
+    UnknownKey(String),
+    /// It is withdrawn already.
+    #[error("the key {0} is withdrawn already")]
+    Withdrawn(String),
+}
+
+impl From<KeyError> for KeyringError {
+    fn from(error: KeyError) -> Self {
+        match error {
+            KeyError::Hsm(error) => Self::Hsm(error),
+            error => Self::Key(error),
+        }
+    }
 }
 
 impl KeyringError {
@@ -61,96 +85,166 @@ impl KeyringError {
         match self {
             Self::Store(error) => error.code(),
             Self::Seal(error) => error.code(),
+            Self::Hsm(error) => error.code(),
             Self::Key(_) => "OIDC-090",
             Self::TooEarly { .. } => "OIDC-091",
             Self::RotatedMeanwhile => "OIDC-092",
             Self::NoCurrentKey(_) => "OIDC-093",
+            Self::NoHsm(_) => "OIDC-195",
+            Self::UnknownKey(_) => "OIDC-196",
+            Self::Withdrawn(_) => "OIDC-197",
         }
+    }
+}
+
+/// The algorithm of the first keys of a purpose.
+fn first_algorithm(purpose: Purpose) -> &'static str {
+    match purpose {
+        // Pro Santé Connect signs so, and its relying parties accept nothing else.
+        Purpose::Token => Algorithm::Rs256.name(),
+        Purpose::Refresh | Purpose::CardRequest => Algorithm::Es256.name(),
+        Purpose::RequestObject => KeyManagement::RsaOaep256.name(),
     }
 }
 
 /// One key in memory.
 #[derive(Debug)]
-struct Held {
-    key: Arc<SigningKey>,
+struct Held<K> {
+    kid: String,
+    algorithm: String,
+    key: Arc<K>,
     state: State,
     retired_at: Option<Time>,
 }
 
-/// The keys of one purpose at one time.
+/// The keys of one purpose at one time. Withdrawn ones are not among them.
 #[derive(Debug)]
-pub struct Keys {
-    current: Arc<SigningKey>,
-    all: Vec<Held>,
+pub struct KeysOf<K> {
+    current: Arc<K>,
+    all: Vec<Held<K>>,
+}
+
+/// The keys that sign for one purpose at one time.
+pub type Keys = KeysOf<SigningKey>;
+
+impl<K> KeysOf<K> {
+    /// The key that signs, where nothing else is said.
+    pub fn current(&self) -> &K {
+        &self.current
+    }
+
+    fn in_state<'a>(&'a self, state: State, algorithm: &str) -> Option<&'a Arc<K>> {
+        self.all.iter().find(|held| held.state == state && held.algorithm == algorithm).map(|held| &held.key)
+    }
+
+    fn named(&self, kid: &str) -> Option<&K> {
+        self.all.iter().find(|held| held.kid == kid).map(|held| &*held.key)
+    }
+
+    /// The keys to publish at `now`: the current, the next, and those retired not long ago.
+    fn to_publish(&self, now: Time) -> impl Iterator<Item = &K> {
+        let is_published = move |held: &&Held<K>| match held.state {
+            State::Next | State::Current => true,
+            State::Retired => held.retired_at.is_some_and(|at| now - at < PUBLISHED_AFTER_RETIREMENT),
+            State::Withdrawn => false,
+        };
+        self.all.iter().filter(is_published).map(|held| &*held.key)
+    }
 }
 
 impl Keys {
-    /// The key that signs.
-    pub fn current(&self) -> &SigningKey {
-        &self.current
+    /// The key that signs by `algorithm`, where there is one yet ([`Keyring::current_for`] makes it).
+    pub fn current_for(&self, algorithm: Algorithm) -> Option<&SigningKey> {
+        self.in_state(State::Current, algorithm.name()).map(|key| &**key)
     }
 
     /// The key of that name, whether it signs or has signed.
     pub fn verifying(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
-        self.all.iter().map(|held| held.key.public()).find(|key| Some(key.kid()) == kid)
+        self.named(kid?).map(SigningKey::public)
+    }
+
+    /// The algorithms that keys of this purpose sign or have signed by: what a token of ours can be signed with.
+    pub fn algorithms(&self) -> Vec<Algorithm> {
+        let held = |algorithm: &Algorithm| self.all.iter().any(|held| held.algorithm == algorithm.name());
+        Algorithm::ALL.into_iter().filter(held).collect()
     }
 
     /// The keys to publish at `now`: the current, the next, and those retired not long ago.
     pub fn published(&self, now: Time) -> impl Iterator<Item = &VerifyingKey> {
-        let is_published = move |held: &&Held| {
-            held.state != State::Retired
-                || held.retired_at.is_some_and(|at| now - at < PUBLISHED_AFTER_RETIREMENT)
-        };
-        self.all.iter().filter(is_published).map(|held| held.key.public())
+        self.to_publish(now).map(SigningKey::public)
     }
 
     /// The key that will sign after the next rotation.
     pub fn next(&self) -> Option<&VerifyingKey> {
-        self.all.iter().find(|held| held.state == State::Next).map(|held| held.key.public())
+        self.in_state(State::Next, self.current.algorithm().name()).map(|key| key.public())
+    }
+}
+
+impl KeysOf<DecryptionKey> {
+    /// The key of that name.
+    pub fn decrypting(&self, kid: Option<&str>) -> Option<&DecryptionKey> {
+        match kid {
+            Some(kid) => self.named(kid),
+            // Whoever names none took the one that was published as such.
+            None => Some(self.current()),
+        }
+    }
+
+    /// The keys to publish at `now`, as [`Keys::published`].
+    pub fn published(&self, now: Time) -> impl Iterator<Item = &DecryptionKey> {
+        // Nobody shall encrypt to a key that will not be used for long.
+        self.to_publish(now).filter(|key| {
+            self.in_state(State::Current, key.management().name())
+                .is_some_and(|current| current.kid() == key.kid())
+        })
     }
 }
 
 /// The keys of one purpose, followed in the database.
 #[derive(Debug)]
-pub struct Keyring {
+pub struct Ring<K> {
     db: Db,
-    seal: SealKey,
+    vault: Vault,
     purpose: Purpose,
     clock: SharedClock,
-    held: RwLock<(Arc<Keys>, Time)>,
+    random: SharedRandom,
+    trail: Trail,
+    held: RwLock<(Arc<KeysOf<K>>, Time)>,
 }
 
-impl Keyring {
+/// The keys that sign for one purpose, followed in the database.
+pub type Keyring = Ring<SigningKey>;
+
+/// The keys that others encrypt to, followed in the database.
+pub type DecryptionKeyring = Ring<DecryptionKey>;
+
+impl<K: RingKey> Ring<K> {
     /// Opens the keys of `purpose`; makes the first two where there are none.
     ///
     /// # Errors
     /// [`KeyringError`].
     pub async fn open(
         db: Db,
-        seal: SealKey,
+        vault: impl Into<Vault>,
         purpose: Purpose,
         clock: SharedClock,
         random: SharedRandom,
         trail: &Trail,
     ) -> Result<Self, KeyringError> {
+        let (vault, trail) = (vault.into(), trail.clone());
+        let first = first_algorithm(purpose);
         let mut stored = signing_key::of(&db, purpose).await?;
-        if stored.is_empty() {
-            let algorithm = algorithm(purpose);
-            let current = generate(&seal, purpose, algorithm, &*random).await?;
-            let next = generate(&seal, purpose, algorithm, &*random).await?;
-            let event = trail.event(Kind::KeyCreated).note(purpose.as_str());
-            if signing_key::insert_first(&db, &current, &next, clock.now(), &(&event).into()).await? {
-                tracing::info!(purpose = purpose.as_str(), kid = current.kid, "made the first signing keys");
-            }
+        if !has_current(&stored, first) {
+            make_first::<K>(&db, &vault, purpose, first, clock.now(), &random, &trail).await?;
             stored = signing_key::of(&db, purpose).await?;
         }
-        let keys = Arc::new(unseal(stored, &seal, purpose, None)?);
-        let now = clock.now();
-        Ok(Self { db, seal, purpose, clock, held: RwLock::new((keys, now)) })
+        let keys = Arc::new(unseal(stored, &vault, purpose, None)?);
+        let held = RwLock::new((keys, clock.now()));
+        Ok(Self { db, vault, purpose, clock, random, trail, held })
     }
 
     /// The keys, not older than five seconds. Where the database does not answer, those known before.
-    pub async fn keys(&self) -> Arc<Keys> {
+    pub async fn keys(&self) -> Arc<KeysOf<K>> {
         let (keys, loaded_at) = self.held.read().unwrap_or_else(PoisonError::into_inner).clone();
         let now = self.clock.now();
         // A clock that was set back must not make them young again.
@@ -158,10 +252,7 @@ impl Keyring {
             return keys;
         }
         match self.reload(&keys).await {
-            Ok(fresh) => {
-                *self.held.write().unwrap_or_else(PoisonError::into_inner) = (Arc::clone(&fresh), now);
-                fresh
-            }
+            Ok(fresh) => fresh,
             Err(error) => {
                 tracing::warn!(code = error.code(), %error, "the signing keys could not be read again");
                 keys
@@ -169,102 +260,92 @@ impl Keyring {
         }
     }
 
-    async fn reload(&self, known: &Keys) -> Result<Arc<Keys>, KeyringError> {
+    async fn reload(&self, known: &KeysOf<K>) -> Result<Arc<KeysOf<K>>, KeyringError> {
         let stored = signing_key::of(&self.db, self.purpose).await?;
-        unseal(stored, &self.seal, self.purpose, Some(known)).map(Arc::new)
+        let fresh = Arc::new(unseal(stored, &self.vault, self.purpose, Some(known))?);
+        *self.held.write().unwrap_or_else(PoisonError::into_inner) = (Arc::clone(&fresh), self.clock.now());
+        Ok(fresh)
     }
 }
 
-/// How long the next key of `purpose` must have been published before it may sign.
-pub fn published_before_use(purpose: Purpose) -> TimeDelta {
-    match purpose {
-        Purpose::Token | Purpose::Refresh => PUBLISHED_BEFORE_USE,
-        Purpose::CardRequest => PUBLISHED_BEFORE_USE_TO_WORKSTATIONS,
+impl Keyring {
+    /// The key that signs by `algorithm`. The first time it is asked for, two are made: the one that signs and the next.
+    ///
+    /// # Errors
+    /// [`KeyringError`].
+    pub async fn current_for(&self, algorithm: Algorithm) -> Result<Arc<SigningKey>, KeyringError> {
+        let (name, keys) = (algorithm.name(), self.keys().await);
+        if let Some(key) = keys.in_state(State::Current, name) {
+            return Ok(Arc::clone(key));
+        }
+        let (db, vault, now) = (&self.db, &self.vault, self.clock.now());
+        make_first::<SigningKey>(db, vault, self.purpose, name, now, &self.random, &self.trail).await?;
+        let keys = self.reload(&keys).await?;
+        let made = keys.in_state(State::Current, name).map(Arc::clone);
+        made.ok_or_else(|| KeyringError::NoCurrentKey(format!("{} by {name}", self.purpose.as_str())))
+    }
+
+    /// Signs `claims` as a JWT of type `typ` by `algorithm`, with the key of [`current_for`](Self::current_for).
+    ///
+    /// # Errors
+    /// [`SignError`].
+    pub async fn sign(
+        &self,
+        algorithm: Algorithm,
+        typ: &str,
+        claims: &impl Serialize,
+    ) -> Result<String, SignError> {
+        match self.current_for(algorithm).await {
+            Ok(key) => jose::sign(&key, typ, claims),
+            Err(error) => Err(SignError::new(format!("{error} ({})", error.code()))),
+        }
     }
 }
 
-/// Lets the next key sign and makes the one after it. Refuses where the next key was published less than
-/// [`published_before_use`] ago, unless `at_once`. Yields the `kid` that signs now. `event` says who did it.
-///
-/// # Errors
-/// [`KeyringError::TooEarly`], [`KeyringError::RotatedMeanwhile`], …
-pub async fn rotate(
+fn has_current(stored: &[StoredKey], algorithm: &str) -> bool {
+    stored.iter().any(|key| key.state == State::Current && key.algorithm == algorithm)
+}
+
+/// Makes the first two keys of an algorithm, unless another node was faster.
+async fn make_first<K: RingKey>(
     db: &Db,
-    seal: &SealKey,
+    vault: &Vault,
     purpose: Purpose,
-    at_once: bool,
+    algorithm: &str,
     now: Time,
-    random: &dyn Random,
-    event: Event,
-) -> Result<String, KeyringError> {
-    let stored = signing_key::of(db, purpose).await?;
-    let in_state = |state| stored.iter().find(|key| key.state == state);
-    let (Some(current), Some(next)) = (in_state(State::Current), in_state(State::Next)) else {
-        return Err(KeyringError::NoCurrentKey(purpose.as_str()));
-    };
-    let usable = next.created_at + published_before_use(purpose);
-    if !at_once && now < usable {
-        return Err(KeyringError::TooEarly { published: next.created_at, usable });
+    random: &SharedRandom,
+    trail: &Trail,
+) -> Result<(), KeyringError> {
+    let current = rotation::make::<K>(vault, purpose, algorithm, &**random).await?;
+    let next = rotation::make::<K>(vault, purpose, algorithm, &**random).await?;
+    let event = trail.event(Kind::KeyCreated).note(&format!("{} {algorithm}", purpose.as_str()));
+    if signing_key::insert_first(db, &current, &next, now, &(&event).into()).await? {
+        tracing::info!(purpose = purpose.as_str(), algorithm, kid = current.kid, "made the first keys");
     }
-    let after = generate(seal, purpose, algorithm(purpose), random).await?;
-    let event = event.note(&format!("{} {}", purpose.as_str(), next.kid));
-    if signing_key::rotate(db, &current.kid, &after, now, &(&event).into()).await? {
-        Ok(next.kid.clone())
-    } else {
-        Err(KeyringError::RotatedMeanwhile)
-    }
+    Ok(())
 }
 
-fn algorithm(purpose: Purpose) -> Algorithm {
-    match purpose {
-        Purpose::Token => Algorithm::Rs256,
-        Purpose::Refresh | Purpose::CardRequest => Algorithm::Es256,
-    }
-}
-
-async fn generate(
-    seal: &SealKey,
-    purpose: Purpose,
-    algorithm: Algorithm,
-    random: &dyn Random,
-) -> Result<NewKey, KeyringError> {
-    // Finding primes takes up to 300 ms.
-    let generated = tokio::task::spawn_blocking(move || SigningKey::generate(algorithm)).await;
-    let key = generated.map_err(|_| KeyError::Unsupported)??;
-    seal_key(&key, seal, purpose, random)
-}
-
-fn seal_key(
-    key: &SigningKey,
-    seal: &SealKey,
-    purpose: Purpose,
-    random: &dyn Random,
-) -> Result<NewKey, KeyringError> {
-    let sealed = seal.seal(&signing_key::place(key.kid()), &key.to_pkcs8()?, random)?;
-    Ok(NewKey { kid: key.kid().to_owned(), purpose, algorithm: key.algorithm().name(), sealed })
-}
-
-fn unseal(
+fn unseal<K: RingKey>(
     stored: Vec<StoredKey>,
-    seal: &SealKey,
+    vault: &Vault,
     purpose: Purpose,
-    known: Option<&Keys>,
-) -> Result<Keys, KeyringError> {
-    let mut all = Vec::with_capacity(stored.len());
-    for row in stored {
-        let held = known.and_then(|keys| keys.all.iter().find(|held| held.key.kid() == row.kid));
+    known: Option<&KeysOf<K>>,
+) -> Result<KeysOf<K>, KeyringError> {
+    let mut all: Vec<Held<K>> = Vec::with_capacity(stored.len());
+    for row in stored.into_iter().filter(|row| row.state != State::Withdrawn) {
+        let held = known.and_then(|keys| keys.all.iter().find(|held| held.kid == row.kid));
         let key = match held {
             Some(held) => Arc::clone(&held.key),
-            None => {
-                let opened = seal.open(&signing_key::place(&row.kid), &row.sealed)?;
-                let algorithm = Algorithm::from_name(&row.algorithm).ok_or(KeyError::Unsupported)?;
-                Arc::new(SigningKey::from_pkcs8(algorithm, &opened)?)
-            }
+            None => Arc::new(K::open(vault, &row)?),
         };
-        all.push(Held { key, state: row.state, retired_at: row.retired_at });
+        let StoredKey { kid, algorithm, state, retired_at, .. } = row;
+        all.push(Held { kid, algorithm, key, state, retired_at });
     }
-    let current = all.iter().find(|held| held.state == State::Current).map(|held| Arc::clone(&held.key));
-    Ok(Keys { current: current.ok_or(KeyringError::NoCurrentKey(purpose.as_str()))?, all })
+    let first = first_algorithm(purpose);
+    let current = all.iter().find(|held| held.state == State::Current && held.algorithm == first);
+    let current = current.map(|held| Arc::clone(&held.key));
+    let current = current.ok_or_else(|| KeyringError::NoCurrentKey(purpose.as_str().to_owned()))?;
+    Ok(KeysOf { current, all })
 }
 
 #[cfg(test)]
@@ -272,6 +353,8 @@ mod tests {
     use super::*;
     use crate::clock::{Clock, MockClock};
     use crate::crypto::random::SystemRandom;
+    use crate::crypto::sealed::SealKey;
+    use crate::store::audit::Filter;
     use crate::store::testing::on_both;
 
     fn trail(clock: &MockClock) -> Trail {
@@ -373,6 +456,166 @@ mod tests {
             };
             open(SealKey::generate(&SystemRandom)).await.unwrap();
             assert_eq!(open(SealKey::generate(&SystemRandom)).await.unwrap_err().code(), "STORE-013");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_algorithm_has_keys_that_are_made_when_they_are_first_asked_for() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let seal = SealKey::generate(&SystemRandom);
+            let open = async || {
+                let (db, shared, random) = (db.clone(), Arc::new(clock.clone()), Arc::new(SystemRandom));
+                Keyring::open(db, &seal, Purpose::Token, shared, random, &trail).await.unwrap()
+            };
+            let (ring, other_node) = (open().await, open().await);
+            assert_eq!(
+                ring.keys().await.algorithms(),
+                [Algorithm::Rs256],
+                "nothing is published that nobody uses"
+            );
+            let mut kids = std::collections::BTreeSet::new();
+            for algorithm in Algorithm::ALL {
+                let key = ring.current_for(algorithm).await.unwrap();
+                assert_eq!(key.algorithm(), algorithm);
+                assert_eq!(ring.current_for(algorithm).await.unwrap().kid(), key.kid(), "once");
+                let there = other_node.current_for(algorithm).await.unwrap();
+                assert_eq!(there.kid(), key.kid(), "another node takes what is there");
+                kids.insert(key.kid().to_owned());
+            }
+            assert_eq!(kids.len(), 4, "PS256 has keys of its own");
+            let keys = ring.keys().await;
+            assert_eq!(keys.published(clock.now()).count(), 8);
+            assert_eq!(keys.current().algorithm(), Algorithm::Rs256);
+            for key in keys.published(clock.now()) {
+                let jwk = key.to_jwk();
+                assert!(jwk["alg"].is_string() && jwk["use"] == "sig" && jwk["kid"] == key.kid(), "{jwk}");
+            }
+            // One of them is rotated, the others stay.
+            clock.advance(published_before_use(Purpose::Token));
+            let which = Which { purpose: Purpose::Token, algorithm: "ES256".into() };
+            let event = trail.event(Kind::KeyRotated);
+            let kid = rotate(&db, &seal, which, false, clock.now(), &SystemRandom, event).await.unwrap();
+            let after = ring.keys().await;
+            assert_eq!(after.current_for(Algorithm::Es256).unwrap().kid(), kid);
+            for same in [Algorithm::Rs256, Algorithm::Ps256, Algorithm::EdDsa] {
+                let kid = after.current_for(same).unwrap().kid();
+                assert_eq!(keys.current_for(same).unwrap().kid(), kid);
+            }
+            let token = ring.sign(Algorithm::EdDsa, "JWT", &serde_json::json!({})).await.unwrap();
+            assert!(jose::unverified_claims(&token).is_some());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_stolen_key_is_no_key_any_more() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let seal = SealKey::generate(&SystemRandom);
+            let (shared, random): (SharedClock, SharedRandom) =
+                (Arc::new(clock.clone()), Arc::new(SystemRandom));
+            let ring =
+                Keyring::open(db.clone(), &seal, Purpose::Token, shared, random, &trail).await.unwrap();
+            let before = ring.keys().await;
+            let (stolen, next) = (before.current().kid().to_owned(), before.next().unwrap().kid().to_owned());
+            let retire = async |kid: &str| {
+                let event = trail.event(Kind::KeyWithdrawn);
+                withdraw(&db, &seal, kid, clock.now(), &SystemRandom, event).await
+            };
+            assert_eq!(retire(&stolen).await.unwrap(), (Purpose::Token, State::Current));
+            clock.advance(FRESH);
+            let after = ring.keys().await;
+            assert_eq!(after.current().kid(), next, "the next key signs at once");
+            assert!(after.verifying(Some(&stolen)).is_none());
+            assert!(after.published(clock.now()).all(|key| key.kid() != stolen));
+            assert_eq!(after.published(clock.now()).count(), 2);
+            assert_eq!(retire(&stolen).await.unwrap_err().code(), "OIDC-197");
+            assert_eq!(retire("nobody").await.unwrap_err().code(), "OIDC-196");
+            let upcoming = after.next().unwrap().kid().to_owned();
+            assert_eq!(retire(&upcoming).await.unwrap(), (Purpose::Token, State::Next));
+            clock.advance(FRESH);
+            let later = ring.keys().await;
+            assert_eq!(later.current().kid(), next);
+            assert_ne!(later.next().unwrap().kid(), upcoming);
+            let event =
+                crate::store::audit::list(&db, &Filter { limit: 10, ..Filter::default() }).await.unwrap();
+            let told = event.iter().any(|row| format!("{row:?}").contains(&stolen));
+            assert!(told, "the audit names it: {event:?}");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn request_objects_are_decrypted_by_the_keys_that_were_published() {
+        use crate::crypto::jose::{ContentEncryption, ExpectedJwe, KeySet, decrypt, encrypt};
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let seal = SealKey::generate(&SystemRandom);
+            let (shared, random): (SharedClock, SharedRandom) =
+                (Arc::new(clock.clone()), Arc::new(SystemRandom));
+            let purpose = Purpose::RequestObject;
+            let ring =
+                DecryptionKeyring::open(db.clone(), &seal, purpose, shared, random, &trail).await.unwrap();
+            let published: Vec<_> =
+                ring.keys().await.published(clock.now()).map(DecryptionKey::to_jwk).collect();
+            assert_eq!(published.len(), 1);
+            assert_eq!((&published[0]["use"], &published[0]["alg"]), (&"enc".into(), &"RSA-OAEP-256".into()));
+            let set = serde_json::json!({ "keys": published }).to_string();
+            let set = KeySet::parse(set.as_bytes()).unwrap();
+            let management = KeyManagement::RsaOaep256;
+            let key = set.encrypting(management).unwrap();
+            let token = encrypt(key, management, ContentEncryption::A256Gcm, Some("JWT"), b"a.b.c").unwrap();
+            clock.advance(published_before_use(purpose));
+            let event = trail.event(Kind::KeyRotated);
+            rotate(&db, &seal, purpose, false, clock.now(), &SystemRandom, event).await.unwrap();
+            let keys = ring.keys().await;
+            let expected =
+                ExpectedJwe { management: &[management], content: &ContentEncryption::ALL, max_len: 4096 };
+            let opened = decrypt(&token, expected, |kid| keys.decrypting(kid)).unwrap();
+            assert_eq!(opened.content.as_slice(), b"a.b.c", "by the key of before");
+            assert_ne!(keys.published(clock.now()).next().unwrap().to_jwk(), published[0]);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn keys_that_have_signed_for_long_enough_are_followed_by_themselves() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let trail = trail(&clock);
+            let vault = Vault::from(SealKey::generate(&SystemRandom));
+            let open = async |purpose| {
+                let (shared, random) = (Arc::new(clock.clone()), Arc::new(SystemRandom));
+                Keyring::open(db.clone(), &vault, purpose, shared, random, &trail).await.unwrap()
+            };
+            let (tokens, requests) = (open(Purpose::Token).await, open(Purpose::CardRequest).await);
+            tokens.current_for(Algorithm::EdDsa).await.unwrap();
+            let due = async || {
+                let after = TimeDelta::days(20);
+                rotate_due(&db, &vault, after, clock.now(), &SystemRandom, &trail).await.unwrap()
+            };
+            let (before, request) = (tokens.keys().await, requests.keys().await);
+            clock.advance(TimeDelta::days(20) - TimeDelta::seconds(1));
+            assert_eq!(due().await, 0);
+            clock.advance(TimeDelta::seconds(1));
+            assert_eq!(
+                due().await,
+                2,
+                "RS256 and EdDSA; workstations do not know their next one for long enough"
+            );
+            assert_eq!(due().await, 0, "the new ones are young");
+            let after = tokens.keys().await;
+            for algorithm in [Algorithm::Rs256, Algorithm::EdDsa] {
+                let kid = |keys: &Keys| keys.current_for(algorithm).unwrap().kid().to_owned();
+                assert_ne!(kid(&before), kid(&after));
+                assert!(before.published(clock.now()).any(|key| key.kid() == kid(&after)), "known before");
+            }
+            assert_eq!(requests.keys().await.current().kid(), request.current().kid());
         })
         .await;
     }

@@ -10,7 +10,6 @@ use uuid::Uuid;
 use super::subject::{Subject, SubjectError};
 use super::{Provider, psc, standard};
 use crate::crypto::jose::{self, Expected, JwsError};
-use crate::crypto::keys::Algorithm;
 use crate::directory::Refusal;
 use crate::session::{Session, Standing};
 use crate::store::client::Client;
@@ -114,9 +113,10 @@ struct Named {
 /// The claims of an access token of either kind.
 async fn verify(provider: &Provider, token: &str) -> Result<Map<String, Value>, AccessError> {
     let keys = provider.token_keys.keys().await;
+    let algorithms = keys.algorithms();
     let mut refusal = AccessError::NotAnAccessToken;
     for (typ, claim) in KINDS {
-        let expected = Expected { typ: Some(typ), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+        let expected = Expected { typ: Some(typ), algorithms: &algorithms, max_len: 8 * 1024 };
         match jose::verify::<Map<String, Value>>(token, expected, |kid| keys.verifying(kid)) {
             Ok(claims)
                 if claim.is_none_or(|claim| claims.get("typ").and_then(Value::as_str) == Some(claim)) =>

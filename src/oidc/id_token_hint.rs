@@ -7,8 +7,8 @@ use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::ids::SessionId;
 use crate::oidc::psc;
 
-const EXPECTED: Expected<'_> =
-    Expected { typ: Some("JWT"), algorithms: &[Algorithm::Rs256], max_len: 8 * 1024 };
+/// The key decides: it is one of ours, and for one algorithm.
+const EXPECTED: Expected<'_> = Expected { typ: Some("JWT"), algorithms: &Algorithm::ALL, max_len: 8 * 1024 };
 
 /// What a hint tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use super::access::{self, AccessError};
 use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, client, error, psc};
+use super::{Provider, client, error, psc, signing};
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
@@ -76,8 +76,8 @@ async fn as_jwt(provider: &Provider, asking: &Client, document: &Value) -> Respo
         "iat": provider.now().timestamp(),
         "token_introspection": document,
     });
-    let keys = provider.token_keys.keys().await;
-    match jose::sign(keys.current(), "token-introspection+jwt", &claims) {
+    let algorithm = signing::of_introspection(asking);
+    match provider.token_keys.sign(algorithm, "token-introspection+jwt", &claims).await {
         Ok(token) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static(JWT_MEDIA_TYPE)),

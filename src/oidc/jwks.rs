@@ -1,4 +1,5 @@
-//! The public keys (RFC 7517 §5): the one that signs, the next one long before it does, and the last ones a day after.
+//! The public keys (RFC 7517 §5): of each algorithm in use the one that signs, the next one long before it does, and the
+//! last ones a day after; and the one that request objects are encrypted to.
 
 use std::sync::Arc;
 
@@ -16,7 +17,9 @@ struct KeySet {
 
 /// `GET {iss}/protocol/openid-connect/certs`
 pub(super) async fn answer(State(provider): State<Arc<Provider>>) -> Response {
-    let keys = provider.token_keys.keys().await;
-    let keys = keys.published(provider.now()).map(|key| key.to_jwk()).collect();
+    let (token_keys, now) = (provider.token_keys.keys().await, provider.now());
+    let request_object_keys = provider.request_object_keys.keys().await;
+    let signing = token_keys.published(now).map(|key| key.to_jwk());
+    let keys = signing.chain(request_object_keys.published(now).map(|key| key.to_jwk())).collect();
     discovery::public(KeySet { keys })
 }

@@ -29,6 +29,7 @@ mod registration;
 mod revoke;
 mod sessions;
 mod settings;
+pub mod signing;
 mod standard;
 pub mod subject;
 mod token;
@@ -44,7 +45,7 @@ use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::trust::Trust;
 use crate::ids::SharedRandom;
-use crate::keyring::{Keyring, KeyringError};
+use crate::keyring::{DecryptionKeyring, Keyring, KeyringError, Vault};
 use crate::store::Db;
 use crate::store::signing_key::Purpose;
 use crate::web::page::Site;
@@ -69,6 +70,7 @@ pub struct Provider {
     trail: Trail,
     token_keys: Keyring,
     refresh_keys: Keyring,
+    request_object_keys: DecryptionKeyring,
     pairwise: PairwiseKey,
     site: Site,
     means: Means,
@@ -88,6 +90,8 @@ pub struct Parts {
     pub db: Db,
     /// Opens the signing keys.
     pub seal: SealKey,
+    /// The same, and the HSM that keys of tokens are made in.
+    pub vault: Vault,
     /// The time.
     pub clock: SharedClock,
     /// Where codes and tokens come from.
@@ -133,11 +137,14 @@ impl Provider {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let Parts { settings, db, seal, clock, random, trail, site, means, outbound, mtls } = parts;
+        let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, mtls } = parts;
         let open =
-            |purpose| Keyring::open(db.clone(), seal.clone(), purpose, clock.clone(), random.clone(), &trail);
+            |purpose| Keyring::open(db.clone(), &vault, purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
         let refresh_keys = open(Purpose::Refresh).await?;
+        let (purpose, for_ring) = (Purpose::RequestObject, (clock.clone(), random.clone()));
+        let request_object_keys =
+            DecryptionKeyring::open(db.clone(), &vault, purpose, for_ring.0, for_ring.1, &trail).await?;
         let pairwise = PairwiseKey::open(&db, &seal, &*random).await?;
         let client_keys = ClientKeys::new(outbound.clone(), clock.clone());
         let refusals = Refusals::new(clock.clone());
@@ -149,6 +156,7 @@ impl Provider {
             trail,
             token_keys,
             refresh_keys,
+            request_object_keys,
             pairwise,
             site,
             means,
@@ -179,6 +187,11 @@ impl Provider {
     #[cfg(test)]
     pub(crate) fn nonces(&self) -> &Nonces {
         &self.nonces
+    }
+
+    /// The keys of tokens.
+    pub fn token_keys(&self) -> &Keyring {
+        &self.token_keys
     }
 
     fn now(&self) -> Time {

@@ -91,6 +91,8 @@ pub struct Rules {
     pub loopback_ports: bool,
     /// Request objects say in their header that they are some (RFC 9101 §10.8).
     pub typed_request_objects: bool,
+    /// What its tokens are signed by, where the client is registered with nothing else.
+    pub signed_by: Algorithm,
     /// What the level that is asked for counts for.
     pub levels: LevelRule,
     /// What else of the standards its clients may use.

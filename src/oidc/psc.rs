@@ -117,6 +117,7 @@ pub const RULES: Rules = Rules {
     session_state: true,
     loopback_ports: false,
     typed_request_objects: false,
+    signed_by: Algorithm::Rs256,
     levels: LevelRule::Ignored,
     extensions: &[],
 };

@@ -31,6 +31,7 @@ pub const RULES: Rules = Rules {
     session_state: false,
     loopback_ports: true,
     typed_request_objects: false,
+    signed_by: Algorithm::Rs256,
     levels: LevelRule::Wished,
     extensions: &[
         Extension::Claims,
@@ -55,6 +56,8 @@ impl Profile for Standard {
 /// The rules of FAPI 2.0 (Security Profile §5.3.2): pushed requests, PKCE, clients that authenticate by a key, tokens that
 /// are bound to one.
 pub const FAPI2_RULES: Rules = Rules {
+    // §5.4.1: PS256, ES256 or EdDSA.
+    signed_by: Algorithm::Ps256,
     pkce: Pkce::Always,
     pushed_requests_only: true,
     bound_tokens_only: true,

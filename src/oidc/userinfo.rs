@@ -15,8 +15,8 @@ use super::parameters::{Parameters, UnreadableForm};
 use super::profile::{self, Facts};
 use super::proof::binding::{self, BindingError, Scheme};
 use super::proof::dpop;
-use super::{Provider, error, psc};
-use crate::crypto::jose::{self, SignError};
+use super::{Provider, error, psc, signing};
+use crate::crypto::jose::SignError;
 use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
 use crate::store::client::Client;
@@ -115,8 +115,7 @@ async fn signed(provider: &Provider, client: &Client, mut told: Value) -> Result
         members.insert("iss".into(), provider.settings.issuer.as_str().into());
         members.insert("aud".into(), client.id.clone().into());
     }
-    let keys = provider.token_keys.keys().await;
-    Ok(jose::sign(keys.current(), "JWT", &told)?)
+    Ok(provider.token_keys.sign(signing::of_userinfo(client), "JWT", &told).await?)
 }
 
 fn brought(headers: &HeaderMap, form: &Parameters) -> Result<(Scheme, Secret), UserinfoError> {

@@ -303,7 +303,7 @@ async fn rotate(State(control): Shared) -> Done {
     let app = &control.app;
     let (now, event) = (app.clock().now(), control.event(Kind::KeyRotated));
     let kid =
-        keyring::rotate(app.db(), app.seal(), Purpose::Token, true, now, &**app.random(), event).await?;
+        keyring::rotate(app.db(), app.vault(), Purpose::Token, true, now, &**app.random(), event).await?;
     Ok(Json(json!({ "kid": kid })))
 }
 

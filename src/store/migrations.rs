@@ -41,6 +41,7 @@ migrations! {
     49 "0049_revoked_certificates";
     50 "0050_machine_certificates";
     51 "0051_terminal_login_confirmation";
+    60 "0060_keys_by_algorithm";
     63 "0063_client_metadata";
     64 "0064_pushed_requests";
     65 "0065_consents";

@@ -7,14 +7,15 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Context, Failure};
+use super::{Context, Failure, keys};
 use crate::audit::Kind;
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
+use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
 use crate::oidc::client::metadata::{Document, Registrar};
 use crate::oidc::client::registration::{Allowed, ClientFault, Registration, change, has_secret, register};
-use crate::oidc::{Issuer, psc};
+use crate::oidc::{Issuer, psc, signing};
 use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
@@ -92,6 +93,9 @@ pub(super) struct Add {
     /// The protocol it was written for: psc (Pro Santé Connect), standard (OpenID Connect as it is), or fapi2.
     #[arg(long, default_value = "psc")]
     profile: ProfileName,
+    /// What its tokens are signed by: RS256, PS256, ES256 or EdDSA. Without it RS256, or PS256 with the profile fapi2.
+    #[arg(long, value_name = "ALGORITHM", value_parser = algorithm)]
+    signed_by: Option<Algorithm>,
     /// A JSON document with everything else, by the names of RFC 7591: how it authenticates, its keys, its certificate,
     /// algorithms. What is given as an option goes before.
     #[arg(long, value_name = "FILE.json")]
@@ -201,6 +205,10 @@ impl Add {
             Some(file) => read_document(file)?,
             None => Document::default(),
         };
+        let mut metadata = document.metadata;
+        if let Some(algorithm) = self.signed_by {
+            metadata.id_token_signed_response_alg = Some(algorithm.name().to_owned());
+        }
         let or = |given: Vec<String>, written: Vec<String>| if given.is_empty() { written } else { given };
         let registration = Registration {
             id: self.id,
@@ -211,11 +219,15 @@ impl Add {
             audience: self.audience,
             may_introspect: self.may_introspect,
             profile: self.profile,
-            metadata: document.metadata,
+            metadata,
         };
         let allowed = Allowed::by(&context.config.oidc);
         let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());
         let secret = register(&context.db, &registration, &allowed, &event, now, &*context.random).await?;
+        if let Some(client) = store::client::by_id(&context.db, &registration.id).await? {
+            // Published before the service reads the key set.
+            keys::make_for(context, signing::of_tokens(&client)).await?;
+        }
         hand_over(context, &registration.id, secret.as_ref(), self.json);
         Ok(())
     }
@@ -298,6 +310,10 @@ impl RegistrationToken {
         }
         Ok(())
     }
+}
+
+fn algorithm(name: &str) -> Result<Algorithm, &'static str> {
+    Algorithm::from_name(name).ok_or("must be RS256, PS256, ES256 or EdDSA")
 }
 
 /// Prints what a service's administrator needs; the secret is seen here and never again.

@@ -14,6 +14,8 @@ pub use self::signing::SigningKey;
 
 use openssl::error::ErrorStack;
 
+use super::hsm::HsmError;
+
 /// An algorithm that Sceau signs and verifies with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Algorithm {
@@ -91,6 +93,12 @@ pub enum KeyError {
     /// A JWK without a member that its kind needs, or with one that is malformed.
     #[error("the JWK is malformed: {0}")]
     Jwk(&'static str),
+    /// The HSM that holds the key, or should make one.
+    #[error(transparent)]
+    Hsm(#[from] HsmError),
+    /// The private half is wanted, and is in an HSM.
+    #[error("the private half of the key is not here")]
+    NotHere,
     /// A private or symmetric key where a public one belongs: whoever published it must make a new one.
     #[error("the JWK holds a private key")]
     Private,

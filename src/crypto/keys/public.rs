@@ -223,6 +223,14 @@ impl VerifyingKey {
         self.public.thumbprint()
     }
 
+    /// As a SubjectPublicKeyInfo in DER.
+    ///
+    /// # Errors
+    /// [`KeyError::OpenSsl`].
+    pub fn to_spki(&self) -> Result<Vec<u8>, KeyError> {
+        self.public.to_spki()
+    }
+
     /// Whether signatures by this algorithm may be checked with it.
     pub fn allows(&self, algorithm: Algorithm) -> bool {
         self.verifiers.iter().any(|(allowed, _)| *allowed == algorithm)

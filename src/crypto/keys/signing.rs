@@ -1,6 +1,7 @@
 //! Private keys that sign.
 
 use std::fmt::{self, Debug};
+use std::sync::Arc;
 
 use josekit::jws::{ES256, EdDSA, JwsSigner, PS256, RS256};
 use openssl::ec::{EcGroup, EcKey};
@@ -10,13 +11,20 @@ use openssl::rsa::Rsa;
 use zeroize::Zeroizing;
 
 use super::{Algorithm, Family, KeyError, VerifyingKey};
+use crate::crypto::hsm::Hsm;
 
 /// A private key that signs with one algorithm, with its public half and its name.
 pub struct SigningKey {
-    private: PKey<Private>,
+    private: PrivateHalf,
     algorithm: Algorithm,
-    signer: Box<dyn JwsSigner>,
     public: VerifyingKey,
+}
+
+/// Where the private half is.
+enum PrivateHalf {
+    Here(PKey<Private>, Box<dyn JwsSigner>),
+    InHsm(Box<dyn JwsSigner>),
+    Nowhere,
 }
 
 impl SigningKey {
@@ -68,15 +76,38 @@ impl SigningKey {
             Algorithm::Es256 => Box::new(ES256.signer_from_der(&*der)?),
             Algorithm::EdDsa => Box::new(EdDSA.signer_from_der(&*der)?),
         };
-        Ok(Self { private, algorithm, signer, public })
+        Ok(Self { private: PrivateHalf::Here(private, signer), algorithm, public })
+    }
+
+    /// The key of an HSM whose public half (SubjectPublicKeyInfo) is `spki`. Each signature blocks for as long as the
+    /// HSM takes, which lets other work of a multi-threaded runtime go on.
+    ///
+    /// # Errors
+    /// [`KeyError`], where it is no such key.
+    pub fn in_hsm(hsm: Arc<Hsm>, algorithm: Algorithm, spki: &[u8]) -> Result<Self, KeyError> {
+        let public = VerifyingKey::from_spki(spki)?.only(algorithm)?;
+        let private = PrivateHalf::InHsm(hsm.signer(public.kid(), algorithm));
+        Ok(Self { private, algorithm, public })
+    }
+
+    /// A key that signed once and only verifies now.
+    ///
+    /// # Errors
+    /// [`KeyError`], where it is no such key.
+    pub fn public_half(algorithm: Algorithm, spki: &[u8]) -> Result<Self, KeyError> {
+        let public = VerifyingKey::from_spki(spki)?.only(algorithm)?;
+        Ok(Self { private: PrivateHalf::Nowhere, algorithm, public })
     }
 
     /// The key in PKCS#8 DER, to be sealed or written to a private file.
     ///
     /// # Errors
-    /// [`KeyError::OpenSsl`].
+    /// [`KeyError::NotHere`], where an HSM keeps it.
     pub fn to_pkcs8(&self) -> Result<Zeroizing<Vec<u8>>, KeyError> {
-        Ok(Zeroizing::new(self.private.private_key_to_pkcs8()?))
+        match &self.private {
+            PrivateHalf::Here(key, _) => Ok(Zeroizing::new(key.private_key_to_pkcs8()?)),
+            PrivateHalf::InHsm(_) | PrivateHalf::Nowhere => Err(KeyError::NotHere),
+        }
     }
 
     /// The public half.
@@ -94,8 +125,11 @@ impl SigningKey {
         self.algorithm
     }
 
-    pub(in crate::crypto) fn signer(&self) -> &dyn JwsSigner {
-        self.signer.as_ref()
+    pub(in crate::crypto) fn signer(&self) -> Result<&dyn JwsSigner, KeyError> {
+        match &self.private {
+            PrivateHalf::Here(_, signer) | PrivateHalf::InHsm(signer) => Ok(signer.as_ref()),
+            PrivateHalf::Nowhere => Err(KeyError::NotHere),
+        }
     }
 }
 

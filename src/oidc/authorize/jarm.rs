@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 
 use super::error::AuthorizationError;
 use crate::crypto::jose::{self, ContentEncryption, KeyManagement};
-use crate::oidc::Provider;
+use crate::oidc::{Provider, signing};
 use crate::store::client::Client;
 
 /// How long an answer is good (JARM §2.1: ten minutes at most).
@@ -29,8 +29,7 @@ pub(super) async fn sign(
     claims.insert("iss".into(), json!(provider.settings.issuer.as_str()));
     claims.insert("aud".into(), json!(client.id));
     claims.insert("exp".into(), json!((provider.now() + LIFETIME).timestamp()));
-    let keys = provider.token_keys.keys().await;
-    let signed = jose::sign(keys.current(), "JWT", &claims)?;
+    let signed = provider.token_keys.sign(signing::of_authorization(client), "JWT", &claims).await?;
     match client.metadata.authorization_encrypted_response_alg.as_deref() {
         None => Ok(signed),
         Some(management) => encrypt(provider, client, management, &signed).await,

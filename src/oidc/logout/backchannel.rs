@@ -12,8 +12,9 @@ use crate::audit::Kind;
 use crate::clock::Time;
 use crate::crypto::egress::{Egress, EgressError};
 use crate::crypto::jose;
+use crate::crypto::keys::Algorithm;
 use crate::ids::SessionId;
-use crate::oidc::Provider;
+use crate::oidc::{Provider, signing};
 use crate::store::logout_delivery::{self, LogoutDelivery};
 use crate::store::{self, StoreError};
 
@@ -106,9 +107,9 @@ impl AttemptError {
 }
 
 async fn post(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -> Result<(), AttemptError> {
-    let sub = match store::client::by_id(&provider.db, &delivery.client_id).await? {
-        Some(client) => provider.sub(delivery.person_id, &client).await?,
-        None => None,
+    let (sub, algorithm) = match store::client::by_id(&provider.db, &delivery.client_id).await? {
+        Some(client) => (provider.sub(delivery.person_id, &client).await?, signing::of_tokens(&client)),
+        None => (None, Algorithm::Rs256),
     };
     let now = provider.now();
     let token = LogoutToken {
@@ -122,7 +123,7 @@ async fn post(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -
         sid: delivery.session_id,
         events: json!({ "http://schemas.openid.net/event/backchannel-logout": {} }),
     };
-    let token = jose::sign(provider.token_keys.keys().await.current(), "logout+jwt", &token)?;
+    let token = provider.token_keys.sign(algorithm, "logout+jwt", &token).await?;
     let answer = egress.post_form(&delivery.uri, &[("logout_token", &token)]).await?;
     // 200 by the standard; 204 is what several frameworks answer.
     if answer.status.is_success() { Ok(()) } else { Err(AttemptError::Status(answer.status.as_u16())) }

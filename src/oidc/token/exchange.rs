@@ -11,13 +11,12 @@ use serde_json::{Map, Value, json};
 
 use super::error::TokenError;
 use crate::audit::{Caller, Kind};
-use crate::crypto::jose;
 use crate::ids::{GrantId, uuid_v4};
 use crate::oidc::access::{self, Access};
 use crate::oidc::parameters::Parameters;
 use crate::oidc::profile::{self, Facts, Stamp};
 use crate::oidc::proof::binding;
-use crate::oidc::{Provider, standard};
+use crate::oidc::{Provider, signing, standard};
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::{Confirmation, Details, Grant};
@@ -93,8 +92,8 @@ pub(super) async fn exchange(
             members.insert("cnf".into(), json!(bound_to));
         }
     }
-    let keys = provider.token_keys.keys().await;
-    let token = jose::sign(keys.current(), standard::ACCESS_TOKEN_TYPE, &claims)?;
+    let algorithm = signing::of_tokens(client);
+    let token = provider.token_keys.sign(algorithm, standard::ACCESS_TOKEN_TYPE, &claims).await?;
 
     let exchange = Exchange {
         subject_jti: subject.jti,

@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 
 use super::error::TokenError;
 use crate::crypto::digest::sha256;
-use crate::crypto::jose::{self, base64url};
+use crate::crypto::jose;
 use crate::ids::{Secret, uuid_v4};
-use crate::oidc::Provider;
 use crate::oidc::profile::{self, Facts, Issued, Stamp};
 use crate::oidc::proof::binding;
 use crate::oidc::subject::Subject;
+use crate::oidc::{Provider, signing};
 use crate::session::Standing;
 use crate::store::client::Client;
 use crate::store::grant::{Confirmation, Granted, NewTokens};
@@ -80,14 +80,14 @@ pub(super) async fn prepare(
     };
     let access_jti = uuid_v4(&*provider.random);
     let access_expires_at = now + access_life;
-    let keys = provider.token_keys.keys().await;
+    let algorithm = signing::of_tokens(client);
     let access_stamp = Stamp { jti: access_jti.to_string(), expires_at: access_expires_at };
     let access = confirmed(profile.access_token(&facts, access_stamp), bound_to);
-    let access_token = jose::sign(keys.current(), profile.access_token_type(), &access)?;
+    let access_token = provider.token_keys.sign(algorithm, profile.access_token_type(), &access).await?;
 
     let id_stamp = Stamp { jti: uuid_v4(&*provider.random).to_string(), expires_at: access_expires_at };
-    let id = profile.id_token(&facts, id_stamp, at_hash(&access_token));
-    let id_token = jose::sign(keys.current(), "JWT", &id)?;
+    let id = profile.id_token(&facts, id_stamp, signing::at_hash(algorithm, &access_token));
+    let id_token = provider.token_keys.sign(algorithm, "JWT", &id).await?;
 
     let refresh_expires_at = now + refresh_life;
     // 256 random bits, since its hash is all that stands between a guess and a session.
@@ -127,10 +127,4 @@ fn confirmed(claims: Value, bound_to: Option<&Confirmation>) -> Value {
 pub(super) fn bound_to(token: &str) -> Option<Confirmation> {
     let claims = jose::unverified_claims(token)?;
     Confirmation::deserialize(claims.get("cnf")?).ok()
-}
-
-/// OpenID Connect Core §3.1.3.6: the left half of the digest, which for RS256 is SHA-256.
-fn at_hash(access_token: &str) -> String {
-    let digest = sha256(access_token.as_bytes());
-    base64url::encode(digest.get(..16).unwrap_or(&digest))
 }

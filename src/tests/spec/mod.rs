@@ -14,6 +14,7 @@ mod fapi2;
 mod introspection;
 mod jar;
 mod jarm;
+mod keys;
 mod logout;
 mod mtls;
 mod oracle;

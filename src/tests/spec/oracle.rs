@@ -1,17 +1,39 @@
 //! The crate `openidconnect` as a relying party: discovery, code with PKCE, verification of the ID token, userinfo,
 //! refresh. It knows nothing of us and accepts no shortcut.
 
-use openidconnect::core::{CoreAuthenticationFlow, CoreClient, CoreProviderMetadata, CoreUserInfoClaims};
+use openidconnect::core::{
+    CoreAuthenticationFlow, CoreClient, CoreJwsSigningAlgorithm, CoreProviderMetadata, CoreUserInfoClaims,
+};
 use openidconnect::{
     AccessTokenHash, AuthorizationCode, ClientId, ClientSecret, CsrfToken, IssuerUrl, Nonce,
     OAuth2TokenResponse as _, PkceCodeChallenge, RedirectUrl, Scope, TokenResponse as _,
 };
 
-use super::stand::{DOCTOR, ISSUER, NAMESPACE, REDIRECT, Stand, secret_of};
+use super::stand::{DOCTOR, ISSUER, NAMESPACE, NewRp, Stand, header, secret_of};
+use crate::crypto::keys::Algorithm;
+use crate::store::client::Metadata;
 
 #[tokio::test]
 async fn a_standard_client_signs_in_asks_and_refreshes() {
     let stand = Stand::new().await;
+    sign_in_ask_and_refresh(&stand, "rp", Algorithm::Rs256).await;
+}
+
+/// Each client gets its tokens by the algorithm that it is registered with, from keys that are made for it at first use.
+#[tokio::test]
+async fn tokens_are_signed_as_the_client_registered() {
+    let stand = Stand::new().await;
+    for (id, algorithm) in [("ps", Algorithm::Ps256), ("es", Algorithm::Es256), ("ed", Algorithm::EdDsa)] {
+        let alg = Some(algorithm.name().to_owned());
+        let metadata = Metadata { id_token_signed_response_alg: alg, ..Metadata::default() };
+        stand.add_rp(NewRp { metadata, ..NewRp::named(id) }).await;
+        // As registration does: it is published before the client reads the keys.
+        stand.provider.token_keys().current_for(algorithm).await.unwrap();
+        sign_in_ask_and_refresh(&stand, id, algorithm).await;
+    }
+}
+
+async fn sign_in_ask_and_refresh(stand: &Stand, id: &str, algorithm: Algorithm) {
     let browser = stand.sign_in().await;
     let router = stand.router.clone();
     let http = move |request: openidconnect::HttpRequest| {
@@ -27,10 +49,10 @@ async fn a_standard_client_signs_in_asks_and_refreshes() {
     let metadata = CoreProviderMetadata::discover_async(issuer, &http).await.unwrap();
     let client = CoreClient::from_provider_metadata(
         metadata,
-        ClientId::new("rp".into()),
-        Some(ClientSecret::new(secret_of("rp"))),
+        ClientId::new(id.into()),
+        Some(ClientSecret::new(secret_of(id))),
     )
-    .set_redirect_uri(RedirectUrl::new(REDIRECT.into()).unwrap());
+    .set_redirect_uri(RedirectUrl::new(format!("https://{id}.example/cb")).unwrap());
     let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
     let (url, state, nonce) = client
         .authorize_url(CoreAuthenticationFlow::AuthorizationCode, CsrfToken::new_random, Nonce::new_random)
@@ -49,8 +71,17 @@ async fn a_standard_client_signs_in_asks_and_refreshes() {
         use crate::clock::Clock as _;
         stand.clock.now()
     };
-    let jwt_verifier = client.id_token_verifier().set_time_fn(move || now);
+    let all = [
+        CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+        CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+        CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+        CoreJwsSigningAlgorithm::EdDsa,
+    ];
+    let jwt_verifier = client.id_token_verifier().set_time_fn(move || now).set_allowed_algs(all);
     let id_token = tokens.id_token().unwrap();
+    for token in [id_token.to_string(), tokens.access_token().secret().clone()] {
+        assert_eq!(header(&token.into())["alg"], algorithm.name());
+    }
     let claims = id_token.claims(&jwt_verifier, &nonce).unwrap();
     assert_eq!(claims.subject().as_str(), format!("f:{NAMESPACE}:{DOCTOR}"));
     let hash = AccessTokenHash::from_token(

@@ -19,12 +19,13 @@ use crate::audit::{Event, Kind, Trail};
 use crate::clock::{Clock, MockClock};
 use crate::config;
 use crate::crypto::digest::sha256;
+use crate::crypto::hsm::Hsm;
 use crate::crypto::random::SystemRandom;
 use crate::crypto::sealed::SealKey;
 use crate::directory::NationalId;
 use crate::directory::model::{Activity, Practice, Professional, Row, Skill};
 use crate::ids::{PersonId, Random, Secret, SessionId, TransactionId, WorkstationId, uuid_v4};
-use crate::keyring::Keyring;
+use crate::keyring::{DecryptionKeyring, Keyring, Vault};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
@@ -83,15 +84,18 @@ async fn build_template() -> Template {
 }
 
 /// Keys, two people and two clients.
-async fn furnish(db: &Db, seal: &SealKey) {
+async fn furnish(db: &Db, vault: impl Into<Vault>) {
+    let vault = vault.into();
     let clock = MockClock::default();
     let trail = trail(&clock);
     for purpose in [Purpose::Token, Purpose::Refresh] {
         let shared = Arc::new(clock.clone());
-        Keyring::open(db.clone(), seal.clone(), purpose, shared, Arc::new(SystemRandom), &trail)
-            .await
-            .unwrap();
+        Keyring::open(db.clone(), &vault, purpose, shared, Arc::new(SystemRandom), &trail).await.unwrap();
     }
+    let (purpose, shared) = (Purpose::RequestObject, Arc::new(clock.clone()));
+    DecryptionKeyring::open(db.clone(), &vault, purpose, shared, Arc::new(SystemRandom), &trail)
+        .await
+        .unwrap();
     add_person(db, &clock, DOCTOR, "DOC0042788", true).await;
     add_person(db, &clock, STRANGER, "DOC0036624", false).await;
     for id in ["rp", "other"] {
@@ -264,7 +268,9 @@ impl Stand {
         let path = dir.path().join("sceau.db");
         std::fs::write(&path, &template.bytes).unwrap();
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
-        Self::on(db, template.seal.clone(), Some(dir), None, change).await
+        let seal = template.seal.clone();
+        let vault = (&seal).into();
+        Self::on(db, (seal, vault), Some(dir), None, change).await
     }
 
     /// Runs `test` on a stand of each engine with a host that asks for certificates.
@@ -274,12 +280,25 @@ impl Stand {
         let path = dir.path().join("sceau.db");
         std::fs::write(&path, &template.bytes).unwrap();
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
-        test(Self::on(db, template.seal.clone(), Some(dir), mtls(), |_| {}).await).await;
+        let seal = template.seal.clone();
+        let vault = (&seal).into();
+        test(Self::on(db, (seal, vault), Some(dir), mtls(), |_| {}).await).await;
         let db = Db::open(&fresh_postgres().await).await.unwrap();
         let seal = SealKey::generate(&SystemRandom);
         furnish(&db, &seal).await;
-        test(Self::on(db.clone(), seal, None, mtls(), |_| {}).await).await;
+        let vault = (&seal).into();
+        test(Self::on(db.clone(), (seal, vault), None, mtls(), |_| {}).await).await;
         db.close().await;
+    }
+
+    /// A stand whose tokens are signed in an HSM.
+    pub(crate) async fn in_hsm(hsm: &Arc<Hsm>) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let db = Db::open(&DatabaseUrl::Sqlite(dir.path().join("sceau.db"))).await.unwrap();
+        let seal = SealKey::generate(&SystemRandom);
+        let vault = Vault::new(seal.clone(), Some(Arc::clone(hsm)));
+        furnish(&db, &vault).await;
+        Self::on(db, (seal, vault), Some(dir), None, |_| {}).await
     }
 
     /// Runs `test` on a stand of each engine, one after the other.
@@ -293,13 +312,14 @@ impl Stand {
         let db = Db::open(&fresh_postgres().await).await.unwrap();
         let seal = SealKey::generate(&SystemRandom);
         furnish(&db, &seal).await;
-        test(Self::on(db.clone(), seal, None, None, &change).await).await;
+        let vault = (&seal).into();
+        test(Self::on(db.clone(), (seal, vault), None, None, &change).await).await;
         db.close().await;
     }
 
     async fn on(
         db: Db,
-        seal: SealKey,
+        (seal, vault): (SealKey, Vault),
         dir: Option<TempDir>,
         mtls: Option<Arc<Mtls>>,
         change: impl FnOnce(&mut Settings),
@@ -321,6 +341,7 @@ impl Stand {
             settings,
             db: db.clone(),
             seal: seal.clone(),
+            vault,
             clock: Arc::new(clock.clone()),
             random: Arc::new(SystemRandom),
             trail: trail(&clock),

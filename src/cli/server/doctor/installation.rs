@@ -102,7 +102,7 @@ async fn database(config: &Config, db: &Db, now: Time) -> Vec<Finding> {
 async fn keys(config: &Config, db: &Db, now: Time) -> Finding {
     const CHECK: &str = "signing-keys";
     let mut oldest = None;
-    for purpose in [Purpose::Token, Purpose::Refresh, Purpose::CardRequest] {
+    for purpose in Purpose::ALL {
         let stored = match store::signing_key::of(db, purpose).await {
             Ok(stored) => stored,
             Err(error) => return Finding::fail(CHECK, error.to_string(), "look at the database first"),
@@ -119,7 +119,7 @@ async fn keys(config: &Config, db: &Db, now: Time) -> Finding {
     }
     let age = oldest.map(|since| now - since).unwrap_or_default();
     let found = format!("the oldest has signed for {}", span(age));
-    if age > config.keys.rotation + LATE_ROTATION {
+    if config.keys.rotation.is_some_and(|rotation| age > rotation + LATE_ROTATION) {
         let advice = "the server rotates them by itself: does it run? Or `sceau keys rotate`";
         return Finding::warn(CHECK, found, advice);
     }

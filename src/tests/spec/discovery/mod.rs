@@ -58,7 +58,10 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "pairwise"
       ],
       "id_token_signing_alg_values_supported": [
-        "RS256"
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "token_endpoint_auth_methods_supported": [
         "client_secret_basic",
@@ -158,7 +161,10 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       "backchannel_logout_session_supported": true,
       "authorization_response_iss_parameter_supported": true,
       "authorization_signing_alg_values_supported": [
-        "RS256"
+        "RS256",
+        "PS256",
+        "ES256",
+        "EdDSA"
       ],
       "authorization_encryption_alg_values_supported": [
         "RSA-OAEP-256",
@@ -217,7 +223,10 @@ async fn the_next_key_is_published_before_it_signs_and_no_private_part_ever() {
     let browser = stand.sign_in().await;
     let keys = async || {
         let answer = stand.get(&format!("{REALM}/protocol/openid-connect/certs"), &[]).await;
-        let keys = answer.json()["keys"].as_array().unwrap().clone();
+        let mut keys = answer.json()["keys"].as_array().unwrap().clone();
+        let encrypts = keys.pop().unwrap();
+        assert_eq!((&encrypts["use"], &encrypts["alg"]), (&"enc".into(), &"RSA-OAEP-256".into()));
+        assert!(encrypts.get("d").is_none(), "no private part");
         for key in &keys {
             let names: Vec<_> = key.as_object().unwrap().keys().map(String::as_str).collect();
             assert_eq!(names, ["e", "kty", "n", "kid", "use", "alg"]);

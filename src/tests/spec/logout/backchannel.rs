@@ -63,7 +63,7 @@ async fn a_signed_token_names_the_session() {
     assert_eq!(tokens.len(), 1);
     let keys = stand.get(&format!("{REALM}/protocol/openid-connect/certs"), &[]).await.json();
     let keys: Vec<VerifyingKey> =
-        keys["keys"].as_array().unwrap().iter().map(|key| VerifyingKey::from_jwk(key).unwrap()).collect();
+        keys["keys"].as_array().unwrap().iter().filter_map(|key| VerifyingKey::from_jwk(key).ok()).collect();
     let expected = Expected { typ: Some("logout+jwt"), algorithms: &[Algorithm::Rs256], max_len: 4096 };
     let key_of = |kid: Option<&str>| keys.iter().find(|key| Some(key.kid()) == kid);
     let token: Value = jose::verify(&tokens[0], expected, key_of).unwrap();
