@@ -74,6 +74,9 @@ pub struct Registered {
     /// `psc`, `standard` or `fapi2`; `psc` where none is given.
     #[serde(default, deserialize_with = "profile")]
     pub profile: Option<ProfileName>,
+    /// What RFC 7591 has beyond that, such as `userinfo_signed_response_alg`.
+    #[serde(default)]
+    pub metadata: Metadata,
 }
 
 fn profile<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<ProfileName>, D::Error> {
@@ -220,7 +223,7 @@ impl Control {
             audience: Audience::AnyProfessional,
             may_introspect: new.may_introspect,
             profile: new.profile.unwrap_or(ProfileName::Psc),
-            metadata: Metadata::default(),
+            metadata: new.metadata,
         };
         let mut allowed = Allowed::by(&self.app.config().oidc);
         allowed.wildcards = true;

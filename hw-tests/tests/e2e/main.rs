@@ -12,6 +12,7 @@
 mod harness;
 
 mod attacks;
+mod authlib;
 mod bad_card;
 mod bad_sign_in;
 mod badge;
@@ -21,6 +22,7 @@ mod certificate;
 mod demonstration;
 mod firefox;
 mod fleet;
+mod lemonldap;
 mod package;
 mod pictures;
 mod policies;

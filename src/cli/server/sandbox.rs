@@ -16,6 +16,7 @@ use crate::crypto::random::SystemRandom;
 use crate::sandbox::control::Registered;
 use crate::sandbox::play::{Change, Endpoint, Exercices, Scripted, Switches, ToldAcr};
 use crate::sandbox::process::{Options, Sandbox as Process};
+use crate::store::client::Metadata;
 use crate::telemetry::logs;
 
 /// Arguments of `sceau sandbox`.
@@ -108,6 +109,7 @@ impl Sandbox {
                 backchannel_logout_uri: self.backchannel_logout_uri,
                 may_introspect: false,
                 profile: None,
+                metadata: Metadata::default(),
             });
         }
         let switches = Switches::default().with(Change {

@@ -22,6 +22,7 @@ use crate::crypto::random::SystemRandom;
 use crate::sandbox::control::Registered;
 use crate::sandbox::play::Switches;
 use crate::sandbox::process::{Options, Sandbox, SandboxError};
+use crate::store::client::Metadata;
 
 const CLIENT: &str = "app";
 const SECRET: &str = "a secret that a CI knows";
@@ -43,6 +44,7 @@ fn options(clock: &MockClock) -> Options {
             backchannel_logout_uri: None,
             may_introspect: false,
             profile: None,
+            metadata: Metadata::default(),
         }],
         switches: Switches::default(),
         script: Vec::new(),

@@ -12,6 +12,7 @@ pub mod node;
 pub mod other_server;
 pub mod postgres;
 pub mod program;
+pub mod sandbox;
 pub mod site;
 pub mod terminal;
 mod waiting;
