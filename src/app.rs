@@ -172,6 +172,7 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
             access_token: config.oidc.access_token,
             refresh_token: config.oidc.refresh_token,
             exchanged_token: config.oidc.exchanged_token,
+            offline_access: config.oidc.offline_access,
             refresh_grace: config.oidc.refresh_grace,
             ..Default::default()
         },

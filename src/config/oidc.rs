@@ -17,6 +17,8 @@ pub struct Oidc {
     pub access_token: TimeDelta,
     /// Refresh token.
     pub refresh_token: TimeDelta,
+    /// From the consent to the end of what a client may do without the person (`offline_access`).
+    pub offline_access: TimeDelta,
     /// For how long a refresh token that was used is answered again; zero: not at all.
     pub refresh_grace: TimeDelta,
     /// An access token that is given for another one (RFC 8693).
@@ -41,6 +43,9 @@ impl Oidc {
             namespace: section.text("namespace", namespace),
             access_token: section.span("access_token", second * 30..=minute * 10).unwrap_or(second * 120),
             refresh_token: section.span("refresh_token", minute..=minute * 240).unwrap_or(minute * 30),
+            offline_access: section
+                .span("offline_access", minute * 60..=TimeDelta::days(365))
+                .unwrap_or(TimeDelta::days(30)),
             refresh_grace: section.span("refresh_grace", TimeDelta::zero()..=minute).unwrap_or(second * 10),
             exchanged_token: section
                 .span("exchanged_token", second * 30..=minute * 240)

@@ -142,6 +142,7 @@ pub(super) async fn foundation(
     let client = store::client::by_id(&provider.db, &grant.client_id).await?;
     let client = client.filter(|client| client.disabled_at.is_none()).ok_or(AccessError::ClientGone)?;
     match session.standing(provider.settings.policy(session, &client), provider.now()) {
+        _ if grant.details.offline => {}
         Standing::Alive => {}
         Standing::Locked | Standing::Unwatched => return Err(AccessError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(AccessError::SessionOver),

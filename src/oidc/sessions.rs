@@ -112,7 +112,7 @@ pub(super) async fn end_all(
         Err(unreadable) => return unreadable.into_response(),
     };
     let visit = Visit::new(&provider, &caller, &headers, None);
-    visit.end(&form, |_| true).await.unwrap_or_else(|error| visit.fail(&error))
+    visit.end_everything(&form).await.unwrap_or_else(|error| visit.fail(&error))
 }
 
 impl<'a> Visit<'a> {
@@ -180,6 +180,19 @@ impl<'a> Visit<'a> {
         let frames = frontchannel::frames(provider, here.id).await?;
         let mut response = SignedOut { back: None, frames }.render(&provider.site.frame(self.language));
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
+        Ok(response)
+    }
+
+    /// Closes all of the person's sessions, and takes back what services were allowed for afterwards.
+    async fn end_everything(&self, form: &Parameters) -> Result<Response, SessionsError> {
+        let provider = self.provider;
+        let person = self.session().await?.map(|(here, _)| here.person_id);
+        let response = self.end(form, |_| true).await?;
+        if let Some(person) = person {
+            let event = provider.trail.event(Kind::TokenRevoked).person(person);
+            let event = (&event.note(EndReason::SignedOut.as_str()).caller(self.caller)).into();
+            store::token::revoke_offline(&provider.db, person, provider.now(), &event).await?;
+        }
         Ok(response)
     }
 

@@ -40,6 +40,8 @@ pub struct Lifetimes {
     pub access_token: TimeDelta,
     /// Refresh token.
     pub refresh_token: TimeDelta,
+    /// From the consent to the end of what a client may do without the person (`offline_access`).
+    pub offline_access: TimeDelta,
     /// For how long a refresh token that was used is answered again.
     pub refresh_grace: TimeDelta,
     /// An access token that is given for another one (RFC 8693).
@@ -57,6 +59,7 @@ impl Default for Lifetimes {
             code: TimeDelta::seconds(60),
             access_token: TimeDelta::seconds(120),
             refresh_token: TimeDelta::minutes(30),
+            offline_access: TimeDelta::days(30),
             refresh_grace: TimeDelta::seconds(10),
             exchanged_token: TimeDelta::seconds(120),
             login_transaction: TimeDelta::minutes(10),

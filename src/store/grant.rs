@@ -206,8 +206,8 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
     write!(db, c => {
         let granted = sqlx::query(
             "INSERT INTO authorization_grant
-               (id, session_id, person_id, client_id, scope, nonce, created_at, details)
-             SELECT $1, s.id, s.person_id, c.id, $4, $5, $6, $8 FROM session s JOIN client c ON c.id = $3
+               (id, session_id, person_id, client_id, scope, nonce, created_at, details, offline)
+             SELECT $1, s.id, s.person_id, c.id, $4, $5, $6, $8, $9 FROM session s JOIN client c ON c.id = $3
              WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
                AND s.expires_at > $6 AND c.disabled_at IS NULL",
         )
@@ -219,6 +219,7 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
         .bind(now)
         .bind(new.person_id)
         .bind(Json(new.details.clone()))
+        .bind(new.details.offline)
         .execute(&mut *c)
         .await?;
         if granted.rows_affected() != 1 {
@@ -409,11 +410,11 @@ pub(super) const REDEEM_REFRESH_TOKEN: &str = "UPDATE refresh_token SET consumed
      WHERE token_hash = $1 AND (consumed_at IS NULL OR (consumed_at > $4 AND consumed_at <= $2)) AND expires_at > $2
        AND EXISTS (SELECT 1 FROM authorization_grant g JOIN session s ON s.id = g.session_id
            JOIN client c ON c.id = g.client_id
-         WHERE g.id = refresh_token.grant_id AND g.client_id = $3 AND g.revoked_at IS NULL
-           AND s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $2 AND c.disabled_at IS NULL)
+         WHERE g.id = refresh_token.grant_id AND g.client_id = $3 AND g.revoked_at IS NULL AND c.disabled_at IS NULL
+           AND (g.offline OR (s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $2)))
      RETURNING grant_id";
 
-/// Exchanges a refresh token, once; that counts as a use of the session.
+/// Exchanges a refresh token, once; that counts as a use of the session, but for a grant that outlives it.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -435,7 +436,7 @@ pub async fn redeem_refresh_token(
             insert_tokens!(c, grant, &redemption.tokens, now);
             sqlx::query(
                 "UPDATE session SET last_seen_at = $2 WHERE last_seen_at < $2
-                   AND id IN (SELECT session_id FROM authorization_grant WHERE id = $1)",
+                   AND id IN (SELECT session_id FROM authorization_grant WHERE id = $1 AND NOT offline)",
             )
             .bind(grant)
             .bind(now)
@@ -478,7 +479,9 @@ pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, St
             // Codes go with their grant: until then a replay must be recognised.
             "DELETE FROM authorization_grant WHERE id IN
                (SELECT g.id FROM authorization_grant g JOIN session s ON s.id = g.session_id
-                WHERE s.expires_at <= $1 OR s.ended_at <= $1 LIMIT $2)",
+                WHERE (s.expires_at <= $1 OR s.ended_at <= $1)
+                  AND NOT (g.offline AND g.revoked_at IS NULL
+                    AND EXISTS (SELECT 1 FROM refresh_token r WHERE r.grant_id = g.id)) LIMIT $2)",
         ] {
             deleted += sqlx::query(sql).bind(before).bind(limit).execute(&mut *c).await?.rows_affected();
         }

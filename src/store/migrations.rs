@@ -47,6 +47,7 @@ migrations! {
     65 "0065_consents";
     67 "0067_used_proofs";
     68 "0068_client_registration";
+    72 "0072_offline_grants";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -38,6 +38,8 @@ pub(super) async fn standing(
         return Err(TokenError::Revoked);
     }
     match session.standing(provider.settings.policy(session, client), provider.now()) {
+        // What the person consented to for the time after they have left.
+        _ if grant.details.offline => {}
         Standing::Alive => {}
         Standing::Locked | Standing::Unwatched => return Err(TokenError::SessionLocked),
         Standing::Expired | Standing::Ended => return Err(TokenError::SessionOver),
@@ -62,9 +64,14 @@ pub(super) async fn prepare(
     let Granted { grant, session } = granted;
     let now = provider.now();
     let lifetimes = provider.settings.lifetimes;
-    // Nothing outlives the session.
-    let within = |lifetime: TimeDelta| lifetime.min(session.expires_at - now);
-    let (access_life, refresh_life) = (within(lifetimes.access_token), within(lifetimes.refresh_token));
+    // Nothing outlives the session, but for what was consented to; and that not for ever.
+    let (refresh_life, end) = if grant.details.offline {
+        (lifetimes.offline_access, grant.created_at + lifetimes.offline_access)
+    } else {
+        (lifetimes.refresh_token, session.expires_at)
+    };
+    let within = |lifetime: TimeDelta| lifetime.min(end - now);
+    let (access_life, refresh_life) = (within(lifetimes.access_token), within(refresh_life));
     let profile = profile::of(client);
     if profile.rules().bound_tokens_only && bound_to.is_none() {
         return Err(TokenError::Unbound);

@@ -17,6 +17,7 @@ mod jarm;
 mod keys;
 mod logout;
 mod mtls;
+mod offline;
 mod oracle;
 mod pairwise;
 mod par;
