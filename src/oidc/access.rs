@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::subject::{Subject, SubjectError};
 use super::{Provider, psc, standard};
+use crate::clock::Time;
 use crate::crypto::jose::{self, Expected, JwsError};
 use crate::directory::Refusal;
 use crate::session::{Session, Standing};
@@ -23,6 +24,7 @@ const KINDS: [(&str, Option<&str>); 2] =
 /// An access token that is good now, and what it stands on.
 pub(super) struct Access {
     pub jti: Uuid,
+    pub expires_at: Time,
     pub claims: Map<String, Value>,
     pub grant: Grant,
     pub session: Session,
@@ -40,6 +42,9 @@ pub(super) enum AccessError {
     NotAnAccessToken,
     #[error("the access token is expired")]
     Expired,
+    /// Of an API (RFC 8707), not of ours.
+    #[error("the access token is for another audience")]
+    Audience,
     #[error("the access token is unknown or revoked")]
     Revoked,
     #[error("the session is over")]
@@ -63,6 +68,7 @@ impl AccessError {
             Self::Token(_) => "OIDC-070",
             Self::NotAnAccessToken => "OIDC-071",
             Self::Expired => "OIDC-072",
+            Self::Audience => "OIDC-078",
             Self::Revoked => "OIDC-073",
             Self::SessionOver => "OIDC-074",
             Self::SessionLocked => "OIDC-076",
@@ -92,14 +98,15 @@ pub(super) async fn check(provider: &Provider, token: &str) -> Result<Access, Ac
         return Err(AccessError::NotAnAccessToken);
     }
     let now = provider.now();
-    if named.exp <= now.timestamp() {
+    let expires_at = Time::from_timestamp(named.exp, 0).ok_or(AccessError::NotAnAccessToken)?;
+    if expires_at <= now {
         return Err(AccessError::Expired);
     }
     let jti = named.jti.parse().map_err(|_| AccessError::NotAnAccessToken)?;
     let granted = store::grant::of_access_token(&provider.db, jti, now).await?.ok_or(AccessError::Revoked)?;
     let (client, subject) = foundation(provider, &granted).await?;
     let Granted { grant, session } = granted;
-    Ok(Access { jti, claims, grant, session, client, subject })
+    Ok(Access { jti, expires_at, claims, grant, session, client, subject })
 }
 
 /// What every access token says of itself.

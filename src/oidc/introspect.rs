@@ -12,13 +12,14 @@ use serde_json::{Map, Value, json};
 use super::access::{self, AccessError};
 use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
+use super::subject::Subject;
 use super::{Provider, client, error, psc, signing};
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::client::Client;
+use crate::store::client::{Client, SubjectType};
 
 /// `POST {iss}/protocol/openid-connect/token/introspect`
 pub(super) async fn answer(
@@ -94,7 +95,8 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
     let may_see = |owner: &str| asking.may_introspect || asking.id == owner;
     match access::check(provider, token).await {
         Ok(access) if may_see(&access.client.id) => {
-            return Ok(Some(document(access.claims, &access.client.id, access.subject.id_nat)));
+            let username = username(asking, &access.client, &access.subject);
+            return Ok(Some(document(access.claims, &access.client.id, username)));
         }
         Ok(_) => return Ok(None),
         Err(AccessError::Store(error)) => return Err(error),
@@ -113,11 +115,18 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
         Ok((client, subject)) => {
             // Its hash is in our database, so its members are what we signed.
             let members = jose::unverified_claims(token).unwrap_or_default();
-            Ok(Some(document(members, &client.id, subject.id_nat)))
+            let username = username(asking, &client, &subject);
+            Ok(Some(document(members, &client.id, username)))
         }
         Err(AccessError::Store(error)) => Err(error),
         Err(_) => Ok(None),
     }
+}
+
+/// The national identifier; for a client that must not know it, what it knows the person by.
+fn username(asking: &Client, owner: &Client, subject: &Subject) -> String {
+    let is_pairwise = owner.metadata.subject_type == Some(SubjectType::Pairwise);
+    if is_pairwise && !asking.may_introspect { subject.sub.clone() } else { subject.id_nat.clone() }
 }
 
 fn document(token: Map<String, Value>, client_id: &str, username: String) -> Value {

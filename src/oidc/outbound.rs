@@ -1,4 +1,4 @@
-//! Calls to addresses that a client registered: key sets, request objects.
+//! Calls to addresses that a client registered: key sets, request objects, back-channel logout.
 //!
 //! `[egress] allow` opens private addresses to what administrators register. A client that registered itself never
 //! profits from it: it reaches public addresses by https, and nothing else (RFC 7591 §5, RFC 9700 §4.9).
@@ -27,5 +27,10 @@ impl Outbound {
     /// What calls the addresses of this client.
     pub fn to(&self, client: &Client) -> &Egress {
         if client.self_registered { &self.strangers } else { &self.registered }
+    }
+
+    /// What calls addresses that no administrator looked at.
+    pub fn to_strangers(&self) -> &Egress {
+        &self.strangers
     }
 }

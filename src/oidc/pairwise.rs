@@ -69,6 +69,10 @@ impl PairwiseKey {
 /// The host that a client's pairwise subjects are for: that of its sector identifier, else that of its addresses, which
 /// registration lets be one only.
 pub(super) fn sector(client: &Client) -> String {
+    // Nobody has seen that its addresses are its own: it must not become part of another's sector.
+    if client.self_registered {
+        return client.id.clone();
+    }
     let address = client.metadata.sector_identifier_uri.as_ref().or_else(|| client.redirect_uris.first());
     let host = address
         .and_then(|address| Url::parse(address).ok())

@@ -109,9 +109,11 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
     Value::Object(claims)
 }
 
-/// The level that is told: the one that was asked for, where it was reached, else the one that was.
+/// The level that is told: the one that was asked for, where it was reached, else the one that was. A session that was
+/// renewed at a lower level since tells that one.
 fn level(facts: &Facts<'_>) -> &'static str {
-    facts.grant.details.acr.unwrap_or(facts.session.acr).as_str()
+    let reached = facts.session.acr;
+    facts.grant.details.acr.filter(|asked| *asked <= reached).unwrap_or(reached).as_str()
 }
 
 /// Adds the claims that were asked for by name (OpenID Connect Core §5.5), of the scopes that the client may ask for. What

@@ -7,7 +7,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::access::{self, AccessError};
 use super::client::Credentials;
@@ -87,6 +87,9 @@ async fn tell(
 ) -> Result<Response, UserinfoError> {
     let (scheme, token) = brought(&credentials.headers, form)?;
     let access = access::check(provider, token.expose()).await?;
+    if !is_for_us(&access.claims, provider.settings.issuer.as_str()) {
+        return Err(AccessError::Audience.into());
+    }
     let request = (method.as_str(), psc::USERINFO);
     binding::of_resource_request(provider, credentials, (scheme, token.expose()), &access.claims, request)
         .await?;
@@ -107,6 +110,16 @@ async fn tell(
     let token = signed(provider, &access.client, told).await?;
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
     Ok(([no_store, media_type], token).into_response())
+}
+
+/// RFC 9068 §4: a token for an API is none for us, or the API could read what is the client's to read. Tokens of the profile
+/// of PSC have no audience.
+fn is_for_us(claims: &Map<String, Value>, issuer: &str) -> bool {
+    match claims.get("aud") {
+        None => true,
+        Some(Value::Array(several)) => several.iter().any(|one| one == issuer),
+        Some(one) => one == issuer,
+    }
 }
 
 /// OpenID Connect Core §5.3.2: issuer and audience go with a signed answer.

@@ -157,6 +157,18 @@ macro_rules! end_session {
                 .await?
                 .rows_affected()
                 == 1;
+        // A card that is no good any more takes with it what was consented to for later.
+        if ended && matches!($reason, $crate::session::EndReason::CardRevoked) {
+            sqlx::query(
+                "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
+                 WHERE session_id = $1 AND offline AND revoked_at IS NULL",
+            )
+            .bind(session)
+            .bind(now)
+            .bind($reason.as_str())
+            .execute(&mut *$c)
+            .await?;
+        }
         if ended {
             let due: Vec<(String, String, $crate::ids::PersonId)> = sqlx::query_as(
                 "SELECT DISTINCT c.id, c.backchannel_logout_uri, g.person_id
@@ -186,7 +198,8 @@ macro_rules! end_session {
 }
 pub(crate) use end_session;
 
-/// Ends every running session of a person, inside a `write!` body. Yields the sessions that ended.
+/// Ends every running session of a person, and what outlives sessions, inside a `write!` body. Yields the sessions that
+/// ended.
 macro_rules! end_sessions_of {
     ($c:expr, $person:expr, $reason:expr, $now:expr, $random:expr) => {{
         let running: Vec<$crate::ids::SessionId> =
@@ -197,6 +210,15 @@ macro_rules! end_sessions_of {
         for session in &running {
             $crate::store::session::end_session!($c, *session, $reason, $now, $random);
         }
+        sqlx::query(
+            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
+             WHERE person_id = $1 AND offline AND revoked_at IS NULL",
+        )
+        .bind($person)
+        .bind($now)
+        .bind($reason.as_str())
+        .execute(&mut *$c)
+        .await?;
         running
     }};
 }

@@ -61,7 +61,7 @@ pub(super) enum ClientCommand {
     },
     /// Replace what is registered of a service by a document (RFC 7591). Its secret, audience and rights stay.
     Update(Update),
-    /// Let services register themselves: make a token for so many of them. It is shown once. [oidc] registration turns the
+    /// Let services register themselves: make a token for so many of them. It is shown once. `[oidc] registration` turns the
     /// endpoint on.
     RegistrationToken(RegistrationToken),
     /// Remove a service, with everything it was granted.

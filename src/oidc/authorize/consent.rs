@@ -43,10 +43,13 @@ impl Asked {
         Consent { in_words: in_words.join(" "), remembered }
     }
 
-    /// The scopes asked for, and the resources, each as one word.
+    /// The scopes asked for, the resources and the claims, each as one word.
     fn scopes_to_allow(&self) -> Vec<String> {
-        let scopes = self.request.scope.split(' ').map(str::to_owned);
-        scopes.chain(self.request.resources.iter().cloned()).collect()
+        let request = &self.request;
+        let scopes = request.scope.split(' ').map(str::to_owned);
+        let claims = request.claims.iter().flat_map(|claims| claims.names());
+        let claims = claims.map(|name| format!("claim:{name}"));
+        scopes.chain(request.resources.iter().cloned()).chain(claims).collect()
     }
 }
 

@@ -45,7 +45,7 @@ const OF_THE_JWT: [&str; 7] = ["iss", "aud", "exp", "nbf", "iat", "jti", "sub"];
 #[derive(Debug, thiserror::Error)]
 pub enum RequestObjectFault {
     /// The client has no keys, or signature, algorithm, size or shape are not good.
-    #[error("the request object is refused: {0}")]
+    #[error("the request object is refused: {}", .0.told())]
     Token(#[from] ClientKeysError),
     /// It says to be something else.
     #[error("the request object is another kind of JWT")]

@@ -52,6 +52,19 @@ pub enum ClientKeysError {
     Token(#[from] JwsError),
 }
 
+impl ClientKeysError {
+    /// What strangers may read of it: nothing of the network between us and the client's keys, which the log has.
+    pub fn told(&self) -> String {
+        match self {
+            Self::Token(error) => error.to_string(),
+            Self::None => self.to_string(),
+            Self::Set(_) | Self::Fetch(_) | Self::Status(_) | Self::Paused => {
+                "the client's keys cannot be had".into()
+            }
+        }
+    }
+}
+
 /// The keys of every client, with what was fetched.
 #[derive(Debug)]
 pub struct ClientKeys {

@@ -107,9 +107,14 @@ impl AttemptError {
 }
 
 async fn post(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -> Result<(), AttemptError> {
-    let (sub, algorithm) = match store::client::by_id(&provider.db, &delivery.client_id).await? {
-        Some(client) => (provider.sub(delivery.person_id, &client).await?, signing::of_tokens(&client)),
-        None => (None, Algorithm::Rs256),
+    // What a client registered by itself is called as a stranger's address, also after it removed itself.
+    let strangers = provider.outbound.to_strangers();
+    let (sub, algorithm, egress) = match store::client::by_id(&provider.db, &delivery.client_id).await? {
+        Some(client) => {
+            let egress = if client.self_registered { strangers } else { egress };
+            (provider.sub(delivery.person_id, &client).await?, signing::of_tokens(&client), egress)
+        }
+        None => (None, Algorithm::Rs256, strangers),
     };
     let now = provider.now();
     let token = LogoutToken {

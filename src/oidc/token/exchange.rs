@@ -60,7 +60,12 @@ pub(super) async fn exchange(
     let scope = scope(client, form.first("scope"), &subject.grant.scope)?;
 
     let now = provider.now();
+    if !client.demands().admit(&subject.session.zone) {
+        return Err(TokenError::Zone);
+    }
     let life = provider.settings.lifetimes.exchanged_token.min(subject.session.expires_at - now);
+    // Exchanged again, a token lives no longer than it would have.
+    let life = if subject.claims.contains_key("act") { life.min(subject.expires_at - now) } else { life };
     let (access_jti, expires_at) = (uuid_v4(&*provider.random), now + life);
     let grant = Grant {
         id: GrantId::new(now, &*provider.random),
@@ -155,7 +160,10 @@ fn audience(client: &Client, form: &Parameters) -> Result<Vec<String>, TokenErro
 /// old token gives.
 fn scope(client: &Client, asked: Option<&str>, given: &str) -> Result<String, TokenError> {
     let own = client.metadata.scope.as_deref().unwrap_or_default();
-    let may = |scope: &&str| given.split(' ').chain(own.split_ascii_whitespace()).any(|one| one == *scope);
+    let of_ours = profile::scopes();
+    // What we tell of a person is the first service's to pass on; of an API's own scopes its server is registered with some.
+    let own = own.split_ascii_whitespace().filter(|one| !of_ours.contains(one));
+    let may = |scope: &&str| given.split(' ').chain(own.clone()).any(|one| one == *scope);
     let Some(asked) = asked else { return Ok(given.to_owned()) };
     let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
     if asked.iter().all(may) { Ok(asked.join(" ")) } else { Err(TokenError::ScopeExceeded) }

@@ -95,7 +95,13 @@ async fn grant(
 ) -> Result<Value, TokenError> {
     let proven = binding::of_token_request(provider, client, credentials, psc::TOKEN).await?;
     let proven = proven.as_ref();
-    match form.first("grant_type") {
+    let asked = form.first("grant_type");
+    if asked.is_some_and(|one| {
+        matches!(one, "authorization_code" | "refresh_token") && !client.metadata.may_use(one)
+    }) {
+        return Err(TokenError::GrantOfOthers);
+    }
+    match asked {
         Some("authorization_code") => code::redeem(provider, client, form, caller, proven).await,
         Some("refresh_token") => refresh::redeem(provider, client, form, caller, proven).await,
         Some(exchange::GRANT_TYPE) => exchange::exchange(provider, client, form, caller, proven).await,
