@@ -529,6 +529,11 @@ impl Stand {
         answer.json()
     }
 
+    /// An event to be recorded with a change.
+    pub(crate) fn some_event(&self, kind: Kind) -> Event {
+        some_event(&self.clock, kind)
+    }
+
     /// Disables a person.
     pub(crate) async fn disable(&self, id_nat: &str) {
         let person = self.person(id_nat).await;

@@ -103,6 +103,27 @@ async fn prompt_consent_asks_although_it_was_allowed_and_registered_clients_alwa
     .await;
 }
 
+/// A client that was allowed to know who somebody is asks, without a page, for more by its name.
+#[tokio::test]
+async fn what_is_asked_for_by_name_was_allowed_by_name() {
+    Stand::on_both(async |stand| {
+        register(&stand, |metadata| metadata.consent_required = true).await;
+        let browser = stand.sign_in().await;
+        let narrow = [("scope", "openid")];
+        let page = Page::of(&stand, &of("std", CB, &narrow), &browser).await;
+        assert!(page.press(&stand, "allow").await.parameter("code").is_some());
+        let claims = r#"{"userinfo":{"name":null,"SubjectRefPro":null}}"#;
+        let wider = [narrow[0], ("claims", claims)];
+        let silent: Vec<_> = wider.iter().copied().chain([("prompt", "none")]).collect();
+        let answer = stand.authorize(&of("std", CB, &silent), &browser.cookie).await;
+        assert_eq!(answer.parameter("error").as_deref(), Some("consent_required"));
+        let page = Page::of(&stand, &of("std", CB, &wider), &browser).await;
+        assert!(page.press(&stand, "allow").await.parameter("code").is_some());
+        assert!(stand.authorize(&of("std", CB, &silent), &browser.cookie).await.parameter("code").is_some());
+    })
+    .await;
+}
+
 /// Consent forged by a page of another site, by a script without the page, from another browser, and slipped past by the
 /// button of another question.
 #[tokio::test]

@@ -16,7 +16,7 @@ async fn add_api(stand: &Stand) {
     let metadata = Metadata {
         grant_types: vec![EXCHANGE.into()],
         resources: vec![API.into()],
-        scope: Some("dossier.lire dossier.ecrire".into()),
+        scope: Some("dossier.lire dossier.ecrire scope_all".into()),
         ..Metadata::default()
     };
     let new =
@@ -61,6 +61,10 @@ async fn the_server_of_an_api_gets_a_token_for_its_api() {
         // Its own token it may exchange again; who acted before stays told.
         let again = exchange(&stand, "api", answer["access_token"].as_str().unwrap(), &[]).await.json();
         assert_eq!(claims(&again["access_token"])["act"], json!({ "sub": "api", "act": { "sub": "api" } }));
+        // And it does not prolong itself.
+        stand.advance(100);
+        let late = exchange(&stand, "api", again["access_token"].as_str().unwrap(), &[]).await.json();
+        assert_eq!(late["expires_in"], 20);
         // Without an audience it is for the server itself.
         assert_eq!(claims(&again["access_token"])["aud"], "api");
     })
@@ -107,6 +111,10 @@ async fn nobody_exchanges_what_is_not_for_them_or_for_what_is_not_theirs() {
             let code = stand.authorize(&request, &browser.cookie).await.parameter("code").unwrap();
             stand.redeem_as("std", &code).await.json()["access_token"].as_str().unwrap().to_owned()
         };
+        let only_openid = {
+            let code = stand.code(&[("scope", "openid")], &browser).await;
+            stand.redeem(&code).await.json()["access_token"].as_str().unwrap().to_owned()
+        };
         let id_token = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
         for (client, token, more, error) in [
             // Not registered for the grant; not the audience of a token; an audience that is not its own.
@@ -116,6 +124,8 @@ async fn nobody_exchanges_what_is_not_for_them_or_for_what_is_not_theirs() {
             ("api", &subject, ("audience", "https://other.example"), "invalid_target"),
             ("api", &subject, ("resource", "https://other.example"), "invalid_target"),
             ("api", &subject, ("scope", "openid everything"), "invalid_scope"),
+            // Registered with it or not: what is told of a person is not the API's to add.
+            ("api", &only_openid, ("scope", "scope_all"), "invalid_scope"),
             ("api", &subject, ("actor_token", "x"), "invalid_request"),
             ("api", &subject, ("subject_token_type", ""), "invalid_request"),
             (

@@ -14,8 +14,9 @@ use crate::crypto::egress::Egress;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::oidc::logout::backchannel::deliver_due;
+use crate::store::client::NewClient;
 use crate::store::logout_delivery::undelivered;
-use crate::tests::spec::stand::{ISSUER, LOGOUT, NAMESPACE, REALM, Stand, new_client};
+use crate::tests::spec::stand::{ISSUER, LOGOUT, NAMESPACE, REALM, SignedIn, Stand, new_client};
 
 type Received = Arc<Mutex<Vec<String>>>;
 
@@ -34,10 +35,16 @@ async fn relying_party(status: StatusCode) -> (String, Received) {
     (address, received)
 }
 
-async fn sign_out_of(stand: &Stand, uri: &str) -> crate::tests::spec::stand::SignedIn {
-    let mut new = new_client("told");
-    new.backchannel_logout_uri = Some(uri.to_owned());
-    stand.add_client(&new).await;
+async fn sign_out_of(stand: &Stand, uri: &str) -> SignedIn {
+    sign_out_of_client(
+        stand,
+        &NewClient { backchannel_logout_uri: Some(uri.to_owned()), ..new_client("told") },
+    )
+    .await
+}
+
+async fn sign_out_of_client(stand: &Stand, new: &NewClient) -> SignedIn {
+    stand.add_client(new).await;
     let browser = stand.sign_in().await;
     let told = [("client_id", "told"), ("redirect_uri", "https://told.example/cb")];
     stand.code(&told, &browser).await;
@@ -108,4 +115,19 @@ async fn an_address_behind_the_provider_is_not_called() {
     assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 1);
     assert!(received.lock().unwrap().is_empty());
     assert_eq!(undelivered(&stand.db).await.unwrap(), 1);
+}
+
+/// What administrators opened is not open to whoever registered themselves, nor after they removed themselves again.
+#[tokio::test]
+async fn a_stranger_has_nothing_of_what_administrators_opened() {
+    let stand = Stand::new().await;
+    let (uri, received) = relying_party(StatusCode::OK).await;
+    let stranger =
+        NewClient { backchannel_logout_uri: Some(uri), self_registered: true, ..new_client("told") };
+    sign_out_of_client(&stand, &stranger).await;
+    assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 1);
+    stand.advance(5);
+    stand.remove_client("told").await;
+    deliver_due(&stand.provider, &local_egress()).await.unwrap();
+    assert!(received.lock().unwrap().is_empty());
 }

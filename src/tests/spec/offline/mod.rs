@@ -66,6 +66,10 @@ async fn who_may_no_longer_be_here_is_nobody_any_client_acts_for() {
         let (_, token) = left(&stand).await;
         stand.disable(DOCTOR).await;
         assert_eq!(stand.refresh("std", &token).await.error(), "invalid_grant");
+        // Who comes back does not find an old consent alive.
+        let (person, event) = (stand.person(DOCTOR).await, stand.some_event(Kind::PersonEnabled));
+        store::person::enable(&stand.db, person, &event).await.unwrap();
+        assert_eq!(stand.refresh("std", &token).await.error(), "invalid_grant");
     })
     .await;
 }

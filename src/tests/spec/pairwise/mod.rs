@@ -2,8 +2,10 @@
 
 use http::StatusCode;
 
-use super::stand::{NewRp, Stand, claims};
-use crate::store::client::{Metadata, ProfileName, SubjectType};
+use serde_json::json;
+
+use super::stand::{DOCTOR, NewRp, Stand, claims, new_client};
+use crate::store::client::{Metadata, NewClient, ProfileName, SubjectType};
 
 #[tokio::test]
 async fn services_of_two_sectors_cannot_compare_their_users() {
@@ -35,12 +37,28 @@ async fn services_of_two_sectors_cannot_compare_their_users() {
             assert_eq!(claims(&tokens["access_token"])["sub"], sub);
             let userinfo = stand.userinfo(access).await;
             assert_eq!((userinfo.status, &userinfo.json()["sub"]), (StatusCode::OK, &sub));
+            // Nor does introspection tell what the tokens do not.
+            let known_as = if client == "public" { json!(DOCTOR) } else { sub.clone() };
+            assert_eq!(stand.introspect(client, access).await["username"], known_as, "{client}");
             subs.push(sub.as_str().unwrap().to_owned());
         }
         let [one, two, three, four, public, again] = subs.try_into().unwrap();
         assert_eq!(one, again, "it stays");
         assert_eq!(three, four, "one sector");
         assert!(one != two && one != three && one != public);
+        // Who registered itself with the address of a sector gets no value of that sector.
+        let stranger = NewClient {
+            profile: ProfileName::Standard,
+            redirect_uris: vec!["https://stranger.example/cb".into(), "https://one.example/cb".into()],
+            metadata: pairwise(sector),
+            ..new_client("stranger")
+        };
+        stand.add_stranger(&stranger).await;
+        let request =
+            [("client_id", "stranger"), ("redirect_uri", "https://stranger.example/cb"), ("scope", "openid")];
+        let code = stand.authorize(&request, &browser.cookie).await.parameter("code").unwrap();
+        let sub = claims(&stand.redeem_as("stranger", &code).await.json()["id_token"])["sub"].clone();
+        assert!(sub != three.as_str() && sub != one.as_str());
         assert!(public.starts_with("f:") && !one.contains("899700427885"));
     })
     .await;

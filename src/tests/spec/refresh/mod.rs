@@ -1,6 +1,7 @@
 //! RFC 6749 §6 and RFC 9700 §4.14: refresh with rotation and reuse detection.
 
-use super::stand::{Stand, claims};
+use super::stand::{NewRp, Stand, claims};
+use crate::store::client::Metadata;
 
 #[tokio::test]
 async fn a_refresh_gives_new_tokens_of_the_same_shape_in_the_same_session() {
@@ -81,6 +82,21 @@ async fn without_grace_the_second_of_two_refreshes_ends_the_grant() {
             assert_eq!(statuses, [200, 400]);
         },
     )
+    .await;
+}
+
+#[tokio::test]
+async fn a_client_that_is_not_registered_to_refresh_cannot() {
+    Stand::on_both(async |stand| {
+        let metadata = Metadata { grant_types: vec!["authorization_code".into()], ..Metadata::default() };
+        stand.add_rp(NewRp { metadata, ..NewRp::named("once") }).await;
+        let browser = stand.sign_in().await;
+        let request = [("client_id", "once"), ("redirect_uri", "https://once.example/cb")];
+        let code = stand.authorize(&request, &browser.cookie).await.parameter("code").unwrap();
+        let tokens = stand.redeem_as("once", &code).await.json();
+        let token = tokens["refresh_token"].as_str().unwrap_or("x");
+        assert_eq!(stand.refresh("once", token).await.error(), "unauthorized_client");
+    })
     .await;
 }
 

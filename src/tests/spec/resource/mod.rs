@@ -28,6 +28,9 @@ async fn the_access_token_is_for_the_resources_that_were_asked_for() {
             let code = answer.parameter("code").unwrap_or_else(|| panic!("{}", answer.location()));
             let tokens = stand.redeem_as("std", &code).await.json();
             assert_eq!(claims(&tokens["access_token"])["aud"], audience);
+            // The API that receives it cannot read the person's userinfo with it.
+            let userinfo = stand.userinfo(tokens["access_token"].as_str().unwrap()).await;
+            assert_eq!(userinfo.error(), "invalid_token");
             assert_eq!(
                 claims(&tokens["id_token"])["aud"],
                 "std",
