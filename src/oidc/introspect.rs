@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::access::{self, AccessError};
 use super::client::Credentials;
+use super::encryption::{self, Registered};
 use super::parameters::{Parameters, UnreadableForm};
 use super::subject::Subject;
 use super::{Provider, client, error, psc, signing};
@@ -61,6 +62,7 @@ fn wants_jwt(asking: &Client, headers: &HeaderMap) -> bool {
     let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|line| line.to_str().ok());
     let mut media_types = accepted.flat_map(|line| line.split(','));
     asking.metadata.introspection_signed_response_alg.is_some()
+        || Registered::of_introspection(asking).is_asked_for()
         || media_types.any(|one| one.split(';').next().unwrap_or_default().trim() == JWT_MEDIA_TYPE)
 }
 
@@ -78,7 +80,11 @@ async fn as_jwt(provider: &Provider, asking: &Client, document: &Value) -> Respo
         "token_introspection": document,
     });
     let algorithm = signing::of_introspection(asking);
-    match provider.token_keys.sign(algorithm, "token-introspection+jwt", &claims).await {
+    let token = match provider.token_keys.sign(algorithm, "token-introspection+jwt", &claims).await {
+        Ok(token) => token,
+        Err(error) => return error::fault(&error, "OIDC-094"),
+    };
+    match encryption::encrypted(provider, asking, Registered::of_introspection(asking), token).await {
         Ok(token) => {
             let headers = [
                 (header::CONTENT_TYPE, HeaderValue::from_static(JWT_MEDIA_TYPE)),
@@ -86,7 +92,7 @@ async fn as_jwt(provider: &Provider, asking: &Client, document: &Value) -> Respo
             ];
             (headers, token).into_response()
         }
-        Err(error) => error::fault(&error, "OIDC-094"),
+        Err(error) => error::fault(&error, "OIDC-146"),
     }
 }
 

@@ -12,6 +12,7 @@ pub mod authorize;
 mod claims_request;
 pub mod client;
 mod discovery;
+mod encryption;
 mod error;
 mod host;
 mod id_token_hint;

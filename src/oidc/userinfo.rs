@@ -11,6 +11,7 @@ use serde_json::{Map, Value};
 
 use super::access::{self, AccessError};
 use super::client::Credentials;
+use super::encryption::{self, EncryptionError, Registered};
 use super::parameters::{Parameters, UnreadableForm};
 use super::profile::{self, Facts};
 use super::proof::binding::{self, BindingError, Scheme};
@@ -32,6 +33,8 @@ enum UserinfoError {
     Access(#[from] AccessError),
     #[error(transparent)]
     Sign(#[from] SignError),
+    #[error(transparent)]
+    Encryption(#[from] EncryptionError),
     #[error("{0}")]
     Binding(#[from] BindingError),
 }
@@ -104,10 +107,12 @@ async fn tell(
     };
     let told = profile::of(&access.client).userinfo(&facts);
     let no_store = (header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    if access.client.metadata.userinfo_signed_response_alg.is_none() {
+    let registered = Registered::of_userinfo(&access.client);
+    if access.client.metadata.userinfo_signed_response_alg.is_none() && !registered.is_asked_for() {
         return Ok(([no_store], Json(told)).into_response());
     }
     let token = signed(provider, &access.client, told).await?;
+    let token = encryption::encrypted(provider, &access.client, registered, token).await?;
     let media_type = (header::CONTENT_TYPE, HeaderValue::from_static("application/jwt"));
     Ok(([no_store, media_type], token).into_response())
 }
@@ -153,6 +158,7 @@ fn brought(headers: &HeaderMap, form: &Parameters) -> Result<(Scheme, Secret), U
 fn refuse(refusal: &UserinfoError) -> Response {
     let (status, name) = match refusal {
         UserinfoError::Access(AccessError::Store(error)) => return error::fault(error, error.code()),
+        UserinfoError::Encryption(error) => return error::fault(error, "OIDC-146"),
         UserinfoError::Sign(error) => return error::fault(error, "OIDC-094"),
         UserinfoError::Access(error) => {
             tracing::info!(code = error.code(), %error, "userinfo was refused");

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
 
 use super::error::AuthorizationError;
-use crate::crypto::jose::{self, ContentEncryption, KeyManagement};
+use crate::oidc::encryption::{self, Registered};
 use crate::oidc::{Provider, signing};
 use crate::store::client::Client;
 
@@ -30,26 +30,7 @@ pub(super) async fn sign(
     claims.insert("aud".into(), json!(client.id));
     claims.insert("exp".into(), json!((provider.now() + LIFETIME).timestamp()));
     let signed = provider.token_keys.sign(signing::of_authorization(client), "JWT", &claims).await?;
-    match client.metadata.authorization_encrypted_response_alg.as_deref() {
-        None => Ok(signed),
-        Some(management) => encrypt(provider, client, management, &signed).await,
-    }
-}
-
-/// Signed, then encrypted to a key of the client's (JARM §2.2). Nothing is sent in the clear to a client that asked for this.
-async fn encrypt(
-    provider: &Provider,
-    client: &Client,
-    management: &str,
-    signed: &str,
-) -> Result<String, AuthorizationError> {
-    let failed = |reason: &dyn std::fmt::Display| AuthorizationError::AnswerKeys(reason.to_string());
-    let content = client.metadata.authorization_encrypted_response_enc.as_deref();
-    let content = content.map_or(Some(ContentEncryption::A128CbcHs256), ContentEncryption::from_name);
-    let (Some(management), Some(content)) = (KeyManagement::from_name(management), content) else {
-        return Err(failed(&"the registered algorithm does not exist here"));
-    };
-    let keys = provider.client_keys.of(client).await.map_err(|error| failed(&error))?;
-    let key = keys.encrypting(management).map_err(|error| failed(&error))?;
-    jose::encrypt(key, management, content, Some("JWT"), signed.as_bytes()).map_err(|error| failed(&error))
+    let registered = Registered::of_authorization(client);
+    let answer = encryption::encrypted(provider, client, registered, signed).await;
+    answer.map_err(|error| AuthorizationError::AnswerKeys(error.to_string()))
 }

@@ -6,6 +6,7 @@ use http::StatusCode;
 use crate::crypto::jose::SignError;
 use crate::oidc::access::AccessError;
 use crate::oidc::client::ClientError;
+use crate::oidc::encryption::EncryptionError;
 use crate::oidc::error;
 use crate::oidc::parameters::Duplicate;
 use crate::oidc::proof::binding::BindingError;
@@ -17,6 +18,9 @@ use crate::store::StoreError;
 pub(super) enum TokenError {
     #[error(transparent)]
     Client(#[from] ClientError),
+    /// It registered encrypted ID tokens, and no key of its own fits.
+    #[error("The ID token cannot be encrypted to a key of the client")]
+    Encryption(#[from] EncryptionError),
     #[error(transparent)]
     Duplicate(#[from] Duplicate),
     #[error("Missing parameter: {0}")]
@@ -103,6 +107,7 @@ impl TokenError {
     pub(super) fn code(&self) -> &'static str {
         match self {
             Self::Client(error) => error.code(),
+            Self::Encryption(_) => "OIDC-146",
             Self::Duplicate(_) => "OIDC-003",
             Self::Missing(_) => "OIDC-050",
             Self::UnsupportedGrant => "OIDC-051",
@@ -179,6 +184,7 @@ impl IntoResponse for TokenError {
             Self::Duplicate(_)
             | Self::Missing(_)
             | Self::Unbound
+            | Self::Encryption(_)
             | Self::TokenType
             | Self::ActorToken
             | Self::SubjectToken(_)

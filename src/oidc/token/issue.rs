@@ -8,6 +8,7 @@ use super::error::TokenError;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
 use crate::ids::{Secret, uuid_v4};
+use crate::oidc::encryption::{self, Registered};
 use crate::oidc::profile::{self, Facts, Issued, Stamp};
 use crate::oidc::proof::binding;
 use crate::oidc::subject::Subject;
@@ -95,6 +96,8 @@ pub(super) async fn prepare(
     let id_stamp = Stamp { jti: uuid_v4(&*provider.random).to_string(), expires_at: access_expires_at };
     let id = profile.id_token(&facts, id_stamp, signing::at_hash(algorithm, &access_token));
     let id_token = provider.token_keys.sign(algorithm, "JWT", &id).await?;
+    let id_token =
+        encryption::encrypted(provider, client, Registered::of_id_tokens(client), id_token).await?;
 
     let refresh_expires_at = now + refresh_life;
     // 256 random bits, since its hash is all that stands between a guess and a session.

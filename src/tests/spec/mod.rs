@@ -9,6 +9,7 @@ mod core;
 mod details;
 mod discovery;
 mod dpop;
+mod encrypted_answers;
 mod exchange;
 mod fapi2;
 mod introspection;

@@ -166,6 +166,45 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "ES256",
         "EdDSA"
       ],
+      "id_token_encryption_alg_values_supported": [
+        "RSA-OAEP-256",
+        "RSA-OAEP",
+        "ECDH-ES",
+        "ECDH-ES+A128KW",
+        "ECDH-ES+A256KW"
+      ],
+      "id_token_encryption_enc_values_supported": [
+        "A128GCM",
+        "A256GCM",
+        "A128CBC-HS256",
+        "A256CBC-HS512"
+      ],
+      "userinfo_encryption_alg_values_supported": [
+        "RSA-OAEP-256",
+        "RSA-OAEP",
+        "ECDH-ES",
+        "ECDH-ES+A128KW",
+        "ECDH-ES+A256KW"
+      ],
+      "userinfo_encryption_enc_values_supported": [
+        "A128GCM",
+        "A256GCM",
+        "A128CBC-HS256",
+        "A256CBC-HS512"
+      ],
+      "introspection_encryption_alg_values_supported": [
+        "RSA-OAEP-256",
+        "RSA-OAEP",
+        "ECDH-ES",
+        "ECDH-ES+A128KW",
+        "ECDH-ES+A256KW"
+      ],
+      "introspection_encryption_enc_values_supported": [
+        "A128GCM",
+        "A256GCM",
+        "A128CBC-HS256",
+        "A256CBC-HS512"
+      ],
       "authorization_encryption_alg_values_supported": [
         "RSA-OAEP-256",
         "RSA-OAEP",
