@@ -66,7 +66,7 @@ impl Installation {
         let postgres = self.postgres.as_ref().map(Postgres::address);
         let database = postgres.map(|url| format!("[database]\nurl = \"{url}\"\n")).unwrap_or_default();
         format!(
-            "config_version = 1\n[server]\nissuer = \"{FRONT}{REALM}\"\nlisten = \"127.0.0.1:{PORT}\"\n\
+            "config_version = 1\n[oidc]\nrefresh_grace = \"0 s\"\n[server]\nissuer = \"{FRONT}{REALM}\"\nlisten = \"127.0.0.1:{PORT}\"\n\
              state_dir = \"state\"\nrequests_per_minute = 100000\n[establishment]\nfiness = [\"{FINESS}\"]\n\
              [card]\nanchors_dir = \"pki/anchors\"\ncrl_dir = \"pki/crl\"\naccept_test_cards = true\n{database}"
         )
