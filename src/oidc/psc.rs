@@ -335,6 +335,7 @@ struct TokenResponse {
     access_token: String,
     expires_in: i64,
     refresh_expires_in: i64,
+    #[serde(skip_serializing_if = "String::is_empty")]
     refresh_token: String,
     token_type: &'static str,
     id_token: String,

@@ -1,5 +1,6 @@
 //! The profiles of the standards: OpenID Connect Core 1.0 and OAuth with RFC 9700, for relying parties that were not
-//! written for Pro Santé Connect; and FAPI 2.0, its stricter rules with the same shapes. Access tokens as in RFC 9068, the level that was really reached, `amr` by RFC 8176.
+//! written for Pro Santé Connect; and FAPI 2.0, its stricter rules with the same shapes. Access tokens as in RFC 9068, the
+//! level that was really reached, `amr` by RFC 8176.
 
 use serde::Deserialize as _;
 use serde_json::{Map, Value, json};

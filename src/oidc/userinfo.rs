@@ -94,7 +94,8 @@ async fn tell(
         return Err(AccessError::Audience.into());
     }
     let request = (method.as_str(), psc::USERINFO);
-    binding::of_resource_request(provider, credentials, (scheme, token.expose()), &access.claims, request)
+    let brought = (scheme, token.expose());
+    binding::of_resource_request(provider, &access.client, credentials, brought, &access.claims, request)
         .await?;
     let facts = Facts {
         issuer: provider.settings.issuer.as_str(),

@@ -32,7 +32,7 @@ const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 22] = [
+const CHECKS: [Check; 23] = [
     ("client_id", check::client::check, EVERYWHERE),
     ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
     // From here on an error is told to the relying party.
@@ -41,6 +41,7 @@ const CHECKS: [Check; 22] = [
     ("duplicates", check::duplicates::check, EVERYWHERE),
     ("length", check::length::check, EVERYWHERE),
     ("characters", check::characters::check, EVERYWHERE),
+    ("grant_types", check::grant_types::check, EVERYWHERE),
     ("pushed", check::pushed::check, &[Authorization]),
     ("signed", check::signed::check, EVERYWHERE),
     ("unsupported", check::unsupported::check, EVERYWHERE),

@@ -83,6 +83,9 @@ pub enum AuthorizationError {
     /// A request through the browser, where only pushed ones are taken (RFC 9126 §6).
     #[error("the client must push its requests")]
     NotPushed,
+    /// The client is registered for other grants.
+    #[error("the client is not registered for authorization_code")]
+    GrantType,
     /// The handle of a pushed request is unknown, expired, used or another client's (RFC 9126 §4): which, is nobody's
     /// business.
     #[error("request_uri is unknown, expired, used, or of another client")]
@@ -179,6 +182,7 @@ impl AuthorizationError {
             Self::TooLong(_) => "OIDC-006",
             Self::RequestObject | Self::RequestUri | Self::Registration => "OIDC-007",
             Self::NotPushed => "OIDC-022",
+            Self::GrantType => "OIDC-141",
             Self::PushedUnknown => "OIDC-023",
             Self::PushedUri => "OIDC-024",
             Self::Characters(_) => "OIDC-025",
@@ -224,6 +228,7 @@ impl AuthorizationError {
             Self::RequestUriRefused(_) | Self::RequestUri => "invalid_request_uri",
             Self::Registration => "registration_not_supported",
             Self::ResponseType => "unsupported_response_type",
+            Self::GrantType => "unauthorized_client",
             Self::Scope => "invalid_scope",
             Self::Duplicate(_)
             | Self::TooLong(_)

@@ -138,7 +138,7 @@ async fn push(
     // A client that names itself in the header alone pushes for itself all the same.
     let pushed = form.with("client_id", &client.id).only(&known);
     // A proof says the same as `dpop_jkt`, and proves it (RFC 9449 §10.1).
-    let proven = binding::of_pushed_request(provider, credentials, psc::PUSHED).await;
+    let proven = binding::of_pushed_request(provider, &client, credentials, psc::PUSHED).await;
     let proven = proven.map_err(|error| PushError::Binding { error, client_id: client.id.clone() })?;
     let incoming = Incoming { parameters: pushed, sent: Sent { pushed: true, signed: false } };
     let Incoming { parameters, sent } =

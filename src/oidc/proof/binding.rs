@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::certificate;
 use super::dpop::{self, DpopError, ProvenRequest};
-use crate::oidc::Provider;
 use crate::oidc::client::authentication::credentials::Credentials;
+use crate::oidc::{Provider, profile};
 use crate::store::StoreError;
 use crate::store::client::Client;
 use crate::store::grant::Confirmation;
@@ -95,12 +95,12 @@ pub(in crate::oidc) async fn of_token_request(
     match dpop::of(&credentials.headers)? {
         Some(_) if by_certificate => Err(BindingError::Both),
         Some(proof) => {
-            let key = check_proof(provider, credentials, proof, "POST", path, None).await?;
+            let key = check_proof(provider, client, credentials, proof, ("POST", path), None).await?;
             Ok(Some(Confirmation::Key(key)))
         }
         None if metadata.dpop_bound_access_tokens => Err(BindingError::ProofMissing),
         // A profile that takes bound tokens only is content with the certificate as well.
-        None if by_certificate || crate::oidc::profile::of(client).rules().bound_tokens_only => {
+        None if by_certificate || profile::of(client).rules().bound_tokens_only => {
             match credentials.certificate() {
                 Some(der) => Ok(Some(Confirmation::Certificate(certificate::thumbprint(der)))),
                 None if by_certificate => Err(BindingError::CertificateMissing),
@@ -117,11 +117,14 @@ pub(in crate::oidc) async fn of_token_request(
 /// [`BindingError`].
 pub(in crate::oidc) async fn of_pushed_request(
     provider: &Provider,
+    client: &Client,
     credentials: &Credentials,
     path: &str,
 ) -> Result<Option<String>, BindingError> {
     match dpop::of(&credentials.headers)? {
-        Some(proof) => Ok(Some(check_proof(provider, credentials, proof, "POST", path, None).await?)),
+        Some(proof) => {
+            Ok(Some(check_proof(provider, client, credentials, proof, ("POST", path), None).await?))
+        }
         None => Ok(None),
     }
 }
@@ -167,10 +170,11 @@ pub(in crate::oidc) enum Scheme {
 /// [`BindingError`].
 pub(in crate::oidc) async fn of_resource_request(
     provider: &Provider,
+    client: &Client,
     credentials: &Credentials,
     (scheme, token): (Scheme, &str),
     claims: &Map<String, Value>,
-    (method, path): (&str, &str),
+    request: (&str, &str),
 ) -> Result<(), BindingError> {
     let bound = match claims.get("cnf") {
         None => None,
@@ -182,7 +186,7 @@ pub(in crate::oidc) async fn of_resource_request(
         (Some(Confirmation::Key(_)), Scheme::Bearer) => Err(BindingError::ProofMissing),
         (Some(Confirmation::Key(bound)), Scheme::Dpop) => {
             let proof = dpop::of(&credentials.headers)?.ok_or(BindingError::ProofMissing)?;
-            let key = check_proof(provider, credentials, proof, method, path, Some(token)).await?;
+            let key = check_proof(provider, client, credentials, proof, request, Some(token)).await?;
             if key == bound { Ok(()) } else { Err(BindingError::OtherKey) }
         }
         (Some(Confirmation::Certificate(bound)), Scheme::Bearer) => {
@@ -195,10 +199,10 @@ pub(in crate::oidc) async fn of_resource_request(
 
 async fn check_proof(
     provider: &Provider,
+    client: &Client,
     credentials: &Credentials,
     proof: &str,
-    method: &str,
-    path: &str,
+    (method, path): (&str, &str),
     access_token: Option<&str>,
 ) -> Result<String, BindingError> {
     let issuer = &provider.settings.issuer;
@@ -207,6 +211,7 @@ async fn check_proof(
         Some(mtls) if credentials.came_to_certificate_host() => mtls.address(issuer, path),
         _ => issuer.address(path),
     };
-    let request = ProvenRequest { method, addresses: &[address], access_token };
+    let algorithms = profile::of(client).rules().signing_algorithms;
+    let request = ProvenRequest { method, addresses: &[address], access_token, algorithms };
     Ok(dpop::check(&provider.db, Some(&provider.nonces), proof, request, provider.now()).await?)
 }

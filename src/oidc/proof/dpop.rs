@@ -28,7 +28,7 @@ use crate::store::{Db, StoreError};
 pub const HEADER: HeaderName = HeaderName::from_static("dpop");
 /// The header that a nonce is given out in (§8).
 pub const NONCE_HEADER: HeaderName = HeaderName::from_static("dpop-nonce");
-/// The algorithms of proofs.
+/// The algorithms of proofs, of all profiles.
 pub const ALGORITHMS: [Algorithm; 4] = Algorithm::ALL;
 
 const TYPE: &str = "dpop+jwt";
@@ -102,6 +102,8 @@ pub struct ProvenRequest<'a> {
     pub addresses: &'a [String],
     /// The access token that it carries.
     pub access_token: Option<&'a str>,
+    /// What the client's profile lets it sign with.
+    pub algorithms: &'a [Algorithm],
 }
 
 #[derive(Debug, Deserialize)]
@@ -138,7 +140,7 @@ pub async fn check(
     request: ProvenRequest<'_>,
     now: Time,
 ) -> Result<String, DpopError> {
-    let (claims, thumbprint) = read(proof)?;
+    let (claims, thumbprint) = read(proof, request.algorithms)?;
     if claims.htm != request.method || !request.addresses.iter().any(|ours| is_same(&claims.htu, ours)) {
         return Err(DpopError::OtherRequest);
     }
@@ -166,14 +168,14 @@ pub async fn check(
 }
 
 /// What a proof says, and the thumbprint of its key. Any bytes may come.
-fn read(proof: &str) -> Result<(Claims, String), DpopError> {
-    let expected = Expected { typ: Some(TYPE), algorithms: &ALGORITHMS, max_len: LONGEST };
+fn read(proof: &str, algorithms: &[Algorithm]) -> Result<(Claims, String), DpopError> {
+    let expected = Expected { typ: Some(TYPE), algorithms, max_len: LONGEST };
     Ok(jose::verify_with_embedded_key(proof, expected)?)
 }
 
 /// Takes a proof apart as the endpoints do, for made-up input. Yields whether it was well formed.
 pub fn is_well_formed(proof: &str) -> bool {
-    read(proof).is_ok_and(|(claims, _)| normal(&claims.htu).is_some())
+    read(proof, &ALGORITHMS).is_ok_and(|(claims, _)| normal(&claims.htu).is_some())
 }
 
 /// Whether the text can be the thumbprint of a key: 256 bits in base64url.

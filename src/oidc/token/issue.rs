@@ -99,26 +99,39 @@ pub(super) async fn prepare(
     let id_token =
         encryption::encrypted(provider, client, Registered::of_id_tokens(client), id_token).await?;
 
-    let refresh_expires_at = now + refresh_life;
-    // 256 random bits, since its hash is all that stands between a guess and a session.
-    let refresh_jti = Secret::of_256_bits(&*provider.random).expose().to_owned();
-    let refresh = profile.refresh_token(&facts, Stamp { jti: refresh_jti, expires_at: refresh_expires_at });
-    // Those of other clients are bound to the client's authentication (RFC 9449 §5, RFC 8705 §4).
-    let refresh = confirmed(refresh, bound_to.filter(|_| client.metadata.is_public()));
-    let refresh_token = jose::sign(provider.refresh_keys.keys().await.current(), "JWT", &refresh)?;
-
-    let refresh_hash = sha256(refresh_token.as_bytes());
+    let refresh = refresh_token(provider, &facts, refresh_life, bound_to).await?;
     let issued = Issued {
         access_token,
         expires_in: access_life.num_seconds(),
         token_type: binding::token_type(bound_to),
-        refresh: Some((refresh_token, refresh_life.num_seconds())),
+        refresh: refresh.as_ref().map(|token| (token.clone(), refresh_life.num_seconds())),
         id_token,
     };
+    let kept = refresh.map(|token| (sha256(token.as_bytes()), now + refresh_life));
     Ok(Prepared {
-        tokens: NewTokens { access_jti, access_expires_at, refresh_hash, refresh_expires_at },
+        tokens: NewTokens { access_jti, access_expires_at, refresh: kept },
         response: profile.response(&facts, issued),
     })
+}
+
+/// A refresh token, for a client that is registered to use one.
+async fn refresh_token(
+    provider: &Provider,
+    facts: &Facts<'_>,
+    life: TimeDelta,
+    bound_to: Option<&Confirmation>,
+) -> Result<Option<String>, TokenError> {
+    let metadata = &facts.client.metadata;
+    if !metadata.may_use("refresh_token") {
+        return Ok(None);
+    }
+    // 256 random bits, since its hash is all that stands between a guess and a session.
+    let jti = Secret::of_256_bits(&*provider.random).expose().to_owned();
+    let stamp = Stamp { jti, expires_at: facts.issued_at + life };
+    let claims = profile::of(facts.client).refresh_token(facts, stamp);
+    // Those of other clients are bound to the client's authentication (RFC 9449 §5, RFC 8705 §4).
+    let claims = confirmed(claims, bound_to.filter(|_| metadata.is_public()));
+    Ok(Some(jose::sign(provider.refresh_keys.keys().await.current(), "JWT", &claims)?))
 }
 
 /// The claims with `cnf` (RFC 7800 §3.1).

@@ -7,6 +7,7 @@ pub mod client;
 pub mod details;
 pub mod dpop;
 pub mod duplicates;
+pub mod grant_types;
 pub mod hints;
 pub mod length;
 pub mod max_age;

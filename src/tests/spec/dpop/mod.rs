@@ -185,6 +185,12 @@ async fn fapi_from_the_push_to_userinfo() {
         );
         let answer = stand.post(super::stand::TOKEN, &proving(&form, "2"), &[]).await;
         assert_eq!(answer.error(), "invalid_request", "a token that everybody can use");
+        // §5.4.1: PKCS#1 v1.5 is for nobody here, whatever signs with it.
+        let old = Prover::with(Algorithm::Rs256);
+        old.learn(&stand);
+        let proof = old.for_tokens(&stand);
+        let answer = stand.post(super::stand::TOKEN, &proving(&form, "2b"), &[("dpop", &proof)]).await;
+        assert_eq!(answer.error(), "invalid_dpop_proof");
         let proof = prover.for_tokens(&stand);
         let answer = stand.post(super::stand::TOKEN, &proving(&form, "3"), &[("dpop", &proof)]).await;
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -71,6 +71,19 @@ async fn the_server_of_an_api_gets_a_token_for_its_api() {
     .await;
 }
 
+/// A server that is registered to exchange and for nothing else sends nobody to the sign-in page.
+#[tokio::test]
+async fn who_is_registered_to_exchange_gets_no_codes() {
+    Stand::on_both(async |stand| {
+        add_api(&stand).await;
+        let browser = stand.sign_in().await;
+        let request = [("client_id", "api"), ("redirect_uri", "https://api.example/cb")];
+        let answer = stand.authorize(&request, &browser.cookie).await;
+        assert_eq!(answer.parameter("error").as_deref(), Some("unauthorized_client"));
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_token_ends_with_its_session_and_dies_with_it() {
     Stand::on_both(async |stand| {
