@@ -29,18 +29,17 @@ pub(super) struct Consent {
 impl Asked {
     /// The consent of whoever has this session to everything that is asked for.
     pub(super) fn consent(&self, session: &Session) -> Consent {
-        let request = &self.request;
-        let types = request.authorization_details.iter().filter_map(|detail| detail.get("type")?.as_str());
-        let in_words: Vec<&str> = std::iter::once(request.scope.as_str())
-            .chain(request.resources.iter().map(String::as_str))
-            .chain(types)
-            .collect();
-        let remembered = request.authorization_details.is_empty().then(|| NewConsent {
+        let details = &self.request.authorization_details;
+        let scopes = self.scopes_to_allow();
+        let types = details.iter().filter_map(|detail| detail.get("type")?.as_str());
+        let in_words: Vec<&str> = scopes.iter().map(String::as_str).chain(types).collect();
+        let in_words = in_words.join(" ");
+        let remembered = details.is_empty().then(|| NewConsent {
             person_id: session.person_id,
             client_id: self.client.id.clone(),
-            scopes: self.scopes_to_allow(),
+            scopes,
         });
-        Consent { in_words: in_words.join(" "), remembered }
+        Consent { in_words, remembered }
     }
 
     /// The scopes asked for, the resources and the claims, each as one word.

@@ -2,6 +2,7 @@
 
 use super::browser::{ORIGIN, Page, of};
 use super::stand::{NewRp, Stand};
+use crate::store;
 use crate::store::client::{Metadata, ProfileName};
 
 const CB: &str = "https://std.example/cb";
@@ -119,6 +120,9 @@ async fn what_is_asked_for_by_name_was_allowed_by_name() {
         assert_eq!(answer.parameter("error").as_deref(), Some("consent_required"));
         let page = Page::of(&stand, &of("std", CB, &wider), &browser).await;
         assert!(page.press(&stand, "allow").await.parameter("code").is_some());
+        let filter = store::audit::Filter { limit: 1, ..Default::default() };
+        let last = store::audit::list(&stand.db, &filter).await.unwrap().remove(0);
+        assert!(last.detail.contains("openid claim:SubjectRefPro claim:name"), "{}", last.detail);
         assert!(stand.authorize(&of("std", CB, &silent), &browser.cookie).await.parameter("code").is_some());
     })
     .await;
