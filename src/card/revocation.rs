@@ -22,9 +22,10 @@ use crate::crypto::x509::crl::IssuerId;
 use crate::crypto::x509::crl::fetch::{Fetcher, Outcome, Source, SourceStatus};
 use crate::crypto::x509::ocsp::{Answer, Answers, AskError, Asked, KeptAnswer, OcspSettings, Status};
 use crate::crypto::x509::revocation;
+use crate::ids::SessionId;
 use crate::session::{EndReason, Evidence};
 use crate::store::audit::NewRow;
-use crate::store::session::{self, Running};
+use crate::store::session;
 use crate::store::{self, StoreError};
 
 /// A serial number that no card has: it is longer than the numbers that are drawn.
@@ -284,8 +285,8 @@ impl CardLogin {
         self.watch.recorded.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Ends the sessions that were begun with a card that has been revoked since: relying parties are told, the audit
-    /// has an event for each. Looks at the sessions only where lists or answers have changed. Yields how many ended.
+    /// Ends the sessions that were begun with a card that has been revoked since, and what was granted to outlive them:
+    /// relying parties are told, the audit has an event for each. Looks at the sessions only where lists or answers have changed. Yields how many ended.
     ///
     /// # Errors
     /// Where the database does not answer; the next turn goes on.
@@ -300,28 +301,22 @@ impl CardLogin {
         let parts = &self.parts;
         let (mut ended, mut after) = (0, None);
         loop {
-            let page = session::running(&parts.db, after, BATCH).await?;
+            let page = session::relied_on(&parts.db, after, BATCH).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.id);
-            let revoked: Vec<(Running, NewRow)> = page
+            let revoked: Vec<(SessionId, NewRow)> = page
                 .into_iter()
                 .filter(|session| is_revoked(verifier, &session.evidence))
                 .map(|session| {
-                    let event = parts.trail.event(Kind::SessionEnded).person(session.person_id);
+                    let kind = if session.runs { Kind::SessionEnded } else { Kind::TokenRevoked };
+                    let event = parts.trail.event(kind).person(session.person_id);
                     let event = event.session(session.id).note(EndReason::CardRevoked.as_str());
-                    (session, NewRow::from(&event))
+                    (session.id, NewRow::from(&event))
                 })
                 .collect();
             if !revoked.is_empty() {
                 let now = self.now();
-                ended += store::session::end_each(
-                    &parts.db,
-                    &revoked,
-                    EndReason::CardRevoked,
-                    now,
-                    &*parts.random,
-                )
-                .await?;
+                ended += session::end_of_revoked_cards(&parts.db, &revoked, now, &*parts.random).await?;
             }
         }
         if ended > 0 {

@@ -17,7 +17,7 @@ use crate::crypto::digest::sha256;
 use crate::directory;
 use crate::ids::{Secret, SessionId, WorkstationId};
 use crate::session::{EndReason, Evidence, Session, Standing};
-use crate::store::session::Running;
+use crate::store::audit::NewRow;
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -63,6 +63,14 @@ impl SessionsError {
     }
 }
 
+/// What a person wants to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Wanted {
+    /// One, if the address names a session at all.
+    One(Option<SessionId>),
+    All,
+}
+
 /// One request of a browser.
 struct Visit<'a> {
     provider: &'a Provider,
@@ -96,8 +104,7 @@ pub(super) async fn end(
         Err(unreadable) => return unreadable.into_response(),
     };
     let visit = Visit::new(&provider, &caller, &headers, None);
-    let wanted = session.parse::<SessionId>().ok();
-    visit.end(&form, |one| Some(one.id) == wanted).await.unwrap_or_else(|error| visit.fail(&error))
+    visit.end(&form, Wanted::One(session.parse().ok())).await.unwrap_or_else(|error| visit.fail(&error))
 }
 
 /// `POST /sessions/end`
@@ -112,7 +119,7 @@ pub(super) async fn end_all(
         Err(unreadable) => return unreadable.into_response(),
     };
     let visit = Visit::new(&provider, &caller, &headers, None);
-    visit.end_everything(&form).await.unwrap_or_else(|error| visit.fail(&error))
+    visit.end(&form, Wanted::All).await.unwrap_or_else(|error| visit.fail(&error))
 }
 
 impl<'a> Visit<'a> {
@@ -154,45 +161,32 @@ impl<'a> Visit<'a> {
         Ok(page.render(&frame))
     }
 
-    /// Closes those of the person's own sessions that are `chosen`.
-    async fn end(
-        &self,
-        form: &Parameters,
-        chosen: impl Fn(&Session) -> bool,
-    ) -> Result<Response, SessionsError> {
+    /// Closes one of the person's own sessions, or all of them and, with them, what services were allowed for afterwards.
+    async fn end(&self, form: &Parameters, wanted: Wanted) -> Result<Response, SessionsError> {
         let provider = self.provider;
         OwnOrigin::of(&provider.settings.front_url).check(&Method::POST, self.headers)?;
         let Some((here, cookie)) = self.session().await? else { return Ok(see_other(ROUTE, Method::POST)) };
         csrf::check_token(&cookie, form.first(csrf::FIELD).unwrap_or_default())?;
-        let now = provider.now();
-        let ended: Vec<Session> = self.open(&here).await?.into_iter().filter(chosen).collect();
-        let recorded = |session: &Session| {
-            let event =
-                provider.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
-            (&event.note(EndReason::SignedOut.as_str()).caller(self.caller)).into()
+        let own = store::session::running_of(&provider.db, here.person_id).await?;
+        let event = |kind| {
+            let event = provider.trail.event(kind).person(here.person_id).note(EndReason::SignedOut.as_str());
+            event.caller(self.caller)
         };
-        let ending: Vec<_> =
-            ended.iter().map(|session| (Running::from(session), recorded(session))).collect();
-        store::session::end_each(&provider.db, &ending, EndReason::SignedOut, now, &*provider.random).await?;
-        if !ended.iter().any(|session| session.id == here.id) {
+        let ending: Vec<(SessionId, NewRow)> = own
+            .iter()
+            .filter(|session| wanted == Wanted::All || wanted == Wanted::One(Some(session.id)))
+            .map(|session| (session.id, NewRow::from(&event(Kind::SessionEnded).session(session.id))))
+            .collect();
+        let (db, now, random) = (&provider.db, provider.now(), &*provider.random);
+        let everywhere =
+            (wanted == Wanted::All).then(|| (here.person_id, NewRow::from(&event(Kind::TokenRevoked))));
+        store::session::sign_out(db, &ending, everywhere.as_ref(), now, random).await?;
+        if !ending.iter().any(|(session, _)| *session == here.id) {
             return Ok(see_other(ROUTE, Method::POST));
         }
         let frames = frontchannel::frames(provider, here.id).await?;
         let mut response = SignedOut { back: None, frames }.render(&provider.site.frame(self.language));
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
-        Ok(response)
-    }
-
-    /// Closes all of the person's sessions, and takes back what services were allowed for afterwards.
-    async fn end_everything(&self, form: &Parameters) -> Result<Response, SessionsError> {
-        let provider = self.provider;
-        let person = self.session().await?.map(|(here, _)| here.person_id);
-        let response = self.end(form, |_| true).await?;
-        if let Some(person) = person {
-            let event = provider.trail.event(Kind::TokenRevoked).person(person);
-            let event = (&event.note(EndReason::SignedOut.as_str()).caller(self.caller)).into();
-            store::token::revoke_offline(&provider.db, person, provider.now(), &event).await?;
-        }
         Ok(response)
     }
 

@@ -157,18 +157,6 @@ macro_rules! end_session {
                 .await?
                 .rows_affected()
                 == 1;
-        // A card that is no good any more takes with it what was consented to for later.
-        if ended && matches!($reason, $crate::session::EndReason::CardRevoked) {
-            sqlx::query(
-                "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
-                 WHERE session_id = $1 AND offline AND revoked_at IS NULL",
-            )
-            .bind(session)
-            .bind(now)
-            .bind($reason.as_str())
-            .execute(&mut *$c)
-            .await?;
-        }
         if ended {
             let due: Vec<(String, String, $crate::ids::PersonId)> = sqlx::query_as(
                 "SELECT DISTINCT c.id, c.backchannel_logout_uri, g.person_id
@@ -198,6 +186,26 @@ macro_rules! end_session {
 }
 pub(crate) use end_session;
 
+/// Revokes what was granted for after the end of sessions (`offline_access`), inside a `write!` body: of the sessions that
+/// `$sessions`, a query with the one parameter `$id`, names. Yields how many grants.
+macro_rules! revoke_offline {
+    ($c:expr, $sessions:literal, $id:expr, $reason:expr, $now:expr) => {
+        sqlx::query(concat!(
+            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
+             WHERE offline AND revoked_at IS NULL AND session_id IN (",
+            $sessions,
+            ")"
+        ))
+        .bind($id)
+        .bind($now)
+        .bind($reason.as_str())
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+    };
+}
+pub(crate) use revoke_offline;
+
 /// Ends every running session of a person, and what outlives sessions, inside a `write!` body. Yields the sessions that
 /// ended.
 macro_rules! end_sessions_of {
@@ -210,15 +218,13 @@ macro_rules! end_sessions_of {
         for session in &running {
             $crate::store::session::end_session!($c, *session, $reason, $now, $random);
         }
-        sqlx::query(
-            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
-             WHERE person_id = $1 AND offline AND revoked_at IS NULL",
-        )
-        .bind($person)
-        .bind($now)
-        .bind($reason.as_str())
-        .execute(&mut *$c)
-        .await?;
+        $crate::store::session::revoke_offline!(
+            $c,
+            "SELECT id FROM session WHERE person_id = $1",
+            $person,
+            $reason,
+            $now
+        );
         running
     }};
 }
@@ -307,9 +313,10 @@ pub async fn end(
     })
 }
 
-/// A running session, with what its sign-in saw.
+/// A session that something still rests on, with what its sign-in saw: a running one, or one whose end something was granted
+/// to outlive.
 #[derive(Debug, Clone, sqlx::FromRow)]
-pub struct Running {
+pub struct Relied {
     /// Its `sid`.
     pub id: SessionId,
     /// Whose it is.
@@ -317,12 +324,8 @@ pub struct Running {
     /// What was seen.
     #[sqlx(json)]
     pub evidence: Evidence,
-}
-
-impl From<&Session> for Running {
-    fn from(session: &Session) -> Self {
-        Self { id: session.id, person_id: session.person_id, evidence: session.evidence.clone() }
-    }
+    /// Whether it runs.
+    pub runs: bool,
 }
 
 /// The services that were reached in each running session of a person, by the names that their users know.
@@ -339,38 +342,76 @@ pub async fn services_of(db: &Db, person: PersonId) -> Result<Vec<(SessionId, St
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
 }
 
-/// The running sessions in the order of their identifiers, `limit` of those after `after`.
+/// The sessions that something rests on in the order of their identifiers, `limit` of those after `after`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn running(db: &Db, after: Option<SessionId>, limit: i64) -> Result<Vec<Running>, StoreError> {
-    const SQL: &str = "SELECT id, person_id, evidence FROM session WHERE ended_at IS NULL AND id > $1
-                       ORDER BY id LIMIT $2";
+pub async fn relied_on(db: &Db, after: Option<SessionId>, limit: i64) -> Result<Vec<Relied>, StoreError> {
+    const SQL: &str = "SELECT s.id, s.person_id, s.evidence, s.ended_at IS NULL AS runs FROM session s
+         WHERE s.id > $1 AND (s.ended_at IS NULL OR EXISTS
+           (SELECT 1 FROM authorization_grant g WHERE g.session_id = s.id AND g.offline AND g.revoked_at IS NULL))
+         ORDER BY s.id LIMIT $2";
     let after = after.unwrap_or(SessionId(uuid::Uuid::nil()));
     read!(db, c => Ok(sqlx::query_as(SQL).bind(after).bind(limit).fetch_all(&mut *c).await?))
 }
 
-/// Ends these sessions and queues their logouts; what is recorded of each stands beside it. Yields how many were
-/// running.
+/// Ends these sessions, which rest on a card that is no good any more, with what outlives them, and queues their logouts;
+/// what is recorded of each stands beside it. Yields of how many there was something to end.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn end_each(
+pub async fn end_of_revoked_cards(
     db: &Db,
-    sessions: &[(Running, NewRow)],
-    reason: EndReason,
+    sessions: &[(SessionId, NewRow)],
     now: Time,
     random: &dyn Random,
 ) -> Result<usize, StoreError> {
     write!(db, c => {
         let mut ended = 0;
         for (session, event) in sessions {
-            if end_session!(c, session.id, reason, now, random) {
+            let ran = end_session!(c, *session, EndReason::CardRevoked, now, random);
+            let outlived = revoke_offline!(c, "$1", *session, EndReason::CardRevoked, now);
+            if ran || outlived > 0 {
                 record!(c, *event);
                 ended += 1;
             }
         }
         Ok(ended)
+    })
+}
+
+/// Ends sessions of a person who asked for it, and queues their logouts; what is recorded of each stands beside it. Whoever
+/// signs out `everywhere` takes back, besides, what services were allowed for afterwards; its event is recorded where there
+/// was such a thing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn sign_out(
+    db: &Db,
+    sessions: &[(SessionId, NewRow)],
+    everywhere: Option<&(PersonId, NewRow)>,
+    now: Time,
+    random: &dyn Random,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        for (session, event) in sessions {
+            if end_session!(c, *session, EndReason::SignedOut, now, random) {
+                record!(c, *event);
+            }
+        }
+        if let Some((person, event)) = everywhere {
+            let revoked = revoke_offline!(
+                c,
+                "SELECT id FROM session WHERE person_id = $1",
+                *person,
+                EndReason::SignedOut,
+                now
+            );
+            if revoked > 0 {
+                record!(c, *event);
+            }
+        }
+        Ok(())
     })
 }
 

@@ -69,28 +69,6 @@ pub async fn revoke_refresh_token(
     })
 }
 
-/// Revokes every grant of a person that outlives its session. Yields how many; `event` is recorded if there was one.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn revoke_offline(db: &Db, person: PersonId, now: Time, event: &NewRow) -> Result<u64, StoreError> {
-    write!(db, c => {
-        let revoked = sqlx::query(
-            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = 'signed-out-everywhere'
-             WHERE person_id = $1 AND offline AND revoked_at IS NULL",
-        )
-        .bind(person)
-        .bind(now)
-        .execute(&mut *c)
-        .await?
-        .rows_affected();
-        if revoked > 0 {
-            record!(c, *event);
-        }
-        Ok(revoked)
-    })
-}
-
 /// An access token to keep that is given for another one (RFC 8693).
 #[derive(Clone)]
 pub struct Exchange {

@@ -1,11 +1,12 @@
 use super::*;
 use crate::audit::Kind;
 use crate::clock::{Clock, MockClock};
-use crate::ids::{CountingRandom, WorkstationId, uuid_v4};
+use crate::ids::{CountingRandom, GrantId, WorkstationId, uuid_v4};
 use crate::session::{Acr, Amr, AuthMode, Evidence, SessionPolicy, Standing};
-use crate::store::client::tests::event;
+use crate::store::client::tests::{event, new_client};
+use crate::store::grant::{Details, NewGrant};
 use crate::store::testing::on_both;
-use crate::store::{audit, read, write};
+use crate::store::{audit, client, grant, read, write};
 
 /// A person to hang sessions on.
 pub(crate) async fn somebody(db: &Db, now: Time, random: &dyn Random) -> PersonId {
@@ -119,7 +120,7 @@ async fn running_sessions_are_read_page_by_page_and_ended_one_by_one() {
         }
         let (mut found, mut after) = (Vec::new(), None);
         loop {
-            let page = running(&db, after, 2).await.unwrap();
+            let page = relied_on(&db, after, 2).await.unwrap();
             let Some(last) = page.last() else { break };
             after = Some(last.id);
             found.extend(page);
@@ -129,14 +130,55 @@ async fn running_sessions_are_read_page_by_page_and_ended_one_by_one() {
 
         let (ending, staying) = found.split_at(2);
         let event = || event(Kind::SessionEnded, &clock);
-        let ending: Vec<_> = ending.iter().map(|session| (session.clone(), event())).collect();
-        let end =
-            async || end_each(&db, &ending, EndReason::CardRevoked, clock.now(), &random).await.unwrap();
+        let ending: Vec<_> = ending.iter().map(|session| (session.id, event())).collect();
+        let end = async || end_of_revoked_cards(&db, &ending, clock.now(), &random).await.unwrap();
         assert_eq!(end().await, 2);
         assert_eq!(end().await, 0, "they have ended");
         assert_eq!(audit::unsealed(&db, "main", 10).await.unwrap().len(), 2, "each end is recorded, once");
-        let left: Vec<_> = running(&db, None, 10).await.unwrap().iter().map(|session| session.id).collect();
+        let left: Vec<_> = relied_on(&db, None, 10).await.unwrap().iter().map(|session| session.id).collect();
         assert_eq!(left, staying.iter().map(|session| session.id).collect::<Vec<_>>());
+    })
+    .await;
+}
+
+/// Whoever stole a card and signed out again before it was revoked has nothing left of it either.
+#[tokio::test]
+async fn what_outlives_a_session_ends_with_its_card() {
+    on_both(async |db| {
+        let (clock, random) = (MockClock::default(), CountingRandom::default());
+        let person = somebody(&db, clock.now(), &random).await;
+        let event = || event(Kind::SessionEnded, &clock);
+        client::add(&db, &new_client("rp"), clock.now(), &event()).await.unwrap();
+        for (code, offline) in [(1, false), (2, true)] {
+            let new = card_session(person, code, clock.now(), &random);
+            begin(&db, &new, clock.now()).await.unwrap();
+            let granted = NewGrant {
+                id: GrantId::new(clock.now(), &random),
+                session_id: new.id,
+                person_id: person,
+                client_id: "rp".into(),
+                scope: "openid".into(),
+                nonce: String::new(),
+                code_hash: [code; 32],
+                redirect_uri: "https://rp.example/cb".into(),
+                code_challenge: None,
+                code_expires_at: clock.now() + TimeDelta::minutes(1),
+                transaction: None,
+                details: Details { offline, ..Details::default() },
+                consent: None,
+            };
+            assert!(grant::issue(&db, &granted, clock.now(), &event()).await.unwrap());
+            end(&db, new.id, EndReason::SignedOut, &event(), clock.now(), &random).await.unwrap();
+        }
+        let left = relied_on(&db, None, 10).await.unwrap();
+        let [only] = left.as_slice() else { panic!("{left:?}") };
+        assert!(!only.runs);
+        let ending = [(only.id, event())];
+        let end = async || end_of_revoked_cards(&db, &ending, clock.now(), &random).await.unwrap();
+        assert_eq!((end().await, end().await), (1, 0));
+        assert!(relied_on(&db, None, 10).await.unwrap().is_empty());
+        let code = grant::code(&db, [2; 32]).await.unwrap().unwrap();
+        assert!(code.granted.grant.revoked_at.is_some());
     })
     .await;
 }
