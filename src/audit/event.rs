@@ -71,6 +71,10 @@ kinds! {
     ClientSecretRotated "client.secret-rotated";
     /// A token by which services register themselves was made, or taken back.
     RegistrationToken "client.registration-token";
+    /// A relying party was disabled: it gets nothing, and what it held is revoked.
+    ClientDisabled "client.disabled";
+    /// A disabled relying party was enabled again.
+    ClientEnabled "client.enabled";
     /// A relying party was removed.
     ClientRemoved "client.removed";
     /// A person became known to this installation.

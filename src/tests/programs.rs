@@ -549,10 +549,23 @@ fn services_are_looked_after_from_a_shell() {
     let rotated = here.json(&["client", "rotate-secret", "dpi", "--json"]);
     assert_ne!(rotated["client_secret"], secret);
     assert_eq!(here.json(&["client", "list", "--json"]).as_array().unwrap().len(), 1);
+    assert!(here.done(&["client", "disable", "dpi", "--reason", "essai"]).contains("dpi is disabled"));
+    assert!(here.done(&["client", "disable", "dpi"]).contains("DISABLED since"), "once is enough");
+    assert!(here.done(&["client", "list"]).contains("DISABLED since"));
+    assert!(here.done(&["client", "show", "dpi"]).contains("DISABLED since"));
+    assert!(here.json(&["client", "show", "dpi", "--json"])["disabled_at"].is_string());
+    assert!(here.done(&["client", "enable", "dpi"]).contains("dpi is enabled."));
+    assert!(here.done(&["client", "enable", "dpi"]).contains("enabled already"));
+    for command in ["disable", "enable"] {
+        assert!(here.refused(&["client", command, "nobody"]).contains("OIDC-086"));
+    }
+    assert!(here.json(&["client", "show", "dpi", "--json"])["disabled_at"].is_null());
     here.done(&["client", "remove", "dpi"]);
     assert!(here.refused(&["client", "remove", "dpi"]).contains("OIDC-086"));
     let trail = here.done(&["audit", "list"]);
-    for kind in ["client.added", "client.secret-rotated", "client.removed"] {
+    for kind in
+        ["client.added", "client.secret-rotated", "client.disabled", "client.enabled", "client.removed"]
+    {
         assert!(trail.contains(kind), "{trail}");
     }
     assert!(!trail.contains(&secret));

@@ -64,6 +64,19 @@ pub(super) enum ClientCommand {
     /// Let services register themselves: make a token for so many of them. It is shown once. `[oidc] registration` turns the
     /// endpoint on.
     RegistrationToken(RegistrationToken),
+    /// Switch a service off: it gets nothing more, and its tokens end at once. Its registration stays.
+    Disable {
+        /// Its client id.
+        id: String,
+        /// Why, for the audit trail.
+        #[arg(long, default_value = "")]
+        reason: String,
+    },
+    /// Let a disabled service be used again. Tokens that it had before stay revoked.
+    Enable {
+        /// Its client id.
+        id: String,
+    },
     /// Remove a service, with everything it was granted.
     Remove {
         /// Its client id.
@@ -192,6 +205,8 @@ impl ClientCommand {
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
             Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
+            Self::Disable { id, reason } => disable(&context, &id, &reason).await,
+            Self::Enable { id } => enable(&context, &id).await,
             Self::Remove { id } => remove(&context, &id).await,
         };
         context.db.close().await;
@@ -345,7 +360,9 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
     }
     for client in &all {
         let first = client.redirect_uris.first().map_or("", String::as_str);
-        println!("{:<24}  {:<16}  {:<28}  {first}", client.id, client.audience.as_str(), client.name);
+        let standing = standing(client).map(|standing| format!("  {standing}")).unwrap_or_default();
+        let (id, name, audience) = (&client.id, &client.name, client.audience.as_str());
+        println!("{id:<24}  {audience:<16}  {name:<28}  {first}{standing}");
     }
     if all.is_empty() {
         println!("No service is registered yet: sceau client add --help");
@@ -397,6 +414,9 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     if shown.self_registered {
         println!("registered itself       nobody of the establishment vouches for it");
     }
+    if let Some(standing) = standing(&client) {
+        println!("standing                {standing}: it gets nothing");
+    }
     println!("registered              {}", shown.created_at.format("%Y-%m-%d %H:%M UTC"));
     if let Some(until) = shown.previous_secret_until {
         println!("previous secret until   {}", until.format("%Y-%m-%d %H:%M UTC"));
@@ -428,6 +448,35 @@ async fn set_policy(context: &Context, id: &str, demands: Demands) -> Result<(),
     show(context, id, false).await
 }
 
+async fn disable(context: &Context, id: &str, reason: &str) -> Result<(), Failure> {
+    let event = context.event(Kind::ClientDisabled).client(id);
+    let event = if reason.is_empty() { event } else { event.note(reason) };
+    let event = NewRow::from(&event);
+    if store::client::standing::disable(&context.db, id, context.clock.now(), &event).await? {
+        println!("{id} is disabled; what it was granted is void.");
+        return Ok(());
+    }
+    let client = store::client::by_id(&context.db, id).await?.ok_or_else(|| unknown(id))?;
+    println!("{}", standing(&client).unwrap_or_default());
+    Ok(())
+}
+
+async fn enable(context: &Context, id: &str) -> Result<(), Failure> {
+    let event = NewRow::from(&context.event(Kind::ClientEnabled).client(id));
+    if store::client::standing::enable(&context.db, id, context.clock.now(), &event).await? {
+        println!("{id} is enabled. Its users sign in again; tokens that it had before stay revoked.");
+        return Ok(());
+    }
+    store::client::by_id(&context.db, id).await?.ok_or_else(|| unknown(id))?;
+    println!("{id} is enabled already.");
+    Ok(())
+}
+
+/// Since when the client is disabled; nothing where it is not.
+fn standing(client: &Client) -> Option<String> {
+    client.disabled_at.map(|at| format!("DISABLED since {}", at.format("%Y-%m-%d %H:%M UTC")))
+}
+
 async fn remove(context: &Context, id: &str) -> Result<(), Failure> {
     let event = NewRow::from(&context.event(Kind::ClientRemoved).client(id));
     if !store::client::remove(&context.db, id, &event).await? {
@@ -455,6 +504,7 @@ struct Shown<'a> {
     accepts_badge: bool,
     created_at: Time,
     updated_at: Time,
+    disabled_at: Option<Time>,
     previous_secret_until: Option<Time>,
     self_registered: bool,
     metadata: &'a Metadata,
@@ -478,6 +528,7 @@ impl<'a> From<&'a Client> for Shown<'a> {
             accepts_badge: client.accepts_badge,
             created_at: client.created_at,
             updated_at: client.updated_at,
+            disabled_at: client.disabled_at,
             previous_secret_until: client.previous_secret_until,
             self_registered: client.self_registered,
             metadata: &client.metadata,

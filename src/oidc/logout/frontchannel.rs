@@ -25,7 +25,8 @@ pub(in crate::oidc) async fn frames(
 ) -> Result<Vec<LogoutFrame>, StoreError> {
     let clients = store::client::of_session(&provider.db, session).await?;
     let issuer = provider.settings.issuer.as_str();
-    Ok(clients.iter().filter_map(|client| frame(client, issuer, session)).collect())
+    let served = clients.iter().filter(|client| client.disabled_at.is_none());
+    Ok(served.filter_map(|client| frame(client, issuer, session)).collect())
 }
 
 /// Nothing where the address is not on the origin of one of the client's own (§2): a registration must not make browsers of

@@ -237,7 +237,9 @@ impl<'a> Visit<'a> {
                     return Err(LogoutError::AddressUnknown);
                 }
                 let state = parameters.first("state").map(|state| ("state", state));
-                Some(with_parameters(asked, state.into_iter()))
+                // Who signs out is signed out, but sent to no service that the establishment has switched off.
+                let is_served = client.disabled_at.is_none();
+                is_served.then(|| with_parameters(asked, state.into_iter()))
             }
         };
         Ok(Asked { hint, client, back })

@@ -71,11 +71,11 @@ async fn owner(
     let client = store::client::by_id(&provider.db, id).await?;
     let is_its = |client: &Client| {
         let known = client.registration_token_hash.as_deref();
-        client.self_registered
-            && client.disabled_at.is_none()
-            && known.is_some_and(|known| constant_time_eq(known, &hash))
+        client.self_registered && known.is_some_and(|known| constant_time_eq(known, &hash))
     };
-    client.filter(is_its).map(|client| (client, token)).ok_or(RegistrationRefused::Token)
+    let client = client.filter(is_its).ok_or(RegistrationRefused::Token)?;
+    // §2.1, of a client that may not read its registration: 403. Only its own token learns that it is so.
+    if client.disabled_at.is_some() { Err(RegistrationRefused::Disabled) } else { Ok((client, token)) }
 }
 
 /// What a replacement says of what is ours to say (RFC 7592 §2.2).

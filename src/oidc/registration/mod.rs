@@ -32,6 +32,9 @@ pub enum RegistrationRefused {
     /// No token, or one that is not good here.
     #[error("the token is missing, unknown, expired or used up")]
     Token,
+    /// The client is disabled, and does not change that itself (RFC 7592 §2.1).
+    #[error("the client is disabled")]
+    Disabled,
     /// The document.
     #[error(transparent)]
     Metadata(#[from] MetadataFault),
@@ -51,6 +54,7 @@ impl RegistrationRefused {
     pub fn code(&self) -> &'static str {
         match self {
             Self::Token => "OIDC-153",
+            Self::Disabled => "OIDC-161",
             Self::Metadata(fault) => fault.code(),
             Self::Body => "OIDC-154",
             Self::NotItsOwn(_) => "OIDC-155",
@@ -69,6 +73,7 @@ impl IntoResponse for RegistrationRefused {
             Self::Body | Self::NotItsOwn(_) => {
                 error::json(StatusCode::BAD_REQUEST, "invalid_client_metadata", &text)
             }
+            Self::Disabled => error::json(StatusCode::FORBIDDEN, "access_denied", &text),
             Self::Token => {
                 let mut response = error::json(StatusCode::UNAUTHORIZED, "invalid_token", &text);
                 let challenge = HeaderValue::from_static("Bearer realm=\"sceau\", error=\"invalid_token\"");

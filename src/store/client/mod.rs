@@ -5,6 +5,7 @@
 
 mod metadata;
 pub mod registration;
+pub mod standing;
 
 use sqlx::types::Json;
 

@@ -7,6 +7,7 @@ mod client_assertion;
 mod consent;
 mod core;
 mod details;
+mod disabled_client;
 mod discovery;
 mod dpop;
 mod encrypted_answers;

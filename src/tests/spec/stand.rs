@@ -565,6 +565,16 @@ impl Stand {
         self.add_client(&NewClient { self_registered: true, ..new.clone() }).await;
     }
 
+    pub(crate) async fn disable_client(&self, id: &str) {
+        let (now, event) = (self.clock.now(), self.event(Kind::ClientDisabled));
+        assert!(store::client::standing::disable(&self.db, id, now, &event).await.unwrap());
+    }
+
+    pub(crate) async fn enable_client(&self, id: &str) {
+        let (now, event) = (self.clock.now(), self.event(Kind::ClientEnabled));
+        assert!(store::client::standing::enable(&self.db, id, now, &event).await.unwrap());
+    }
+
     pub(crate) async fn remove_client(&self, id: &str) {
         assert!(store::client::remove(&self.db, id, &self.event(Kind::ClientRemoved)).await.unwrap());
     }
