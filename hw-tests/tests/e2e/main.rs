@@ -23,6 +23,7 @@ mod demonstration;
 mod firefox;
 mod fleet;
 mod lemonldap;
+mod openid_client;
 mod package;
 mod pictures;
 mod policies;

@@ -1,9 +1,12 @@
-//! The npm package `openid-client` as a relying party: `hw-tests/web/relying-party.mjs`.
+//! The npm package `openid-client` as a relying party: `hw-tests/web/relying-party.mjs` for a browser, and the scenarios of
+//! `hw-tests/web/openid_client`, which need none.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::program::Program;
+use serde_json::Value;
+
+use super::program::{Program, finished};
 
 /// Where it listens.
 pub const PORT: u16 = 8084;
@@ -29,20 +32,10 @@ pub fn signed_out() -> String {
 
 impl RelyingParty {
     pub async fn start(issuer: &str, client_id: &str, client_secret: &str) -> Self {
-        let tools = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools");
-        let modules = tools.join("web/node_modules");
-        assert!(modules.join("openid-client").exists(), "openid-client is missing: run `make setup`");
-        // Node looks for packages beside the script.
-        let directory = tempfile::tempdir().unwrap();
-        let script = directory.path().join("relying-party.mjs");
-        std::fs::write(&script, include_str!("../../../web/relying-party.mjs")).unwrap();
-        std::os::unix::fs::symlink(modules.canonicalize().unwrap(), directory.path().join("node_modules"))
-            .unwrap();
-        let own = tools.join("bin/node");
+        let directory = with_packages("relying-party.mjs");
         let program = Program::start(
             "openid-client (npm)",
-            Command::new(if own.exists() { own.as_os_str() } else { "node".as_ref() })
-                .arg(script)
+            node(directory.path(), "relying-party.mjs")
                 .env("ISSUER", issuer)
                 .env("CLIENT_ID", client_id)
                 .env("CLIENT_SECRET", client_secret)
@@ -52,4 +45,36 @@ impl RelyingParty {
         .await;
         Self { _program: program, _directory: directory }
     }
+}
+
+/// What the scenario `name.mjs` of `hw-tests/web/openid_client` says at its end, as JSON.
+pub fn scenario(name: &str, environment: &[(&str, &str)]) -> Value {
+    let directory = with_packages("openid_client");
+    let script = format!("openid_client/{name}.mjs");
+    let output = node(directory.path(), &script).envs(environment.iter().copied()).output().unwrap();
+    assert!(output.status.success(), "{name}: {}", String::from_utf8_lossy(&output.stderr));
+    serde_json::from_slice(&output.stdout).unwrap()
+}
+
+/// A copy of a script of `hw-tests/web`, or of a directory of them, beside the packages: Node looks for them there.
+fn with_packages(name: &str) -> tempfile::TempDir {
+    let modules = tools().join("web/node_modules");
+    assert!(modules.join("openid-client").exists(), "openid-client is missing: run `make setup`");
+    let directory = tempfile::tempdir().unwrap();
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("web").join(name);
+    finished(Command::new("cp").arg("-R").arg(source).arg(directory.path()));
+    std::os::unix::fs::symlink(modules.canonicalize().unwrap(), directory.path().join("node_modules"))
+        .unwrap();
+    directory
+}
+
+fn node(directory: &Path, script: &str) -> Command {
+    let own = tools().join("bin/node");
+    let mut command = Command::new(if own.exists() { own.as_os_str() } else { "node".as_ref() });
+    command.arg(directory.join(script));
+    command
+}
+
+fn tools() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/tools")
 }

@@ -12,7 +12,7 @@ use super::program::{Program, ours};
 pub struct Sandbox {
     program: Program,
     pub issuer: String,
-    control: String,
+    pub control: String,
 }
 
 impl Sandbox {
