@@ -104,6 +104,108 @@ fn the_tests_that_documents_name_exist() {
     }
 }
 
+/// The tests of a source file.
+fn tests_of(text: &str) -> BTreeSet<String> {
+    let attributes = text.match_indices("#[").filter_map(|(at, _)| {
+        let rest = &text[at..];
+        let is_test = rest.starts_with("#[test]") || rest.starts_with("#[tokio::test");
+        // Attributes and comments may stand between; `proptest!` writes the first of these itself.
+        let (_, named) = rest.split_once("fn ").filter(|_| is_test)?;
+        let end = named.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_'))?;
+        Some(named[..end].to_owned())
+    });
+    attributes.collect()
+}
+
+/// Every source file with tests: its path below the package, and their names.
+fn tested() -> Vec<(String, BTreeSet<String>)> {
+    let mut found = Vec::new();
+    for folder in ["src", "certs/src", "hw-tests/src", "hw-tests/tests"] {
+        for file in files(&root().join(folder), &["rs"]) {
+            let path = file.strip_prefix(root()).unwrap().display().to_string();
+            found.push((path, tests_of(&fs::read_to_string(&file).unwrap())));
+        }
+    }
+    found
+}
+
+/// Whether `place` as a document writes it is that file: its end, or a folder that it stands in.
+fn is_in(place: &str, path: &str) -> bool {
+    let path = format!("/{path}");
+    if place.ends_with('/') {
+        path.contains(&format!("/{place}"))
+    } else {
+        path.ends_with(&format!("/{place}"))
+    }
+}
+
+/// What is wrong with a row: each name is a test, of the file that stands before it where one does. And how many it names.
+fn check_row(cell: &str, tested: &[(String, BTreeSet<String>)]) -> (Vec<String>, usize) {
+    let (mut faults, mut count) = (Vec::new(), 0);
+    for part in cell.split("; ") {
+        let mut place = None;
+        for name in quoted(part) {
+            if name.ends_with(".rs") || name.ends_with('/') {
+                place = Some(name);
+                if !tested.iter().any(|(path, _)| is_in(name, path)) {
+                    faults.push(format!("there is no {name}"));
+                }
+                continue;
+            }
+            let is_name = name.matches('_').count() >= 2
+                && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_');
+            if !is_name {
+                continue;
+            }
+            let homes: Vec<_> = tested.iter().filter(|(_, tests)| tests.contains(name)).collect();
+            if homes.is_empty() {
+                faults.push(format!("{name} is no test"));
+            } else if let Some(place) = place
+                && !homes.iter().any(|(path, _)| is_in(place, path))
+            {
+                faults.push(format!("{name} is a test, and not of {place}"));
+            }
+            count += 1;
+        }
+    }
+    (faults, count)
+}
+
+/// The last column of the tables that say what proves a defence or a clause.
+#[test]
+fn what_a_table_calls_a_test_is_a_test_of_that_file() {
+    let (tested, mut faults) = (tested(), Vec::new());
+    for (document, heads, least) in [
+        ("docs/threat-model.md", &["Tried in", "Test"][..], 250),
+        ("docs/specifications.md", &["Test"][..], 60),
+    ] {
+        let text = fs::read_to_string(root().join(document)).unwrap();
+        let (mut is_list, mut count) = (false, 0);
+        for (number, line) in text.lines().enumerate() {
+            let Some(row) = line.strip_prefix("| ") else {
+                is_list &= line.starts_with("|-");
+                continue;
+            };
+            let cells: Vec<_> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
+            let last = *cells.last().unwrap();
+            if heads.contains(&last) {
+                is_list = true;
+            } else if is_list {
+                let at = format!("{document}:{}", number + 1);
+                let (of_row, tests) = check_row(last, &tested);
+                count += tests;
+                faults.extend(of_row.into_iter().map(|fault| format!("{at}: {fault}")));
+                // Files and folders are enough for what has a whole one.
+                if !last.contains(['`', ']']) && !row.contains("not ") && !last.starts_with("the same") {
+                    faults.push(format!("{at} names no test"));
+                }
+            }
+        }
+        assert!(count >= least, "only {count} tests were found in {document}");
+    }
+    assert!(faults.is_empty(), "{}", faults.join("\n"));
+}
+
 #[test]
 fn the_files_and_documents_that_documents_name_exist() {
     for (path, text) in documents() {

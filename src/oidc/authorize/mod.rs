@@ -25,6 +25,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, Method, StatusCode, header};
+use url::Url;
 
 use super::host::AskedHost;
 use super::id_token_hint::Hint;
@@ -47,6 +48,9 @@ use pushed::Incoming;
 use request::AuthorizationRequest;
 
 pub(super) use check::scope::OFFLINE;
+
+/// What the page says where a service that nobody vouches for made a request that fails.
+const UNVOUCHED: &str = "OIDC-170";
 
 /// What becomes of a request's parameters without a server: whether the table lets them pass for this client, in the form
 /// that a login transaction keeps. For made-up input.
@@ -296,13 +300,41 @@ impl Visit<'_> {
         let silent = asked.as_ref().is_some_and(|asked| asked.silent);
         let name = if silent { error.for_silent_client() } else { error.for_client() };
         let (Some(name), Some(asked)) = (name, asked) else { return self.page(&error) };
+        let is_known = silent || transaction.is_some() || self.may_be_sent_on(&asked.client).await;
         match self.refuse(&asked, name, &error.to_string()).await {
-            Ok(response) => response,
+            Ok(response) if is_known => response,
+            Ok(response) => self.unvouched_page(&asked, &response),
             Err(fault) => {
                 tracing::error!(code = fault.code(), error = %fault, "a refusal could not be told");
                 self.page(&fault)
             }
         }
+    }
+
+    /// Whether the address of this client is trusted, or somebody is signed in here: else a link to us would lead to a
+    /// stranger's site by itself (RFC 9700 §4.11.2).
+    async fn may_be_sent_on(&self, client: &Client) -> bool {
+        if !client.self_registered {
+            return true;
+        }
+        match self.session(client).await {
+            Ok(seen) => seen.and_then(Seen::alive).is_some(),
+            Err(error) => {
+                tracing::error!(code = error.code(), %error, "whether somebody is signed in is not known");
+                false
+            }
+        }
+    }
+
+    /// Says whose request failed, and leaves it to the person whether to go there.
+    fn unvouched_page(&self, asked: &answer::Address, refusal: &Response) -> Response {
+        let target = Url::parse(&asked.redirect_uri).ok();
+        let host = target.as_ref().and_then(Url::host_str).unwrap_or_default().to_owned();
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        let page = ErrorPage::new(StatusCode::BAD_REQUEST, UNVOUCHED, operation).with("host", host);
+        let there = refusal.headers().get(header::LOCATION).and_then(|address| address.to_str().ok());
+        let page = there.map_or_else(|| page.clone(), |there| page.clone().back(there));
+        page.render(&self.provider.site.frame(self.language))
     }
 
     fn page(&self, error: &AuthorizationError) -> Response {

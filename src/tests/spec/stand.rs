@@ -44,6 +44,7 @@ pub(crate) const REALM: &str = "/auth/realms/esante-wallet";
 pub(crate) const TOKEN: &str = "/auth/realms/esante-wallet/protocol/openid-connect/token";
 pub(crate) const USERINFO: &str = "/auth/realms/esante-wallet/protocol/openid-connect/userinfo";
 pub(crate) const INTROSPECT: &str = "/auth/realms/esante-wallet/protocol/openid-connect/token/introspect";
+pub(crate) const REVOKE: &str = "/auth/realms/esante-wallet/protocol/openid-connect/revoke";
 pub(crate) const LOGOUT: &str = "/auth/realms/esante-wallet/protocol/openid-connect/logout";
 pub(crate) const REDIRECT: &str = "https://rp.example/cb";
 pub(crate) const NAMESPACE: Uuid = uuid::uuid!("550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd");

@@ -1,5 +1,11 @@
 //! RFC 9700 and the browser: attacks on the authorization endpoint that belong to no single parameter.
 
+mod codes;
+mod input;
+mod pages;
+mod redirects;
+mod tokens;
+
 use super::browser::{Page, of};
 use super::par::PUSH;
 use super::stand::{ISSUER, NewRp, REALM, Stand, basic, new_client, query};
@@ -97,17 +103,22 @@ async fn a_native_application_listens_on_any_port_of_its_machine_and_nowhere_els
 async fn every_answer_says_who_gave_it() {
     let stand = Stand::new().await;
     let browser = stand.sign_in().await;
-    for changes in [
-        &[][..],
-        &[("prompt", "none"), ("max_age", "0")],
-        &[("scope", "x")],
-        &[("claims", "x"), ("request", "x")],
+    for (changes, error) in [
+        (&[][..], None),
+        (&[("max_age", "soon")], Some("invalid_request")),
+        (&[("scope", "x")], Some("invalid_scope")),
+        (&[("request", "x")], Some("invalid_request_object")),
+        (&[("response_type", "token")], Some("unsupported_response_type")),
     ] {
         let answer = stand.authorize(changes, &browser.cookie).await;
-        if answer.location().starts_with("https://rp.example/") {
-            assert_eq!(answer.parameter("iss").as_deref(), Some(ISSUER), "{changes:?}");
-        }
+        assert!(answer.location().starts_with("https://rp.example/cb?"), "{changes:?}");
+        assert_eq!(answer.parameter("error").as_deref(), error, "{changes:?}");
+        assert_eq!(answer.parameter("iss").as_deref(), Some(ISSUER), "{changes:?}");
     }
+    let begun = stand.authorize(&[("prompt", "login")], "").await;
+    let given_up = stand.get(&format!("{}/cancel", begun.location()), &[("cookie", &begun.cookie())]).await;
+    assert_eq!(given_up.parameter("error").as_deref(), Some("access_denied"));
+    assert_eq!(given_up.parameter("iss").as_deref(), Some(ISSUER));
 }
 
 /// The name that a request is sent to is nothing that an answer is built from.
