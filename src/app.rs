@@ -445,8 +445,9 @@ impl App {
         if let Some(address) = listeners.card_address() {
             tracing::info!(%address, "asking for the card's certificate");
         }
-        if let Some(address) = listeners.services_address() {
-            tracing::info!(%address, "asking for the certificates of services");
+        if let Some(host) = &self.config.oidc.mtls {
+            let address = listeners.services_address().unwrap_or_else(|| listeners.address());
+            tracing::info!(%address, url = %host.url, "asking for the certificates of services");
         }
         // Beside the first requests: nobody has to wait until the disk has it.
         let started = self.clone();

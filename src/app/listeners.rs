@@ -1,5 +1,5 @@
 //! The addresses that are listened on: that of the pages, and those of the hosts which ask for a certificate, the card's and
-//! that of services.
+//! that of services. The latter shares the address of the pages unless it has one of its own.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,7 @@ use crate::oidc;
 use crate::telemetry::operation::{self, Operations};
 use crate::web::assets;
 use crate::web::client_certificate::{self, CertificateHost, Source};
+use crate::web::hosts;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::{Listener, Patience, Transport};
 use crate::web::tls::{Asks, Host, TlsError, TlsHosts};
@@ -33,14 +34,6 @@ impl Certificates {
     /// # Errors
     /// [`TlsError`], where they cannot be used.
     pub fn read(config: &Config) -> Result<Self, TlsError> {
-        let hosts =
-            |host: Option<Host>| host.map(|host| TlsHosts::read(vec![host]).map(Arc::new)).transpose();
-        let front = config.tls.as_ref().map(|tls| Host {
-            names: config.server.front_url.host_str().map(str::to_owned).into_iter().collect(),
-            certificate_file: tls.certificate_file.clone(),
-            key_file: tls.key_file.clone(),
-            asks: Asks::Nothing,
-        });
         let asking = |url: &Url, handshake: &Handshake, asks| match handshake {
             Handshake::Ours(tls) => Some(Host {
                 names: url.host_str().map(str::to_owned).into_iter().collect(),
@@ -50,11 +43,30 @@ impl Certificates {
             }),
             Handshake::Proxies(_) => None,
         };
+        let pages = config.tls.as_ref().map(|tls| Host {
+            names: config.server.front_url.host_str().map(str::to_owned).into_iter().collect(),
+            certificate_file: tls.certificate_file.clone(),
+            key_file: tls.key_file.clone(),
+            asks: Asks::Nothing,
+        });
         let card = config.card.tls.as_ref();
         let card = card.and_then(|card| asking(&card.url, &card.handshake, Asks::CardCertificate));
         let services = config.oidc.mtls.as_ref();
         let services = services.and_then(|host| asking(&host.url, &host.handshake, Asks::Certificate));
-        Ok(Self { front: hosts(front)?, card: hosts(card)?, services: hosts(services)? })
+        // The pages first: they answer whoever names no host.
+        let (front, services) = match shares_the_front(config) {
+            true => (pages.into_iter().chain(services).collect(), None),
+            false => (Vec::from_iter(pages), services),
+        };
+        let read = |hosts: Vec<Host>| match hosts.as_slice() {
+            [] => Ok(None),
+            _ => TlsHosts::read(hosts).map(Arc::new).map(Some),
+        };
+        Ok(Self {
+            front: read(front)?,
+            card: read(Vec::from_iter(card))?,
+            services: read(Vec::from_iter(services))?,
+        })
     }
 
     /// Reads the files again.
@@ -90,7 +102,7 @@ impl Listeners {
         self.card.as_ref().map(Listener::address)
     }
 
-    /// The address of the host that asks for the certificate of services, where there is one.
+    /// The address of the host that asks for the certificate of services, where it has one of its own.
     pub fn services_address(&self) -> Option<SocketAddr> {
         self.services.as_ref().map(Listener::address)
     }
@@ -117,7 +129,7 @@ impl App {
             Listener::bind(listen, transport).await.map(Some)
         };
         let card = self.config.card.tls.as_ref().map(|card| card.listen);
-        let services = self.config.oidc.mtls.as_ref().map(|host| host.listen);
+        let services = self.config.oidc.mtls.as_ref().and_then(|host| host.listen);
         let card = asking(card, &self.certificates.card).await?;
         let services = asking(services, &self.certificates.services).await?;
         Ok(Listeners { front, card, services })
@@ -125,7 +137,7 @@ impl App {
 
     /// Answers until `stop`, on every address.
     pub(super) async fn answer(&self, listeners: Listeners, stop: &CancellationToken) {
-        let front = listeners.front.serve(self.router(), Patience::default(), stop.clone());
+        let front = listeners.front.serve(self.front_router(), Patience::default(), stop.clone());
         let card = async {
             if let (Some(listener), Some(router)) = (listeners.card, self.certificate_router()) {
                 // A handshake proves the card for one request: the next one, perhaps another person's, has its own.
@@ -139,6 +151,15 @@ impl App {
             }
         };
         tokio::join!(front, card, services);
+    }
+
+    /// What answers on the address of the pages.
+    fn front_router(&self) -> Router {
+        let host = self.config.oidc.mtls.as_ref().filter(|_| shares_the_front(&self.config));
+        match (host.and_then(|host| host.url.host_str()), self.services_router()) {
+            (Some(name), Some(services)) => hosts::apart(name.to_owned(), services, self.router()),
+            _ => self.router(),
+        }
     }
 
     /// What answers on the host that asks for the card's certificate.
@@ -184,4 +205,9 @@ impl App {
             .layer(middleware::from_fn_with_state(proxies, proxy::name_client))
             .layer(middleware::from_fn_with_state(operations, operation::track))
     }
+}
+
+/// Whether the address of the pages answers for the host of services too.
+fn shares_the_front(config: &Config) -> bool {
+    config.oidc.mtls.as_ref().is_some_and(|host| host.listen.is_none())
 }

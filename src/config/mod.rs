@@ -150,7 +150,7 @@ impl Config {
         let session = Session::read(&mut document.section("session"));
         let zones = document.sections_of("zones");
         let zones = zones.into_iter().map(|(name, mut zone)| (name, Zone::read(&mut zone))).collect();
-        let oidc = Oidc::read(&mut document.section("oidc"), server.as_ref(), &card);
+        let oidc = Oidc::read(&mut document.section("oidc"), server.as_ref(), tls.as_ref(), &card);
         let keys = Keys::read(&mut document.section("keys"));
         let egress = Egress::read(&mut document.section("egress"));
         let log = Log::read(&mut document.section("log"));

@@ -7,6 +7,7 @@ use super::card::Card;
 use super::oidc_mtls::OidcMtls;
 use super::reader::Section;
 use super::server::Server;
+use super::tls::Tls;
 
 /// Tokens and claims.
 #[derive(Debug, Clone)]
@@ -36,7 +37,12 @@ pub struct Oidc {
 }
 
 impl Oidc {
-    pub(super) fn read(section: &mut Section<'_>, server: Option<&Server>, card: &Card) -> Self {
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        server: Option<&Server>,
+        tls: Option<&Tls>,
+        card: &Card,
+    ) -> Self {
         let namespace = |text: &str| Uuid::parse_str(text).map_err(|_| "must be a UUID".to_owned());
         let (second, minute) = (TimeDelta::seconds(1), TimeDelta::minutes(1));
         Self {
@@ -56,7 +62,7 @@ impl Oidc {
             registration: section.flag("registration").unwrap_or(false),
             mtls: section
                 .section("mtls", "oidc.mtls")
-                .and_then(|mut section| OidcMtls::read(&mut section, server, card)),
+                .and_then(|mut section| OidcMtls::read(&mut section, server, tls, card)),
         }
     }
 }

@@ -9,14 +9,16 @@ use super::card::{Card, Fallback, fallback};
 use super::card_tls::{Handshake, handshake};
 use super::reader::Section;
 use super::server::{Server, origin, socket};
+use super::tls::Tls;
 
 /// The host on which services authenticate by a TLS certificate.
 #[derive(Debug, Clone)]
 pub struct OidcMtls {
     /// Its origin as services see it: https, with a host name that shows no page.
     pub url: Url,
-    /// Where we listen for it.
-    pub listen: SocketAddr,
+    /// Where we listen for it; where nothing is written, on the address of the pages (`server.listen`), for those who ask for
+    /// this host's name in the handshake.
+    pub listen: Option<SocketAddr>,
     /// Who shakes hands with services.
     pub handshake: Handshake,
     /// Directory of the authorities of services (PEM, one per file). Without it services have certificates of their own
@@ -31,7 +33,12 @@ pub struct OidcMtls {
 }
 
 impl OidcMtls {
-    pub(super) fn read(section: &mut Section<'_>, server: Option<&Server>, card: &Card) -> Option<Self> {
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        server: Option<&Server>,
+        tls: Option<&Tls>,
+        card: &Card,
+    ) -> Option<Self> {
         let url = section.required(
             "url",
             "write the address of a host name that shows no page, such as url = \"https://mtls.hopital.example:8444\"",
@@ -41,15 +48,22 @@ impl OidcMtls {
             let card = card.tls.as_ref().map(|tls| tls.listen);
             card == Some(listen) || server.is_some_and(|server| server.listen == listen)
         };
-        let listen = section.required(
-            "listen",
-            "write an address of its own, such as listen = \"[::]:8444\"",
-            |text| match socket(text)? {
-                listen if taken(listen) => Err("is taken by server.listen or card.tls.listen".to_owned()),
-                listen => Ok(listen),
-            },
-        );
+        let shares = !section.has("listen");
+        let listen = section.text("listen", |text| match socket(text)? {
+            listen if taken(listen) => {
+                Err("is taken by server.listen or card.tls.listen; leave it out, and server.listen answers for this host"
+                    .to_owned())
+            }
+            listen => Ok(listen),
+        });
         let handshake = handshake(section);
+        if shares && (tls.is_none() || matches!(handshake, Some(Handshake::Proxies(_)))) {
+            section.refuse(
+                "listen",
+                "is missing: server.listen answers for this host only where [tls] is there and the handshake is ours; \
+                 write an address of its own, such as listen = \"127.0.0.1:8444\"",
+            );
+        }
         let anchors_dir = section.path_of("anchors_dir");
         if anchors_dir.is_some() && anchors_dir == card.anchors_dir {
             section.refuse(
@@ -61,15 +75,7 @@ impl OidcMtls {
         let crl_dir = section.path_of("crl_dir");
         let crl_fetch = section.flag("crl_fetch").unwrap_or(true);
         let fallback = section.text("revocation_fallback", fallback).unwrap_or_default();
-        Some(Self {
-            url: url?,
-            listen: listen?,
-            handshake: handshake?,
-            anchors_dir,
-            crl_dir,
-            crl_fetch,
-            fallback,
-        })
+        Some(Self { url: url?, listen, handshake: handshake?, anchors_dir, crl_dir, crl_fetch, fallback })
     }
 }
 

@@ -166,6 +166,35 @@ fn the_contactless_key_cannot_be_let_in_where_certificates_sign_in() {
     assert!(fault.contains("card.require_smartcard_logon must be true where [card.tls] stands"), "{fault}");
 }
 
+/// The name that a client asks for in the handshake tells the hosts of one address apart: that takes a handshake of ours.
+#[test]
+fn the_host_of_services_shares_the_address_of_the_pages_where_both_handshakes_are_ours() {
+    let tls = "[tls]\ncertificate_file = \"id.pem\"\nkey_file = \"id.key\"\n";
+    let host = "[oidc.mtls]\nurl = \"https://mtls.example.org\"\n";
+    let ours = "certificate_file = \"mtls.pem\"\nkey_file = \"mtls.key\"\n";
+    let by_proxy = "proxies = [\"127.0.0.1\"]\n";
+    let own = "listen = \"127.0.0.1:8444\"\n";
+    let listens = |text: &str| parse(text).unwrap().oidc.mtls.unwrap().listen.map(|listen| listen.port());
+    assert_eq!(listens(&format!("{ISSUER}{tls}{host}{ours}")), None);
+    for text in [
+        format!("{ISSUER}{tls}{host}{ours}{own}"),
+        format!("{ISSUER}{tls}{host}{by_proxy}{own}"),
+        format!("{ISSUER}{host}{ours}{own}"),
+    ] {
+        assert_eq!(listens(&text), Some(8444), "{text}");
+    }
+    for text in [format!("{ISSUER}{host}{ours}"), format!("{ISSUER}{tls}{host}{by_proxy}")] {
+        let [fault] = faults(&text).try_into().unwrap();
+        assert!(
+            fault.contains("oidc.mtls.listen is missing: server.listen answers for this host only"),
+            "{fault}"
+        );
+    }
+    let taken = format!("{ISSUER}{tls}{host}{ours}listen = \"127.0.0.1:8080\"\n");
+    let [fault] = faults(&taken).try_into().unwrap();
+    assert!(fault.contains("leave it out"), "{fault}");
+}
+
 #[test]
 fn the_authority_of_computers_is_not_that_of_cards() {
     let machines = "[workstations.machine_certificates]\nanchors_dir = \"/etc/sceau/machines\"\n";

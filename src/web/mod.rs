@@ -19,6 +19,8 @@ pub mod cookies;
 pub mod csrf;
 pub mod error_page;
 pub mod headers;
+#[cfg(feature = "server")]
+pub mod hosts;
 pub mod i18n;
 pub mod language;
 #[cfg(feature = "server")]

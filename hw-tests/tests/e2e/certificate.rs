@@ -164,7 +164,9 @@ fn behind_a_proxy() {
     isolated(|| {
         run(async {
             let (mut hospital, trusted, key) = without_host(&["good", "revoked"]).await;
-            let _proxy = CertificateProxy::start(&trusted, &key, BEHIND).await;
+            let _proxy =
+                CertificateProxy::start((&trusted, &key), (certificates::HOST, certificates::PORT), BEHIND)
+                    .await;
             let behind = format!("listen = \"127.0.0.1:{BEHIND}\"\nproxies = [\"127.0.0.1\"]");
             hospital.ask_for_certificates(&behind).await;
 

@@ -23,6 +23,7 @@ mod demonstration;
 mod firefox;
 mod fleet;
 mod lemonldap;
+mod mutual_tls;
 mod openid_client;
 mod package;
 mod pictures;

@@ -1,5 +1,7 @@
 // What the scenarios of `openid-client` share: a browser without a window, the control interface of the sandbox, requests
 // that are written down, and refusals as the library reports them.
+//
+// A `send` does what `fetch` does; that of `tls.mjs` shows a certificate.
 import { randomUUID } from "node:crypto";
 import { calculateJwkThumbprint, exportJWK, generateKeyPair } from "jose";
 import * as client from "openid-client";
@@ -14,25 +16,34 @@ export const ACCESS_TOKEN = "urn:ietf:params:oauth:token-type:access_token";
 const insecure = new URL(ISSUER).protocol === "http:" ? [client.allowInsecureRequests] : [];
 
 // The provider as one client sees it. Discovery is read each time: it belongs to what is tried.
-export const provider = (id, metadata, authentication) =>
+export const provider = (id, metadata, authentication, send = fetch) =>
   client.discovery(new URL(ISSUER), id, metadata, authentication, {
     execute: [...insecure, client.enableNonRepudiationChecks],
+    [client.customFetch]: send,
   });
 
-// Follows redirects with its cookies, as a browser does, until it would leave the provider.
+// Follows redirects with its cookies, as a browser does, until it would leave the provider: then the address that it would
+// go to, else the page that it is on.
 export class Browser {
   #cookies = new Map();
+  #send;
 
-  async visit(address) {
-    for (let next = address; ; ) {
-      const cookie = [...this.#cookies].map((pair) => pair.join("=")).join("; ");
-      const answer = await fetch(next, { headers: { cookie }, redirect: "manual" });
+  constructor(send = fetch) {
+    this.#send = send;
+  }
+
+  async visit(address, form) {
+    for (let next = address; ; form = undefined) {
+      const headers = { cookie: [...this.#cookies].map((pair) => pair.join("=")).join("; ") };
+      if (form) headers.origin = new URL(next).origin;
+      const method = form ? "POST" : "GET";
+      const answer = await this.#send(next, { method, headers, body: form, redirect: "manual" });
       for (const line of answer.headers.getSetCookie()) {
         const [, name, value] = /^([^=]+)=([^;]*)/.exec(line);
         this.#cookies.set(name, value);
       }
       const location = answer.headers.get("location");
-      if (!location) return { status: answer.status, text: await answer.text() };
+      if (!location) return { address: next, status: answer.status, text: await answer.text() };
       next = new URL(location, next).href;
       if (next.startsWith("http://localhost:8084/")) return new URL(next);
     }

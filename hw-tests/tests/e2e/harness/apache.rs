@@ -3,7 +3,6 @@
 
 use std::path::Path;
 
-use super::certificates;
 use super::program::{Program, as_ordinary_user};
 
 /// Where it listens.
@@ -65,16 +64,16 @@ pub struct CertificateProxy {
 const MANUAL: &str = include_str!("../../../../docs/card-certificate.md");
 
 impl CertificateProxy {
-    /// Listens where browsers look for the host, and passes on to `port`.
-    pub async fn start(certificate: &Path, key: &Path, port: u16) -> Self {
+    /// Listens where clients look for `host`, and passes on to `port`.
+    pub async fn start((certificate, key): (&Path, &Path), (host, listen): (&str, u16), port: u16) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (from, to) = ("    <VirtualHost", "    </VirtualHost>\n");
         let (_, recipe) = MANUAL.split_once(from).expect("the manual has a recipe");
         let (recipe, _) = recipe.split_once(to).expect("the recipe ends");
         let mut recipe = format!("{from}{recipe}{to}");
         for (written, here) in [
-            ("*:443", format!("127.0.0.1:{}", certificates::PORT)),
-            ("carte.hopital.example", certificates::HOST.to_owned()),
+            ("*:443", format!("127.0.0.1:{listen}")),
+            ("carte.hopital.example", host.to_owned()),
             ("/etc/ssl/carte.pem", certificate.display().to_string()),
             ("/etc/ssl/private/carte.key", key.display().to_string()),
             ("127.0.0.1:8082", format!("127.0.0.1:{port}")),
@@ -83,12 +82,9 @@ impl CertificateProxy {
             recipe = recipe.replace(written, &here);
         }
         let modules = ["mpm_event", "authz_core", "ssl", "headers", "proxy", "proxy_http"];
-        let configuration = format!(
-            "{}Listen 127.0.0.1:{}\n{recipe}",
-            basics(directory.path(), &modules),
-            certificates::PORT
-        );
-        let server = started(directory.path(), &configuration).listening_on(certificates::PORT).await;
+        let configuration =
+            format!("{}Listen 127.0.0.1:{listen}\n{recipe}", basics(directory.path(), &modules));
+        let server = started(directory.path(), &configuration).listening_on(listen).await;
         Self { _server: server, _directory: directory }
     }
 }

@@ -30,9 +30,14 @@ pub fn address() -> String {
 
 /// A certificate for [`HOST`], self-signed, and its key: two files below `directory`.
 pub fn of_the_host(directory: &Path) -> (PathBuf, PathBuf) {
+    self_signed(directory, "carte", &[HOST])
+}
+
+/// A self-signed certificate for these hosts, and its key: `file.pem` and `file.key` below `directory`.
+pub fn self_signed(directory: &Path, file: &str, hosts: &[&str]) -> (PathBuf, PathBuf) {
     let key = PKey::ec_gen("prime256v1").unwrap();
     let mut name = X509NameBuilder::new().unwrap();
-    name.append_entry_by_text("CN", HOST).unwrap();
+    name.append_entry_by_text("CN", hosts.first().unwrap()).unwrap();
     let name = name.build();
     let mut certificate = X509::builder().unwrap();
     certificate.set_version(2).unwrap();
@@ -42,11 +47,14 @@ pub fn of_the_host(directory: &Path) -> (PathBuf, PathBuf) {
     certificate.set_not_before(&Asn1Time::days_from_now(0).unwrap()).unwrap();
     certificate.set_not_after(&Asn1Time::days_from_now(30).unwrap()).unwrap();
     certificate.append_extension(BasicConstraints::new().critical().ca().build().unwrap()).unwrap();
-    let hosts =
-        SubjectAlternativeName::new().dns(HOST).build(&certificate.x509v3_context(None, None)).unwrap();
-    certificate.append_extension(hosts).unwrap();
+    let mut names = SubjectAlternativeName::new();
+    for host in hosts {
+        names.dns(host);
+    }
+    let names = names.build(&certificate.x509v3_context(None, None)).unwrap();
+    certificate.append_extension(names).unwrap();
     certificate.sign(&key, MessageDigest::sha256()).unwrap();
-    let files = (directory.join("carte.pem"), directory.join("carte.key"));
+    let files = (directory.join(format!("{file}.pem")), directory.join(format!("{file}.key")));
     std::fs::write(&files.0, certificate.build().to_pem().unwrap()).unwrap();
     std::fs::write(&files.1, key.private_key_to_pem_pkcs8().unwrap()).unwrap();
     files

@@ -39,9 +39,9 @@ pub const AGENT_PORT: u16 = 47810;
 /// The cards of these tests are test cards.
 const ACCEPT: &str = "accept_test_cards = true";
 /// The hospital of the invented directory.
-const FINESS: &str = "0B0172805";
+pub const FINESS: &str = "0B0172805";
 /// Its people, in the format of the national directory.
-const DIRECTORY: &str = include_str!("../../../../src/sandbox/directory.txt");
+pub const DIRECTORY: &str = include_str!("../../../../src/sandbox/directory.txt");
 
 /// Where the PIN is typed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

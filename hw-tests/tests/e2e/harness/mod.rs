@@ -15,6 +15,7 @@ pub mod program;
 pub mod sandbox;
 pub mod site;
 pub mod terminal;
+pub mod tls_server;
 mod waiting;
 
 pub use waiting::{PATIENCE, listens, run, until, within};
