@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::audit::{Kind, Trail};
 use crate::card::login::{self, CardLogin};
 use crate::clock::{SharedClock, Time};
-use crate::config::{Config, Database};
+use crate::config::{Config, Database, OidcMtls};
 use crate::crypto::egress::{Egress, EgressError};
 use crate::crypto::hsm::{Hsm, HsmError, HsmSettings};
 use crate::crypto::sealed::{SealError, SealKey};
@@ -186,14 +186,21 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
 /// The host on which services show a certificate, and whose certificates are believed there.
 fn mtls(config: &Config, now: Time) -> Result<Option<Mtls>, AnchorsError> {
     let Some(host) = &config.oidc.mtls else { return Ok(None) };
+    Ok(Some(Mtls::new(&host.url, service_authorities(host, now)?)))
+}
+
+/// The authorities of services with their lists, where some are named.
+///
+/// # Errors
+/// [`AnchorsError`], where none of them can be used.
+pub fn service_authorities(host: &OidcMtls, now: Time) -> Result<Option<Trust>, AnchorsError> {
     let dirs = host.anchors_dir.clone().map(|anchors| TrustDirs {
         anchors,
         crls: host.crl_dir.clone(),
         fetch: host.crl_fetch,
         fallback: card::fallback(host.fallback),
     });
-    let authorities = dirs.map(|dirs| Trust::open(dirs, now)).transpose()?;
-    Ok(Some(Mtls::new(&host.url, authorities)))
+    dirs.map(|dirs| Trust::open(dirs, now)).transpose()
 }
 
 /// What opens the stored keys: the seal, and the HSM where one is configured.

@@ -17,7 +17,7 @@ use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::crypto::x509::anchors::{AnchorFault, Anchors, AnchorsError, Installed};
 use crate::crypto::x509::chain::{self, ChainError, VerifiedPath};
-use crate::crypto::x509::crl::{CrlSet, CrlStatus, IssuerId, ListStatus};
+use crate::crypto::x509::crl::{self, CrlSet, CrlStatus, IssuerId, ListStatus};
 use crate::crypto::x509::ocsp::Answers;
 use crate::crypto::x509::profile::{CardCertificate, CardType, Category, ProfileError};
 use crate::crypto::x509::revocation::{self, RevocationError, RevocationEvidence, RevocationPolicy};
@@ -283,23 +283,10 @@ impl CardVerifier {
         (trust.anchors.installed(), trust.anchors.faults().to_vec())
     }
 
-    /// The lists that decide: of each authority the newest, and the newest of the changes made to it since. Older files may
-    /// lie beside them.
+    /// The lists that decide, out of [`revocation_lists`](Self::revocation_lists).
     #[must_use]
     pub fn deciding_lists(&self) -> Vec<ListStatus> {
-        let mut lists: Vec<_> = self.revocation_lists().into_iter().filter_map(|file| file.list).collect();
-        lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
-        let mut deciding: Vec<ListStatus> = Vec::new();
-        for list in lists {
-            // A change counts only on top of an older list.
-            let decided = |other: &ListStatus| {
-                other.issuer == list.issuer && (other.is_delta == list.is_delta || !other.is_delta)
-            };
-            if !deciding.iter().any(decided) {
-                deciding.push(list);
-            }
-        }
-        deciding
+        crl::deciding(self.revocation_lists())
     }
 
     /// The revocation lists in use, file by file.

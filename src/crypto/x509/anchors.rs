@@ -14,6 +14,7 @@ use openssl::nid::Nid;
 use openssl::x509::X509;
 
 use super::crl::issuer_id;
+use super::names::Names;
 use super::ocsp::Question;
 use super::signature::check_key;
 
@@ -205,6 +206,20 @@ fn read_certificates(path: &Path) -> Result<Vec<X509>, String> {
 pub fn end_of(path: &Path) -> Result<DateTime<Utc>, String> {
     let certificates = read_certificates(path)?;
     certificates.first().and_then(end).ok_or_else(|| "its end cannot be read".to_owned())
+}
+
+/// Whether the first certificate of a PEM or DER file is for this host: by its name, or by a `*` in the place of its first
+/// label (RFC 9525 §6.3).
+///
+/// # Errors
+/// Why the file cannot be read, in words.
+pub fn is_for(path: &Path, host: &str) -> Result<bool, String> {
+    let certificates = read_certificates(path)?;
+    let first = certificates.first().ok_or_else(|| "there is no certificate in it".to_owned())?;
+    let der = first.to_der().map_err(|error| error.to_string())?;
+    let names = Names::read(&der).map_err(|error| error.to_string())?;
+    let any = host.split_once('.').map(|(_, domain)| format!("*.{domain}"));
+    Ok(names.has_dns(host) || any.is_some_and(|any| names.has_dns(&any)))
 }
 
 fn end(certificate: &X509) -> Option<DateTime<Utc>> {

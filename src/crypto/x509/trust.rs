@@ -9,10 +9,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::anchors::{Anchors, AnchorsError, Installed};
+use super::anchors::{AnchorFault, Anchors, AnchorsError, Installed};
 use super::chain::{self, ChainError};
-use super::crl::CrlSet;
-use super::crl::fetch::{Fetcher, Outcome};
+use super::crl::fetch::{Fetcher, Outcome, Source};
+use super::crl::{CrlSet, CrlStatus};
 use super::ocsp::{Answers, OcspSettings};
 use super::revocation::{self, Fallback, RevocationError, RevocationEvidence};
 use crate::crypto::egress::Egress;
@@ -131,6 +131,27 @@ impl Trust {
     #[must_use]
     pub fn authorities(&self) -> Vec<Installed> {
         self.in_use().anchors.installed()
+    }
+
+    /// The files that are no authority.
+    #[must_use]
+    pub fn faults(&self) -> Vec<AnchorFault> {
+        self.in_use().anchors.faults().to_vec()
+    }
+
+    /// The revocation lists in use, file by file.
+    #[must_use]
+    pub fn lists(&self) -> Vec<CrlStatus> {
+        self.in_use().lists.status()
+    }
+
+    /// Where lists are fetched from; nothing where they are not.
+    #[must_use]
+    pub fn sources(&self) -> Vec<Source> {
+        if !self.dirs.fetch || self.dirs.crls.is_none() {
+            return Vec::new();
+        }
+        self.in_use().lists.sources().into_iter().collect()
     }
 
     fn in_use(&self) -> Arc<InUse> {

@@ -8,7 +8,9 @@ use crate::card::verify::CardVerifier;
 use crate::clock::{Clock as _, SystemClock, Time};
 use crate::config::{Card, Config, Fallback};
 use crate::crypto::egress::Egress;
-use crate::crypto::x509::crl::ListStatus;
+use crate::crypto::x509::anchors::{AnchorFault, Installed};
+use crate::crypto::x509::crl::fetch::Source;
+use crate::crypto::x509::crl::{CrlStatus, ListStatus};
 use crate::crypto::x509::ocsp::AskError;
 use crate::crypto::x509::ocsp::response::{Refusal, ResponseFault};
 
@@ -16,6 +18,7 @@ use crate::crypto::x509::ocsp::response::{Refusal, ResponseFault};
 const EARLY: TimeDelta = TimeDelta::days(180);
 
 /// What was found, and what the clocks of others said.
+#[derive(Default)]
 pub(super) struct Examined {
     pub(super) findings: Vec<Finding>,
     pub(super) dates: Vec<Heard>,
@@ -30,7 +33,7 @@ pub(super) struct Heard {
 }
 
 pub(super) async fn examine(config: &Config, offline: bool, now: Time) -> Examined {
-    let mut examined = Examined { findings: Vec::new(), dates: Vec::new() };
+    let mut examined = Examined::default();
     let card = &config.card;
     let Some(anchors) = &card.anchors_dir else {
         let advice = "set card.anchors_dir: certs/README.md";
@@ -46,13 +49,14 @@ pub(super) async fn examine(config: &Config, offline: bool, now: Time) -> Examin
             return examined;
         }
     };
-    examined.findings.extend(authorities(&verifier, now));
+    let (installed, faults) = verifier.authorities();
+    examined.findings.extend(authorities("authorities", &installed, &faults, now));
     examined.findings.extend(lists(card, &verifier, now));
     examined.findings.push(rule(card));
     match Egress::new(&config.egress) {
         _ if offline => {}
         Ok(egress) => {
-            sources(&verifier, &egress, &mut examined).await;
+            sources("list-sources", verifier.named_sources(), &egress, &mut examined).await;
             examined.findings.extend(responder(card, &verifier, &egress).await);
         }
         Err(error) => {
@@ -63,16 +67,20 @@ pub(super) async fn examine(config: &Config, offline: bool, now: Time) -> Examin
     examined
 }
 
-fn authorities(verifier: &CardVerifier, now: Time) -> Vec<Finding> {
-    const CHECK: &str = "authorities";
-    let (installed, faults) = verifier.authorities();
+/// The authorities of one use, and the files beside them that are none.
+pub(super) fn authorities(
+    check: &'static str,
+    installed: &[Installed],
+    faults: &[AnchorFault],
+    now: Time,
+) -> Vec<Finding> {
     let advice = "install its successor (certs/README.md)";
     let mut findings: Vec<_> = installed
         .iter()
-        .map(|authority| Finding::ending(CHECK, &authority.name, authority.until, EARLY, now, advice))
+        .map(|authority| Finding::ending(check, &authority.name, authority.until, EARLY, now, advice))
         .collect();
-    let fault = |fault: &crate::crypto::x509::anchors::AnchorFault| {
-        Finding::warn(CHECK, format!("{fault} (CERT-013)"), "replace or remove the file")
+    let fault = |fault: &AnchorFault| {
+        Finding::warn(check, format!("{fault} (CERT-013)"), "replace or remove the file")
     };
     findings.extend(faults.iter().map(fault));
     findings
@@ -91,16 +99,9 @@ fn lists(card: &Card, verifier: &CardVerifier, now: Time) -> Vec<Finding> {
         }];
     };
     let files = verifier.revocation_lists();
-    let mut findings: Vec<_> = files
-        .iter()
-        .filter_map(|file| Some((file, file.fault.as_ref()?)))
-        .map(|(file, fault)| {
-            let found = format!("{}: {fault} (CERT-012)", file.path.display());
-            Finding::warn(CHECK, found, "remove the file, or mend what fetches it")
-        })
-        .collect();
+    let mut findings = file_faults(CHECK, &files);
     let deciding = verifier.deciding_lists();
-    findings.extend(deciding.iter().map(|list| list_finding(list, now)));
+    findings.extend(deciding.iter().map(|list| list_finding(CHECK, list, now)));
     for issuer in verifier.authorities().0.iter().filter(|authority| !authority.is_root) {
         if deciding.iter().any(|list| list.issuer == issuer.name && !list.is_delta) {
             continue;
@@ -116,14 +117,25 @@ fn lists(card: &Card, verifier: &CardVerifier, now: Time) -> Vec<Finding> {
     findings
 }
 
+/// The files that are no list of an authority that is installed.
+pub(super) fn file_faults(check: &'static str, files: &[CrlStatus]) -> Vec<Finding> {
+    let faulty = files.iter().filter_map(|file| Some((file, file.fault.as_ref()?)));
+    faulty
+        .map(|(file, fault)| {
+            let found = format!("{}: {fault} (CERT-012)", file.path.display());
+            Finding::warn(check, found, "remove the file, or mend what fetches it")
+        })
+        .collect()
+}
+
 /// Fails when its time is over, warns in the last fifth of it.
-fn list_finding(list: &ListStatus, now: Time) -> Finding {
+pub(super) fn list_finding(check: &'static str, list: &ListStatus, now: Time) -> Finding {
     let kind = if list.is_delta { "changes to the list" } else { "list" };
     let age = now - list.this_update;
     let what = format!("{kind} of {}, {} old, with {} entries,", list.issuer, span(age), list.entries);
     let early = (list.until - list.this_update) / 5;
-    let advice = "the line list-sources says why it was not renewed";
-    Finding::ending("revocation-lists", &what, list.until, early, now, advice)
+    let advice = "look at where it comes from: docs/revocation.md";
+    Finding::ending(check, &what, list.until, early, now, advice)
 }
 
 /// The rule for when neither list nor responder answers, as it stands in the configuration.
@@ -147,12 +159,15 @@ fn rule(card: &Card) -> Finding {
 }
 
 /// Whether each address of a list answers; nothing is kept.
-async fn sources(verifier: &CardVerifier, egress: &Egress, examined: &mut Examined) {
-    const CHECK: &str = "list-sources";
-    let sources = verifier.named_sources();
+pub(super) async fn sources(
+    check: &'static str,
+    sources: Vec<Source>,
+    egress: &Egress,
+    examined: &mut Examined,
+) {
     if sources.is_empty() {
-        let found = "no list is fetched: something else has to put them into card.crl_dir";
-        examined.findings.push(Finding::ok(CHECK, found));
+        let found = "no list is fetched: something else has to put them into crl_dir";
+        examined.findings.push(Finding::ok(check, found));
     }
     for source in sources {
         match source.probe(egress).await {
@@ -160,12 +175,12 @@ async fn sources(verifier: &CardVerifier, egress: &Egress, examined: &mut Examin
                 let at = SystemClock.now();
                 let who = source.address.clone();
                 examined.dates.extend(date.map(|date| Heard { who, date, at }));
-                examined.findings.push(Finding::ok(CHECK, source.address));
+                examined.findings.push(Finding::ok(check, source.address));
             }
             Err(error) => {
                 let found = format!("{}: {error} ({})", source.address, error.code());
                 let advice = "is it reachable from here? Without the Internet: docs/revocation.md";
-                examined.findings.push(Finding::warn(CHECK, found, advice));
+                examined.findings.push(Finding::warn(check, found, advice));
             }
         }
     }
@@ -216,7 +231,7 @@ mod tests {
                 entries: 3,
                 is_delta: false,
             };
-            list_finding(&list, now).state
+            list_finding("revocation-lists", &list, now).state
         };
         assert_eq!(
             [state(1), state(79), state(80), state(99), state(100)],

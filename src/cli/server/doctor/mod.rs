@@ -7,6 +7,7 @@
 
 mod cards;
 mod installation;
+mod services;
 mod surroundings;
 
 use std::path::Path;
@@ -122,8 +123,11 @@ impl Doctor {
         let mut findings = vec![Finding::ok("configuration", path.display().to_string())];
         findings.extend(installation::examine(config, now).await);
         let outside = cards::examine(config, self.offline, now).await;
+        let services = services::examine(config, self.offline, now).await;
+        let dates: Vec<_> = outside.dates.into_iter().chain(services.dates).collect();
         findings.extend(outside.findings);
-        findings.extend(surroundings::examine(config, &outside.dates, now));
+        findings.extend(services.findings);
+        findings.extend(surroundings::examine(config, &dates, now));
         findings
     }
 }

@@ -1,5 +1,6 @@
 //! What the program stands on: certificate of the listener, disk, clock.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta};
@@ -30,7 +31,8 @@ pub(super) fn examine(config: &Config, dates: &[Heard], now: Time) -> Vec<Findin
     findings
 }
 
-/// The certificates of our own listeners: that of the pages, and that of the host which asks for the card's.
+/// The certificates of our own listeners: that of the pages, and those of the hosts which ask for the card's and for those of
+/// services.
 fn tls(config: &Config, now: Time) -> Vec<Finding> {
     const CHECK: &str = "tls";
     let server = &config.server;
@@ -52,12 +54,16 @@ fn tls(config: &Config, now: Time) -> Vec<Finding> {
         findings.push(Finding::fail(CHECK, found, "replace the file"));
         return findings;
     }
-    let card = config.card.tls.as_ref().and_then(|card| match &card.handshake {
+    let asking = [
+        config.card.tls.as_ref().map(|card| &card.handshake),
+        config.oidc.mtls.as_ref().map(|services| &services.handshake),
+    ];
+    let asking = asking.into_iter().flatten().filter_map(|handshake| match handshake {
         Handshake::Ours(tls) => Some(tls),
         Handshake::Proxies(_) => None,
     });
-    let files = config.tls.iter().chain(card).map(|tls| &tls.certificate_file);
-    findings.extend(files.map(|file| match anchors::end_of(file) {
+    let files: BTreeSet<_> = config.tls.iter().chain(asking).map(|tls| &tls.certificate_file).collect();
+    findings.extend(files.into_iter().map(|file| match anchors::end_of(file) {
         Ok(until) => {
             let advice = "renew it; the file is read again within a minute";
             Finding::ending(CHECK, &file.display().to_string(), until, EARLY, now, advice)

@@ -99,6 +99,25 @@ impl From<&RevocationList> for ListStatus {
     }
 }
 
+/// The lists that decide: of each authority the newest, and the newest of the changes made to it since. Older files may lie
+/// beside them.
+#[must_use]
+pub fn deciding(files: Vec<CrlStatus>) -> Vec<ListStatus> {
+    let mut lists: Vec<_> = files.into_iter().filter_map(|file| file.list).collect();
+    lists.sort_by_key(|list| std::cmp::Reverse(list.this_update));
+    let mut deciding: Vec<ListStatus> = Vec::new();
+    for list in lists {
+        // A change counts only on top of an older list.
+        let decided = |other: &ListStatus| {
+            other.issuer == list.issuer && (other.is_delta == list.is_delta || !other.is_delta)
+        };
+        if !deciding.iter().any(decided) {
+            deciding.push(list);
+        }
+    }
+    deciding
+}
+
 /// Reads a whole list, DER, signed by one of `authorities`: what [`CrlSet`] does with a file, for bytes at hand.
 ///
 /// # Errors
