@@ -1,5 +1,6 @@
 //! Userinfo (OpenID Connect Core §5.3), with PSC's members; the token comes as RFC 6750 says, by header or form, or with a
-//! proof (RFC 9449 §7).
+//! proof (RFC 9449 §7). Where a level was required and the session proves less since, as after a tap of the badge, nothing is
+//! told, and the answer says which level to sign in with (RFC 9470).
 
 use std::sync::Arc;
 
@@ -20,6 +21,7 @@ use super::{Provider, error, psc, signing};
 use crate::crypto::jose::SignError;
 use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
+use crate::session::Acr;
 use crate::store::client::Client;
 
 /// Why nothing is told (RFC 6750 §3.1).
@@ -37,6 +39,8 @@ enum UserinfoError {
     Encryption(#[from] EncryptionError),
     #[error("{0}")]
     Binding(#[from] BindingError),
+    #[error("The session proves less than was required")]
+    Level { required: Vec<Acr>, scheme: Scheme },
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
@@ -97,6 +101,10 @@ async fn tell(
     let brought = (scheme, token.expose());
     binding::of_resource_request(provider, &access.client, credentials, brought, &access.claims, request)
         .await?;
+    let required = &access.grant.details.required_levels;
+    if !required.is_empty() && required.iter().all(|level| *level > access.session.acr) {
+        return Err(UserinfoError::Level { required: required.clone(), scheme });
+    }
     let facts = Facts {
         issuer: provider.settings.issuer.as_str(),
         subject: &access.subject,
@@ -173,6 +181,10 @@ fn refuse(refusal: &UserinfoError) -> Response {
             let name = if let BindingError::Dpop(error) = error { error.name() } else { "invalid_token" };
             (StatusCode::UNAUTHORIZED, name)
         }
+        UserinfoError::Level { .. } => {
+            tracing::info!(code = "OIDC-079", "userinfo was refused: {refusal}");
+            (StatusCode::UNAUTHORIZED, "insufficient_user_authentication")
+        }
         UserinfoError::NoToken => (StatusCode::UNAUTHORIZED, "invalid_token"),
         UserinfoError::TwoTokens => (StatusCode::BAD_REQUEST, "invalid_request"),
     };
@@ -188,6 +200,15 @@ fn refuse(refusal: &UserinfoError) -> Response {
             BindingError::Dpop(_) | BindingError::ProofMissing | BindingError::NotBound,
         ) => {
             vec![format!("DPoP realm=\"sceau\", {said}, algs=\"{algorithms}\"")]
+        }
+        // RFC 9470 §3: what to ask the authorization server for.
+        UserinfoError::Level { required, scheme } => {
+            let levels = required.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(" ");
+            let said = format!("{said}, acr_values=\"{levels}\"");
+            vec![match scheme {
+                Scheme::Bearer => format!("Bearer realm=\"sceau\", {said}"),
+                Scheme::Dpop => format!("DPoP realm=\"sceau\", {said}, algs=\"{algorithms}\""),
+            }]
         }
         _ => vec![format!("Bearer realm=\"sceau\", {said}")],
     };

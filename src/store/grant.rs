@@ -65,6 +65,9 @@ pub struct Details {
     /// The level that is told, where one was asked for and reached.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub acr: Option<Acr>,
+    /// The levels of which one had to be reached; none, where what was asked for was a wish.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub required_levels: Vec<Acr>,
 }
 
 /// What a token is bound to: the claim `cnf` (RFC 7800).

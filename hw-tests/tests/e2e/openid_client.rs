@@ -133,3 +133,35 @@ fn by_keys_alone_with_requests_signed_and_pushed_and_tokens_bound() {
         });
     });
 }
+
+/// RFC 9470: the server of an API asks for a level, or for a sign-in of its own; the client sends the person to sign in with
+/// what it asked for, and passes.
+#[test]
+fn a_client_steps_up_where_the_server_of_an_api_asks_for_more() {
+    isolated(|| {
+        run(async {
+            let (said, _) = scenario("step_up").await;
+            let level = json!({
+                "status": 401, "error": "insufficient_user_authentication", "acr_values": "eidas3 eidas2",
+            });
+            assert_eq!(said["low"], json!({ "acr": "eidas1", "read": { "status": 200 } }));
+            assert_eq!(said["asked"], level);
+            assert_eq!(said["silently"], json!({ "error": "login_required" }));
+            assert_eq!(said["high"], json!({ "acr": "eidas2", "prescribe": { "status": 200 } }));
+            assert_eq!(said["before"], level, "the token from before is no better than it was");
+            assert_eq!(said["introspected"], json!({ "acr": "eidas2", "auth_time": true }));
+
+            let anew = json!({
+                "status": 401, "error": "insufficient_user_authentication", "max_age": "0",
+            });
+            assert_eq!((&said["anew"], &said["again"]), (&anew, &anew));
+            assert_eq!((&said["signed"], &said["signedTwice"]), (&json!({ "status": 200 }), &anew));
+
+            assert_eq!(said["less"], json!({ "acr": "eidas1", "prescribe": level }));
+            assert_eq!(said["essential"], json!({ "error": "unmet_authentication_requirements" }));
+            let not_for_it = json!({ "status": 401, "error": "invalid_token" });
+            assert_eq!((&said["elsewhere"], &said["nonsense"]), (&not_for_it, &not_for_it));
+            assert_eq!(said["without"], 401);
+        });
+    });
+}

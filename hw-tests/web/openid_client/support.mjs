@@ -51,12 +51,13 @@ export class Browser {
 }
 
 // Something that the sandbox's control interface is told.
-async function tell(path, body) {
-  const answer = await fetch(`${CONTROL}${path}`, { method: "POST", body: JSON.stringify(body) });
+async function tell(path, body, method = "POST") {
+  const answer = await fetch(`${CONTROL}${path}`, { method, body: JSON.stringify(body) });
   if (!answer.ok) throw new Error(`${path}: ${await answer.text()}`);
 }
 
 export const nextIs = (person) => tell("sign-ins", { person });
+export const switches = (changes) => tell("switches", changes, "PATCH");
 
 export async function register(id, profile, metadata = {}, more = {}) {
   const secret = randomUUID();

@@ -164,6 +164,7 @@ impl AuthorizationRequest {
             offline: self.is_offline(),
             confirmation: self.dpop_jkt.clone().map(Confirmation::Key),
             acr: self.levels.told(reached),
+            required_levels: if self.levels.required { self.levels.any_of.clone() } else { Vec::new() },
         }
     }
 }

@@ -8,6 +8,17 @@ use crate::store::grant::{Details, NewGrant};
 use crate::store::testing::on_both;
 use crate::store::{audit, client, grant, read, write};
 
+/// What a tap of the badge does to the level of a session, and nothing else of it.
+pub(crate) async fn prove_level(db: &Db, id: SessionId, level: Acr) {
+    async fn set(db: &Db, id: SessionId, level: Acr) -> Result<(), StoreError> {
+        write!(db, c => {
+            sqlx::query("UPDATE session SET acr = $2 WHERE id = $1").bind(id).bind(level).execute(&mut *c).await?;
+            Ok(())
+        })
+    }
+    set(db, id, level).await.unwrap();
+}
+
 /// A person to hang sessions on.
 pub(crate) async fn somebody(db: &Db, now: Time, random: &dyn Random) -> PersonId {
     async fn insert(db: &Db, id: PersonId, now: Time) -> Result<(), StoreError> {

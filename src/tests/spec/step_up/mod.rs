@@ -7,6 +7,7 @@ use super::browser::of;
 use super::stand::{Answer, DOCTOR, NewRp, SignedIn, Stand, claims};
 use crate::session::Acr;
 use crate::store::client::{Metadata, ProfileName};
+use crate::store::session::tests::prove_level;
 
 const CB: &str = "https://std.example/cb";
 
@@ -105,6 +106,43 @@ async fn a_sign_in_that_reached_less_does_not_pass_for_more() {
         let begun = stand.authorize(&of("std", CB, &[("acr_values", "eidas3")]), "").await;
         let low = stand.complete(&begun, DOCTOR, Acr::Eidas2).await;
         assert_eq!(told(&stand, &resumed(&stand, &begun, &low).await).await, "eidas2");
+    })
+    .await;
+}
+
+/// RFC 9470 §3, with our own userinfo as the resource: a tap of the badge renews a session at a lower level than was
+/// required for a grant. Where it was a wish, everything is told as before.
+#[tokio::test]
+async fn userinfo_asks_for_the_level_that_was_required_where_the_session_proves_less_since() {
+    Stand::on_both(async |stand| {
+        register(&stand, Metadata::default()).await;
+        let browser = stand.sign_in().await;
+        let levels = json!({ "essential": true, "values": ["eidas3", "eidas2"] });
+        let essential = json!({ "id_token": { "acr": levels } }).to_string();
+        let token = async |more: &[(&str, &str)]| {
+            let answer = stand.authorize(&of("std", CB, more), &browser.cookie).await;
+            let tokens = stand.redeem_as("std", &answer.parameter("code").unwrap()).await.json();
+            tokens["access_token"].as_str().unwrap().to_owned()
+        };
+        let required = token(&[("claims", &essential)]).await;
+        let wished = token(&[("acr_values", "eidas3")]).await;
+        for token in [&required, &wished] {
+            assert_eq!(stand.userinfo(token).await.status, 200);
+        }
+
+        prove_level(&stand.db, browser.session, Acr::Eidas1).await;
+        assert_eq!(stand.userinfo(&wished).await.status, 200);
+        let answer = stand.userinfo(&required).await;
+        assert_eq!(answer.status, 401);
+        assert_eq!(answer.error(), "insufficient_user_authentication");
+        let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.starts_with("Bearer realm=\"sceau\", error=\"insufficient_user_authentication\""));
+        assert!(challenge.ends_with("acr_values=\"eidas3 eidas2\""), "{challenge}");
+        assert!(!answer.body.contains("SubjectNameID"), "{}", answer.body);
+
+        // One of the levels is enough.
+        prove_level(&stand.db, browser.session, Acr::Eidas2).await;
+        assert_eq!(stand.userinfo(&required).await.status, 200);
     })
     .await;
 }
