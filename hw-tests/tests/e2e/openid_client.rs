@@ -130,6 +130,11 @@ fn by_keys_alone_with_requests_signed_and_pushed_and_tokens_bound() {
             assert_eq!(said["exchange"], exchange);
             let revoked = json!({ "active": false, "refresh": refused("invalid_grant", 400) });
             assert_eq!(said["revoked"], revoked);
+            let by_browser = json!({
+                "answer": ["response"], "scope": "openid profile scope_all", "ofAnotherKey": 400,
+                "unsigned": { "error": "invalid_request" },
+            });
+            assert_eq!(said["byBrowser"], by_browser);
         });
     });
 }

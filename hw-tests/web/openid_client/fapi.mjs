@@ -158,4 +158,33 @@ said.revoked = {
   refresh: await refusal(refresh(config, refreshed.refresh_token)),
 };
 
+// --- through the browser: request and answer as signed documents (JAR by value, JARM) ----------------------------------------
+await register("signer", "standard", {
+  token_endpoint_auth_method: "private_key_jwt",
+  jwks: { keys: [own.jwk] },
+  require_signed_request_object: true,
+});
+const signer = await provider("signer", {}, client.PrivateKeyJwt(own.signing));
+client.useJwtResponseMode(signer);
+const inBrowser = async (signing) => {
+  const { checks, parameters } = await support.request();
+  const { href } = await client.buildAuthorizationUrlWithJAR(signer, parameters, signing);
+  // What somebody writes beside the signed request is not read.
+  return { answer: await browser.visit(`${href}&scope=openid&redirect_uri=https%3A%2F%2Fevil.example`), checks };
+};
+const good = await inBrowser(own.signing);
+const byBrowser = await client.authorizationCodeGrant(signer, good.answer, good.checks);
+said.byBrowser = {
+  answer: [...good.answer.searchParams.keys()],
+  scope: byBrowser.scope,
+  ofAnotherKey: (await inBrowser(others.signing)).answer.status,
+  unsigned: await refusal(
+    (async () => {
+      const { checks, parameters } = await support.request();
+      const answer = await browser.visit(client.buildAuthorizationUrl(signer, parameters).href);
+      return client.authorizationCodeGrant(signer, answer, checks);
+    })(),
+  ),
+};
+
 console.log(JSON.stringify(said));

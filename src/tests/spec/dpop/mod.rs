@@ -8,7 +8,9 @@ use serde_json::json;
 use super::par::{PUSH, bring};
 use super::stand::{NewRp, Stand, basic, claims, query};
 use crate::crypto::keys::Algorithm;
+use crate::session::Acr;
 use crate::store::client::{Metadata, ProfileName};
+use crate::store::session::tests::prove_level;
 use stand::{Prover, VERIFIER, ask, bound_tokens, code, outcome, redeem, refresh, register, userinfo};
 
 /// §5 to §8: the nonce is asked for, the token is bound, and good with a proof alone.
@@ -175,6 +177,7 @@ async fn fapi_from_the_push_to_userinfo() {
             ("redirect_uri", "https://fapi.example/cb"),
             ("code_challenge", stand::CHALLENGE),
             ("code_challenge_method", "S256"),
+            ("acr_values", "eidas3"),
         ];
         let answer = stand.post(PUSH, &proving(&query(&changes), "1"), &[]).await;
         assert_eq!(answer.status, 201, "{}", answer.body);
@@ -197,6 +200,12 @@ async fn fapi_from_the_push_to_userinfo() {
         let token = answer.json()["access_token"].as_str().unwrap().to_owned();
         assert_eq!(prover.userinfo(&stand, &token).await.status, 200);
         assert_eq!(userinfo(&stand, &format!("Bearer {token}"), None).await.status, 401);
+        // RFC 9470 §3, in the scheme of the token: a level that was asked for is required in this profile.
+        prove_level(&stand.db, browser.session, Acr::Eidas2).await;
+        let answer = prover.userinfo(&stand, &token).await;
+        assert_eq!(answer.error(), "insufficient_user_authentication");
+        let challenge = answer.headers["www-authenticate"].to_str().unwrap();
+        assert!(challenge.starts_with("DPoP ") && challenge.contains("acr_values=\"eidas3\""), "{challenge}");
     })
     .await;
 }
