@@ -1,5 +1,8 @@
 //! Both engines for the tests of the store: a fresh SQLite file, and a fresh database on a PostgreSQL cluster that
 //! this process starts from Debian's package and that ends with it.
+//!
+//! The migrations run once per process and engine; what a test gets is a copy. Tests of the migrations themselves begin with
+//! a database that is really empty.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -9,13 +12,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, OnceLock};
 
 use sqlx::{Connection as _, Executor as _};
+use tokio::sync::OnceCell;
 
 use super::{DatabaseUrl, Db};
 
 /// Runs `test` on each engine, one after the other.
 pub async fn on_both(test: impl AsyncFn(Db)) {
     let dir = tempfile::tempdir().unwrap();
-    let sqlite = Db::open(&DatabaseUrl::Sqlite(dir.path().join("sceau.db"))).await.unwrap();
+    let sqlite = sqlite_in(dir.path()).await;
     test(sqlite.clone()).await;
     sqlite.close().await;
 
@@ -24,22 +28,77 @@ pub async fn on_both(test: impl AsyncFn(Db)) {
     postgres.close().await;
 }
 
-/// A new empty SQLite database in `dir`.
+/// The SQLite database in `dir`; a new one where there is none.
 pub async fn sqlite_in(dir: &Path) -> Db {
-    Db::open(&DatabaseUrl::Sqlite(dir.join("sceau.db"))).await.unwrap()
+    static MIGRATED: OnceCell<Vec<u8>> = OnceCell::const_new();
+    let path = dir.join("sceau.db");
+    if !path.exists() {
+        let migrated = MIGRATED.get_or_init(async || {
+            let dir = tempfile::tempdir().unwrap();
+            let path = dir.path().join("sceau.db");
+            Db::open(&DatabaseUrl::Sqlite(path.clone())).await.unwrap().close().await;
+            std::fs::read(path).unwrap()
+        });
+        std::fs::write(&path, migrated.await).unwrap();
+    }
+    Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap()
 }
 
-/// The address of a new empty PostgreSQL database.
+/// The address of a new PostgreSQL database with every table and nothing in it.
 pub async fn fresh_postgres() -> DatabaseUrl {
+    static MIGRATED: PostgresTemplate = PostgresTemplate::new("migrated");
+    MIGRATED.copy(async |_| {}).await
+}
+
+/// The address of a new PostgreSQL database without a single table.
+pub async fn empty_postgres() -> DatabaseUrl {
+    create_database("").await
+}
+
+/// A PostgreSQL database that is filled once per process and copied for each test.
+#[derive(Debug)]
+pub struct PostgresTemplate {
+    name: &'static str,
+    filled: OnceCell<()>,
+}
+
+impl PostgresTemplate {
+    /// One of that name; it must be no other's.
+    pub const fn new(name: &'static str) -> Self {
+        Self { name, filled: OnceCell::const_new() }
+    }
+
+    /// The address of a new copy; `fill` puts into the template what every copy shall hold.
+    pub async fn copy(&self, fill: impl AsyncFnOnce(&Db)) -> DatabaseUrl {
+        self.filled
+            .get_or_init(async || {
+                execute(format!("CREATE DATABASE {}", self.name)).await;
+                let db = Db::open(&DatabaseUrl::Postgres(address(self.name))).await.unwrap();
+                fill(&db).await;
+                // Nobody may be connected to a template that is copied.
+                db.close().await;
+            })
+            .await;
+        create_database(&format!("TEMPLATE {}", self.name)).await
+    }
+}
+
+async fn create_database(like: &str) -> DatabaseUrl {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let socket = cluster();
     let name = format!("test{}", NUMBER.fetch_add(1, Ordering::Relaxed));
-    let url = |database: &str| format!("postgres://postgres@localhost/{database}?host={}", socket.display());
-    let options = sqlx::postgres::PgConnectOptions::from_str(&url("postgres")).unwrap();
+    execute(format!("CREATE DATABASE {name} {like}")).await;
+    DatabaseUrl::Postgres(address(&name))
+}
+
+async fn execute(command: String) {
+    let options = sqlx::postgres::PgConnectOptions::from_str(&address("postgres")).unwrap();
     let mut admin = sqlx::PgConnection::connect_with(&options).await.unwrap();
-    admin.execute(sqlx::AssertSqlSafe(format!("CREATE DATABASE {name}"))).await.unwrap();
+    admin.execute(sqlx::AssertSqlSafe(command)).await.unwrap();
     admin.close().await.unwrap();
-    DatabaseUrl::Postgres(url(&name))
+}
+
+fn address(database: &str) -> String {
+    format!("postgres://postgres@localhost/{database}?host={}", cluster().display())
 }
 
 /// The directory of the socket of this process's cluster.

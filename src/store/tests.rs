@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::testing::{fresh_postgres, on_both, sqlite_in};
+use super::testing::{empty_postgres, fresh_postgres, on_both, sqlite_in};
 use super::{DatabaseUrl, Db, Promise, StoreError, read, write};
 
 async fn put(db: &Db, name: &str, value: &str) -> Result<(), StoreError> {
@@ -92,7 +92,7 @@ async fn a_caller_that_goes_away_in_the_middle_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_database_of_a_newer_program_is_refused() {
     let dir = tempfile::tempdir().unwrap();
-    for url in [DatabaseUrl::Sqlite(dir.path().join("sceau.db")), fresh_postgres().await] {
+    for url in [DatabaseUrl::Sqlite(dir.path().join("sceau.db")), empty_postgres().await] {
         let db = Db::open(&url).await.unwrap();
         async {
             write!(&db, c => {

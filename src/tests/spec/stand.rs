@@ -35,7 +35,7 @@ use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
 use crate::store::session::{NewSession, Watched};
 use crate::store::signing_key::Purpose;
-use crate::store::testing::fresh_postgres;
+use crate::store::testing::PostgresTemplate;
 use crate::store::{self, DatabaseUrl, Db};
 use crate::web::page::Site;
 
@@ -82,6 +82,13 @@ async fn build_template() -> Template {
     furnish(&db, &seal).await;
     db.close().await;
     Template { bytes: std::fs::read(path).unwrap(), seal }
+}
+
+/// The same on PostgreSQL, copied for each test.
+async fn furnished_postgres() -> Db {
+    static FURNISHED: PostgresTemplate = PostgresTemplate::new("furnished");
+    let url = FURNISHED.copy(async |db| furnish(db, &template().seal).await).await;
+    Db::open(&url).await.unwrap()
 }
 
 /// Keys, two people and two clients.
@@ -284,9 +291,8 @@ impl Stand {
         let seal = template.seal.clone();
         let vault = (&seal).into();
         test(Self::on(db, (seal, vault), Some(dir), mtls(), |_| {}).await).await;
-        let db = Db::open(&fresh_postgres().await).await.unwrap();
-        let seal = SealKey::generate(&SystemRandom);
-        furnish(&db, &seal).await;
+        let db = furnished_postgres().await;
+        let seal = template.seal.clone();
         let vault = (&seal).into();
         test(Self::on(db.clone(), (seal, vault), None, mtls(), |_| {}).await).await;
         db.close().await;
@@ -310,9 +316,8 @@ impl Stand {
     /// The same, with settings changed.
     pub(crate) async fn on_both_with(change: impl Fn(&mut Settings), test: impl AsyncFn(Stand)) {
         test(Self::with(&change).await).await;
-        let db = Db::open(&fresh_postgres().await).await.unwrap();
-        let seal = SealKey::generate(&SystemRandom);
-        furnish(&db, &seal).await;
+        let db = furnished_postgres().await;
+        let seal = template().seal.clone();
         let vault = (&seal).into();
         test(Self::on(db.clone(), (seal, vault), None, None, &change).await).await;
         db.close().await;
