@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::App;
 use crate::card::verify::CardVerifier;
 use crate::clock::Time;
+use crate::store;
+use crate::store::logout_delivery::DeliveryStanding;
 use crate::telemetry::metrics::{self, Metrics, Sample};
 use crate::web::serve::{Listener, Patience, Transport};
 
@@ -27,14 +30,32 @@ impl App {
 
     /// What `/metrics` and `/health/details` say.
     fn metrics(&self) -> Metrics {
-        let (card, clock) = (Arc::clone(&self.card), self.clock.clone());
-        Metrics {
-            checks: self.health_checks(),
-            collect: Arc::new(move || {
-                card.verifier().map(|it| revocation(it, clock.now())).unwrap_or_default()
-            }),
-        }
+        let app = self.clone();
+        Metrics { checks: self.health_checks(), collect: Arc::new(move || app.clone().figures().boxed()) }
     }
+
+    async fn figures(self) -> Vec<Sample> {
+        let mut samples = match self.card.verifier() {
+            Some(verifier) => revocation(verifier, self.clock.now()),
+            None => Vec::new(),
+        };
+        match store::logout_delivery::undelivered(&self.db).await {
+            Ok((waiting, given_up)) => samples.extend(logouts(waiting, given_up)),
+            Err(error) => tracing::error!(code = error.code(), %error, "the logouts cannot be counted"),
+        }
+        samples
+    }
+}
+
+/// Services that could not be told that a session ended.
+fn logouts(waiting: i64, given_up: i64) -> impl Iterator<Item = Sample> {
+    let counted = [(DeliveryStanding::Waiting, waiting), (DeliveryStanding::GivenUp, given_up)];
+    counted.into_iter().map(|(standing, count)| Sample {
+        name: "logout_deliveries",
+        help: "Back-channel logouts that wait to be delivered, and that were given up in the last thirty days",
+        labels: vec![("standing", standing.as_str().to_owned())],
+        value: count as f64,
+    })
 }
 
 /// How fresh the knowledge of revoked cards is.

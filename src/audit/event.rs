@@ -57,6 +57,8 @@ kinds! {
     TokenReuse "token.reuse";
     /// A grant was revoked.
     TokenRevoked "token.revoked";
+    /// A person took back what they had allowed a relying party.
+    ConsentWithdrawn "consent.withdrawn";
     /// A relying party asked for tokens and got none.
     TokenRefused "token.refused";
     /// A relying party failed to authenticate.

@@ -218,6 +218,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(sessions::ROUTE, get(sessions::show))
         .route(sessions::END_ROUTE, post(sessions::end))
         .route(sessions::END_ALL_ROUTE, post(sessions::end_all))
+        .route(sessions::consents::WITHDRAW_ROUTE, post(sessions::consents::withdraw))
         .route(logout::FRONT, get(logout::answer).post(logout::answer))
         .route(logout::CONFIRMED, post(logout::confirmed))
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))

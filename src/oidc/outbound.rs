@@ -29,6 +29,11 @@ impl Outbound {
         if client.self_registered { &self.strangers } else { &self.registered }
     }
 
+    /// What calls addresses that an administrator looked at.
+    pub fn to_registered(&self) -> &Egress {
+        &self.registered
+    }
+
     /// What calls addresses that no administrator looked at.
     pub fn to_strangers(&self) -> &Egress {
         &self.strangers

@@ -1,6 +1,6 @@
 //! Revocation (RFC 7009): a relying party that no longer needs a token says so.
 //!
-//! A refresh token goes with its grant and everything that came of it; an access token goes alone. A token that is not
+//! A refresh token goes with its grant and everything that came of it; an access token goes with what it was exchanged for. A token that is not
 //! good any more, or never was, is answered like one that was revoked just now (§2.2).
 
 use std::sync::Arc;
@@ -99,7 +99,7 @@ async fn revoke(
     is_of(&client, &grant.client_id)?;
     let event = provider.trail.event(Kind::TokenRevoked).person(grant.person_id).client(&client.id);
     let event = (&event.session(grant.session_id).note("access token").caller(caller)).into();
-    store::token::revoke_access_token(&provider.db, jti, &client.id, &event).await?;
+    store::token::revoke_access_token(&provider.db, jti, &client.id, provider.now(), &event).await?;
     Ok(())
 }
 

@@ -1,5 +1,7 @@
 //! "Where am I signed in?": the open sessions of the person in front of this browser, and the way to close one of them or
-//! all. Who left a session open at another desk closes it from here, with its logouts.
+//! all. Who left a session open at another desk closes it from here, with its logouts. And [what they allowed](consents).
+
+pub(super) mod consents;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::Provider;
 use super::authorize::answer::see_other;
-use super::logout::frontchannel;
+use super::logout::{backchannel, frontchannel};
 use super::parameters::{Parameters, UnreadableForm};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
@@ -154,6 +156,8 @@ impl<'a> Visit<'a> {
         let page = Home {
             name,
             sessions,
+            consents: self.consents(here.person_id).await?,
+            withdraw: consents::WITHDRAW_ROUTE.to_owned(),
             now: provider.now(),
             end_all: END_ALL_ROUTE.to_owned(),
             csrf: csrf::token(&cookie),
@@ -185,7 +189,10 @@ impl<'a> Visit<'a> {
             return Ok(see_other(ROUTE, Method::POST));
         }
         let frames = frontchannel::frames(provider, here.id).await?;
-        let mut response = SignedOut { back: None, frames }.render(&provider.site.frame(self.language));
+        let ended: Vec<SessionId> = ending.iter().map(|(session, _)| *session).collect();
+        let untold = backchannel::tell_now(provider, &ended).await?;
+        let mut response =
+            SignedOut { back: None, frames, untold }.render(&provider.site.frame(self.language));
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
         Ok(response)
     }

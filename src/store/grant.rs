@@ -290,16 +290,38 @@ pub async fn refresh_token(db: &Db, token_hash: [u8; 32]) -> Result<Option<Refre
     read!(db, c => Ok(sqlx::query_as(SQL).bind(token_hash.to_vec()).fetch_optional(&mut *c).await?))
 }
 
-/// The grant of an access token that is good at `now`.
+/// What the access token `$1` came of by exchange (RFC 8693): its grant, the grant of the token that was exchanged for it, and
+/// so on. A token is good while nothing in this chain is revoked, and nobody in it is disabled.
+macro_rules! chain {
+    () => {
+        "WITH RECURSIVE chain (id, source_id, client_id, revoked_at) AS (
+           SELECT g.id, g.source_id, g.client_id, g.revoked_at
+           FROM access_token t JOIN authorization_grant g ON g.id = t.grant_id WHERE t.jti = $1
+           UNION ALL
+           SELECT g.id, g.source_id, g.client_id, g.revoked_at
+           FROM authorization_grant g JOIN chain ON g.id = chain.source_id)"
+    };
+}
+macro_rules! chain_is_good {
+    () => {
+        "NOT EXISTS (SELECT 1 FROM chain JOIN client c ON c.id = chain.client_id
+           WHERE chain.revoked_at IS NOT NULL OR c.disabled_at IS NOT NULL)"
+    };
+}
+pub(super) use {chain, chain_is_good};
+
+/// The grant of an access token that is good at `now`, with everything that it came of.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn of_access_token(db: &Db, jti: Uuid, now: Time) -> Result<Option<Granted>, StoreError> {
     const SQL: &str = concat!(
-        "SELECT ",
+        chain!(),
+        " SELECT ",
         granted_columns!(),
         " FROM access_token t JOIN authorization_grant g ON g.id = t.grant_id JOIN session s ON s.id = g.session_id
-         WHERE t.jti = $1 AND t.expires_at > $2 AND g.revoked_at IS NULL"
+         WHERE t.jti = $1 AND t.expires_at > $2 AND ",
+        chain_is_good!()
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(jti).bind(now).fetch_optional(&mut *c).await?))
 }

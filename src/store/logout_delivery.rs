@@ -1,9 +1,10 @@
 //! Back-channel logouts that are due. The rows are written with the end of the session (`store::session`); here they
-//! are taken, and marked as delivered or put off.
+//! are taken, and marked as delivered, put off or given up; and counted for whoever looks after the installation.
 
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{PersonId, SessionId};
@@ -57,11 +58,35 @@ pub async fn take_due(
     })
 }
 
-/// Notes that the relying party was told.
+/// Takes the deliveries of one session that are due, like [`take_due`].
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn delivered(db: &Db, id: Uuid, now: Time) -> Result<(), StoreError> {
+pub async fn take_due_of(
+    db: &Db,
+    session: SessionId,
+    lease: TimeDelta,
+    now: Time,
+) -> Result<Vec<LogoutDelivery>, StoreError> {
+    write!(db, c => {
+        Ok(sqlx::query_as(
+            "UPDATE logout_delivery SET next_attempt_at = $2, attempts = attempts + 1
+             WHERE next_attempt_at <= $1 AND session_id = $3
+             RETURNING id, client_id, session_id, person_id, uri, created_at, attempts, last_error",
+        )
+        .bind(now)
+        .bind(now + lease)
+        .bind(session)
+        .fetch_all(&mut *c)
+        .await?)
+    })
+}
+
+/// Notes that the relying party was told; `event` is recorded with it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delivered(db: &Db, id: Uuid, now: Time, event: &NewRow) -> Result<(), StoreError> {
     write!(db, c => {
         sqlx::query(
             "UPDATE logout_delivery SET delivered_at = $2, next_attempt_at = NULL, last_error = NULL WHERE id = $1",
@@ -70,15 +95,16 @@ pub async fn delivered(db: &Db, id: Uuid, now: Time) -> Result<(), StoreError> {
         .bind(now)
         .execute(&mut *c)
         .await?;
+        record!(c, *event);
         Ok(())
     })
 }
 
-/// Notes what went wrong, and when to try again; never again where `next` is empty.
+/// Notes what went wrong, and that it is tried again at `next`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn failed(db: &Db, id: Uuid, error: &str, next: Option<Time>) -> Result<(), StoreError> {
+pub async fn put_off(db: &Db, id: Uuid, error: &str, next: Time) -> Result<(), StoreError> {
     let error = error.to_owned();
     write!(db, c => {
         sqlx::query("UPDATE logout_delivery SET last_error = $2, next_attempt_at = $3 WHERE id = $1")
@@ -91,14 +117,83 @@ pub async fn failed(db: &Db, id: Uuid, error: &str, next: Option<Time>) -> Resul
     })
 }
 
-/// How many deliveries wait, or were given up.
+/// Notes what went wrong the last time: it is never tried again. `event` is recorded with it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn undelivered(db: &Db) -> Result<i64, StoreError> {
-    read!(db, c => Ok(sqlx::query_scalar("SELECT COUNT(*) FROM logout_delivery WHERE delivered_at IS NULL")
-        .fetch_one(&mut *c)
-        .await?))
+pub async fn given_up(db: &Db, id: Uuid, error: &str, event: &NewRow) -> Result<(), StoreError> {
+    let error = error.to_owned();
+    write!(db, c => {
+        sqlx::query("UPDATE logout_delivery SET last_error = $2, next_attempt_at = NULL WHERE id = $1")
+            .bind(id)
+            .bind(error)
+            .execute(&mut *c)
+            .await?;
+        record!(c, *event);
+        Ok(())
+    })
+}
+
+/// What became of the deliveries to one relying party that ended in one way, for one reason.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Reported {
+    /// The relying party.
+    pub client_id: String,
+    /// How they stand.
+    pub standing: DeliveryStanding,
+    /// What went wrong last; empty where nothing did.
+    pub reason: String,
+    /// How many.
+    pub count: i64,
+    /// When the last of their sessions ended.
+    pub last: Time,
+}
+
+/// How a delivery stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "TEXT", rename_all = "kebab-case")]
+pub enum DeliveryStanding {
+    /// The relying party was told.
+    Delivered,
+    /// It is to be told, for the first time or again.
+    Waiting,
+    /// It could not be told, and is not tried again.
+    GivenUp,
+}
+
+impl DeliveryStanding {
+    /// The name, as in the database, on the command line and in figures.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Waiting => "waiting",
+            Self::GivenUp => "given-up",
+        }
+    }
+}
+
+/// What became of the logouts that are still kept: per relying party, standing and reason; of one relying party, or of all.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn report(db: &Db, client_id: Option<&str>) -> Result<Vec<Reported>, StoreError> {
+    const SQL: &str = "SELECT client_id,
+           CASE WHEN delivered_at IS NOT NULL THEN 'delivered'
+             WHEN next_attempt_at IS NOT NULL THEN 'waiting' ELSE 'given-up' END AS standing,
+           COALESCE(last_error, '') AS reason, COUNT(*) AS count, MAX(created_at) AS last
+         FROM logout_delivery WHERE $1 = '' OR client_id = $1 GROUP BY 1, 2, 3 ORDER BY 1, 2, 3";
+    let client_id = client_id.unwrap_or_default().to_owned();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(client_id).fetch_all(&mut *c).await?))
+}
+
+/// How many deliveries wait, and how many were given up.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn undelivered(db: &Db) -> Result<(i64, i64), StoreError> {
+    const SQL: &str = "SELECT COUNT(next_attempt_at), COUNT(*) - COUNT(next_attempt_at)
+         FROM logout_delivery WHERE delivered_at IS NULL";
+    read!(db, c => Ok(sqlx::query_as(SQL).fetch_one(&mut *c).await?))
 }
 
 /// Deletes the deliveries of sessions that ended before `before`, `limit` at a time. Yields how many.
@@ -170,12 +265,35 @@ mod tests {
             clock.advance(lease);
             let again = take_due(&db, 10, lease, clock.now()).await.unwrap();
             assert_eq!(again[0].attempts, 2, "its taker died");
-            failed(&db, again[0].id, "503", None).await.unwrap();
+            let reported = async || {
+                let mut all = report(&db, None).await.unwrap();
+                assert_eq!(all, report(&db, Some("rp")).await.unwrap());
+                assert!(report(&db, Some("other")).await.unwrap().is_empty());
+                all.remove(0)
+            };
+            put_off(&db, again[0].id, "502", clock.now() + lease).await.unwrap();
+            assert_eq!(
+                (reported().await.standing, undelivered(&db).await.unwrap()),
+                (DeliveryStanding::Waiting, (1, 0))
+            );
+            assert!(take_due_of(&db, new.id, lease, clock.now()).await.unwrap().is_empty(), "not yet");
+            clock.advance(lease);
+            let other = SessionId::new(clock.now(), &random);
+            assert!(
+                take_due_of(&db, other, lease, clock.now()).await.unwrap().is_empty(),
+                "of another session"
+            );
+            assert_eq!(take_due_of(&db, new.id, lease, clock.now()).await.unwrap()[0].attempts, 3);
+            given_up(&db, again[0].id, "503", &event()).await.unwrap();
             clock.advance(TimeDelta::days(1));
             assert!(take_due(&db, 10, lease, clock.now()).await.unwrap().is_empty(), "given up");
-            assert_eq!(undelivered(&db).await.unwrap(), 1);
-            delivered(&db, again[0].id, clock.now()).await.unwrap();
-            assert_eq!(undelivered(&db).await.unwrap(), 0);
+            assert_eq!(undelivered(&db).await.unwrap(), (0, 1));
+            let found = reported().await;
+            assert_eq!((found.client_id.as_str(), found.standing), ("rp", DeliveryStanding::GivenUp));
+            assert_eq!((found.reason.as_str(), found.count, found.last), ("503", 1, again[0].created_at));
+            delivered(&db, again[0].id, clock.now(), &event()).await.unwrap();
+            assert_eq!(undelivered(&db).await.unwrap(), (0, 0));
+            assert_eq!(reported().await.standing, DeliveryStanding::Delivered);
             assert_eq!(delete_old(&db, clock.now(), 10).await.unwrap(), 1);
         })
         .await;

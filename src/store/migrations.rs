@@ -48,6 +48,7 @@ migrations! {
     67 "0067_used_proofs";
     68 "0068_client_registration";
     72 "0072_offline_grants";
+    79 "0079_exchanged_from";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -4,12 +4,12 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::{NewRow, record};
-use super::grant::Details;
+use super::grant::{Details, chain, chain_is_good};
 use super::{Db, StoreError, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId};
 
-/// Revokes one access token of a client. Yields whether it was good.
+/// Revokes one access token of a client, with what it was exchanged for. Yields whether it was good.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -17,6 +17,7 @@ pub async fn revoke_access_token(
     db: &Db,
     jti: Uuid,
     client_id: &str,
+    now: Time,
     event: &NewRow,
 ) -> Result<bool, StoreError> {
     let client_id = client_id.to_owned();
@@ -32,6 +33,15 @@ pub async fn revoke_access_token(
         if revoked.rows_affected() != 1 {
             return Ok(false);
         }
+        // What was exchanged again ends with these: each token looks back at all it came of.
+        sqlx::query(
+            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = 'source-revoked'
+             WHERE source_jti = $1 AND revoked_at IS NULL",
+        )
+        .bind(jti)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
         record!(c, *event);
         Ok(true)
     })
@@ -92,30 +102,40 @@ pub struct Exchange {
     pub expires_at: Time,
 }
 
-/// Keeps the grant and token of an exchange. Yields false, and keeps nothing, where the session has ended or is locked, or
-/// the exchanged token is revoked or no longer good.
+/// Keeps the grant and token of an exchange, which end with the exchanged token and all it came of. Yields false, and keeps
+/// nothing, where the session has ended or is locked, the exchanged token or anything it came of is revoked or no longer
+/// good, or a client is disabled.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn exchange(db: &Db, new: &Exchange, now: Time, event: &NewRow) -> Result<bool, StoreError> {
+    const KEEP: &str = concat!(
+        "INSERT INTO authorization_grant
+           (id, session_id, person_id, client_id, scope, nonce, created_at, details, source_id, source_jti) ",
+        chain!(),
+        " SELECT $2, s.id, s.person_id, own.id, $5, '', $6, $7, g.id, t.jti
+         FROM access_token t
+         JOIN authorization_grant g ON g.id = t.grant_id
+         JOIN session s ON s.id = g.session_id
+         JOIN client own ON own.id = $4
+         WHERE t.jti = $1 AND t.expires_at > $6 AND s.id = $3 AND s.person_id = $8 AND own.disabled_at IS NULL
+           AND s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $6 AND ",
+        chain_is_good!()
+    );
     write!(db, c => {
-        let granted = sqlx::query(
-            "INSERT INTO authorization_grant
-               (id, session_id, person_id, client_id, scope, nonce, created_at, details)
-             SELECT $1, s.id, s.person_id, $3, $4, '', $5, $6
-             FROM access_token t
-             JOIN authorization_grant g ON g.id = t.grant_id
-             JOIN session s ON s.id = g.session_id
-             WHERE t.jti = $7 AND t.expires_at > $5 AND g.revoked_at IS NULL AND s.id = $2 AND s.person_id = $8
-               AND s.ended_at IS NULL AND s.locked_at IS NULL AND s.expires_at > $5",
-        )
+        // Whoever revokes the token at this moment waits until its exchange is kept, and then finds it, or was first.
+        sqlx::query("UPDATE access_token SET expires_at = expires_at WHERE jti = $1")
+            .bind(new.subject_jti)
+            .execute(&mut *c)
+            .await?;
+        let granted = sqlx::query(KEEP)
+        .bind(new.subject_jti)
         .bind(new.id)
         .bind(new.session_id)
         .bind(new.client_id.clone())
         .bind(new.scope.clone())
         .bind(now)
         .bind(Json(new.details.clone()))
-        .bind(new.subject_jti)
         .bind(new.person_id)
         .execute(&mut *c)
         .await?;

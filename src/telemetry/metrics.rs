@@ -15,6 +15,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use futures_util::future::BoxFuture;
 use http::{StatusCode, header};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::family::Family;
@@ -38,7 +39,7 @@ pub struct Sample {
 }
 
 /// What yields figures.
-pub type Collect = Arc<dyn Fn() -> Vec<Sample> + Send + Sync>;
+pub type Collect = Arc<dyn Fn() -> BoxFuture<'static, Vec<Sample>> + Send + Sync>;
 
 /// What is served.
 #[derive(Clone)]
@@ -78,7 +79,7 @@ async fn figures(State(metrics): State<Arc<Metrics>>) -> Response {
             value: f64::from(u8::from(check.run().await.is_ok())),
         });
     }
-    samples.extend((metrics.collect)());
+    samples.extend((metrics.collect)().await);
     match text(&samples) {
         Ok(text) => {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -118,6 +119,7 @@ async fn details(State(metrics): State<Arc<Metrics>>) -> Response {
         checks.insert(check.name(), verdict);
     }
     let figures: Vec<Value> = (metrics.collect)()
+        .await
         .into_iter()
         .map(|sample| {
             let labels: BTreeMap<_, _> = sample.labels.into_iter().collect();
@@ -148,7 +150,9 @@ mod tests {
                 Check::new("database", || async { Ok(()) }),
                 Check::warning("revocation-lists", || async { Err("since \"Monday\"".to_owned()) }),
             ],
-            collect: Arc::new(move || vec![sample("AC \"A\"\nB", 60.0), sample("AC C", 1.5)]),
+            collect: Arc::new(move || {
+                Box::pin(async move { vec![sample("AC \"A\"\nB", 60.0), sample("AC C", 1.5)] })
+            }),
         };
         let request = Request::get(path).body(Body::empty()).unwrap();
         let response = routes(metrics).oneshot(request).await.unwrap();

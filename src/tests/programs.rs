@@ -521,6 +521,10 @@ fn figures_are_served_on_this_machine_alone() {
     eventually("figures", Duration::from_secs(10), || TcpStream::connect(free).is_ok());
     let figures = get(&free.to_string(), "/metrics");
     assert!(figures.contains("sceau_check_in_order{check=\"database\"} 1.0"), "{figures}");
+    for standing in ["waiting", "given-up"] {
+        let line = format!("sceau_logout_deliveries{{standing=\"{standing}\"}} 0.0");
+        assert!(figures.contains(&line), "{figures}");
+    }
     assert!(get(&free.to_string(), "/health/details").contains("\"in_order\":true"));
     assert!(serving.get("/metrics").starts_with("HTTP/1.1 404"), "not where everybody can ask");
     serving.stop("-TERM");
@@ -560,6 +564,9 @@ fn services_are_looked_after_from_a_shell() {
         assert!(here.refused(&["client", command, "nobody"]).contains("OIDC-086"));
     }
     assert!(here.json(&["client", "show", "dpi", "--json"])["disabled_at"].is_null());
+    assert!(here.done(&["client", "logouts"]).contains("No service was told"));
+    assert_eq!(here.json(&["client", "logouts", "dpi", "--json"]), serde_json::json!([]));
+    assert!(here.refused(&["client", "logouts", "nobody"]).contains("OIDC-086"));
     here.done(&["client", "remove", "dpi"]);
     assert!(here.refused(&["client", "remove", "dpi"]).contains("OIDC-086"));
     let trail = here.done(&["audit", "list"]);

@@ -17,7 +17,7 @@ use super::{
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         form_post::FormPost,
-        session::{Confirmation, Consent, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
+        session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{CardPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn},
     },
 };
@@ -68,9 +68,13 @@ pub const ALL: &[Sample] = &[
     ("signed-out", |frame| {
         SignedOut {
             back: Some(("Dossier patient".into(), "https://dossier.ch-saint-aubin.example/".into())),
-            frames: Vec::new(),
+            ..SignedOut::default()
         }
         .render(frame)
+    }),
+    ("signed-out-untold", |frame| {
+        let untold = vec!["Imagerie".into(), "Dossier de soins infirmiers".into()];
+        SignedOut { untold, ..SignedOut::default() }.render(frame)
     }),
     ("agent-confirm", |frame| confirm().render(frame)),
     ("agent-confirm-pin", |frame| {
@@ -286,6 +290,27 @@ fn home() -> Home {
                 end: "/sessions/2/end".into(),
             },
         ],
+        consents: vec![
+            ConsentRow {
+                client_id: "garde".into(),
+                name: "Carnet de garde".into(),
+                since: now - TimeDelta::days(40),
+                offline: true,
+                scopes: vec!["openid".into(), "profile".into(), "offline_access".into()],
+                claims: Vec::new(),
+                resources: vec!["https://planning.ch-saint-aubin.example/".into()],
+            },
+            ConsentRow {
+                client_id: "essai".into(),
+                name: "Application d’essai de la pharmacie".into(),
+                since: now - TimeDelta::days(2),
+                offline: false,
+                scopes: vec!["openid".into(), "scope_all".into()],
+                claims: vec!["SubjectRefPro".into()],
+                resources: Vec::new(),
+            },
+        ],
+        withdraw: "/consents/withdraw".into(),
         now,
         end_all: "/sessions/end".into(),
         csrf: "c2FtcGxl".into(),

@@ -1,5 +1,7 @@
 //! `sceau client`: the services that sign their users in here.
 
+mod logouts;
+
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
@@ -77,6 +79,9 @@ pub(super) enum ClientCommand {
         /// Its client id.
         id: String,
     },
+    /// What services were told of sessions that ended, in the last thirty days: what was delivered, what waits, what was
+    /// given up and why.
+    Logouts(logouts::Logouts),
     /// Remove a service, with everything it was granted.
     Remove {
         /// Its client id.
@@ -207,6 +212,7 @@ impl ClientCommand {
             Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
             Self::Disable { id, reason } => disable(&context, &id, &reason).await,
             Self::Enable { id } => enable(&context, &id).await,
+            Self::Logouts(logouts) => logouts.run(&context).await,
             Self::Remove { id } => remove(&context, &id).await,
         };
         context.db.close().await;

@@ -29,10 +29,8 @@ use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::{Means, MeansKind, SignIn};
+use crate::web::pages::sign_in::{LOCKED, Means, MeansKind, SignIn};
 
-/// What the sign-in page says where the browser's session is locked.
-const LOCKED: &str = "SESSION-001";
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
 

@@ -2,7 +2,11 @@
 //!
 //! The rows to deliver are written with the end of the session; here they are taken, signed and posted. What fails is
 //! tried again later, over two days. The logout token names the session by `sid`; its `jti` is that of the row, so that
-//! a relying party recognises a repetition.
+//! a relying party recognises a repetition. Whoever looks at the page after a sign-out reads there which services could not be
+//! told at once; an administrator sees the rest by `sceau client logouts`, in the audit and in the figures.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -33,6 +37,8 @@ const PAUSES: [TimeDelta; 8] = [
     TimeDelta::hours(8),
     TimeDelta::hours(36),
 ];
+/// How long the page after a sign-out waits for the services, so that it can say which could not be told.
+const PATIENCE: Duration = Duration::from_secs(2);
 /// The life of a logout token (Back-Channel Logout §2.4 recommends at most two minutes).
 const LIFETIME: TimeDelta = TimeDelta::seconds(120);
 
@@ -56,30 +62,71 @@ struct LogoutToken {
 /// Where the database does not answer; a relying party that does not is no error.
 pub async fn deliver_due(provider: &Provider, egress: &Egress) -> Result<usize, StoreError> {
     let due = logout_delivery::take_due(&provider.db, BATCH, LEASE, provider.now()).await?;
-    let attempts = due.iter().map(|delivery| attempt(provider, egress, delivery));
+    let attempts = due.iter().map(|delivery| attempt(provider, delivery, post(provider, egress, delivery)));
     let made = futures_util::future::join_all(attempts).await;
-    made.into_iter().collect::<Result<Vec<()>, _>>().map(|made| made.len())
+    made.into_iter().collect::<Result<Vec<bool>, _>>().map(|made| made.len())
 }
 
-async fn attempt(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -> Result<(), StoreError> {
-    let event = provider.trail.event(Kind::LogoutDelivered).person(delivery.person_id);
-    let event = event.client(&delivery.client_id).session(delivery.session_id);
-    match post(provider, egress, delivery).await {
-        Ok(()) => {
-            logout_delivery::delivered(&provider.db, delivery.id, provider.now()).await?;
-            store::audit::append(&provider.db, &event).await
+/// Makes the first attempts for sessions that a person has just ended, while they wait for the page that says so. Yields the
+/// names of the services that could not be told yet, sorted; each is tried again.
+///
+/// # Errors
+/// Where the database does not answer.
+pub(in crate::oidc) async fn tell_now(
+    provider: &Provider,
+    sessions: &[SessionId],
+) -> Result<Vec<String>, StoreError> {
+    let mut due = Vec::new();
+    for session in sessions {
+        due.extend(logout_delivery::take_due_of(&provider.db, *session, LEASE, provider.now()).await?);
+    }
+    let egress = provider.outbound.to_registered();
+    let attempts = due.iter().map(async |delivery| {
+        let posted = async {
+            let answered = tokio::time::timeout(PATIENCE, post(provider, egress, delivery)).await;
+            answered.unwrap_or(Err(AttemptError::Slow))
+        };
+        attempt(provider, delivery, posted).await.map(|told| (delivery, told))
+    });
+    let mut untold = BTreeSet::new();
+    for made in futures_util::future::join_all(attempts).await {
+        let (delivery, told) = made?;
+        if told {
+            continue;
         }
-        Err(error) => {
-            let next = next_attempt(delivery.attempts, provider.now());
-            tracing::warn!(client = delivery.client_id, code = error.code(), %error, ?next, "a logout was not delivered");
-            logout_delivery::failed(&provider.db, delivery.id, &error.to_string(), next).await?;
-            // Each attempt stands in the log; the audit has the end of it.
-            if next.is_none() {
-                store::audit::append(&provider.db, &event.failure(error.code())).await?;
-            }
-            Ok(())
+        // Of one that was removed meanwhile there is no name to tell.
+        if let Some(client) = store::client::by_id(&provider.db, &delivery.client_id).await? {
+            untold.insert(client.name);
         }
     }
+    Ok(untold.into_iter().collect())
+}
+
+/// Notes how an attempt ended. Yields whether the relying party was told.
+async fn attempt(
+    provider: &Provider,
+    delivery: &LogoutDelivery,
+    posted: impl Future<Output = Result<(), AttemptError>>,
+) -> Result<bool, StoreError> {
+    let event = provider.trail.event(Kind::LogoutDelivered).person(delivery.person_id);
+    let event = event.client(&delivery.client_id).session(delivery.session_id);
+    let Err(error) = posted.await else {
+        logout_delivery::delivered(&provider.db, delivery.id, provider.now(), &(&event).into()).await?;
+        return Ok(true);
+    };
+    let next = next_attempt(delivery.attempts, provider.now());
+    let code = error.code();
+    tracing::warn!(client = delivery.client_id, code, %error, ?next, "a logout was not delivered");
+    let reason = format!("{error} ({code})");
+    match next {
+        Some(next) => logout_delivery::put_off(&provider.db, delivery.id, &reason, next).await?,
+        // Each attempt stands in the log; the audit has the end of it.
+        None => {
+            let event = (&event.failure(code)).into();
+            logout_delivery::given_up(&provider.db, delivery.id, &reason, &event).await?;
+        }
+    }
+    Ok(false)
 }
 
 /// Why one attempt failed.
@@ -89,6 +136,9 @@ enum AttemptError {
     Egress(#[from] EgressError),
     #[error("the relying party answered {0}")]
     Status(u16),
+    /// It may have been told all the same; it recognises the repetition.
+    #[error("the relying party did not answer while the person waited")]
+    Slow,
     #[error(transparent)]
     Sign(#[from] jose::SignError),
     #[error(transparent)]
@@ -100,6 +150,7 @@ impl AttemptError {
         match self {
             Self::Egress(error) => error.code(),
             Self::Status(_) => "OIDC-032",
+            Self::Slow => "OIDC-036",
             Self::Sign(_) => "OIDC-094",
             Self::Store(error) => error.code(),
         }

@@ -299,7 +299,13 @@ impl<'a> Visit<'a> {
     /// session's.
     async fn signed_out(&self, asked: &Asked, ended: SessionId) -> Result<Response, LogoutError> {
         let frames = frontchannel::frames(self.provider, ended).await?;
-        let mut response = if frames.is_empty() { self.closed(asked) } else { self.closing(asked, frames) };
+        let mut response = if frames.is_empty() && asked.back.is_some() {
+            self.closed(asked)
+        } else {
+            // There is a page to read, so it says whom it could not tell.
+            let untold = backchannel::tell_now(self.provider, &[ended]).await?;
+            self.closing(asked, frames, untold)
+        };
         if let Some(cookie) = cookies::session().read(self.headers) {
             let hash = sha256(cookie.expose().as_bytes());
             let session = store::session::by_cookie(&self.provider.db, hash).await?;
@@ -318,10 +324,10 @@ impl<'a> Visit<'a> {
     }
 
     /// The closing page, which goes on to the relying party once the others were told.
-    fn closing(&self, asked: &Asked, frames: Vec<LogoutFrame>) -> Response {
+    fn closing(&self, asked: &Asked, frames: Vec<LogoutFrame>, untold: Vec<String>) -> Response {
         let name = asked.client.as_ref().map(|client| client.name.clone()).unwrap_or_default();
         let back = asked.back.clone().map(|address| (name, address));
-        SignedOut { back, frames }.render(&self.provider.site.frame(self.language))
+        SignedOut { back, frames, untold }.render(&self.provider.site.frame(self.language))
     }
 
     fn fail(&self, error: &LogoutError) -> Response {

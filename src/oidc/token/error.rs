@@ -84,6 +84,9 @@ pub(super) enum TokenError {
     /// The token to be exchanged is for somebody else.
     #[error("The subject token is not meant for this client")]
     SubjectTokenOfOthers,
+    /// It was exchanged as often as a token can be.
+    #[error("The subject token was exchanged too often")]
+    ChainTooLong,
     /// RFC 8707 §2, RFC 8693 §2.2.2.
     #[error("The client may not ask for tokens for this audience")]
     Target,
@@ -135,6 +138,7 @@ impl TokenError {
             Self::ActorToken => "OIDC-143",
             Self::SubjectToken(error) => error.code(),
             Self::SubjectTokenOfOthers => "OIDC-144",
+            Self::ChainTooLong => "OIDC-162",
             Self::Target => "OIDC-145",
             Self::Binding(error) => error.code(),
             Self::Overtaken => "OIDC-066",
@@ -188,7 +192,8 @@ impl IntoResponse for TokenError {
             | Self::TokenType
             | Self::ActorToken
             | Self::SubjectToken(_)
-            | Self::SubjectTokenOfOthers => "invalid_request",
+            | Self::SubjectTokenOfOthers
+            | Self::ChainTooLong => "invalid_request",
             Self::GrantOfOthers => "unauthorized_client",
             Self::Target => "invalid_target",
             Self::UnsupportedGrant => "unsupported_grant_type",

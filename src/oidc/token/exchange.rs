@@ -4,8 +4,9 @@
 //! Only clients that are registered for it, only for the audiences that they are registered with, and only tokens that
 //! were meant for them: whose audience they are, which they were issued themselves, or, for tokens of the profile of PSC,
 //! which have no audience, where they may introspect every token. The new token says who acts (`act`), gives no more than
-//! the old one and the client's own scopes together, and ends with the session at the latest. Nobody gets a refresh token
-//! this way.
+//! the old one and the client's own scopes together, and ends with the session at the latest. It ends, besides, with what it
+//! came of: the token that was exchanged and its grant, through every exchange before, and the clients of all of them.
+//! Nobody gets a refresh token this way.
 
 use serde_json::{Map, Value, json};
 
@@ -28,6 +29,8 @@ pub(in crate::oidc) const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:t
 const ACCESS_TOKEN: &str = "urn:ietf:params:oauth:token-type:access_token";
 /// An access token of ours is one; ANS's guide names it so.
 const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
+/// How many may act one behind the other: a service, the server of its API, and two more behind that.
+const LONGEST_CHAIN: usize = 3;
 
 pub(super) async fn exchange(
     provider: &Provider,
@@ -52,6 +55,9 @@ pub(super) async fn exchange(
     let subject = access::check(provider, subject_token).await.map_err(TokenError::SubjectToken)?;
     if !is_meant_for(client, &subject) {
         return Err(TokenError::SubjectTokenOfOthers);
+    }
+    if actors(&subject.claims) >= LONGEST_CHAIN {
+        return Err(TokenError::ChainTooLong);
     }
     if proven.is_none() && profile::of(client).rules().bound_tokens_only {
         return Err(TokenError::Unbound);
@@ -167,6 +173,11 @@ fn scope(client: &Client, asked: Option<&str>, given: &str) -> Result<String, To
     let Some(asked) = asked else { return Ok(given.to_owned()) };
     let asked: Vec<&str> = asked.split_ascii_whitespace().collect();
     if asked.iter().all(may) { Ok(asked.join(" ")) } else { Err(TokenError::ScopeExceeded) }
+}
+
+/// How many acted already (RFC 8693 §4.1).
+fn actors(claims: &Map<String, Value>) -> usize {
+    std::iter::successors(claims.get("act"), |actor| actor.get("act")).count()
 }
 
 /// RFC 8693 §4.1: who acts, and behind it who acted before.

@@ -17,8 +17,22 @@ pub struct Asset {
     content: &'static str,
 }
 
+/// The one style sheet of all pages, joined from a file per subject; what stands later goes before.
+const SHEET: &str = concat!(
+    include_str!("style/base.css"),
+    include_str!("style/frame.css"),
+    include_str!("style/sign_in.css"),
+    include_str!("style/controls.css"),
+    include_str!("style/sandbox.css"),
+    include_str!("style/notices.css"),
+    include_str!("style/lists.css"),
+    include_str!("style/agent.css"),
+    include_str!("style/demonstration.css"),
+    include_str!("style/forced_colors.css"),
+);
+
 pub static STYLE: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("sceau", "css", "text/css; charset=utf-8", include_str!("sceau.css")));
+    LazyLock::new(|| Asset::new("sceau", "css", "text/css; charset=utf-8", SHEET));
 pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
 /// The sign-in page: opens the agent, notices that it does not answer, waits for the end.

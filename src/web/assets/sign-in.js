@@ -28,6 +28,7 @@ function start(panel) {
   const badge = panel.querySelector("[data-badge]");
   if (badge) {
     badge.hidden = false;
+    for (const also of document.querySelectorAll("[data-with-badge]")) also.hidden = false;
     badge.querySelector("button").addEventListener("click", () => tap(badge.dataset));
   }
   panel.querySelector("[data-same-tab]")?.addEventListener("click", () => inThisTab());

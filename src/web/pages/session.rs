@@ -14,6 +14,10 @@ pub struct Home {
     pub name: String,
     /// Open sessions of this person, the current one first.
     pub sessions: Vec<SessionRow>,
+    /// What this person allowed services to have, by their names.
+    pub consents: Vec<ConsentRow>,
+    /// Path of the form that takes a consent back; its field `client_id` says which.
+    pub withdraw: String,
     /// Now, against which ages are told.
     pub now: DateTime<Utc>,
     /// Path of the form that closes all sessions.
@@ -33,6 +37,19 @@ pub struct SessionRow {
     pub services: Vec<String>,
     /// Path of the form that closes it.
     pub end: String,
+}
+
+/// What one service was allowed.
+#[derive(Clone, Debug)]
+pub struct ConsentRow {
+    pub client_id: String,
+    pub name: String,
+    pub since: DateTime<Utc>,
+    /// It can act now for the person who has left.
+    pub offline: bool,
+    pub scopes: Vec<String>,
+    pub claims: Vec<String>,
+    pub resources: Vec<String>,
 }
 
 /// Nobody is signed in in this browser.
@@ -115,6 +132,8 @@ pub struct SignedOut {
     pub back: Option<(String, String)>,
     /// Pages of relying parties that are loaded unseen.
     pub frames: Vec<LogoutFrame>,
+    /// Services that could not be told yet, by their names. Then the page stays, to be read.
+    pub untold: Vec<String>,
 }
 
 /// A page of a relying party that forgets its session (Front-Channel Logout 1.0).
@@ -133,6 +152,18 @@ impl SessionRow {
         } else {
             t.text_count("since-hours", minutes / 60)
         }
+    }
+}
+
+impl ConsentRow {
+    fn in_words(&self, t: &Texts) -> Vec<String> {
+        in_words(t, &self.scopes, &self.claims, &self.resources)
+    }
+
+    fn age(&self, t: &Texts) -> String {
+        let part = |format| self.since.format(format).to_string();
+        let (day, month, year) = (part("%d"), part("%m"), part("%Y"));
+        t.text_with("home-allowed-since", &[("day", &day), ("month", &month), ("year", &year)])
     }
 }
 
@@ -173,20 +204,24 @@ impl Consent {
         frame.page(StatusCode::OK, policy, &view)
     }
 
-    /// What is asked for, one sentence each. A scope without a sentence is shown by its name: it is still asked for.
     fn in_words(&self, t: &Texts) -> Vec<String> {
-        let scopes = self.scopes.iter().map(|scope| match scope.as_str() {
-            "openid" => t.text("consent-openid"),
-            "profile" => t.text("consent-profile"),
-            "scope_all" => t.text("consent-professional"),
-            "offline_access" => t.text("consent-offline"),
-            other => other.to_owned(),
-        });
-        let claims = self.claims.iter().map(|name| t.text_with("consent-claim", &[("name", name.as_str())]));
-        let resources =
-            self.resources.iter().map(|name| t.text_with("consent-resource", &[("name", name.as_str())]));
-        scopes.chain(claims).chain(resources).collect()
+        in_words(t, &self.scopes, &self.claims, &self.resources)
     }
+}
+
+/// What is asked for or was allowed, one sentence each. A scope without a sentence is shown by its name: it counts all the
+/// same.
+fn in_words(t: &Texts, scopes: &[String], claims: &[String], resources: &[String]) -> Vec<String> {
+    let scopes = scopes.iter().map(|scope| match scope.as_str() {
+        "openid" => t.text("consent-openid"),
+        "profile" => t.text("consent-profile"),
+        "scope_all" => t.text("consent-professional"),
+        "offline_access" => t.text("consent-offline"),
+        other => other.to_owned(),
+    });
+    let claims = claims.iter().map(|name| t.text_with("consent-claim", &[("name", name.as_str())]));
+    let resources = resources.iter().map(|name| t.text_with("consent-resource", &[("name", name.as_str())]));
+    scopes.chain(claims).chain(resources).collect()
 }
 
 impl SignedOut {

@@ -27,6 +27,9 @@ pub const BADGE_ASK_PATH: &str = "/card/badge";
 /// See [`BADGE_ASK_PATH`].
 pub const BADGE_WAIT_PATH: &str = "/card/badge/wait";
 
+/// The notice of a session that is locked: its card, or a tap of it where that is offered, opens it again.
+pub const LOCKED: &str = "SESSION-001";
+
 /// The page.
 #[derive(Clone, Debug)]
 pub struct SignIn {
@@ -222,13 +225,18 @@ struct View<'a> {
     t: &'static Texts,
     page: &'a SignIn,
     notice: Option<(String, String)>,
+    /// A tap of the badge ends what the notice speaks of.
+    badge_opens: bool,
     script: &'a str,
 }
 
 impl SignIn {
     pub fn render(&self, frame: &Frame) -> Response {
         let notice = self.notice.as_deref().and_then(|code| frame.texts.error(code, &[]));
-        let view = View { frame, t: frame.texts, page: self, notice, script: &assets::SIGN_IN.path };
+        let badge_opens =
+            self.notice.as_deref() == Some(LOCKED) && self.card.as_ref().is_some_and(|card| card.badge);
+        let script = &assets::SIGN_IN.path;
+        let view = View { frame, t: frame.texts, page: self, notice, badge_opens, script };
         let mut form_targets = self.form_targets.clone();
         if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
             form_targets.insert(0, agent.to_owned());

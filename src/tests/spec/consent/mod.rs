@@ -1,5 +1,7 @@
 //! OpenID Connect Core §3.1.2.4 and §11: consent, what is remembered of it, and access that outlives the session.
 
+mod withdraw;
+
 use super::browser::{ORIGIN, Page, of};
 use super::stand::{NewRp, Stand};
 use crate::store;

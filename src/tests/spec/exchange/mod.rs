@@ -1,5 +1,7 @@
 //! RFC 8693 as the "API Pro Santé Connectées" use it: the server of an API exchanges a person's access token for its own.
 
+mod chain;
+
 use http::StatusCode;
 use serde_json::{Value, json};
 

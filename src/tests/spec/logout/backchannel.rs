@@ -14,9 +14,10 @@ use crate::crypto::egress::Egress;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::oidc::logout::backchannel::deliver_due;
-use crate::store::client::NewClient;
-use crate::store::logout_delivery::undelivered;
-use crate::tests::spec::stand::{ISSUER, LOGOUT, NAMESPACE, REALM, SignedIn, Stand, new_client};
+use crate::store::client::{Metadata, NewClient, ProfileName};
+use crate::store::logout_delivery::{DeliveryStanding, report, undelivered};
+use crate::tests::spec::browser::ORIGIN;
+use crate::tests::spec::stand::{ISSUER, LOGOUT, NAMESPACE, NewRp, REALM, SignedIn, Stand, new_client};
 
 type Received = Arc<Mutex<Vec<String>>>;
 
@@ -49,7 +50,9 @@ async fn sign_out_of_client(stand: &Stand, new: &NewClient) -> SignedIn {
     let told = [("client_id", "told"), ("redirect_uri", "https://told.example/cb")];
     stand.code(&told, &browser).await;
     let hint = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
-    stand.post(LOGOUT, &format!("id_token_hint={hint}"), &[]).await;
+    // The person goes back to a service: there is no page that waits for the others.
+    let back = "post_logout_redirect_uri=https://rp.example/bye";
+    stand.post(LOGOUT, &format!("id_token_hint={hint}&{back}"), &[]).await;
     browser
 }
 
@@ -65,7 +68,7 @@ async fn a_signed_token_names_the_session() {
     let browser = sign_out_of(&stand, &uri).await;
     assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 1);
     assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 0);
-    assert_eq!(undelivered(&stand.db).await.unwrap(), 0);
+    assert_eq!(undelivered(&stand.db).await.unwrap(), (0, 0));
     let tokens = received.lock().unwrap().clone();
     assert_eq!(tokens.len(), 1);
     let keys = stand.get(&format!("{REALM}/protocol/openid-connect/certs"), &[]).await.json();
@@ -101,7 +104,10 @@ async fn what_fails_is_tried_again_later_and_given_up_in_the_end() {
         assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 0, "not twice at once");
     }
     assert_eq!((attempts, received.lock().unwrap().len()), (9, 9));
-    assert_eq!(undelivered(&stand.db).await.unwrap(), 1);
+    assert_eq!(undelivered(&stand.db).await.unwrap(), (0, 1));
+    let reported = report(&stand.db, Some("told")).await.unwrap().remove(0);
+    assert_eq!(reported.standing, DeliveryStanding::GivenUp);
+    assert_eq!(reported.reason, "the relying party answered 503 (OIDC-032)");
     assert_eq!(stand.events().await.last().unwrap(), "logout.delivered OIDC-032");
 }
 
@@ -114,7 +120,7 @@ async fn an_address_behind_the_provider_is_not_called() {
     let egress = Egress::new(&config::Egress::default()).unwrap();
     assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 1);
     assert!(received.lock().unwrap().is_empty());
-    assert_eq!(undelivered(&stand.db).await.unwrap(), 1);
+    assert_eq!(undelivered(&stand.db).await.unwrap(), (1, 0));
 }
 
 /// What administrators opened is not open to whoever registered themselves, nor after they removed themselves again.
@@ -130,4 +136,84 @@ async fn a_stranger_has_nothing_of_what_administrators_opened() {
     stand.remove_client("told").await;
     deliver_due(&stand.provider, &local_egress()).await.unwrap();
     assert!(received.lock().unwrap().is_empty());
+}
+
+/// Signs the browser on to `client`, which is told of the end at `uri`.
+async fn sign_on(stand: &Stand, client: &'static str, uri: &str, browser: &SignedIn) {
+    let new = NewClient { backchannel_logout_uri: Some(uri.to_owned()), ..new_client(client) };
+    stand.add_client(&new).await;
+    let redirect = format!("https://{client}.example/cb");
+    stand.code(&[("client_id", client), ("redirect_uri", &redirect)], browser).await;
+}
+
+/// An address where nobody listens.
+fn nobody() -> String {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    format!("http://{}/logout", listener.local_addr().unwrap())
+}
+
+#[tokio::test]
+async fn who_signs_out_reads_which_services_could_not_be_told() {
+    Stand::on_both(async |stand| {
+        let (uri, received) = relying_party(StatusCode::OK).await;
+        let (busy, refusing) = (relying_party(StatusCode::SERVICE_UNAVAILABLE).await.0, nobody());
+        let browser = stand.sign_in().await;
+        sign_on(&stand, "good", &uri, &browser).await;
+        sign_on(&stand, "busy", &busy, &browser).await;
+        sign_on(&stand, "gone", &refusing, &browser).await;
+        let hint = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
+        let headers = [("cookie", browser.cookie.as_str()), ("accept-language", "fr")];
+        let page = stand.get(&format!("{LOGOUT}?id_token_hint={hint}"), &headers).await;
+        assert_eq!(page.status, StatusCode::OK);
+        for shown in ["Ces services n’ont pas encore pu être prévenus", "Service busy", "Service gone"] {
+            assert!(page.body.contains(shown), "{shown}: {}", page.body);
+        }
+        assert!(!page.body.contains("Service good"), "{}", page.body);
+        assert_eq!(received.lock().unwrap().len(), 1, "told while the page was made");
+        assert_eq!(undelivered(&stand.db).await.unwrap(), (2, 0), "tried again");
+        assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 0, "after their pause");
+        stand.advance(5);
+        assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn who_signs_out_everywhere_reads_it_too_and_who_reached_all_reads_so() {
+    Stand::on_both(async |stand| {
+        let browser = stand.sign_in().await;
+        sign_on(&stand, "gone", &nobody(), &browser).await;
+        let everywhere = async |browser: &SignedIn| {
+            let (_, cookie) = browser.cookie.split_once('=').unwrap();
+            let form = format!("csrf={}", crate::web::csrf::token(&cookie.to_owned().into()));
+            let headers = [("cookie", browser.cookie.as_str()), ("accept-language", "fr"), ORIGIN];
+            stand.post("/sessions/end", &form, &headers).await.body
+        };
+        let page = everywhere(&browser).await;
+        assert!(page.contains("Service gone") && page.contains("pas encore pu être prévenus"), "{page}");
+        let page = everywhere(&stand.sign_in().await).await;
+        assert!(page.contains("ont été prévenus"), "{page}");
+    })
+    .await;
+}
+
+/// Who only has to pass through the page stays on it where there is something to read.
+#[tokio::test]
+async fn the_page_stays_where_there_is_something_to_read() {
+    let stand = Stand::new().await;
+    let metadata =
+        Metadata { frontchannel_logout_uri: Some("https://front.example/out".into()), ..Metadata::default() };
+    stand.add_rp(NewRp { profile: ProfileName::Standard, metadata, ..NewRp::named("front") }).await;
+    for (uri, goes_on) in [(relying_party(StatusCode::OK).await.0, true), (nobody(), false)] {
+        let browser = stand.sign_in().await;
+        let client = if goes_on { "good" } else { "gone" };
+        sign_on(&stand, client, &uri, &browser).await;
+        stand.code(&[("client_id", "front"), ("redirect_uri", "https://front.example/cb")], &browser).await;
+        let hint = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
+        let address =
+            format!("{LOGOUT}?id_token_hint={hint}&post_logout_redirect_uri=https://rp.example/bye");
+        let page = stand.get(&address, &[("cookie", &browser.cookie)]).await;
+        assert!(page.body.contains("https://rp.example/bye"), "{}", page.body);
+        assert_eq!(page.body.contains("data-next"), goes_on, "{}", page.body);
+    }
 }
