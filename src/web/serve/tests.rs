@@ -162,6 +162,12 @@ async fn only_the_card_host_asks_for_a_certificate() {
     let answer = ask(connect(running.address, "carte.example", false).await, "carte.example", "/").await;
     assert!(answer.ends_with("tls=carte.example asked=true certificates=0"), "{answer}");
 
+    // Whoever names no host is at the pages, and is not asked: to the other host they come without a certificate.
+    let stream = connect(running.address, "192.0.2.1", true).await;
+    assert_eq!(subject(&stream), "id.example");
+    let answer = ask(stream, "carte.example", "/").await;
+    assert!(answer.ends_with("tls= asked=false certificates=0"), "{answer}");
+
     // A connection made for the pages is no way round the question.
     let answer = ask(connect(running.address, "id.example", true).await, "carte.example", "/").await;
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
