@@ -335,6 +335,7 @@ impl App {
             means: Means { card: card_tab, test_persons },
             outbound: Outbound::new(&config.egress)?,
             mtls: mtls(&config, clock.now())?.map(Arc::new),
+            waits: policies::waits(&config),
         })
         .await?;
         let egress = Arc::new(Egress::new(&config.egress)?);

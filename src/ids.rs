@@ -38,8 +38,9 @@ pub fn uuid_v7(now: Time, random: &dyn Random) -> Uuid {
     uuid::Builder::from_unix_timestamp_millis(millis, &bytes).into_uuid()
 }
 
-/// A random string that authenticates whoever presents it: base64url without padding. Never printed by `Debug`.
-#[derive(Clone, PartialEq, Eq, Zeroize, ZeroizeOnDrop)]
+/// A random string that authenticates whoever presents it: base64url without padding. Never printed by `Debug`, and
+/// without `==`: its hash is compared, by `crypto::constant_time_eq`.
+#[derive(Clone, Zeroize, ZeroizeOnDrop)]
 pub struct Secret(String);
 
 impl Secret {
@@ -172,7 +173,7 @@ mod tests {
         let secret = Secret::of_256_bits(&random);
         assert_eq!(secret.expose().len(), 43);
         assert_eq!(Secret::of_128_bits(&random).expose().len(), 22);
-        assert_ne!(Secret::of_256_bits(&random), secret);
+        assert_ne!(Secret::of_256_bits(&random).expose(), secret.expose());
         assert_eq!(format!("{secret:?}"), "Secret(…)");
     }
 }

@@ -89,6 +89,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         }),
         policies: super::policies::of(config),
         site: site.clone(),
+        waits: super::policies::waits(config),
         next: authorize::resume::path,
         wants_fresh_proof: authorize::resume::wants_fresh_proof,
         is_content_with_badge: authorize::resume::is_content_with_badge,

@@ -142,6 +142,7 @@ impl App {
             limit.forget_idle();
         }
         self.provider.forget_idle();
+        self.card.forget_idle();
         if !self.alone("clean-up", CLEAN_UP).await? {
             return Ok(());
         }

@@ -1,7 +1,8 @@
-//! The rules of sessions, from `[session]` and `[zones.…]`.
+//! The rules of sessions, from `[session]` and `[zones.…]`, and of waiting, from `[limits]`.
 
 use crate::config::{self, Config};
 use crate::session::{CardOut, Policies, SessionPolicy, ZonePolicy};
+use crate::web::delays::Waits;
 
 /// The rules that the configuration states.
 pub(super) fn of(config: &Config) -> Policies {
@@ -31,4 +32,10 @@ pub(super) fn of(config: &Config) -> Policies {
         shared_card_out: reaction(session.shared_card_out),
         zones: config.zones.iter().map(|(name, of)| (name.clone(), zone(of))).collect(),
     }
+}
+
+/// How long whoever is refused again and again has to wait.
+pub(super) fn waits(config: &Config) -> Waits {
+    let config::Limits { refusals, longest_wait } = config.limits;
+    Waits { free: refusals, longest: longest_wait }
 }

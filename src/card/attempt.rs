@@ -7,9 +7,11 @@
 //!
 //! It never asks how the card was proven; each way brings its own checks.
 
+use std::net::IpAddr;
+
 use axum::response::Response;
 use chrono::TimeDelta;
-use http::{HeaderMap, HeaderValue, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 
 use super::login::CardLogin;
 use super::protocol::CardAnswer;
@@ -32,20 +34,23 @@ use crate::store::session::{NewSession, Watched};
 use crate::store::workstation::Workstation;
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
+use crate::web::limits::{TooMany, network_of};
 use crate::web::page::Frame;
 use crate::web::pages::card::{Finish, Outcome};
 
-/// How long a card counts as present that the workstation's channel does not report: the next report is asked for at once,
-/// and this is what it may take to arrive.
+/// How long a card counts as present that the workstation's channel does not report: the next report is asked for at
+/// once, and this is what it may take to arrive.
 const FIRST_LEASE: TimeDelta = TimeDelta::seconds(10);
 
 /// The agent whose channel watches a card.
 struct Watcher {
-    /// SHA-256 of its name, in hexadecimal; none: an agent of the version before, for which any channel of its workstation
-    /// speaks.
+    /// SHA-256 of its name, in hexadecimal; none: an agent of the version before, for which any channel of its
+    /// workstation speaks.
     agent: Option<String>,
 }
 
+/// What is told whose card was refused too often from one address.
+const TOO_MANY: &str = "WEB-008";
 /// Refusals of one sign-in with one code that are recorded each minute: more than a person makes.
 const RECORDED: u32 = 5;
 
@@ -56,6 +61,8 @@ pub(super) struct Attempt<'a> {
     pub(super) caller: &'a Caller,
     means: &'static str,
     event: Event,
+    /// SHA-256 of the certificate that is presented, whoever presents it.
+    presented: Option<[u8; 32]>,
     /// The sign-in that what came here names, whoever sent it.
     named: Option<TransactionId>,
     /// The sign-in, once it is certain that this browser began it.
@@ -77,9 +84,21 @@ impl<'a> Attempt<'a> {
         means: &'static str,
     ) -> Self {
         let event = login.parts.trail.event(Kind::SignIn).caller(caller).means(means, None);
-        let (named, transaction, workstation) = (None, None, None);
+        let (presented, named, transaction, workstation) = (None, None, None, None);
         let (watcher, demands) = (None, Demands::default());
-        Self { login, headers, caller, means, event, named, transaction, workstation, watcher, demands }
+        Self {
+            login,
+            headers,
+            caller,
+            means,
+            event,
+            presented,
+            named,
+            transaction,
+            workstation,
+            watcher,
+            demands,
+        }
     }
 
     /// Adds what is known to the event.
@@ -110,6 +129,16 @@ impl<'a> Attempt<'a> {
         Ok(())
     }
 
+    /// Notes which card is presented. Nothing of it is believed yet.
+    pub(super) fn presents(&mut self, certificate: &[u8]) {
+        self.presented = Some(sha256(certificate));
+    }
+
+    /// The card that is presented, and from where.
+    fn account(&self) -> Option<([u8; 32], IpAddr)> {
+        Some((self.presented?, network_of(self.caller.address?)))
+    }
+
     /// Notes whose card it is.
     pub(super) fn saw(&mut self, card: &VerifiedCard) {
         let (means, number) = (self.means, card.certificate.card_number.clone());
@@ -130,9 +159,9 @@ impl<'a> Attempt<'a> {
         self.workstation = Some(workstation.clone());
     }
 
-    /// Notes the workstation that vouches for the card, and who watches it there: an agent of a version that keeps a channel,
-    /// whether its first report has come yet or not; also one of a version before where there once was a channel, so that
-    /// blocking the channel does not bring the old ways back.
+    /// Notes the workstation that vouches for the card, and who watches it there: an agent of a version that keeps a
+    /// channel, whether its first report has come yet or not; also one of a version before where there once was a
+    /// channel, so that blocking the channel does not bring the old ways back.
     pub(super) fn read_at(&mut self, workstation: &Workstation, answer: &CardAnswer) {
         let watches = answer.watched_by.is_some()
             || answer.agent_version.keeps_channels()
@@ -175,9 +204,10 @@ impl<'a> Attempt<'a> {
         Ok(person)
     }
 
-    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Where that one is the
-    /// same person's, it goes on instead, so that other services stay signed in: a proof that is at least as good takes the
-    /// place of the one before, and a new cookie that of the old one, which somebody may have planted or seen. Yields the page that says so; the new cookie is set in this response only.
+    /// Consumes the sign-in, begins the session and ends the one that this browser had, all or nothing. Where that one
+    /// is the same person's, it goes on instead, so that other services stay signed in: a proof that is at least as
+    /// good takes the place of the one before, and a new cookie that of the old one, which somebody may have planted or
+    /// seen. Yields the page that says so; the new cookie is set in this response only.
     pub(super) async fn complete(
         &mut self,
         transaction: &LoginTransaction,
@@ -187,6 +217,9 @@ impl<'a> Attempt<'a> {
         frame: &Frame,
     ) -> Result<Response, Refusal> {
         let cookie = self.begin_session(transaction, proof, authentication).await?;
+        if let Some(account) = self.account() {
+            self.login.refused.clear(&account);
+        }
         let mut response = finish.render(frame);
         response.headers_mut().append(header::SET_COOKIE, cookie);
         Ok(response)
@@ -255,8 +288,8 @@ impl<'a> Attempt<'a> {
         Ok(cookies::session().set(&cookie, None)?)
     }
 
-    /// Where the session is opened. A browser that proves a card by itself does not say at which workstation: where there are
-    /// any that several people use in turn, it may be one of them.
+    /// Where the session is opened. A browser that proves a card by itself does not say at which workstation: where
+    /// there are any that several people use in turn, it may be one of them.
     async fn station(&self) -> Result<Station, Refusal> {
         let parts = &self.login.parts;
         if let Some(Workstation { zone, shared, .. }) = &self.workstation {
@@ -266,10 +299,10 @@ impl<'a> Attempt<'a> {
         Ok(Station { zone: String::new(), shared })
     }
 
-    /// Whether the browser's session goes on with this sign-in, and what the audit calls that. Another person's sign-in inherits
-    /// nothing. A session that is locked is opened by the card that opened it; one that is not moves to whatever card and
-    /// workstation its person has just proved, unless that proves less or nobody watches it: what was granted must not come
-    /// to rest on less than it was granted for.
+    /// Whether the browser's session goes on with this sign-in, and what the audit calls that. Another person's sign-in
+    /// inherits nothing. A session that is locked is opened by the card that opened it; one that is not moves to
+    /// whatever card and workstation its person has just proved, unless that proves less or nobody watches it: what was
+    /// granted must not come to rest on less than it was granted for.
     fn goes_on(
         &self,
         had: &Session,
@@ -291,8 +324,8 @@ impl<'a> Attempt<'a> {
         (had.card.is_none() || watched.is_some()).then_some("renewed")
     }
 
-    /// Who watches the card from now on: the channel of the agent that answered, or of the workstation. An agent of a version
-    /// before keeps none, and its sessions are as they always were.
+    /// Who watches the card from now on: the channel of the agent that answered, or of the workstation. An agent of a
+    /// version before keeps none, and its sessions are as they always were.
     async fn watched(
         &self,
         proved: &Authentication,
@@ -322,16 +355,36 @@ impl<'a> Attempt<'a> {
 
     /// Writes the refusal to log and audit, and, in the browser that began the sign-in, to the sign-in, so that the
     /// waiting page can say it. Yields the page that says so here.
+    ///
+    /// Whoever is refused with one card from one address again and again is told to wait, and nothing is written. That
+    /// stops nobody: a card that is good is let in whatever was counted, so that its holder cannot be locked out.
     pub(super) async fn refuse(mut self, refusal: &Refusal, frame: &Frame) -> Response {
         let transaction = self.transaction.take();
-        self.record(refusal, transaction.as_ref()).await;
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
-        let page = ErrorPage::new(refusal.status(), refusal.code(), operation);
-        let page = match &transaction {
+        let retry = |page: ErrorPage| match &transaction {
             Some(transaction) => page.retry((self.login.parts.next)(transaction.id)),
             None => page,
         };
-        page.render(frame)
+        if let Err(too_many) = self.count(refusal) {
+            tracing::warn!(
+                code = TOO_MANY,
+                refused = refusal.code(),
+                "a card is refused too often from one address"
+            );
+            let page = retry(ErrorPage::new(StatusCode::TOO_MANY_REQUESTS, TOO_MANY, operation));
+            let mut response = page.render(frame);
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(too_many.retry_after()));
+            return response;
+        }
+        self.record(refusal, transaction.as_ref()).await;
+        retry(ErrorPage::new(refusal.status(), refusal.code(), operation)).render(frame)
+    }
+
+    fn count(&self, refusal: &Refusal) -> Result<(), TooMany> {
+        match self.account() {
+            Some(account) if refusal.is_denial() => self.login.refused.refuse(account, self.login.now()),
+            _ => Ok(()),
+        }
     }
 
     async fn record(&self, refusal: &Refusal, transaction: Option<&LoginTransaction>) {

@@ -117,6 +117,7 @@ impl Attempt<'_> {
 
     /// Proof, signature, path, content, revocation: all in `card::verify`.
     fn answered_by(&mut self, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
+        self.presents(&answer.card_certificate);
         let card = self.login.judge(PURPOSE, answer)?;
         self.saw(&card);
         Ok(card)

@@ -4,6 +4,7 @@
 //! browser that began the sign-in is let in, and nobody who lacks one of the four (agent protocol, sections 1, 7 and 8).
 
 use std::fmt::{self, Debug};
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
@@ -30,6 +31,7 @@ use crate::session::Policies;
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
+use crate::web::delays::{Delays, Waits};
 use crate::web::page::Site;
 use crate::web::pages::sign_in::{
     BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH,
@@ -73,6 +75,8 @@ pub struct Parts {
     pub policies: Policies,
     /// What stands around the pages.
     pub site: Site,
+    /// How long a card that is refused has to wait.
+    pub waits: Waits,
     /// Where a sign-in goes on, and where its page is: a path of the front origin.
     pub next: fn(TransactionId) -> String,
     /// Whether the relying party wants the person to prove anew who they are.
@@ -90,6 +94,8 @@ pub struct CardLogin {
     pub(super) held: channel::Held,
     pub(super) watch: Watch,
     pub(super) repeats: Repeats,
+    /// Refusals of late, by certificate of a card and address.
+    pub(super) refused: Delays<([u8; 32], IpAddr)>,
 }
 
 impl CardLogin {
@@ -98,6 +104,7 @@ impl CardLogin {
     pub fn new(parts: Parts) -> Arc<Self> {
         let own = OwnOrigin::named(parts.front.as_str());
         Arc::new(Self {
+            refused: Delays::new(parts.waits),
             parts,
             own,
             waiting: waiting::Waiting::default(),
@@ -133,6 +140,11 @@ impl CardLogin {
             return Err(format!("the list of {} should have been replaced on {}", list.issuer, list.until));
         }
         Ok(())
+    }
+
+    /// Drops what is counted of whoever was not refused for a while, for a job.
+    pub fn forget_idle(&self) {
+        self.refused.forget_idle(self.now());
     }
 
     pub(super) fn now(&self) -> Time {

@@ -265,6 +265,7 @@ impl Attempt<'_> {
             return Err(Refusal::HandleExpired);
         }
         let der = offered.certificate.ok_or(Refusal::NoCertificate)?;
+        self.presents(&der);
         let verifier = self.login.parts.verifier.as_ref().ok_or(Refusal::NoAuthorities)?;
         let card = verifier.verify_certificate(&der, self.login.now())?;
         self.saw(&card);

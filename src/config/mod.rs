@@ -15,6 +15,7 @@ mod database;
 mod egress;
 mod establishment;
 mod keys;
+mod limits;
 mod log;
 mod metrics;
 mod oidc;
@@ -37,6 +38,7 @@ pub use database::Database;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;
 pub use keys::Keys;
+pub use limits::Limits;
 pub use log::{Log, LogFormat};
 pub use metrics::Metrics;
 pub use oidc::Oidc;
@@ -80,6 +82,8 @@ pub struct Config {
     pub keys: Keys,
     /// Where outbound calls may go.
     pub egress: Egress,
+    /// How long whoever is refused again and again has to wait.
+    pub limits: Limits,
     /// What is logged and how.
     pub log: Log,
     /// Figures for a monitoring system.
@@ -153,6 +157,7 @@ impl Config {
         let oidc = Oidc::read(&mut document.section("oidc"), server.as_ref(), tls.as_ref(), &card);
         let keys = Keys::read(&mut document.section("keys"));
         let egress = Egress::read(&mut document.section("egress"));
+        let limits = Limits::read(&mut document.section("limits"));
         let log = Log::read(&mut document.section("log"));
         let metrics = Metrics::read(&mut document.section("metrics"));
         let agent = Agent::read(&mut document.section("agent"));
@@ -169,6 +174,7 @@ impl Config {
             oidc,
             keys,
             egress,
+            limits,
             log,
             metrics,
             agent,

@@ -5,6 +5,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 use serde::Serialize;
 
+use crate::web::limits::TooMany;
+
 #[derive(Serialize)]
 struct Body<'a> {
     error: &'a str,
@@ -21,4 +23,11 @@ pub fn json(status: StatusCode, error: &str, description: &str) -> Response {
 pub fn fault(error: &dyn std::error::Error, code: &'static str) -> Response {
     tracing::error!(code, error = %error, "the request could not be served");
     json(StatusCode::INTERNAL_SERVER_ERROR, "server_error", "a fault of the provider; the log has it")
+}
+
+/// Whoever is refused again and again waits (RFC 6585 §4).
+pub fn too_many(error: &str, refused: TooMany) -> Response {
+    let mut response = json(StatusCode::TOO_MANY_REQUESTS, error, "Too many refusals, wait a little");
+    response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(refused.retry_after()));
+    response
 }

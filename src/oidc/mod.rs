@@ -49,6 +49,7 @@ use crate::ids::SharedRandom;
 use crate::keyring::{DecryptionKeyring, Keyring, KeyringError, Vault};
 use crate::store::Db;
 use crate::store::signing_key::Purpose;
+use crate::web::delays::Waits;
 use crate::web::page::Site;
 
 use client::authentication::refusals::Refusals;
@@ -107,6 +108,8 @@ pub struct Parts {
     pub outbound: Outbound,
     /// The host on which clients show a TLS certificate, where there is one.
     pub mtls: Option<Arc<Mtls>>,
+    /// How long a client that is refused has to wait.
+    pub waits: Waits,
 }
 
 /// Why the provider cannot be opened.
@@ -138,7 +141,8 @@ impl Provider {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, mtls } = parts;
+        let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, mtls, waits } =
+            parts;
         let open =
             |purpose| Keyring::open(db.clone(), &vault, purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
@@ -148,7 +152,7 @@ impl Provider {
             DecryptionKeyring::open(db.clone(), &vault, purpose, for_ring.0, for_ring.1, &trail).await?;
         let pairwise = PairwiseKey::open(&db, &seal, &*random).await?;
         let client_keys = ClientKeys::new(outbound.clone(), clock.clone());
-        let refusals = Refusals::new(clock.clone());
+        let refusals = Refusals::new(waits);
         Ok(Arc::new(Self {
             settings,
             db,
@@ -176,7 +180,7 @@ impl Provider {
 
     /// Drops what is counted of whoever was not refused for a while, for a job.
     pub fn forget_idle(&self) {
-        self.refusals.forget_idle();
+        self.refusals.forget_idle(self.now());
     }
 
     /// The authorities that clients' certificates may lead to, for the jobs that keep them fresh.

@@ -161,3 +161,35 @@ fn binaries() -> PathBuf {
     versions.sort();
     versions.pop().expect("PostgreSQL is missing: run `make setup` (Debian package postgresql)")
 }
+
+/// Every value of every column of every table, as table, column and hexadecimal bytes, so that a test can look for what
+/// must not be there.
+pub async fn everything(db: &Db) -> Vec<(String, String, String)> {
+    let (columns, value) = match db {
+        Db::Sqlite(_) => (
+            "SELECT t.name, c.name FROM sqlite_master t, pragma_table_info(t.name) c WHERE t.type = 'table' \
+             ORDER BY 1, 2",
+            "lower(hex(\"{}\"))",
+        ),
+        Db::Postgres(_) => (
+            "SELECT table_name::text, column_name::text FROM information_schema.columns \
+             WHERE table_schema = 'public' ORDER BY 1, 2",
+            // The text of `bytea` is hexadecimal with a mark before it.
+            "encode(convert_to(\"{}\"::text, 'UTF8'), 'hex') || ' ' || \"{}\"::text",
+        ),
+    };
+    let columns: Vec<(String, String)> = fetch(db, columns.to_owned()).await.unwrap();
+    let mut found = Vec::new();
+    for (table, column) in columns {
+        let value = value.replace("{}", &column);
+        let values = format!("SELECT '{column}', {value} FROM \"{table}\" WHERE \"{column}\" IS NOT NULL");
+        for (column, value) in fetch(db, values).await.unwrap() {
+            found.push((table.clone(), column, value));
+        }
+    }
+    found
+}
+
+async fn fetch(db: &Db, sql: String) -> Result<Vec<(String, String)>, super::StoreError> {
+    super::read!(db, c => Ok(sqlx::query_as(sqlx::AssertSqlSafe(sql)).fetch_all(c).await?))
+}

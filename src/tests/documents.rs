@@ -139,7 +139,8 @@ fn is_in(place: &str, path: &str) -> bool {
     }
 }
 
-/// What is wrong with a row: each name is a test, of the file that stands before it where one does. And how many it names.
+/// What is wrong with a row: each name is a test, of the file that stands before it where one does. And how many it
+/// names.
 fn check_row(cell: &str, tested: &[(String, BTreeSet<String>)]) -> (Vec<String>, usize) {
     let (mut faults, mut count) = (Vec::new(), 0);
     for part in cell.split("; ") {

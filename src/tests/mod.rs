@@ -11,6 +11,7 @@ pub(crate) mod http;
 mod platform;
 #[cfg(feature = "server")]
 mod sandbox;
+mod secrets;
 mod services;
 mod sources;
 mod spec;

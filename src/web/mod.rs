@@ -17,6 +17,8 @@ pub mod client_certificate;
 pub mod cookies;
 #[cfg(feature = "server")]
 pub mod csrf;
+#[cfg(feature = "server")]
+pub mod delays;
 pub mod error_page;
 pub mod headers;
 #[cfg(feature = "server")]

@@ -13,6 +13,7 @@ use super::{
     from_json, time_from_seconds,
 };
 use crate::clock::Time;
+use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose::base64url;
 use crate::ids::{ChannelId, Secret, WorkstationId};
@@ -32,8 +33,16 @@ const MAX_ACCEPTED: (usize, usize) = (16, 32);
 /// The name of an agent among those of its workstation: 128 bits that stay the same from start to start. Where several
 /// people use the workstation, and so its key, whoever knows the name can speak for the agent: it goes to the server when
 /// a channel is opened and nowhere else, and the server keeps its hash.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct AgentName(Secret);
+
+impl PartialEq for AgentName {
+    fn eq(&self, other: &Self) -> bool {
+        constant_time_eq(&self.hash(), &other.hash())
+    }
+}
+
+impl Eq for AgentName {}
 
 impl AgentName {
     /// The name of these bits.

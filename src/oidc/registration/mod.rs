@@ -169,6 +169,12 @@ async fn refuse(
     client: Option<&str>,
     caller: &Caller,
 ) -> Response {
+    // Whoever guesses tokens waits, and fills no audit; a good one is taken whatever was counted.
+    if let RegistrationRefused::Token = refused
+        && let Err(too_many) = provider.refusals.count_stranger(caller, provider.now())
+    {
+        return error::too_many("invalid_token", too_many);
+    }
     if !matches!(refused, RegistrationRefused::Store(_)) {
         let event = provider.trail.event(Kind::ClientRefused).denied(refused.code()).note("registration");
         let event = client.map_or_else(|| event.clone(), |id| event.clone().client(id));

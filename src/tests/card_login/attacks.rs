@@ -16,7 +16,8 @@ async fn refused(hospital: &Hospital, browser: &mut Browser, answer: &str) -> St
 async fn relay_the_attackers_request_answered_by_the_victims_agent() {
     let hospital = Hospital::open().await;
     let workstation = Workstation::of(&hospital, "good").await;
-    // The attacker opens the sign-in, lures the victim to post its request; the answer comes back in the victim's browser.
+    // The attacker opens the sign-in, lures the victim to post its request; the answer comes back in the victim's
+    // browser.
     let (mut attacker, mut victim) = (Browser::default(), Browser::default());
     let (id, request) = hospital.begin(&mut attacker).await;
     let answer = workstation.answer(hospital.front.as_str(), &request).await;
@@ -308,4 +309,44 @@ async fn another_browser_that_asks_how_it_stands() {
         .with("sec-fetch-site", "cross-site");
     assert_eq!(browser.send(&hospital, foreign).await.status, 403);
     assert_eq!(hospital.panel(id).await, request);
+}
+
+/// Whoever has a colleague's certificate, which is no secret, and a workstation of the establishment: no card of a
+/// colleague is locked by failing with it, be it from the ward's own address.
+#[tokio::test]
+async fn nobody_locks_a_person_out_by_failing_with_their_card() {
+    const ELSEWHERE: &str = "203.0.113.9";
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    let mut stranger = Browser::default();
+    let (_, request) = hospital.begin(&mut stranger).await;
+    let wrong = workstation.forge(&request, "good", |answer| answer.card_signature[7] ^= 1);
+    let mut fail = async |address: Option<&str>| {
+        let call = stranger.finish_call(&hospital, &wrong);
+        let call = address.into_iter().fold(call, |call, from| call.with("x-forwarded-for", from));
+        stranger.send(&hospital, call).await
+    };
+    for _ in 0..30 {
+        let page = fail(None).await;
+        assert!(page.status == 403 && page.code() != Some("WEB-008"), "{page:?}");
+    }
+    let written = hospital.refusals().await.len();
+    let page = fail(None).await;
+    assert_eq!((page.status, page.code()), (429, Some("WEB-008")), "{page:?}");
+    let wait = page.headers.iter().find(|(name, _)| name == "retry-after").expect("how long");
+    assert!(["1", "2"].contains(&wait.1.as_str()), "{wait:?}");
+    hospital.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(fail(None).await.status, 403, "one is told");
+    hospital.clock.advance(TimeDelta::seconds(1));
+    assert_eq!(fail(None).await.status, 429, "and then the wait is longer");
+    assert_eq!(fail(Some(ELSEWHERE)).await.status, 403, "elsewhere nobody waits for it");
+    assert!(hospital.refusals().await.len() <= written + 2, "what is not told is not written");
+
+    // The person comes, from the same address, with card and PIN.
+    let mut browser = Browser::default();
+    let (_, request) = hospital.begin(&mut browser).await;
+    let answer = workstation.answer(hospital.front.as_str(), &request).await;
+    assert_eq!(browser.finish(&hospital, &answer).await.status, 200);
+    assert!(browser.session().is_some());
+    assert_eq!(fail(None).await.status, 403, "and all that was counted is forgiven");
 }

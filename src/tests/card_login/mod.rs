@@ -59,6 +59,7 @@ use crate::store::signing_key::Purpose as KeyPurpose;
 use crate::store::{self, Db, testing};
 use crate::tests::http::{Answer, Call};
 use crate::web::cookies;
+use crate::web::delays::Waits;
 use crate::web::page::Site;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::CardPanel;
@@ -160,13 +161,17 @@ impl Hospital {
             certificate: None,
             policies: Policies::default(),
             site: Site { establishment: "CHU d’Essai".into(), https: false, sandbox: false },
+            waits: Waits::default(),
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
             is_content_with_badge: authorize::resume::is_content_with_badge,
         };
         change(&mut parts);
         let login = CardLogin::new(parts);
-        let named = middleware::from_fn_with_state(TrustedProxies::default(), proxy::name_client);
+        let named = middleware::from_fn_with_state(
+            TrustedProxies::new(&["127.0.0.1/32".parse().unwrap()]),
+            proxy::name_client,
+        );
         let router = login::routes(&login).merge(login::channel_routes(&login)).layer(named);
         tokio::spawn(listener.serve(router, Patience::default(), CancellationToken::new()));
         Self { db, clock, trail, seal, login, front, address, dir }

@@ -37,6 +37,7 @@ use crate::store::session::{NewSession, Watched};
 use crate::store::signing_key::Purpose;
 use crate::store::testing::PostgresTemplate;
 use crate::store::{self, DatabaseUrl, Db};
+use crate::web::delays::Waits;
 use crate::web::page::Site;
 
 pub(crate) const ISSUER: &str = "http://localhost:8080/auth/realms/esante-wallet";
@@ -355,6 +356,7 @@ impl Stand {
             means: Means::default(),
             outbound: Outbound::new(&this_machine()).unwrap(),
             mtls,
+            waits: Waits::default(),
         })
         .await
         .unwrap();

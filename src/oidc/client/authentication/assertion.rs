@@ -89,13 +89,6 @@ impl AssertionError {
     }
 }
 
-impl AssertionError {
-    /// Whether it was refused before a client was looked up.
-    pub(super) fn is_of_nobody(&self) -> bool {
-        matches!(self, Self::Type | Self::Client)
-    }
-}
-
 #[derive(Debug, Deserialize)]
 struct Claims {
     iss: String,

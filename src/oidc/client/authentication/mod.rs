@@ -130,16 +130,7 @@ impl IntoResponse for ClientError {
             Self::Store(error) | Self::Assertion(_, AssertionError::Store(error)) => {
                 return error::fault(error, error.code());
             }
-            Self::TooMany(_, refused) => {
-                let wait = HeaderValue::from(refused.retry_after());
-                let mut response = error::json(
-                    StatusCode::TOO_MANY_REQUESTS,
-                    "invalid_client",
-                    "Too many refusals, wait a little",
-                );
-                response.headers_mut().insert(header::RETRY_AFTER, wait);
-                return response;
-            }
+            Self::TooMany(_, refused) => return error::too_many("invalid_client", *refused),
             Self::Duplicate(_) | Self::TwoMethods => {
                 return error::json(StatusCode::BAD_REQUEST, "invalid_request", &self.to_string());
             }
@@ -164,10 +155,21 @@ pub(in crate::oidc) async fn authenticate(
     form: &Parameters,
     caller: &Caller,
 ) -> Result<Client, ClientError> {
-    let authenticated = match presented(&credentials.headers, form) {
-        Ok(presented) => check(provider, presented, credentials.certificate()).await,
-        Err(error) => Err(error),
+    let presented = match presented(&credentials.headers, form) {
+        Ok(presented) => presented,
+        Err(error) => return recorded(provider, Err(error), caller).await,
     };
+    if let Err(refused) = provider.refusals.hear(&presented.id, caller, provider.now()) {
+        let error = ClientError::TooMany(presented.id, refused);
+        tracing::warn!(code = error.code(), %error, "a relying party was not heard");
+        return Err(error);
+    }
+    let authenticated = check(provider, presented, credentials.certificate()).await;
+    if let Ok(client) = &authenticated
+        && !client.metadata.is_public()
+    {
+        provider.refusals.accept(&client.id, caller);
+    }
     recorded(provider, authenticated, caller).await
 }
 
@@ -197,7 +199,7 @@ async fn recorded(
         && !matches!(error, ClientError::Store(_) | ClientError::Assertion(_, AssertionError::Store(_)))
     {
         tracing::warn!(code = error.code(), %error, "a relying party was refused");
-        if let Err(refused) = provider.refusals.count(error, caller) {
+        if let Err(refused) = provider.refusals.count(error, caller, provider.now()) {
             return Err(ClientError::TooMany(error.client().unwrap_or_default().to_owned(), refused));
         }
         let event = provider.trail.event(Kind::ClientRefused).denied(error.code()).caller(caller);

@@ -1,4 +1,5 @@
-//! RFC 9700 §2.1, §4.4, §4.5, §4.7: what becomes of a code that somebody else has read, in the hands of the service itself.
+//! RFC 9700 §2.1, §4.4, §4.5, §4.7: what becomes of a code that somebody else has read, in the hands of the service
+//! itself.
 
 use crate::crypto::digest::sha256;
 use crate::crypto::jose::base64url;
@@ -10,8 +11,8 @@ fn s256(verifier: &str) -> String {
     base64url::encode(sha256(verifier.as_bytes()))
 }
 
-/// §4.5: the attacker begins at the service, and puts a code of the victim's into its answer. The service sends what it keeps
-/// for the attacker's browser: its verifier, and it compares its `nonce`.
+/// §4.5: the attacker begins at the service, and puts a code of the victim's into its answer. The service sends what it
+/// keeps for the attacker's browser: its verifier, and it compares its `nonce`.
 #[tokio::test]
 async fn a_stolen_code_injected_into_the_attackers_own_sign_in_is_found_out() {
     Stand::on_both(async |stand| {
@@ -48,7 +49,8 @@ async fn a_stolen_code_injected_into_the_attackers_own_sign_in_is_found_out() {
     .await;
 }
 
-/// §4.5.2: the address that a code was sent to is compared with the one of the token request, not with those registered.
+/// §4.5.2: the address that a code was sent to is compared with the one of the token request, not with those
+/// registered.
 #[tokio::test]
 async fn a_code_that_was_sent_to_another_address_of_the_service_is_refused() {
     Stand::on_both(async |stand| {
@@ -61,7 +63,8 @@ async fn a_code_that_was_sent_to_another_address_of_the_service_is_refused() {
     .await;
 }
 
-/// §4.5, for public clients: whoever has read a code has not its verifier, and one that was sent in the clear is no challenge.
+/// §4.5, for public clients: whoever has read a code has not its verifier, and one that was sent in the clear is no
+/// challenge.
 #[tokio::test]
 async fn a_stolen_code_of_a_public_client_is_worth_nothing() {
     Stand::on_both(async |stand| {

@@ -4,6 +4,7 @@ mod codes;
 mod input;
 mod pages;
 mod redirects;
+mod stored;
 mod tokens;
 
 use super::browser::{Page, of};

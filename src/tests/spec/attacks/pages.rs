@@ -49,8 +49,8 @@ async fn no_page_loads_from_another_site_or_tells_it_an_address() {
     assert_eq!(redirect.headers["referrer-policy"], "no-referrer");
 }
 
-/// §2.6: the authorization endpoint and the pages are for browsers that go there, not for scripts of others; where scripts
-/// may call, no cookie comes with them.
+/// §2.6: the authorization endpoint and the pages are for browsers that go there, not for scripts of others; where
+/// scripts may call, no cookie comes with them.
 #[tokio::test]
 async fn no_script_of_another_site_reads_a_page() {
     Stand::on_both(async |stand| {
@@ -82,8 +82,8 @@ async fn no_script_of_another_site_reads_a_page() {
     .await;
 }
 
-/// §4.17: no answer is passed from window to window. Our own pages tell one another how a sign-in ended, on a channel that
-/// browsers keep within an origin.
+/// §4.17: no answer is passed from window to window. Our own pages tell one another how a sign-in ended, on a channel
+/// that browsers keep within an origin.
 #[test]
 fn no_window_passes_an_answer_to_another() {
     let mut messages = 0;

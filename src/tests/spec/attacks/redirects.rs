@@ -1,5 +1,5 @@
-//! RFC 9700 §4.11, §4.12 and the redirect of a logout: the provider sends browsers to addresses that it trusts, and sends
-//! nothing with them.
+//! RFC 9700 §4.11, §4.12 and the redirect of a logout: the provider sends browsers to addresses that it trusts, and
+//! sends nothing with them.
 
 use crate::store::client::{NewClient, ProfileName};
 use crate::tests::sources::rust;

@@ -84,7 +84,8 @@ async fn a_client_is_never_taken_for_a_person() {
                 "{form:?}"
             );
         }
-        // A client whose name is a person's number: the tokens of people say `sub` by their own, and the client elsewhere.
+        // A client whose name is a person's number: the tokens of people say `sub` by their own, and the client
+        // elsewhere.
         let id = "899700427885";
         stand
             .add_client(&NewClient {

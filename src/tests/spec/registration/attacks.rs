@@ -8,6 +8,7 @@ use serde_json::json;
 use super::{INITIAL, document, on_both, own_path, path, register, registered, send, text};
 use crate::audit::Kind;
 use crate::store;
+use crate::web::proxy::ClientAddress;
 
 #[tokio::test]
 async fn nobody_registers_without_a_token_and_nobody_more_than_it_is_for() {
@@ -167,6 +168,32 @@ async fn what_is_no_document_is_refused() {
             raw("application/json; charset=utf-8", document().to_string().into_bytes()).await.status,
             201
         );
+    })
+    .await;
+}
+
+/// A token of 256 bits is not guessed; who tries shall not fill the audit with it, nor keep others from registering.
+#[tokio::test]
+async fn guessing_tokens_fills_no_audit_and_locks_nobody_out() {
+    on_both(async |stand| {
+        let from = |token: &str, document: &serde_json::Value| {
+            let request = Request::post(path()).header("content-type", "application/json");
+            let request = request.header("authorization", format!("Bearer {token}"));
+            let mut request = request.body(Body::from(document.to_string())).unwrap();
+            request.extensions_mut().insert(ClientAddress([203, 0, 113, 9].into()));
+            request
+        };
+        let mut told = 0;
+        for number in 0..300 {
+            let answer = stand.send(from(&format!("guess-{number}"), &document())).await;
+            assert_eq!(answer.error(), "invalid_token");
+            told += usize::from(answer.status == 401);
+            assert_eq!(answer.headers.contains_key("retry-after"), answer.status == 429);
+        }
+        let events = stand.events().await;
+        let events = events.iter().filter(|event| *event == "client.refused OIDC-153").count();
+        assert_eq!((told, events), (120, 120));
+        assert_eq!(stand.send(from(INITIAL, &document())).await.status, 201, "from the same address");
     })
     .await;
 }
