@@ -16,6 +16,8 @@
 //! | encrypt to a client, decrypt what came to us | [`encrypt`], [`decrypt`] |
 
 pub mod base64url;
+#[cfg(test)]
+mod hostile;
 mod jwe;
 mod key_set;
 pub mod strict_json;
@@ -288,19 +290,6 @@ mod tests {
 
     const CARD: Expected<'_> =
         Expected { typ: Some("test+jwt"), algorithms: &[Algorithm::Es256], max_len: 4096 };
-    const PROOF: Expected<'_> = Expected { typ: Some("dpop+jwt"), ..CARD };
-
-    fn with_header(token: &str, header: &str) -> String {
-        let rest = token.split_once('.').unwrap().1;
-        format!("{}.{rest}", base64url::encode(header))
-    }
-
-    /// Signs whatever it is told to.
-    fn forged(key: &SigningKey, header: &str, payload: &[u8]) -> String {
-        let input = format!("{}.{}", base64url::encode(header), base64url::encode(payload));
-        let signature = key.signer().unwrap().sign(input.as_bytes()).unwrap();
-        format!("{input}.{}", base64url::encode(signature))
-    }
 
     #[test]
     fn a_token_says_what_was_signed() {
@@ -330,162 +319,18 @@ mod tests {
             JwsError::AlgorithmNotAllowed
         );
         assert_eq!(attempt(&sign(&key, "JWT", &json!({})).unwrap(), &key), JwsError::WrongType);
-        for parts in ["", "a", "a.b", "a.b.c.d", "e30.e30.e30.", ".e30.e30.e30"] {
-            assert_eq!(attempt(parts, &key), JwsError::Malformed, "{parts}");
-        }
         assert_eq!(attempt(&"a".repeat(5000), &key), JwsError::TooLong);
-        let kid = key.kid();
-        // A key found for another algorithm: the header does not choose it.
-        let header = format!(r#"{{"alg":"ES256","typ":"test+jwt","kid":"{}"}}"#, rsa.kid());
-        assert_eq!(attempt(&with_header(&token, &header), &rsa), JwsError::KeyMismatch);
-        for header in
-            [r#""alg":"none","#, r#""alg":"HS256","#, r#""alg":"es256","#, r#""alg":["ES256"],"#, ""]
-        {
-            let header = format!(r#"{{{header}"typ":"test+jwt","kid":"{kid}"}}"#);
-            assert_eq!(
-                attempt(&with_header(&token, &header), &key),
-                JwsError::AlgorithmNotAllowed,
-                "{header}"
-            );
-        }
-        for name in ["jku", "jwk", "x5u", "x5c", "x5t", "x5t#S256", "crit", "b64", "zip", "enc", "epk"] {
-            let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, name: "x" }).to_string();
-            assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::HeaderRefused(name.into()));
-        }
-        let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": kid, "cty": "x" }).to_string();
-        assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::BadSignature);
-        let header = json!({ "alg": "ES256", "typ": "test+jwt", "kid": 1 }).to_string();
-        assert_eq!(attempt(&with_header(&token, &header), &key), JwsError::Malformed);
+        assert!(
+            verify_with_embedded_key::<Value>(&token, CARD).is_err_and(|why| why == JwsError::UnknownKey)
+        );
     }
 
     #[test]
-    fn a_second_spelling_of_a_good_token_is_refused() {
+    fn a_proof_yields_the_name_of_its_key() {
         let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let good = sign(&key, "test+jwt", &json!({ "a": 1 })).unwrap();
-        let attempt = |token: &str| verify::<Value>(token, CARD, |_| Some(key.public())).map(|_| ());
-        assert_eq!(attempt(&good), Ok(()));
-        let (input, signature) = good.rsplit_once('.').unwrap();
-        // 64 bytes leave four bits of the last character unused.
-        let stray: String = signature.chars().take(85).chain(['x']).collect();
-        let (header, payload) = input.split_once('.').unwrap();
-        for token in [
-            format!("{good}=="),
-            format!("{good}="),
-            format!("{header}=.{payload}.{signature}"),
-            format!("{header}.{payload}=.{signature}"),
-            format!("{input}.{stray}"),
-            format!("{good}\n"),
-            format!(" {good}"),
-            good.replace('.', " ."),
-            format!(
-                "{input}.{}",
-                signature.replace(['-', '_'], "+").replacen(|c: char| c.is_alphanumeric(), "/", 1)
-            ),
-        ] {
-            assert_eq!(attempt(&token), Err(JwsError::NotBase64url), "{token}");
-        }
-    }
-
-    #[test]
-    fn signatures_have_one_length() {
-        for algorithm in Algorithm::ALL {
-            let key = SigningKey::generate(algorithm).unwrap();
-            let expected = Expected { algorithms: &[algorithm], ..CARD };
-            let attempt = |token: &str| verify::<Value>(token, expected, |_| Some(key.public())).unwrap_err();
-            let good = sign(&key, "test+jwt", &json!({})).unwrap();
-            let (input, signature) = good.rsplit_once('.').unwrap();
-            let bytes = base64url::decode(signature).unwrap();
-            let mut changed = bytes.clone();
-            *changed.last_mut().unwrap() ^= 1;
-            for (signature, error) in [
-                (vec![], JwsError::SignatureLength),
-                (bytes[..bytes.len() - 1].to_vec(), JwsError::SignatureLength),
-                (bytes[1..].to_vec(), JwsError::SignatureLength),
-                ([&bytes[..], &[0]].concat(), JwsError::SignatureLength),
-                ([&[0], &bytes[..]].concat(), JwsError::SignatureLength),
-                (vec![0; bytes.len()], JwsError::BadSignature),
-                (vec![0xFF; bytes.len()], JwsError::BadSignature),
-                (changed, JwsError::BadSignature),
-            ] {
-                let token = format!("{input}.{}", base64url::encode(&signature));
-                assert_eq!(attempt(&token), error, "{algorithm:?} {signature:02x?}");
-            }
-        }
-        // ECDSA as DER, the way other protocols write it.
-        let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let input = format!("{}.e30", base64url::encode(r#"{"alg":"ES256","typ":"test+jwt"}"#));
-        let private = openssl::pkey::PKey::private_key_from_pkcs8(&key.to_pkcs8().unwrap()).unwrap();
-        let mut signer =
-            openssl::sign::Signer::new(openssl::hash::MessageDigest::sha256(), &private).unwrap();
-        let der = signer.sign_oneshot_to_vec(input.as_bytes()).unwrap();
-        let token = format!("{input}.{}", base64url::encode(der));
-        assert_eq!(verify::<Value>(&token, CARD, |_| Some(key.public())), Err(JwsError::SignatureLength));
-    }
-
-    #[test]
-    fn json_that_says_two_things_is_refused_even_where_it_is_signed() {
-        let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let attempt = |header: &str, payload: &[u8]| {
-            verify::<Value>(&forged(&key, header, payload), CARD, |_| Some(key.public())).map(|_| ())
-        };
-        let header = r#"{"alg":"ES256","typ":"test+jwt"}"#;
-        assert_eq!(attempt(header, b"{}"), Ok(()));
-        for (other, fault) in [
-            (r#"{"alg":"none","typ":"test+jwt","alg":"ES256"}"#, JsonFault::DuplicateMember),
-            (r#"{"alg":"ES256","typ":"test+jwt","\u0061lg":"none"}"#, JsonFault::DuplicateMember),
-            (r#"["ES256"]"#, JsonFault::NotAnObject),
-            ("", JsonFault::Syntax),
-            ("{\"alg\":\"ES256\",\"typ\":\"test+jwt\"}\0", JsonFault::Syntax),
-        ] {
-            assert_eq!(attempt(other, b"{}"), Err(JwsError::Header(fault)), "{other}");
-        }
-        let deep = format!(r#"{{"a":{}{}}}"#, "[".repeat(400), "]".repeat(400));
-        for (payload, fault) in [
-            (r#"{"aud":"a","aud":"b"}"#, JsonFault::DuplicateMember),
-            (r#"{"cnf":{"jkt":"a","jkt":"b"}}"#, JsonFault::DuplicateMember),
-            ("[]", JsonFault::NotAnObject),
-            ("\"text\"", JsonFault::NotAnObject),
-            ("", JsonFault::Syntax),
-            ("{} {}", JsonFault::Syntax),
-            (&deep, JsonFault::TooDeep),
-        ] {
-            assert_eq!(attempt(header, payload.as_bytes()), Err(JwsError::Payload(fault)), "{payload}");
-        }
-        assert_eq!(attempt(header, b"{\"a\":\"\xC0\xAF\"}"), Err(JwsError::Payload(JsonFault::Syntax)));
-    }
-
-    #[test]
-    fn an_embedded_key_is_read_where_it_is_asked_for_and_must_be_public_and_strong() {
-        let key = SigningKey::generate(Algorithm::Es256).unwrap();
-        let jwk = key.public().to_jwk();
-        let proof = |alg: &str, jwk: &Value| {
-            let header = json!({ "typ": "dpop+jwt", "alg": alg, "jwk": jwk }).to_string();
-            forged(&key, &header, br#"{"jti":"1"}"#)
-        };
-        let attempt = |token: &str| verify_with_embedded_key::<Value>(token, PROOF);
-        let good = proof("ES256", &jwk);
-        assert_eq!(attempt(&good), Ok((json!({ "jti": "1" }), key.kid().to_owned())));
-        let elsewhere = verify::<Value>(&good, PROOF, |_| Some(key.public()));
-        assert_eq!(elsewhere, Err(JwsError::HeaderRefused("jwk".into())));
-        let changed = |change: Value| {
-            let mut jwk = jwk.clone();
-            jwk.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
-            attempt(&proof("ES256", &jwk)).unwrap_err()
-        };
-        assert_eq!(changed(json!({ "d": "AA" })), JwsError::KeyRefused(KeyError::Private));
-        assert_eq!(changed(json!({ "use": "enc" })), JwsError::KeyRefused(KeyError::OtherUse));
-        assert_eq!(changed(json!({ "alg": "RS256" })), JwsError::KeyRefused(KeyError::OtherUse));
-        assert_eq!(changed(json!({ "x": jwk["y"] })), JwsError::KeyRefused(KeyError::Point));
-        assert_eq!(changed(json!({ "crv": "P-384" })), JwsError::KeyRefused(KeyError::Unsupported));
-        let stranger = SigningKey::generate(Algorithm::Es256).unwrap().public().to_jwk();
-        assert_eq!(attempt(&proof("ES256", &stranger)), Err(JwsError::BadSignature));
-        assert_eq!(attempt(&proof("RS256", &jwk)), Err(JwsError::AlgorithmNotAllowed));
-        for symmetric in [json!({ "kty": "oct", "k": "AAAA" }), json!("AAAA"), Value::Null] {
-            assert!(matches!(attempt(&proof("ES256", &symmetric)), Err(JwsError::KeyRefused(_))));
-        }
-        let without = forged(&key, r#"{"alg":"ES256","typ":"dpop+jwt"}"#, b"{}");
-        assert_eq!(attempt(&without), Err(JwsError::UnknownKey));
-        let kid_too = json!({ "typ": "dpop+jwt", "alg": "ES256", "jwk": jwk, "x5c": [] }).to_string();
-        assert_eq!(attempt(&forged(&key, &kid_too, b"{}")), Err(JwsError::HeaderRefused("x5c".into())));
+        let header = json!({ "typ": "test+jwt", "alg": "ES256", "jwk": key.public().to_jwk() });
+        let proof = forge(&key, &header, &json!({ "jti": "1" }));
+        let read = verify_with_embedded_key::<Value>(&proof, CARD);
+        assert_eq!(read, Ok((json!({ "jti": "1" }), key.kid().to_owned())));
     }
 }

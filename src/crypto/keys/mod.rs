@@ -3,7 +3,7 @@
 //! Four algorithms (RFC 7518 §3, RFC 8037 §3.1). RS256, because Pro Santé Connect signs so and its relying parties accept
 //! nothing else; ES256 for what Sceau's own parts sign for one another, and PS256, ES256 and EdDSA on Ed25519 for relying
 //! parties that ask. Keys that are weak are refused where they are read, so that no signature is ever checked with one:
-//! RSA below 2048 bits or with a useless exponent, a point beside its curve, a point of small order.
+//! RSA below 2048 bits or with an exponent below 65537, a point beside its curve, of small order or in a second spelling.
 
 mod public;
 mod signing;
@@ -84,11 +84,11 @@ pub enum KeyError {
     /// RSA below 2048 or above 8192 bits, or with an even modulus.
     #[error("the RSA modulus is not of 2048 to 8192 bits, or not odd")]
     Modulus,
-    /// RSA with the exponent 1, an even one, or one of more than 64 bits.
-    #[error("the RSA exponent is 1, even or too large")]
+    /// RSA with an exponent below 65537, an even one, or one of more than 64 bits.
+    #[error("the RSA exponent is below 65537, even or too large")]
     Exponent,
-    /// A point that is not on its curve, or of small order.
-    #[error("the point is not on the curve, or of small order")]
+    /// A point that is not on its curve, of small order, or in a second spelling.
+    #[error("the point is not on the curve, of small order, or written in another way than the standard's")]
     Point,
     /// A JWK without a member that its kind needs, or with one that is malformed.
     #[error("the JWK is malformed: {0}")]

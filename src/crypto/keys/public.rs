@@ -19,14 +19,15 @@ use crate::crypto::jose::base64url;
 const MAX_RSA_BITS: i32 = 8192;
 /// The members of a JWK that give a private or symmetric key away (RFC 7518 §6.2.2, §6.3.2, §6.4, RFC 8037 §2).
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-/// The y coordinates of the points of small order on the curve of Ed25519, and their second spellings, little-endian,
-/// without the sign: a signature by such a "key" holds for nearly everything.
-const SMALL_ORDER: [[u8; 32]; 7] = [
+/// The bits of the smallest exponent of an RSA key, 65537 (FIPS 186-5 §A.1.1): below it, a fault in the padding that some
+/// other reader forgives is a forgery.
+const MIN_EXPONENT_BITS: i32 = 17;
+/// The y coordinates of the points of small order on the curve of Ed25519, little-endian, without the sign: a signature by
+/// such a "key" holds for nearly everything.
+const SMALL_ORDER: [[u8; 32]; 5] = [
     small(0x00, 0x00, 0x00),
     small(0x01, 0x00, 0x00),
     small(0xEC, 0xFF, 0x7F),
-    small(0xED, 0xFF, 0x7F),
-    small(0xEE, 0xFF, 0x7F),
     [
         0x26, 0xE8, 0x95, 0x8F, 0xC2, 0xB2, 0x27, 0xB0, 0x45, 0xC3, 0xF4, 0x89, 0xF2, 0xEF, 0x98, 0xF0, 0xD5,
         0xDF, 0xAC, 0x05, 0xD3, 0xC6, 0x33, 0x39, 0xB1, 0x38, 0x02, 0x88, 0x6D, 0x53, 0xFC, 0x05,
@@ -42,6 +43,13 @@ const fn small(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes[0] = first;
     bytes[31] = last;
     bytes
+}
+
+/// Whether `y` is below 2²⁵⁵ − 19, the prime of Ed25519 (RFC 8032 §5.1.3): OpenSSL takes a number beyond it for the one it
+/// stands for, so that a key would have two texts, and two thumbprints.
+fn is_below_the_prime(y: &[u8; 32]) -> bool {
+    let [lowest, between @ .., highest] = y;
+    *highest != 0x7F || *lowest < 0xED || between.iter().any(|byte| *byte != 0xFF)
 }
 
 /// A public key that was looked at: of a known family, strong, on its curve.
@@ -97,7 +105,7 @@ impl PublicKey {
                 if !(2048..=MAX_RSA_BITS).contains(&rsa.n().num_bits()) || !rsa.n().is_bit_set(0) {
                     return Err(KeyError::Modulus);
                 }
-                if !(2..=64).contains(&rsa.e().num_bits()) || !rsa.e().is_bit_set(0) {
+                if !(MIN_EXPONENT_BITS..=64).contains(&rsa.e().num_bits()) || !rsa.e().is_bit_set(0) {
                     return Err(KeyError::Exponent);
                 }
                 (Family::Rsa, json!({ "e": text(rsa.e()), "kty": "RSA", "n": text(rsa.n()) }))
@@ -124,7 +132,7 @@ impl PublicKey {
                 let mut y = <[u8; 32]>::try_from(raw.as_slice()).map_err(|_| KeyError::Point)?;
                 let [.., sign] = &mut y;
                 *sign &= 0x7F;
-                if SMALL_ORDER.contains(&y) {
+                if SMALL_ORDER.contains(&y) || !is_below_the_prime(&y) {
                     return Err(KeyError::Point);
                 }
                 (Family::Ed25519, json!({ "crv": "Ed25519", "kty": "OKP", "x": base64url::encode(raw) }))
@@ -370,7 +378,7 @@ mod tests {
         *even.last_mut().unwrap() &= 0xFE;
         assert_eq!(with(&even, &e), Err(KeyError::Modulus));
         assert_eq!(with(&[0xFF; 1025], &e), Err(KeyError::Modulus));
-        for exponent in [&[1][..], &[2], &[1, 0, 0], &[1; 9]] {
+        for exponent in [&[1][..], &[2], &[3], &[0xFF, 0xFF], &[1, 0, 0], &[1; 9]] {
             assert_eq!(with(&n, exponent), Err(KeyError::Exponent), "{exponent:?}");
         }
         let padded = [&[0][..], &n].concat();
