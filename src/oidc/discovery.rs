@@ -15,6 +15,7 @@ use serde::Serialize;
 use crate::crypto::jose::{ContentEncryption, KeyManagement};
 use crate::crypto::keys::Algorithm;
 
+use super::authorize::REQUEST_OBJECT_ENCRYPTION;
 use super::authorize::response_mode::ResponseMode;
 use super::mtls::Mtls;
 use super::proof::dpop;
@@ -53,6 +54,8 @@ struct Document {
     request_uri_parameter_supported: bool,
     require_request_uri_registration: bool,
     request_object_signing_alg_values_supported: [&'static str; 4],
+    request_object_encryption_alg_values_supported: [&'static str; 1],
+    request_object_encryption_enc_values_supported: [&'static str; 4],
     prompt_values_supported: [&'static str; 4],
     display_values_supported: [&'static str; 4],
     ui_locales_supported: [&'static str; 2],
@@ -148,6 +151,8 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         request_uri_parameter_supported: true,
         require_request_uri_registration: true,
         request_object_signing_alg_values_supported: Algorithm::ALL.map(Algorithm::name),
+        request_object_encryption_alg_values_supported: REQUEST_OBJECT_ENCRYPTION.map(KeyManagement::name),
+        request_object_encryption_enc_values_supported: ContentEncryption::ALL.map(ContentEncryption::name),
         prompt_values_supported: ["none", "login", "consent", "select_account"],
         display_values_supported: ["page", "popup", "touch", "wap"],
         ui_locales_supported: ["fr", "en"],

@@ -522,5 +522,18 @@ impl<'t> Sealed<'t> {
     }
 }
 
+/// Opens a content by itself, as the examples of RFC 7518, Appendix B have it.
+#[cfg(test)]
+pub(super) fn open_content(
+    content: ContentEncryption,
+    key: &[u8],
+    aad: &str,
+    iv: Vec<u8>,
+    ciphertext: Vec<u8>,
+    tag: Vec<u8>,
+) -> Option<Vec<u8>> {
+    content.open(key, &Sealed { header: Map::new(), aad, wrapped_key: vec![], iv, ciphertext, tag })
+}
+
 #[cfg(test)]
 mod tests;

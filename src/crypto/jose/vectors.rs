@@ -1,8 +1,11 @@
-//! The worked examples of the standards, and the classes of hostile tokens known from public test suites.
+//! The worked examples of the standards. Hostile tokens are in [`super::hostile`].
 //!
 //! `vectors.json` holds the examples of RFC 7515 to 7520, 7638, 8037 and 9449: those in compact form by an algorithm of
-//! ours say what they say there, every other is refused with the error beside it. Its keys are printed in those documents
-//! and nobody's secret.
+//! ours say what they say there, every other is refused with the error beside it.
+//!
+//! A private key stands there only where an example cannot be decrypted without it (RFC 7516 A.1, RFC 7520 5.2, 5.5, 6):
+//! it is printed in that document, and nobody's secret. Where a private key is there to be refused, `AA` stands for its
+//! secret members.
 
 use josekit::jwk::Jwk;
 use josekit::jwk::alg::{ec::EcKeyPair, rsa::RsaKeyPair};
@@ -110,6 +113,45 @@ fn the_examples_of_the_standards_pass_or_are_refused_for_the_reason_that_is_thei
     for standard in ["7515", "7516", "7517", "7519", "7520", "7638", "8037", "9449"] {
         let clauses = examples.iter().filter(|example| example.clause.contains(standard));
         assert!(clauses.count() > 0, "RFC {standard}");
+    }
+}
+
+/// RFC 7518, Appendix B.1 and B.3: content by AES in CBC with HMAC, whose additional data there is no header.
+#[test]
+fn the_content_of_rfc_7518_is_opened() {
+    let bytes = |text: &str| hex::decode(text.replace(char::is_whitespace, "")).unwrap();
+    let sealed = |ciphertext: &str, tag: &str| {
+        let (iv, aad) =
+            ("1af38c2dc2b96ffdd86694092341bc04", "The second principle of Auguste Kerckhoffs".to_owned());
+        (aad, bytes(iv), bytes(ciphertext), bytes(tag))
+    };
+    let says = "A cipher system must not be required to be secret, and it must be able to fall into the hands of \
+                the enemy without inconvenience";
+    for (content, key_len, (aad, iv, ciphertext, tag)) in [
+        (
+            ContentEncryption::A128CbcHs256,
+            32,
+            sealed(
+                "c80edfa32ddf39d5ef00c0b468834279a2e46a1b8049f792f76bfe54b903a9c9a94ac9b47ad2655c5f10f9aef71427e2
+                 fc6f9b3f399a221489f16362c703233609d45ac69864e3321cf82935ac4096c86e133314c54019e8ca7980dfa4b9cf1b
+                 384c486f3a54c51078158ee5d79de59fbd34d848b3d69550a67646344427ade54b8851ffb598f7f80074b9473c82e2db",
+                "652c3fa36b0a7c5b3219fab3a30bc1c4",
+            ),
+        ),
+        (
+            ContentEncryption::A256CbcHs512,
+            64,
+            sealed(
+                "4affaaadb78c31c5da4b1b590d10ffbd3dd8d5d302423526912da037ecbcc7bd822c301dd67c373bccb584ad3e9279c2
+                 e6d12a1374b77f077553df829410446b36ebd97066296ae6427ea75c2e0846a11a09ccf5370dc80bfecbad28c73f09b3
+                 a3b75e662a2594410ae496b2e2e6609e31e6e02cc837f053d21f37ff4f51950bbe2638d09dd7a4930930806d0703b1f6",
+                "4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5",
+            ),
+        ),
+    ] {
+        let key: Vec<u8> = (0..key_len).collect();
+        let opened = jwe::open_content(content, &key, &aad, iv, ciphertext, tag);
+        assert_eq!(opened.map(|bytes| text(&bytes)).as_deref(), Some(says), "{content:?}");
     }
 }
 

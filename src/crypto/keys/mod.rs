@@ -3,7 +3,8 @@
 //! Four algorithms (RFC 7518 §3, RFC 8037 §3.1). RS256, because Pro Santé Connect signs so and its relying parties accept
 //! nothing else; ES256 for what Sceau's own parts sign for one another, and PS256, ES256 and EdDSA on Ed25519 for relying
 //! parties that ask. Keys that are weak are refused where they are read, so that no signature is ever checked with one:
-//! RSA below 2048 bits or with an exponent below 65537, a point beside its curve, of small order or in a second spelling.
+//! RSA below 2048 bits or with an exponent below 65537, a point beside its curve, of small order or in a second
+//! spelling.
 
 mod public;
 mod signing;

@@ -19,11 +19,11 @@ use crate::crypto::jose::base64url;
 const MAX_RSA_BITS: i32 = 8192;
 /// The members of a JWK that give a private or symmetric key away (RFC 7518 §6.2.2, §6.3.2, §6.4, RFC 8037 §2).
 const PRIVATE_MEMBERS: [&str; 9] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k", "priv"];
-/// The bits of the smallest exponent of an RSA key, 65537 (FIPS 186-5 §A.1.1): below it, a fault in the padding that some
-/// other reader forgives is a forgery.
+/// The bits of the smallest exponent of an RSA key, 65537 (FIPS 186-5 §A.1.1): below it, a fault in the padding that
+/// some other reader forgives is a forgery.
 const MIN_EXPONENT_BITS: i32 = 17;
-/// The y coordinates of the points of small order on the curve of Ed25519, little-endian, without the sign: a signature by
-/// such a "key" holds for nearly everything.
+/// The y coordinates of the points of small order on the curve of Ed25519, little-endian, without the sign: a signature
+/// by such a "key" holds for nearly everything.
 const SMALL_ORDER: [[u8; 32]; 5] = [
     small(0x00, 0x00, 0x00),
     small(0x01, 0x00, 0x00),
@@ -45,8 +45,8 @@ const fn small(first: u8, between: u8, last: u8) -> [u8; 32] {
     bytes
 }
 
-/// Whether `y` is below 2²⁵⁵ − 19, the prime of Ed25519 (RFC 8032 §5.1.3): OpenSSL takes a number beyond it for the one it
-/// stands for, so that a key would have two texts, and two thumbprints.
+/// Whether `y` is below 2²⁵⁵ − 19, the prime of Ed25519 (RFC 8032 §5.1.3): OpenSSL takes a number beyond it for the one
+/// it stands for, so that a key would have two texts, and two thumbprints.
 fn is_below_the_prime(y: &[u8; 32]) -> bool {
     let [lowest, between @ .., highest] = y;
     *highest != 0x7F || *lowest < 0xED || between.iter().any(|byte| *byte != 0xFF)

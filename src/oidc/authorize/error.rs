@@ -192,7 +192,7 @@ impl AuthorizationError {
             Self::ConsentRequired | Self::ConsentRefused => "OIDC-029",
             Self::Target => "OIDC-100",
             Self::AuthorizationDetails(_) => "OIDC-101",
-            Self::RequestObjectRefused(_) => "OIDC-102",
+            Self::RequestObjectRefused(fault) => fault.code(),
             Self::NotSigned => "OIDC-103",
             Self::RequestUriRefused(_) => "OIDC-104",
             Self::AnswerKeys(_) => "OIDC-105",

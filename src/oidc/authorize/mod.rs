@@ -19,6 +19,7 @@ pub mod request;
 mod request_object;
 pub mod response_mode;
 pub mod resume;
+mod sealed_object;
 
 use std::sync::Arc;
 
@@ -48,6 +49,7 @@ use pushed::Incoming;
 use request::AuthorizationRequest;
 
 pub(super) use check::scope::OFFLINE;
+pub(super) use sealed_object::MANAGEMENT as REQUEST_OBJECT_ENCRYPTION;
 
 /// What the page says where a service that nobody vouches for made a request that fails.
 const UNVOUCHED: &str = "OIDC-170";

@@ -7,6 +7,8 @@
 //! makes the provider call what they like (§10.4.1); the address is called as every address that somebody else chose.
 //!
 //! An object is taken from the client whose keys it is signed by, for this issuer, in its time, and where it has a `jti`, once.
+//! It may be encrypted to a key of ours besides ([`sealed_object`]): signed first, always.
+//!
 //! `none` is no algorithm here. One of these in another, or an assertion of the client in its place, is refused (§10.8).
 
 use chrono::TimeDelta;
@@ -17,6 +19,7 @@ use serde_json::{Map, Value};
 use super::checks::Sent;
 use super::error::AuthorizationError;
 use super::pushed::Incoming;
+use super::sealed_object;
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::crypto::egress::EgressError;
@@ -47,6 +50,15 @@ pub enum RequestObjectFault {
     /// The client has no keys, or signature, algorithm, size or shape are not good.
     #[error("the request object is refused: {}", .0.told())]
     Token(#[from] ClientKeysError),
+    /// It is encrypted, and cannot be read: whatever the cause, one answer.
+    #[error("the encrypted request object cannot be read")]
+    Sealed,
+    /// It is encrypted in another way than the client registered, or than is offered.
+    #[error("alg or enc of the encrypted request object is not offered, or not what is registered")]
+    SealedOtherwise,
+    /// It is encrypted, and no signed token is within, or `cty` does not say so.
+    #[error("what is within the encrypted request object is no signed JWT, or its cty is not JWT")]
+    NotSignedWithin,
     /// It says to be something else.
     #[error("the request object is another kind of JWT")]
     Type,
@@ -68,6 +80,18 @@ pub enum RequestObjectFault {
     /// A member that no parameter can be.
     #[error("a member of the request object is no value of a parameter")]
     Member,
+}
+
+impl RequestObjectFault {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Sealed => "OIDC-162",
+            Self::SealedOtherwise => "OIDC-163",
+            Self::NotSignedWithin => "OIDC-164",
+            _ => "OIDC-102",
+        }
+    }
 }
 
 /// Why nothing is fetched, or what was fetched is not read.
@@ -116,6 +140,13 @@ pub(super) async fn open(
             fetched = fetch(provider, client, address).await?;
             fetched.trim()
         }
+    };
+    let opened;
+    let object = if sealed_object::is_sealed(object) {
+        opened = sealed_object::open(provider, client, object).await?;
+        opened.as_str()
+    } else {
+        object
     };
     let claims = verify(provider, client, object).await?;
     once(provider, client, &claims).await?;

@@ -15,7 +15,7 @@ use super::redirect_uri::{self, RegistrationError};
 use crate::crypto::jose::{ContentEncryption, KeyManagement, KeySet};
 use crate::crypto::keys::Algorithm;
 use crate::crypto::x509::names::DistinguishedName;
-use crate::oidc::authorize::OFFLINE;
+use crate::oidc::authorize::{OFFLINE, REQUEST_OBJECT_ENCRYPTION};
 use crate::oidc::profile::{Extension, Rules};
 use crate::store::client::{AuthMethod, Metadata, SubjectType};
 
@@ -379,8 +379,10 @@ impl Check<'_> {
             let ours = |name: &String| self.rules.signing_algorithms.iter().any(|one| one.name() == name);
             ensure(name.iter().all(ours), member, "is no algorithm of the profile")?;
         }
+        // Others encrypt to us by the keys that we have.
         let name = metadata.request_object_encryption_alg.as_ref();
-        ensure(name.is_none(), "request_object_encryption_alg", "is not offered by this version")?;
+        let ours = name.is_none_or(|name| REQUEST_OBJECT_ENCRYPTION.iter().any(|one| one.name() == name));
+        ensure(ours, "request_object_encryption_alg", "must be RSA-OAEP-256")?;
         for (alg, name, enc, content) in [
             (
                 "id_token_encrypted_response_alg",

@@ -1,5 +1,5 @@
-//! Encrypted tokens (RFC 7516, RFC 7518 §4, §5, RFC 8725 §2.4, §2.5, §3.3): what is not ours to decrypt, keys that are not
-//! on the curve, parts of another length, and what is found within.
+//! Encrypted tokens (RFC 7516, RFC 7518 §4, §5, RFC 8725 §2.4, §2.5, §3.3): what is not ours to decrypt, keys that are
+//! not on the curve, parts of another length, and what is found within.
 
 use openssl::encrypt::Encrypter;
 use openssl::hash::MessageDigest;
@@ -111,7 +111,7 @@ fn headers(bench: &Bench) -> Vec<Row> {
     let squeezed = json!({ "alg": "dir", "zip": "DEF" });
     let (oaep, other) = (json!({ "alg": "RSA-OAEP" }), json!({ "kid": bench.agreed.kid() }));
     let cases = [
-        ("a password and two milliards of rounds", password, JweError::AlgorithmNotAllowed),
+        ("a password and two thousand million rounds", password, JweError::AlgorithmNotAllowed),
         ("compressed, by a shared key", squeezed, JweError::HeaderRefused("zip".into())),
         ("no alg", json!({ "alg": null }), JweError::AlgorithmNotAllowed),
         ("no enc", json!({ "enc": null }), JweError::EncryptionNotAllowed),
@@ -290,8 +290,8 @@ fn parts(bench: &Bench) -> Vec<Row> {
     rows
 }
 
-/// Keys that RSA wraps: of another length, with another padding. Each is answered as a wrong tag is, so that nobody learns
-/// how far we came (RFC 7516 §11.5).
+/// Keys that RSA wraps: of another length, with another padding. Each is answered as a wrong tag is, so that nobody
+/// learns how far we came (RFC 7516 §11.5).
 fn wrapped(bench: &Bench) -> Vec<Row> {
     let private = PKey::private_key_from_pkcs8(&bench.oaep.to_pkcs8().unwrap()).unwrap();
     let modulus = private.rsa().unwrap().n().to_vec();

@@ -1,17 +1,17 @@
 //! The classes of malformed and hostile tokens that are known from public test suites (Wycheproof's JSON Web Crypto
-//! vectors, the attacks of RFC 8725 and of published faults of libraries), in one table: what is sent, who reads it, and
-//! the reason that it is refused for. Where a token is as good as another, the table says so as well.
+//! vectors, the attacks of RFC 8725, published faults of libraries), in one table: what is sent, who reads it, and the
+//! reason that it is refused for. Where a token is as good as another, the table says so as well.
 //!
 //! | File | Holds |
 //! |---|---|
-//! | `headers.rs` | `alg` in all its spellings, keys of another algorithm, types, `crit`, `zip`, keys that a header brings or names |
+//! | `headers.rs` | `alg` in all its spellings, keys of another algorithm, types, `crit`, `zip`, keys in a header |
 //! | `signatures.rs` | lengths, encodings, numbers out of range, paddings, hashes |
 //! | `spellings.rs` | base64url, JSON, other serialisations |
 //! | `keys.rs` | JWKs and sets: weak, beside the curve, private, for another use; keys in a header |
 //! | `encrypted.rs` | JWE: key management, ephemeral keys, lengths, compression, what is nested |
 //!
-//! Keys are made when the test runs. A row that should be refused is as right as it can be otherwise: where the attacker of
-//! the row is a client, its header is signed by the client's own key.
+//! Keys are made when the test runs. A row that should be refused is as right as it can be otherwise: its header is
+//! signed by the client's own key, wherever the client itself may be the attacker.
 
 mod encrypted;
 mod headers;

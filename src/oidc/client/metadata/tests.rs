@@ -155,8 +155,10 @@ fn algorithms_are_ours_and_never_none() {
     }
     assert_eq!(administrator(json!({ "id_token_encrypted_response_alg": "RSA1_5" })), "OIDC-152");
     assert_eq!(administrator(json!({ "id_token_encrypted_response_enc": "A256GCM" })), "OIDC-152");
+    assert_eq!(administrator(json!({ "request_object_encryption_alg": "RSA-OAEP-256" })), "good");
     // Nobody is promised what is not read.
-    assert_eq!(administrator(json!({ "request_object_encryption_alg": "RSA-OAEP-256" })), "OIDC-152");
+    assert_eq!(administrator(json!({ "request_object_encryption_alg": "ECDH-ES" })), "OIDC-152");
+    assert_eq!(administrator(json!({ "request_object_encryption_enc": "A256GCM" })), "OIDC-152");
     let good = json!({
         "id_token_encrypted_response_alg": "RSA-OAEP-256", "id_token_encrypted_response_enc": "A256GCM"
     });

@@ -136,6 +136,15 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
         "ES256",
         "EdDSA"
       ],
+      "request_object_encryption_alg_values_supported": [
+        "RSA-OAEP-256"
+      ],
+      "request_object_encryption_enc_values_supported": [
+        "A128GCM",
+        "A256GCM",
+        "A128CBC-HS256",
+        "A256CBC-HS512"
+      ],
       "prompt_values_supported": [
         "none",
         "login",

@@ -1,5 +1,7 @@
 //! RFC 9101: the request as a JWT that the client signed (JAR).
 
+mod sealed;
+
 use serde_json::{Value, json};
 
 use super::browser::of;
