@@ -383,6 +383,11 @@ impl App {
         &self.clock
     }
 
+    /// What calls the addresses that administrators registered.
+    pub fn egress(&self) -> &Egress {
+        &self.egress
+    }
+
     /// Randomness.
     pub fn random(&self) -> &SharedRandom {
         &self.random

@@ -26,6 +26,14 @@ use crate::config::{self, Destination};
 const CONNECT: Duration = Duration::from_secs(3);
 const WHOLE: Duration = Duration::from_secs(10);
 const LARGEST_ANSWER: u64 = 256 * 1024;
+/// Ports of other protocols, whose servers could take our request for one of theirs (the blocked ports of the Fetch
+/// standard, which browsers call neither). An address in `[egress] allow` does not open them.
+const PORTS_OF_OTHERS: [u16; 83] = [
+    0, 1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103,
+    104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179, 389, 427, 465, 512, 513, 514,
+    515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995, 1719, 1720, 1723,
+    2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080,
+];
 
 /// Why a call was not made, or has no answer.
 #[derive(Debug, thiserror::Error)]
@@ -41,6 +49,9 @@ pub enum EgressError {
         "{0} is not reachable for outbound calls: it is private, or called by plain http; list it in [egress] allow"
     )]
     Forbidden(String),
+    /// The port of another protocol.
+    #[error("port {0} is that of another protocol, and is never called")]
+    Port(u16),
     /// The other side does not answer, or not in time.
     #[error("the call failed: {0}")]
     Failed(String),
@@ -62,6 +73,7 @@ impl EgressError {
             Self::Address(_) => "OIDC-033",
             Self::Unprotected(_) => "OIDC-034",
             Self::Forbidden(_) => "OIDC-035",
+            Self::Port(_) => "OIDC-166",
             Self::Failed(_) | Self::Written(_) => "OIDC-036",
             Self::TooLong(_) => "OIDC-037",
             Self::Client(_) => "OIDC-038",
@@ -252,6 +264,7 @@ impl Rules {
             Some(Host::Ipv6(ip)) => _ = self.judge(ip.into())?,
             None => return Err(EgressError::Address(address.to_owned())),
         }
+        check_port(&url)?;
         match url.scheme() {
             "http" | "https" => Ok(url),
             _ => Err(EgressError::Address(address.to_owned())),
@@ -268,6 +281,7 @@ impl Rules {
             Some(Host::Ipv6(ip)) => self.judge(ip.into())?,
             None => return Err(EgressError::Address(address.to_owned())),
         };
+        check_port(&url)?;
         match url.scheme() {
             "https" => Ok(url),
             // A name that is not listed may still resolve into a listed network.
@@ -285,6 +299,20 @@ impl Rules {
         if listed || is_public(ip) { Ok(listed) } else { Err(EgressError::Forbidden(ip.to_string())) }
     }
 
+    /// Of the addresses that a name has at this moment, those that may be connected to. The connection is made to these
+    /// and to no other, so that a name which has another address a moment later (DNS rebinding) gains nothing.
+    fn admitted(
+        &self,
+        name: &str,
+        found: Vec<SocketAddr>,
+        public: bool,
+    ) -> Result<Vec<SocketAddr>, EgressError> {
+        let by_name = self.allows_name(name);
+        let good = |ip: IpAddr| by_name || self.allows_address(ip) || (public && is_public(ip));
+        let good: Vec<SocketAddr> = found.into_iter().filter(|address| good(address.ip())).collect();
+        if good.is_empty() { Err(EgressError::Forbidden(name.to_owned())) } else { Ok(good) }
+    }
+
     fn allows_name(&self, name: &str) -> bool {
         self.0.iter().any(|entry| matches!(entry, Destination::Host(host) if host.eq_ignore_ascii_case(name)))
     }
@@ -296,6 +324,13 @@ impl Rules {
 
     fn has_networks(&self) -> bool {
         self.0.iter().any(|entry| matches!(entry, Destination::Network(_)))
+    }
+}
+
+fn check_port(url: &Url) -> Result<(), EgressError> {
+    match url.port() {
+        Some(port) if PORTS_OF_OTHERS.contains(&port) => Err(EgressError::Port(port)),
+        _ => Ok(()),
     }
 }
 
@@ -313,15 +348,7 @@ impl Resolve for Resolver {
         Box::pin(async move {
             let name = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((name, 0)).await?.collect();
-            let by_name = rules.allows_name(name);
-            let good = |ip: IpAddr| by_name || rules.allows_address(ip) || (public && is_public(ip));
-            let good: Vec<SocketAddr> = found.into_iter().filter(|address| good(address.ip())).collect();
-            if good.is_empty() {
-                let refused: Box<dyn std::error::Error + Send + Sync> =
-                    Box::new(EgressError::Forbidden(name.to_owned()));
-                return Err(refused);
-            }
-            let addresses: Addrs = Box::new(good.into_iter());
+            let addresses: Addrs = Box::new(rules.admitted(name, found, public)?.into_iter());
             Ok(addresses)
         })
     }
@@ -454,8 +481,44 @@ mod tests {
     #[tokio::test]
     async fn a_name_of_this_machine_is_refused_when_it_is_resolved() {
         let egress = Egress::new(&config::Egress::default()).unwrap();
-        let error = egress.post_form("https://localhost:1/x", &[]).await.unwrap_err();
+        let error = egress.post_form("https://localhost:8443/x", &[]).await.unwrap_err();
         assert_eq!(error.code(), "OIDC-035", "{error}");
+    }
+
+    #[test]
+    fn a_name_is_judged_by_the_addresses_it_has_each_time_it_is_called() {
+        let rules = rules(&["10.1.0.0/16"]);
+        let of = |addresses: &[&str]| {
+            let found = addresses.iter().map(|ip| (ip.parse::<IpAddr>().unwrap(), 443).into()).collect();
+            let admitted = rules.admitted("rebind.example", found, true);
+            admitted.map(|good| good.iter().map(|one| one.ip().to_string()).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&["9.9.9.9"]).unwrap(), ["9.9.9.9"]);
+        for inside in
+            ["127.0.0.1", "::1", "10.2.0.1", "169.254.169.254", "64:ff9b::7f00:1", "::ffff:127.0.0.1"]
+        {
+            assert_eq!(of(&[inside]).unwrap_err().code(), "OIDC-035", "{inside}, a moment later");
+            assert_eq!(of(&["9.9.9.9", inside]).unwrap(), ["9.9.9.9"], "{inside}, beside a public one");
+        }
+        assert_eq!(of(&["10.1.2.3"]).unwrap(), ["10.1.2.3"], "listed");
+        assert!(of(&[]).is_err());
+    }
+
+    #[test]
+    fn ports_of_other_protocols_are_never_called() {
+        let rules = rules(&["10.1.0.0/16", "dpi.hopital.example"]);
+        for address in [
+            "https://rp.example:25/x",
+            "https://rp.example:0/x",
+            "http://dpi.hopital.example:6667/x",
+            "http://10.1.2.3:22/x",
+        ] {
+            assert_eq!(refusal(&rules, address), "OIDC-166", "{address}");
+            assert_eq!(rules.check_signed(address).unwrap_err().code(), "OIDC-166", "{address}");
+        }
+        for address in ["https://rp.example:8443/x", "http://10.1.2.3:8080/x", "https://rp.example:443/x"] {
+            assert!(rules.check(address).is_ok(), "{address}");
+        }
     }
 
     #[tokio::test]

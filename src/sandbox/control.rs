@@ -231,7 +231,8 @@ impl Control {
         let removed = self.event(Kind::ClientRemoved).client(&registration.id);
         store::client::remove(db, &registration.id, &(&removed).into()).await?;
         let event = self.event(Kind::ClientAdded);
-        registration::register(db, &registration, &allowed, &event, now, &**self.app.random()).await?;
+        let (egress, random) = (self.app.egress(), &**self.app.random());
+        registration::register(db, &registration, &allowed, egress, &event, now, random).await?;
         let hash = sha256(new.client_secret.as_bytes());
         let event = self.event(Kind::ClientSecretRotated).client(&registration.id);
         store::client::rotate_secret(db, &registration.id, hash, now, now, &(&event).into()).await?;

@@ -13,6 +13,7 @@ use super::{Context, Failure, keys};
 use crate::audit::Kind;
 use crate::clock::Time;
 use crate::crypto::digest::sha256;
+use crate::crypto::egress::Egress;
 use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
 use crate::oidc::client::metadata::{Document, Registrar};
@@ -244,7 +245,9 @@ impl Add {
         };
         let allowed = Allowed::by(&context.config.oidc);
         let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());
-        let secret = register(&context.db, &registration, &allowed, &event, now, &*context.random).await?;
+        let egress = egress(context)?;
+        let secret =
+            register(&context.db, &registration, &allowed, &egress, &event, now, &*context.random).await?;
         if let Some(client) = store::client::by_id(&context.db, &registration.id).await? {
             // Published before the service reads the key set.
             keys::make_for(context, signing::of_tokens(&client)).await?;
@@ -272,7 +275,7 @@ impl Update {
         let needs_secret = has_secret(&registration.metadata) && client.secret_hash.is_none();
         let allowed = Allowed::by(&context.config.oidc);
         let (event, now) = (context.event(Kind::ClientChanged).note("registration"), context.clock.now());
-        if !change(&context.db, &registration, &allowed, &event, now).await? {
+        if !change(&context.db, &registration, &allowed, &egress(context)?, &event, now).await? {
             return Err(unknown(&registration.id));
         }
         if needs_secret {
@@ -280,6 +283,11 @@ impl Update {
         }
         show(context, &registration.id, false).await
     }
+}
+
+/// What fetches the list of a sector.
+fn egress(context: &Context) -> Result<Egress, Failure> {
+    Ok(Egress::new(&context.config.egress)?)
 }
 
 fn read_document(file: &Path) -> Result<Document, Failure> {

@@ -44,6 +44,7 @@ macro_rules! coded {
 coded! {
     crate::app::StartError,
     crate::card::enrolment::EnrolmentRefusal,
+    crate::crypto::egress::EgressError,
     crate::crypto::hsm::HsmError,
     crate::crypto::sealed::SealError,
     crate::keyring::KeyringError,

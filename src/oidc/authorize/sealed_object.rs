@@ -3,10 +3,10 @@
 //!
 //! What a hospital gets: what a relying party asks, and about whom, is read by nobody on its way through the browser.
 //!
-//! Encryption proves nobody, since everybody has our public key: what is within must be signed, and is then judged as if
-//! it had come in the clear. A key that does not unwrap, a tag, a padding, a length and a name of a key that is not ours
-//! have one answer between them, which says nothing of the cause; the log has it. Nothing is inflated, and nothing is
-//! decrypted twice.
+//! Encryption proves nobody, since everybody has our public key: what is within must be signed, and is then judged as
+//! if it had come in the clear. A key that does not unwrap, a tag, a padding, a length and the name of a key that is not
+//! ours have one answer between them, which says nothing of the cause; the log has it. Nothing is inflated, and nothing
+//! is decrypted twice.
 
 use super::request_object::RequestObjectFault;
 use crate::crypto::jose::{self, ContentEncryption, ExpectedJwe, JweError, KeyManagement};

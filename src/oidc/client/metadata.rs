@@ -231,6 +231,9 @@ impl Check<'_> {
             let is_own = document.redirect_uris.iter().any(|one| origin(one) == origin(address));
             ensure(is_own, "frontchannel_logout_uri", "its origin is none of redirect_uris")?;
         }
+        // OpenID Connect Core §8.1: whoever could change the list on its way could join the sector.
+        let protected = sector_identifier_uri.as_ref().is_none_or(|address| address.starts_with("https://"));
+        ensure(protected, "sector_identifier_uri", "must begin with https://")?;
         let is_stranger = self.is_stranger();
         ensure(
             !is_stranger || sector_identifier_uri.is_none(),

@@ -5,6 +5,7 @@ pub mod keys;
 pub mod metadata;
 pub mod redirect_uri;
 pub mod registration;
+pub mod sector;
 
 pub use authentication::ClientError;
 pub use authentication::credentials::Credentials;

@@ -5,10 +5,12 @@ use url::Url;
 use super::authentication::enabled;
 use super::metadata::{self, Document, MetadataFault, Registrar};
 use super::redirect_uri::{self, RegistrationError};
+use super::sector::{self, SectorFault};
 use crate::audit::Event;
 use crate::clock::Time;
 use crate::config;
 use crate::crypto::digest::sha256;
+use crate::crypto::egress::Egress;
 use crate::directory::NationalId;
 use crate::ids::{Random, Secret};
 use crate::oidc::profile;
@@ -67,6 +69,9 @@ pub enum ClientFault {
     /// What else is registered of it.
     #[error(transparent)]
     Metadata(#[from] MetadataFault),
+    /// The list of the sector that it names.
+    #[error(transparent)]
+    Sector(#[from] SectorFault),
     /// The id is taken.
     #[error("there is a client {0:?} already")]
     Taken(String),
@@ -85,6 +90,7 @@ impl ClientFault {
             Self::NoRedirectUri => "OIDC-083",
             Self::BackchannelUri(_) => "OIDC-084",
             Self::Metadata(fault) => fault.code(),
+            Self::Sector(_) => "OIDC-165",
             Self::Taken(_) => "OIDC-085",
             Self::Store(error) => error.code(),
         }
@@ -110,6 +116,7 @@ impl Allowed {
 }
 
 /// Registers a relying party and yields its secret, which is kept nowhere; none where it authenticates in another way.
+/// Where it names a sector, `egress` fetches that sector's list first.
 ///
 /// # Errors
 /// [`ClientFault`].
@@ -117,11 +124,13 @@ pub async fn register(
     db: &Db,
     registration: &Registration,
     allowed: &Allowed,
+    egress: &Egress,
     event: &Event,
     now: Time,
     random: &dyn Random,
 ) -> Result<Option<Secret>, ClientFault> {
     check(registration, allowed)?;
+    check_sector(registration, egress).await?;
     let secret = has_secret(&registration.metadata).then(|| Secret::of_256_bits(random));
     let new = NewClient {
         secret_hash: secret.as_ref().map(|secret| sha256(secret.expose().as_bytes())),
@@ -135,7 +144,8 @@ pub async fn register(
     }
 }
 
-/// Replaces what is registered of a relying party; its secret stays. Yields whether there is one of that id.
+/// Replaces what is registered of a relying party; its secret stays. Yields whether there is one of that id. Where it
+/// names a sector, `egress` fetches that sector's list first.
 ///
 /// # Errors
 /// [`ClientFault`].
@@ -143,12 +153,22 @@ pub async fn change(
     db: &Db,
     registration: &Registration,
     allowed: &Allowed,
+    egress: &Egress,
     event: &Event,
     now: Time,
 ) -> Result<bool, ClientFault> {
     check(registration, allowed)?;
+    check_sector(registration, egress).await?;
     let event = event.clone().client(&registration.id);
     Ok(store::client::update(db, &kept(registration), now, &(&event).into()).await?)
+}
+
+/// OpenID Connect Registration §5: the sector's list is looked at before anything is kept.
+async fn check_sector(registration: &Registration, egress: &Egress) -> Result<(), ClientFault> {
+    match &registration.metadata.sector_identifier_uri {
+        Some(address) => Ok(sector::check(egress, address, &registration.redirect_uris).await?),
+        None => Ok(()),
+    }
 }
 
 /// Whether a client with this metadata authenticates by a secret.

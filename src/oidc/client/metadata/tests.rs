@@ -74,6 +74,12 @@ fn addresses_that_could_hurt_are_refused() {
 }
 
 #[test]
+fn the_list_of_a_sector_is_fetched_by_https_alone() {
+    assert_eq!(administrator(json!({ "sector_identifier_uri": "http://rp.example/sector" })), "OIDC-152");
+    assert_eq!(administrator(json!({ "sector_identifier_uri": "https://rp.example/sector" })), "good");
+}
+
+#[test]
 fn a_stranger_gets_nothing_that_somebody_has_to_vouch_for() {
     for changes in [
         json!({ "grant_types": [EXCHANGE] }),

@@ -4,6 +4,7 @@ mod codes;
 mod input;
 mod pages;
 mod redirects;
+mod ssrf;
 mod stored;
 mod tokens;
 

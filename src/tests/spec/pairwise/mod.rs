@@ -1,5 +1,7 @@
 //! OpenID Connect Core §8.1: a `sub` for each sector.
 
+mod sector;
+
 use http::StatusCode;
 
 use serde_json::json;
