@@ -57,7 +57,7 @@ struct Document {
     request_object_encryption_alg_values_supported: [&'static str; 1],
     request_object_encryption_enc_values_supported: [&'static str; 4],
     prompt_values_supported: [&'static str; 4],
-    display_values_supported: [&'static str; 4],
+    display_values_supported: [&'static str; 2],
     ui_locales_supported: [&'static str; 2],
     code_challenge_methods_supported: [&'static str; 1],
     frontchannel_logout_supported: bool,
@@ -154,7 +154,8 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         request_object_encryption_alg_values_supported: REQUEST_OBJECT_ENCRYPTION.map(KeyManagement::name),
         request_object_encryption_enc_values_supported: ContentEncryption::ALL.map(ContentEncryption::name),
         prompt_values_supported: ["none", "login", "consent", "select_account"],
-        display_values_supported: ["page", "popup", "touch", "wap"],
+        // One page, which fits a window and a popup alike; nothing is made for touch or for WAP.
+        display_values_supported: ["page", "popup"],
         ui_locales_supported: ["fr", "en"],
         code_challenge_methods_supported: [proof::pkce::METHOD],
         frontchannel_logout_supported: logout::frontchannel::IS_SUPPORTED,

@@ -1,5 +1,5 @@
-//! `ui_locales` and `login_hint`: kept for the pages. `display` is understood and changes nothing, since one page fits all
-//! windows; `kc_idp_hint` and everything unknown is ignored.
+//! `ui_locales` and `login_hint`: kept for the pages. `display` changes nothing, since one page fits a window and a popup
+//! (OpenID Connect Core §3.1.2.1 leaves other values to us); `kc_idp_hint` and everything unknown is ignored.
 
 use super::{AuthorizationError, Draft};
 

@@ -190,7 +190,7 @@ fn hostile(address: &str, self_registered: bool) -> NewClient {
 }
 
 /// What the client is told of a request that makes us look for its keys, and of one that makes us fetch it.
-async fn told(stand: &Stand, address: &str) -> [Option<String>; 2] {
+async fn told(stand: &Stand, address: &str, cookie: &str) -> [Option<String>; 2] {
     let key = SigningKey::generate(Algorithm::Es256).unwrap();
     let now = stand.clock.now().timestamp();
     let claims = json!({ "iss": "hostile", "client_id": "hostile", "aud": ISSUER, "exp": now + 60 });
@@ -198,7 +198,7 @@ async fn told(stand: &Stand, address: &str) -> [Option<String>; 2] {
     let mut told = [None, None];
     for (told, parameter) in told.iter_mut().zip([("request", object.as_str()), ("request_uri", address)]) {
         let request = of("hostile", "https://hostile.example/cb", &[parameter]);
-        *told = stand.authorize(&request, "").await.parameter("error");
+        *told = stand.authorize(&request, cookie).await.parameter("error");
     }
     told
 }
@@ -222,11 +222,11 @@ async fn no_address_that_is_not_of_the_internet_is_called_however_it_is_spelled(
 #[tokio::test]
 async fn what_a_stranger_registers_reaches_nothing_inside() {
     Stand::on_both(async |stand| {
-        let canary = Canary::sing().await;
+        let (canary, browser) = (Canary::sing().await, stand.sign_in().await);
         // An empty parameter is none (RFC 6749 §3.1).
         for (address, _) in spellings(canary.port).into_iter().filter(|(address, _)| !address.is_empty()) {
             stand.add_client(&hostile(&address, true)).await;
-            let [by_value, by_reference] = told(&stand, &address).await;
+            let [by_value, by_reference] = told(&stand, &address, &browser.cookie).await;
             assert_eq!(by_value.as_deref(), Some("invalid_request_object"), "jwks_uri {address}");
             assert_eq!(by_reference.as_deref(), Some("invalid_request_uri"), "request_uri {address}");
             stand.remove_client("hostile").await;
@@ -293,7 +293,7 @@ async fn nothing_is_called_because_a_client_registers_itself() {
 #[tokio::test]
 async fn nobody_is_led_inside_by_a_redirect() {
     Stand::on_both(async |stand| {
-        let canary = Canary::sing().await;
+        let (canary, browser) = (Canary::sing().await, stand.sign_in().await);
         let inside = format!("http://127.0.0.1:{}/x", canary.port);
         let onward = axum::Router::new().route(
             "/on",
@@ -306,7 +306,7 @@ async fn nobody_is_led_inside_by_a_redirect() {
         let address = format!("http://{}/on", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, onward).await });
         stand.add_client(&hostile(&address, false)).await;
-        let [by_value, by_reference] = told(&stand, &address).await;
+        let [by_value, by_reference] = told(&stand, &address, &browser.cookie).await;
         assert_eq!(by_value.as_deref(), Some("invalid_request_object"));
         assert_eq!(by_reference.as_deref(), Some("invalid_request_uri"));
         let allow = vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())];

@@ -153,9 +153,7 @@ async fn both_documents_list_what_is_enabled_and_differ_in_the_authorization_end
       ],
       "display_values_supported": [
         "page",
-        "popup",
-        "touch",
-        "wap"
+        "popup"
       ],
       "ui_locales_supported": [
         "fr",
