@@ -143,7 +143,7 @@ impl Bench {
             Reader::Signed => signed(sent),
             Reader::Proof => Ok(verify_with_embedded_key::<Value>(sent, PROOF).map(|_| ())?),
             Reader::Sealed => Ok(opened().map(|_| ())?),
-            Reader::Nested => signed(&String::from_utf8(opened()?.content.to_vec()).unwrap()),
+            Reader::Nested => signed(std::str::from_utf8(&opened()?.content).unwrap()),
             Reader::Jwk => Ok(VerifyingKey::from_jwk(&serde_json::from_str(sent).unwrap()).map(|_| ())?),
             Reader::Set => Ok(KeySet::parse(sent.as_bytes()).map(|_| ())?),
         }

@@ -134,7 +134,7 @@ fn eddsa(bench: &Bench) -> Vec<Row> {
         .collect();
     let mut high_bit = s.to_vec();
     high_bit[31] |= 0x80;
-    let mut identity = vec![0; 32];
+    let mut identity = [0; 32];
     identity[0] = 1;
     [
         ("S and the order", [r, &sum].concat()),

@@ -52,6 +52,9 @@ fn parts(bench: &Bench) -> Vec<Row> {
     rows
 }
 
+/// What is done to a part.
+type Change = Box<dyn Fn(&str) -> String>;
+
 /// One token has one text: whoever compares or stores tokens must not be told two of them.
 fn base64(bench: &Bench) -> Vec<Row> {
     // Each part of a length that leaves bits unused.
@@ -75,7 +78,7 @@ fn base64(bench: &Bench) -> Vec<Row> {
         };
         let in_the_middle =
             |sign: &'static str| move |text: &str| format!("{}{sign}{}", &text[..2], &text[2..]);
-        let changes: [(&str, Box<dyn Fn(&str) -> String>); 16] = [
+        let changes: [(&str, Change); 16] = [
             ("padding", Box::new(|text| format!("{text}=="))),
             ("one sign of padding", Box::new(|text| format!("{text}="))),
             ("a bit that is not used", Box::new(stray)),

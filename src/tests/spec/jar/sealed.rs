@@ -170,7 +170,7 @@ async fn what_is_encrypted_must_be_signed_within_by_the_client() {
             let answer = push(&stand, "std", &[("request", &object)]).await;
             assert_eq!(answer.error(), "invalid_request_object", "{what}, pushed");
         }
-        assert!(refusal(&stand, &nested(&ours, &good)).await.0 == "", "the good one of these");
+        assert!(refusal(&stand, &nested(&ours, &good)).await.0.is_empty(), "the good one of these");
     })
     .await;
 }
