@@ -86,7 +86,7 @@ impl RequestObjectFault {
     /// The stable code of `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Sealed => "OIDC-162",
+            Self::Sealed => "OIDC-167",
             Self::SealedOtherwise => "OIDC-163",
             Self::NotSignedWithin => "OIDC-164",
             _ => "OIDC-102",

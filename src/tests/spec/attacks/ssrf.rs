@@ -242,12 +242,16 @@ async fn no_end_of_a_session_is_told_to_what_is_inside() {
         let canary = Canary::sing().await;
         let egress = closed();
         for (at, (address, _)) in spellings(canary.port).into_iter().enumerate() {
-            stand.add_client(&hostile(&address, false)).await;
+            // A frame or a page would have the first attempt made at once, with what this stand lets be called.
+            let mut client = hostile(&address, false);
+            client.metadata.frontchannel_logout_uri = None;
+            stand.add_client(&client).await;
             let browser = stand.sign_in().await;
             let request = of("hostile", "https://hostile.example/cb", &[("scope", "openid")]);
             let code = stand.authorize(&request, &browser.cookie).await.parameter("code").unwrap();
             let hint = stand.redeem_as("hostile", &code).await.json()["id_token"].clone();
-            stand.post(LOGOUT, &format!("id_token_hint={}", hint.as_str().unwrap()), &[]).await;
+            let back = "post_logout_redirect_uri=https://hostile.example/bye";
+            stand.post(LOGOUT, &format!("id_token_hint={}&{back}", hint.as_str().unwrap()), &[]).await;
             assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 1, "{address}");
             let waiting = i64::try_from(at + 1).unwrap();
             assert_eq!(undelivered(&stand.db).await.unwrap(), (waiting, 0), "{address}");

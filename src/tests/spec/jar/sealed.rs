@@ -145,14 +145,14 @@ async fn what_is_encrypted_must_be_signed_within_by_the_client() {
                 "OIDC-102",
             ),
             ("expired", nested(&ours, &about(json!({ "exp": 1 }))), "OIDC-102"),
-            ("to another key", nested(&other.to_jwk(), &good), "OIDC-162"),
-            ("too long", nested(&ours, &"a.b.c".repeat(5000)), "OIDC-162"),
-            ("compressed", with_header(&nested(&ours, &good), json!({ "zip": "DEF" })), "OIDC-162"),
-            ("crit", with_header(&nested(&ours, &good), json!({ "crit": ["exp"], "exp": 1 })), "OIDC-162"),
+            ("to another key", nested(&other.to_jwk(), &good), "OIDC-167"),
+            ("too long", nested(&ours, &"a.b.c".repeat(5000)), "OIDC-167"),
+            ("compressed", with_header(&nested(&ours, &good), json!({ "zip": "DEF" })), "OIDC-167"),
+            ("crit", with_header(&nested(&ours, &good), json!({ "crit": ["exp"], "exp": 1 })), "OIDC-167"),
             (
                 "a key elsewhere",
                 with_header(&nested(&ours, &good), json!({ "jku": "https://evil.example" })),
-                "OIDC-162",
+                "OIDC-167",
             ),
             ("a shared key", with_header(&nested(&ours, &good), json!({ "alg": "dir" })), "OIDC-163"),
             ("RSA1_5", with_header(&nested(&ours, &good), json!({ "alg": "RSA1_5" })), "OIDC-163"),
@@ -216,7 +216,7 @@ async fn no_answer_tells_why_an_object_cannot_be_read() {
         let (_, first) = &told[0];
         assert_eq!(
             (first.0.as_str(), first.2.as_str()),
-            ("invalid_request_object", "authorization.refused OIDC-162")
+            ("invalid_request_object", "authorization.refused OIDC-167")
         );
         for (what, answer) in &told {
             assert_eq!(answer, first, "{what}");
