@@ -64,7 +64,12 @@ bench:
 # The server without PC/SC, the agent without a server.
 package:
 	@.ci/setup build package
+	rm -rf target/release/man
+	cargo build --quiet --release --package sceau --bin sceau --no-default-features --features server
+	target/release/sceau manual target/release/man/sceau
 	cargo deb --quiet --package sceau
+	cargo build --quiet --release --package sceau --bin sceau-agent --no-default-features --features agent
+	target/release/sceau-agent manual target/release/man/sceau-agent
 	cargo deb --quiet --package sceau --variant agent
 
 # Sends no PIN without SIGN=1, and asks once more before it does.

@@ -24,6 +24,7 @@ fn packages(target: &Path) -> [PathBuf; 2] {
     std::fs::create_dir_all(&built).unwrap();
     for program in ["sceau", "sceau-agent"] {
         symlink(ours(program), built.join(program)).unwrap();
+        finished(Command::new(ours(program)).arg("manual").arg(built.join("man").join(program)));
     }
     let tool = tools().join("bin/cargo-deb");
     assert!(tool.exists(), "cargo-deb is missing: run `make setup`");
@@ -91,6 +92,13 @@ fn installs_and_starts_nothing(server: &Path, agent: &Path) {
     for (program, name) in [("usr/bin/sceau", "sceau "), ("usr/bin/sceau-agent", "sceau-agent ")] {
         let output = Command::new(root.path(program)).arg("--version").output().unwrap();
         assert!(String::from_utf8(output.stdout).unwrap().starts_with(name));
+    }
+    for (page, says) in
+        [("sceau", "client"), ("sceau-client-disable", "reason"), ("sceau-agent-enrol", "enrol")]
+    {
+        let page = root.path(&format!("usr/share/man/man1/{page}.1"));
+        let text = std::fs::read_to_string(&page).unwrap();
+        assert!(text.contains(".SH SYNOPSIS") && text.contains(says), "{}: {text}", page.display());
     }
     let enabled = root.path("etc/systemd");
     assert!(!enabled.exists(), "a unit was enabled");

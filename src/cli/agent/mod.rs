@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::manual::Manual;
 use crate::agent::AgentError;
 
 /// The workstation program of Sceau: it speaks to the card reader, and to nobody it was not enrolled with.
@@ -36,6 +37,9 @@ enum AgentCommand {
     /// On a computer that several people use: hold the agent's port for all of them, and hand each connection to the agent
     /// of the user who opened it.
     Switch(switch::SwitchCommand),
+    /// Write the manual pages of this program, for a package.
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 impl AgentCli {
@@ -49,6 +53,9 @@ impl AgentCli {
             AgentCommand::Enrol(command) => command.run(),
             AgentCommand::Run(command) => command.run(),
             AgentCommand::Switch(command) => command.run(),
+            AgentCommand::Manual(command) => {
+                command.write::<Self>().map(|()| ExitCode::SUCCESS).map_err(Failure::plain)
+            }
         };
         ended.unwrap_or_else(|failure| {
             eprintln!("sceau-agent: {}", failure.message);

@@ -72,8 +72,8 @@ pub(super) enum ClientCommand {
         /// Its client id.
         id: String,
         /// Why, for the audit trail.
-        #[arg(long, default_value = "")]
-        reason: String,
+        #[arg(long)]
+        reason: Option<String>,
     },
     /// Let a disabled service be used again. Tokens that it had before stay revoked.
     Enable {
@@ -211,7 +211,7 @@ impl ClientCommand {
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
             Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
-            Self::Disable { id, reason } => disable(&context, &id, &reason).await,
+            Self::Disable { id, reason } => disable(&context, &id, reason.as_deref()).await,
             Self::Enable { id } => enable(&context, &id).await,
             Self::Logouts(logouts) => logouts.run(&context).await,
             Self::Remove { id } => remove(&context, &id).await,
@@ -462,10 +462,9 @@ async fn set_policy(context: &Context, id: &str, demands: Demands) -> Result<(),
     show(context, id, false).await
 }
 
-async fn disable(context: &Context, id: &str, reason: &str) -> Result<(), Failure> {
+async fn disable(context: &Context, id: &str, reason: Option<&str>) -> Result<(), Failure> {
     let event = context.event(Kind::ClientDisabled).client(id);
-    let event = if reason.is_empty() { event } else { event.note(reason) };
-    let event = NewRow::from(&event);
+    let event = NewRow::from(&reason.map_or_else(|| event.clone(), |reason| event.clone().note(reason)));
     if store::client::standing::disable(&context.db, id, context.clock.now(), &event).await? {
         println!("{id} is disabled; what it was granted is void.");
         return Ok(());

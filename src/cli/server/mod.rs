@@ -25,6 +25,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use super::manual::Manual;
 use crate::config::DEFAULT_PATH;
 
 pub use context::Context;
@@ -70,6 +71,9 @@ enum ServerCommand {
     Person(person::PersonArguments),
     /// The audit trail: read, verify, export.
     Audit(audit::Audit),
+    /// Write the manual pages of this program, for a package.
+    #[command(hide = true)]
+    Manual(Manual),
 }
 
 impl ServerCli {
@@ -90,6 +94,7 @@ impl ServerCli {
             ServerCommand::Directory(command) => command.run(config).await,
             ServerCommand::Person(command) => command.run(config).await,
             ServerCommand::Audit(command) => command.run(config).await,
+            ServerCommand::Manual(command) => command.write::<Self>().map_err(Failure::plain),
         };
         match done {
             Ok(()) => ExitCode::SUCCESS,
