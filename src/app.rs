@@ -8,6 +8,7 @@ mod init;
 mod jobs;
 mod listeners;
 mod policies;
+pub mod security_keys;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -30,6 +31,7 @@ use crate::crypto::x509::trust::{Trust, TrustDirs};
 use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError, Vault};
+use crate::means::{self, OwnMeans};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Means, Provider};
@@ -48,6 +50,8 @@ use crate::web::page::Site;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::ServeError;
 use crate::web::tls::TlsError;
+use crate::webauthn::ceremony::CeremonyError;
+use crate::webauthn::{self, SecurityKeys};
 
 pub use init::{init, init_sandbox, trail};
 pub use listeners::{Certificates, Listeners};
@@ -101,6 +105,9 @@ pub enum StartError {
     /// The authorities of cards.
     #[error(transparent)]
     Anchors(#[from] AnchorsError),
+    /// Security keys.
+    #[error(transparent)]
+    SecurityKeys(#[from] CeremonyError),
     /// The certificate of the listener.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -125,6 +132,7 @@ impl StartError {
             Self::Provider(error) => error.code(),
             Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
+            Self::SecurityKeys(_) => "CONF-027",
             Self::Tls(error) => error.code(),
             Self::Serve(error) => error.code(),
         }
@@ -227,6 +235,9 @@ pub struct App {
     vault: Vault,
     card: Arc<CardLogin>,
     provider: Arc<Provider>,
+    /// Security keys; none where they are turned off.
+    keys: Option<Arc<SecurityKeys>>,
+    means: Arc<OwnMeans>,
     /// The test persons of a sandbox; none in an installation.
     approval: Option<Arc<Approval>>,
     egress: Arc<Egress>,
@@ -302,6 +313,29 @@ impl App {
             site: &site,
         })?;
         card.recall_revoked().await?;
+        // A sandbox has people without means.
+        let keys = match play {
+            Some(_) => None,
+            None => security_keys::open(security_keys::Made {
+                config: &config,
+                db: &db,
+                clock: &clock,
+                random: &random,
+                trail: &trail,
+                seal: &seal,
+                site: &site,
+            })?,
+        };
+        let means = OwnMeans::new(means::Parts {
+            db: db.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            trail: trail.clone(),
+            policies: policies::of(&config),
+            own: OwnOrigin::of(&config.server.front_url),
+            site: site.clone(),
+            takes_keys: keys.is_some(),
+        });
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);
@@ -332,7 +366,7 @@ impl App {
             random: random.clone(),
             trail: trail.clone(),
             site: site.clone(),
-            means: Means { card: card_tab, test_persons },
+            means: Means { card: card_tab, security_keys: keys.is_some(), test_persons },
             outbound: Outbound::new(&config.egress)?,
             mtls: mtls(&config, clock.now())?.map(Arc::new),
             waits: policies::waits(&config),
@@ -360,6 +394,8 @@ impl App {
             vault,
             card,
             provider,
+            keys,
+            means,
             approval,
             egress,
             pages,
@@ -413,6 +449,11 @@ impl App {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
         let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
         let routes = Router::new().merge(oidc::routes(&self.provider)).merge(login::routes(&self.card));
+        let routes = routes.merge(means::routes(&self.means));
+        let routes = match &self.keys {
+            Some(keys) => routes.merge(webauthn::routes(keys)),
+            None => routes,
+        };
         let routes = match &self.approval {
             Some(approval) => approval.around(routes),
             None => routes,

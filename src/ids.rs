@@ -129,6 +129,8 @@ row_id! {
     ChannelId;
     /// A person's link with this establishment.
     AffiliationId;
+    /// A means of identification of a person: a card, a security key.
+    MeansId;
     /// An audit event.
     EventId;
     /// One request as it is seen in pages, logs and audit events.

@@ -23,6 +23,8 @@ pub mod jobs;
 #[cfg(feature = "server")]
 pub mod keyring;
 #[cfg(feature = "server")]
+pub mod means;
+#[cfg(feature = "server")]
 pub mod oidc;
 #[cfg(feature = "server")]
 pub mod sandbox;
@@ -32,6 +34,8 @@ pub mod session;
 pub mod store;
 pub mod telemetry;
 pub mod web;
+#[cfg(feature = "server")]
+pub mod webauthn;
 
 #[cfg(test)]
 mod tests;

@@ -105,6 +105,16 @@ kinds! {
     SiteTokenRevoked "site-token.revoked";
     /// An administrator approved a workstation.
     WorkstationApproved "workstation.approved";
+    /// A person was given a means of identification, or it was refused.
+    MeansIssued "means.issued";
+    /// A means was given another label.
+    MeansRenamed "means.renamed";
+    /// A means was suspended: it signs in no more until somebody lifts that.
+    MeansSuspended "means.suspended";
+    /// The suspension of a means was lifted.
+    MeansResumed "means.resumed";
+    /// A means was revoked, or could not be.
+    MeansRevoked "means.revoked";
     /// A workstation was revoked.
     WorkstationRevoked "workstation.revoked";
     /// A workstation reported that something is wrong with it, such as another program on the agent's port.

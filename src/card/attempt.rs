@@ -177,7 +177,7 @@ impl<'a> Attempt<'a> {
 
     /// The relying party, if it is still there and may be used from here.
     pub(super) async fn client(&mut self, transaction: &LoginTransaction) -> Result<Client, Refusal> {
-        let client = store::client::by_id(&self.login.parts.db, &transaction.client_id).await?;
+        let client = store::client::for_sign_in(&self.login.parts.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
         self.demands = client.demands();
         if !self.demands.admit(self.zone()) {

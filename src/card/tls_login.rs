@@ -93,7 +93,7 @@ impl CardLogin {
     /// The link of the sign-in page, where this way is configured and would do.
     pub(super) async fn certificate_link(&self, transaction: &LoginTransaction) -> Option<String> {
         let way = self.parts.certificate.as_ref()?;
-        let client = store::client::by_id(&self.parts.db, &transaction.client_id).await.ok()??;
+        let client = store::client::for_sign_in(&self.parts.db, &transaction.client_id).await.ok()??;
         if client.demands().need_watch() {
             return None;
         }

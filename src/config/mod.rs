@@ -21,6 +21,7 @@ mod metrics;
 mod oidc;
 mod oidc_mtls;
 pub(crate) mod reader;
+mod security_keys;
 mod server;
 mod session;
 #[cfg(test)]
@@ -44,6 +45,7 @@ pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use oidc_mtls::OidcMtls;
 pub use reader::{Fault, FaultKind};
+pub use security_keys::SecurityKeys;
 pub use server::Server;
 pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;
@@ -70,6 +72,8 @@ pub struct Config {
     pub database: Database,
     /// Which cards are accepted.
     pub card: Card,
+    /// Which security keys are taken.
+    pub security_keys: SecurityKeys,
     /// How computers prove that they are the hospital's.
     pub workstations: Workstations,
     /// How long a sign-in lasts.
@@ -150,6 +154,7 @@ impl Config {
         let state_dir = server.as_ref().map(|server| server.state_dir.as_path());
         let database = Database::read(&mut document.section("database"), state_dir);
         let card = Card::read(&mut document.section("card"), server.as_ref());
+        let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
         let zones = document.sections_of("zones");
@@ -168,6 +173,7 @@ impl Config {
             tls,
             establishment,
             card,
+            security_keys,
             workstations,
             session,
             zones,

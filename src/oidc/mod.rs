@@ -225,6 +225,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(sessions::consents::WITHDRAW_ROUTE, post(sessions::consents::withdraw))
         .route(logout::FRONT, get(logout::answer).post(logout::answer))
         .route(logout::CONFIRMED, post(logout::confirmed))
+        .route(authorize::own_pages::ROUTE, get(authorize::own_pages::answer))
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))
         .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel))
         .route(authorize::confirm::CONTINUE_ROUTE, post(authorize::confirm::go_on))

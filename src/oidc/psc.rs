@@ -59,13 +59,15 @@ pub struct Choices {
     pub card_acr: Acr,
     /// The `acr` told after a phone.
     pub mobile_acr: Acr,
+    /// The `acr` told after a security key.
+    pub key_acr: Acr,
     /// `auth_level` and `scope` in the ID token, as PSC added them in 2026; absent where none.
     pub auth_level: Option<String>,
 }
 
 impl Default for Choices {
     fn default() -> Self {
-        Self { card_acr: Acr::Eidas1, mobile_acr: Acr::Eidas1, auth_level: None }
+        Self { card_acr: Acr::Eidas1, mobile_acr: Acr::Eidas1, key_acr: Acr::Eidas1, auth_level: None }
     }
 }
 
@@ -79,6 +81,7 @@ impl Choices {
         let told = match session.auth_mode {
             AuthMode::Card => self.card_acr,
             AuthMode::Mobile => self.mobile_acr,
+            AuthMode::Fido => self.key_acr,
         };
         told.min(session.acr).as_str()
     }

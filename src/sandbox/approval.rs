@@ -28,18 +28,17 @@ use crate::clock::SharedClock;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
-use crate::ids::{Secret, SessionId, SharedRandom};
+use crate::ids::{Secret, SharedRandom};
 use crate::oidc::authorize::means::{Later, Offer, TestPersons};
 use crate::oidc::authorize::{resume, see_other};
-use crate::session::{Authentication, EndReason, Evidence, Policies, Session, Standing, Station};
-use crate::store::audit::NewRow;
-use crate::store::login_transaction::{self, Completion, LoginTransaction, Proof, Replaced, State as Stage};
-use crate::store::session::NewSession;
+use crate::session::{Authentication, Evidence, Policies, Station};
+use crate::store::login_transaction::{self, LoginTransaction, Proof, State as Stage};
 use crate::store::{self, Db, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
+use crate::web::new_session::{Beginning, NotBegun};
 use crate::web::page::Site;
 use crate::web::pages::sign_in::{PersonRow, PersonsPanel};
 
@@ -298,7 +297,7 @@ impl Visit<'_> {
     ) -> Result<HeaderValue, Refusal> {
         let Parts { db, clock, random, trail, policies, play, .. } = self.parts();
         let (now, random, told) = (clock.now(), &**random, play.switches().acr);
-        let client = store::client::by_id(db, &transaction.client_id).await?;
+        let client = store::client::for_sign_in(db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
         let id_nat = NationalId::of_source(&choice.person.id_nat()).ok_or(directory::Refusal::Unknown)?;
         let person = directory::sign_in(db, trail, &id_nat, client.audience, now, random).await??;
@@ -314,50 +313,24 @@ impl Visit<'_> {
                 acr_untold: told == ToldAcr::Absent,
             },
         };
-        let station = Station::default();
-        let policy = policies.at(&station);
-        let had = self.session().await?;
-        let goes_on = had.as_ref().filter(|(had, _)| {
-            let alive = had.standing(policy, now) == Standing::Alive;
-            alive && had.person_id == person && had.is_matched_by(&authentication)
-        });
-        let cookie = Secret::of_256_bits(random);
-        let session = NewSession {
-            id: goes_on.map_or_else(|| SessionId::new(now, random), |(had, _)| had.id),
-            cookie_hash: sha256(cookie.expose().as_bytes()),
-            expires_at: now + policy.lifetime,
-            authentication,
-            station,
-            watched: None,
-        };
         let event = trail.event(Kind::SignIn).caller(self.caller).means("sandbox", None).person(person);
         let event = event.id_nat(id_nat.as_str()).client(&client.id).transaction(transaction.id);
-        let event = NewRow::from(&event.session(session.id).level(told.level().as_str(), &[]));
-        let replaced = had.as_ref().filter(|_| goes_on.is_none()).map(|(had, _)| {
-            let event = trail.event(Kind::SessionEnded).person(had.person_id).session(had.id);
-            let event = event.note(EndReason::Replaced.as_str()).transaction(transaction.id);
-            Replaced { session: had.id, event: NewRow::from(&event.caller(self.caller)) }
-        });
-        let completion = Completion {
-            proof: Proof::Request(txn),
-            session: &session,
-            goes_on: goes_on.map(|(_, cookie_before)| cookie_before),
-            replaced: replaced.as_ref(),
-            event: &event,
+        let beginning = Beginning {
+            db,
+            trail,
+            policies,
+            random,
+            caller: self.caller,
+            headers: self.headers,
+            transaction: transaction.id,
+            station: Station::default(),
         };
-        if login_transaction::complete(db, transaction.id, completion, now, random).await? {
-            Ok(cookies::session().set(&cookie, None)?)
-        } else {
-            Err(Refusal::NotWaiting)
-        }
-    }
-
-    /// The session that this browser has, and the hash of its cookie.
-    async fn session(&self) -> Result<Option<(Session, [u8; 32])>, StoreError> {
-        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
-        let hash = sha256(cookie.expose().as_bytes());
-        let had = store::session::by_cookie(&self.parts().db, hash).await?;
-        Ok(had.filter(|session| session.ended_at.is_none()).map(|session| (session, hash)))
+        let begun = beginning.begin(Proof::Request(txn), authentication, event, now).await;
+        begun.map_err(|error| match error {
+            NotBegun::Raced => Refusal::NotWaiting,
+            NotBegun::Store(error) => error.into(),
+            NotBegun::Cookie(error) => error.into(),
+        })
     }
 
     fn refuse(&self, refusal: &Refusal, language: Language) -> Response {

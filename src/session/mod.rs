@@ -11,7 +11,7 @@ mod policy;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
-use crate::ids::{PersonId, SessionId, WorkstationId};
+use crate::ids::{MeansId, PersonId, SessionId, WorkstationId};
 
 pub use policy::{
     CardOut, Demands, IdleGroup, LONGEST_BADGE_WINDOW, Policies, SessionPolicy, Standing, Station, ZonePolicy,
@@ -74,8 +74,12 @@ pub enum Amr {
     Sc,
     /// PIN.
     Pin,
-    /// Key held in hardware.
+    /// Key held in hardware, which an attestation proves.
     Hwk,
+    /// Key that may be held in software: nothing proves better.
+    Swk,
+    /// The person was there: a touch, a finger or a code, which of them is not known.
+    User,
     /// More than one factor.
     Mfa,
 }
@@ -87,6 +91,8 @@ impl Amr {
             Self::Sc => "sc",
             Self::Pin => "pin",
             Self::Hwk => "hwk",
+            Self::Swk => "swk",
+            Self::User => "user",
             Self::Mfa => "mfa",
         }
     }
@@ -101,6 +107,8 @@ pub enum AuthMode {
     Card,
     /// The phone.
     Mobile,
+    /// A security key or passkey. What Pro Santé Connect says of its own (in test) is not published.
+    Fido,
 }
 
 impl AuthMode {
@@ -109,6 +117,7 @@ impl AuthMode {
         match self {
             Self::Card => "CARD",
             Self::Mobile => "MOBILE",
+            Self::Fido => "FIDO",
         }
     }
 }
@@ -172,6 +181,20 @@ pub enum Evidence {
         /// What the sign-in with card and PIN saw that this renews: an [`Evidence::Card`].
         renews: Box<Evidence>,
     },
+    /// A signature of a security key or passkey.
+    #[serde(rename = "security-key")]
+    SecurityKey {
+        /// Its row in the registry of means.
+        key: MeansId,
+        /// The model that it says it is.
+        aaguid: String,
+        /// Whether an attestation proves the model.
+        attested: bool,
+        /// Whether it may leave its device: a synchronised passkey.
+        synced: bool,
+        /// Whether it verified its person, by a code or a finger.
+        user_verified: bool,
+    },
     /// Nothing at all: a test person of `sceau sandbox` was chosen. No installation has a way to write it.
     Sandbox {
         /// Which test person.
@@ -188,8 +211,36 @@ impl Evidence {
         match self {
             Self::Card { .. } => Some(self),
             Self::Badge { renews, .. } => renews.card_and_pin(),
-            Self::CardCertificate { .. } | Self::Sandbox { .. } => None,
+            Self::CardCertificate { .. } | Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
         }
+    }
+
+    /// Its security key in the registry of means, where it was one.
+    #[must_use]
+    pub fn security_key(&self) -> Option<MeansId> {
+        match self {
+            Self::SecurityKey { key, .. } => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// The number of the card that was shown, where it has one and its person proved it with a PIN.
+    #[must_use]
+    pub fn card_number(&self) -> Option<&str> {
+        match self {
+            Self::Card { card_number, .. } | Self::CardCertificate { card_number, .. } => {
+                Some(card_number.as_str()).filter(|number| !number.is_empty())
+            }
+            Self::Badge { renews, .. } => renews.card_number(),
+            Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
+        }
+    }
+
+    /// Whether nothing that a stranger's page learns from its person opens a session with it: the proof is bound to our
+    /// origin.
+    #[must_use]
+    pub fn is_phishing_resistant(&self) -> bool {
+        matches!(self, Self::Card { .. } | Self::CardCertificate { .. } | Self::SecurityKey { .. })
     }
 
     /// Whether it is one factor only: the card, without its PIN.
@@ -286,6 +337,8 @@ pub enum EndReason {
     NotMe,
     /// The card that it was begun with was revoked.
     CardRevoked,
+    /// The means that it was begun with was suspended or revoked here.
+    MeansHalted,
 }
 
 impl EndReason {
@@ -302,6 +355,7 @@ impl EndReason {
             Self::CardRemoved => "card-removed",
             Self::NotMe => "not-me",
             Self::CardRevoked => "card-revoked",
+            Self::MeansHalted => "means-halted",
         }
     }
 }

@@ -8,7 +8,9 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::badge::{consume_badge, renew_session};
+use super::means::note_card;
 use super::session::{NewSession, begin_session, end_session, go_on_with_session};
+use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{Random, SessionId, TransactionId};
@@ -293,6 +295,8 @@ pub enum Proof<'a> {
     Certificate(&'a [u8; 32]),
     /// The `txn` of the badge request that was answered by a tap.
     Badge(&'a str),
+    /// The signature of a security key over the challenge of a ceremony.
+    SecurityKey(&'a Used),
 }
 
 /// How a sign-in is completed.
@@ -324,16 +328,21 @@ pub async fn complete(
 ) -> Result<bool, StoreError> {
     let Completion { proof, session: new, goes_on, replaced, event } = completion;
     // What is not there compares with nothing.
-    let (card_txn, handle_hash, badge_txn) = match proof {
-        Proof::Request(txn) => (Some(txn.to_owned()), None, None),
-        Proof::Certificate(hash) => (None, Some(hash.to_vec()), None),
-        Proof::Badge(txn) => (None, None, Some(txn.to_owned())),
+    let (card_txn, handle_hash) = match proof {
+        Proof::Request(txn) => (Some(txn.to_owned()), None),
+        Proof::Certificate(hash) => (None, Some(hash.to_vec())),
+        Proof::Badge(_) | Proof::SecurityKey(_) => (None, None),
     };
-    let by_badge = badge_txn.is_some();
+    let by_badge = matches!(proof, Proof::Badge(_));
+    // These are consumed in a place of their own.
+    let is_consumed = matches!(proof, Proof::Badge(_) | Proof::SecurityKey(_));
     write!(db, c => {
-        if let Some(txn) = badge_txn
-            && !consume_badge!(c, txn, id, now)
-        {
+        let is_good = match proof {
+            Proof::Badge(txn) => consume_badge!(c, txn.to_owned(), id, now),
+            Proof::SecurityKey(used) => consume_signature!(c, used, now),
+            Proof::Request(_) | Proof::Certificate(_) => note_card!(c, &new.authentication, now, random),
+        };
+        if !is_good {
             return Ok(false);
         }
         // The session comes first because the transaction refers to it; where the transaction is not open, it goes.
@@ -352,7 +361,7 @@ pub async fn complete(
         .bind(now)
         .bind(card_txn)
         .bind(handle_hash)
-        .bind(by_badge)
+        .bind(is_consumed)
         .execute(&mut *c)
         .await?
         .rows_affected()

@@ -49,6 +49,7 @@ migrations! {
     68 "0068_client_registration";
     72 "0072_offline_grants";
     79 "0079_exchanged_from";
+    90 "0090_means";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

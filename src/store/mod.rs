@@ -19,6 +19,7 @@ pub mod initial_access_token;
 pub mod job_lease;
 pub mod login_transaction;
 pub mod logout_delivery;
+pub mod means;
 mod migrations;
 mod open;
 pub mod person;
@@ -34,6 +35,8 @@ pub mod subject;
 pub mod terminal_login;
 pub mod token;
 pub mod used_proof;
+pub mod webauthn_ceremony;
+pub mod webauthn_credential;
 pub mod workstation;
 
 #[cfg(test)]

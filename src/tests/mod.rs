@@ -12,6 +12,8 @@ mod platform;
 #[cfg(feature = "server")]
 mod sandbox;
 mod secrets;
+#[cfg(feature = "server")]
+mod security_keys;
 mod services;
 mod sources;
 mod spec;

@@ -29,6 +29,8 @@ pub mod language;
 pub mod limits;
 #[cfg(feature = "server")]
 pub mod middleware;
+#[cfg(feature = "server")]
+pub mod new_session;
 pub mod page;
 pub mod pages;
 #[cfg(feature = "server")]

@@ -18,7 +18,10 @@ use super::{
         demonstration::{Demonstration, Person, Received},
         form_post::FormPost,
         session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
-        sign_in::{CardPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn},
+        means::{MeansPage, MeansRow, RowKind, RowStanding},
+        sign_in::{
+            CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn,
+        },
     },
 };
 
@@ -45,6 +48,13 @@ pub const ALL: &[Sample] = &[
     ("card-cancel", |frame| finish(Outcome::Cancelled).render(frame)),
     ("home", |frame| home().render(frame)),
     ("nobody", |frame| Nobody.render(frame)),
+    ("sign-in-key", |frame| {
+        let key = KeyPanel { transaction: "0190".into(), next: "/login/0190".into() };
+        SignIn { card: None, key: Some(key), means: tabs(MeansKind::SecurityKey), ..sign_in() }.render(frame)
+    }),
+    ("means", |frame| means().render(frame)),
+    ("means-none", |frame| MeansPage { means: Vec::new(), ..means() }.render(frame)),
+    ("means-fixed", |frame| MeansPage { fixed: Some("MEANS-002".into()), ..means() }.render(frame)),
     ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
     ("sign-in-badge", |frame| {
         let card = sign_in().card.map(|card| CardPanel { badge: true, ..card });
@@ -172,7 +182,7 @@ fn sign_in() -> SignIn {
             name: "Dossier patient".into(),
             host: "dossier.ch-saint-aubin.example".into(),
         }),
-        means: vec![Means { kind: MeansKind::Card, href: "?means=card".into(), selected: true }],
+        means: tabs(MeansKind::Card),
         card: Some(CardPanel {
             agent: "http://127.0.0.1:47810/".into(),
             request: "eyJhbGciOiJFUzI1NiJ9.e30.c2FtcGxl".into(),
@@ -181,11 +191,47 @@ fn sign_in() -> SignIn {
             certificate: Some("https://carte.ch-saint-aubin.example/card/certificate?txn=c2FtcGxl".into()),
             badge: false,
         }),
+        key: None,
         persons: None,
         notice: None,
         expected: None,
         give_up: Some("/auth/cancel".into()),
         form_targets: vec!["https://dossier.ch-saint-aubin.example".into()],
+    }
+}
+
+fn tabs(selected: MeansKind) -> Vec<Means> {
+    let tab = |kind: MeansKind| Means {
+        kind,
+        href: format!("?means={}", kind.name()),
+        selected: kind == selected,
+    };
+    MeansKind::ALL.into_iter().map(tab).collect()
+}
+
+fn means() -> MeansPage {
+    let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    let row = |kind, label: &str, days, used: Option<&str>| MeansRow {
+        kind,
+        label: label.into(),
+        standing: RowStanding::Active,
+        issued_at: now - TimeDelta::days(days),
+        expires_at: now + TimeDelta::days(3 * 365 - days),
+        last_used: used.map(|place| (now - TimeDelta::days(1), place.into())),
+        current: kind == RowKind::Card,
+        rename: "/means/1/rename".into(),
+        revoke: Some("/means/1/revoke".into()),
+    };
+    MeansPage {
+        name: "Camille Beaupré-Lartigue".into(),
+        means: vec![
+            row(RowKind::Card, "", 200, Some("")),
+            row(RowKind::SecurityKey, "Clé du bureau", 90, Some("Firefox, Pédiatrie")),
+            MeansRow { standing: RowStanding::Suspended, ..row(RowKind::Passkey, "Téléphone", 30, None) },
+        ],
+        takes_keys: true,
+        fixed: None,
+        csrf: "c2FtcGxl".into(),
     }
 }
 

@@ -203,7 +203,7 @@ impl CardLogin {
         if self.parts.policies.at(&session.station()).badge_window.is_none() {
             return Ok(false);
         }
-        let client = store::client::by_id(&self.parts.db, &transaction.client_id).await?;
+        let client = store::client::for_sign_in(&self.parts.db, &transaction.client_id).await?;
         let Some(client) = client else { return Ok(false) };
         match self.renewable(transaction, session, &client.demands()).await {
             Ok(_) => Ok(true),

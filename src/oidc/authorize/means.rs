@@ -53,6 +53,8 @@ pub enum Offer {
 pub struct Means {
     /// The card.
     pub card: Option<Arc<dyn CardMeans>>,
+    /// Whether security keys sign in.
+    pub security_keys: bool,
     /// Test persons; none in an installation.
     pub test_persons: Option<Arc<dyn TestPersons>>,
 }

@@ -14,6 +14,7 @@ mod consent;
 pub mod error;
 mod jarm;
 pub mod means;
+pub mod own_pages;
 pub mod pushed;
 pub mod request;
 mod request_object;

@@ -15,13 +15,14 @@ use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::Offer;
 use super::request::{AuthorizationRequest, Prompt, is_outcome};
-use super::{Asked, Failed, Question, Seen, Visit, accept_language};
+use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
 use crate::audit::Caller;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
+use crate::oidc::sessions;
 use crate::session::{Session, Standing};
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
@@ -29,7 +30,7 @@ use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::{LOCKED, Means, MeansKind, SignIn};
+use crate::web::pages::sign_in::{KeyPanel, LOCKED, Means, MeansKind, SignIn};
 
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
@@ -71,7 +72,8 @@ pub async fn answer(
         language: Language::choose(None, accept_language(&headers)),
         method: Method::GET,
     };
-    match visit.resume(&id, Language::of_query(query.as_deref())).await {
+    let (switched, chosen) = (Language::of_query(query.as_deref()), chosen_means(query.as_deref()));
+    match visit.resume(&id, switched, chosen).await {
         Ok(response) => response,
         Err(failed) => visit.fail(failed, id.parse().ok()).await,
     }
@@ -91,10 +93,10 @@ pub async fn cancel(
         language: Language::choose(None, accept_language(&headers)),
         method: Method::GET,
     };
-    let failed = match visit.give_up(&id).await {
-        Ok(failed) | Err(failed) => failed,
+    let mut response = match visit.give_up(&id).await {
+        Ok(page) => see_other(page, Method::GET),
+        Err(failed) => visit.fail(failed, id.parse().ok()).await,
     };
-    let mut response = visit.fail(failed, id.parse().ok()).await;
     if let Ok(id) = id.parse()
         && let Ok(forget) = cookies::transaction(id).clear()
     {
@@ -105,12 +107,17 @@ pub async fn cancel(
 
 impl Visit<'_> {
     /// `switched` is the language that the person chose at the foot of the page.
-    async fn resume(&mut self, id: &str, switched: Option<Language>) -> Result<Response, Failed> {
+    async fn resume(
+        &mut self,
+        id: &str,
+        switched: Option<Language>,
+        chosen: Option<MeansKind>,
+    ) -> Result<Response, Failed> {
         let transaction = self.transaction(id).await?;
         let asked = self.asked(&transaction).await?;
         let locales = asked.request.ui_locales.as_deref();
         self.language = switched.unwrap_or_else(|| Language::choose(locales, accept_language(self.headers)));
-        self.go_on(&transaction, &asked, switched).await.map_err(|failed| failed.of(&asked))
+        self.go_on(&transaction, &asked, switched, chosen).await.map_err(|failed| failed.of(&asked))
     }
 
     async fn go_on(
@@ -118,6 +125,7 @@ impl Visit<'_> {
         transaction: &LoginTransaction,
         asked: &Asked,
         switched: Option<Language>,
+        chosen: Option<MeansKind>,
     ) -> Result<Response, Failed> {
         let now = self.provider.now();
         let seen = self.session(&asked.client).await?;
@@ -132,6 +140,9 @@ impl Visit<'_> {
             // Who has just signed in, and is somebody else, is not asked to sign in again: that is an error.
             && (is_outcome(transaction, &session) || self.is_of_expected_sub(asked, &session).await?)
         {
+            if let Some(page) = own_pages::of(asked, self.provider) {
+                return Ok(see_other(page, Method::GET));
+            }
             let silent = asked.request.prompt == Prompt::None;
             return match self.question(asked, &session, is_outcome(transaction, &session)).await? {
                 None => self.issue(asked, &session, Some(transaction), None).await,
@@ -143,14 +154,18 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, earlier, notice, switched).await
+        self.sign_in_page(transaction, asked, earlier, notice, switched, chosen).await
     }
 
-    async fn give_up(&mut self, id: &str) -> Result<Failed, Failed> {
+    /// Yields our own page where no relying party waits for an answer.
+    async fn give_up(&mut self, id: &str) -> Result<&'static str, Failed> {
         let transaction = self.transaction(id).await?;
         let asked = self.asked(&transaction).await?;
         store::login_transaction::cancel(&self.provider.db, transaction.id, self.provider.now()).await?;
-        Ok(Failed::from(AuthorizationError::GivenUp).of(&asked))
+        match asked.client.is_own_pages() {
+            true => Ok(sessions::ROUTE),
+            false => Err(Failed::from(AuthorizationError::GivenUp).of(&asked)),
+        }
     }
 
     /// The transaction, if this browser began it and it is not over.
@@ -173,10 +188,13 @@ impl Visit<'_> {
     /// Its request and its client, who may have been changed, disabled or removed in the meantime.
     pub(super) async fn asked(&self, transaction: &LoginTransaction) -> Result<Asked, AuthorizationError> {
         let request = AuthorizationRequest::of(transaction)?;
-        let client = store::client::by_id(&self.provider.db, &request.client_id).await?;
+        let client = store::client::for_sign_in(&self.provider.db, &request.client_id).await?;
         let client = client.ok_or(AuthorizationError::ClientUnknown)?;
         if client.disabled_at.is_some() {
             return Err(AuthorizationError::ClientDisabled);
+        }
+        if client.is_own_pages() {
+            return Ok(Asked { request, client });
         }
         let sandbox = self.provider.settings.sandbox;
         if !redirect_uri::is_of(&client, &request.redirect_uri, sandbox) {
@@ -192,19 +210,31 @@ impl Visit<'_> {
         earlier: Option<Session>,
         notice: Option<&str>,
         switched: Option<Language>,
+        chosen: Option<MeansKind>,
     ) -> Result<Response, Failed> {
         let page = path(transaction.id);
         let cancel = format!("{page}/cancel");
-        let in_language = |language: Language| format!("{page}?ui_locales={}", language.tag());
-        let here = switched.map_or_else(|| page.clone(), in_language);
+        let selected = self.selected(chosen);
+        let with = |kind: Option<MeansKind>, language: Option<Language>| {
+            let kind = kind.map(|kind| format!("means={}", kind.name()));
+            let language = language.map(|language| format!("ui_locales={}", language.tag()));
+            let query: Vec<String> = kind.into_iter().chain(language).collect();
+            match query.is_empty() {
+                true => page.clone(),
+                false => format!("{page}?{}", query.join("&")),
+            }
+        };
+        let here = with(chosen, switched);
         let (relying_party, form_targets) = asked.shown();
         let card = match &self.provider.means.card {
-            Some(card) => {
+            Some(card) if selected == Some(MeansKind::Card) => {
                 let panel = card.panel(transaction, &relying_party, here.clone(), earlier.as_ref()).await;
                 Some(panel.map_err(AuthorizationError::Means)?)
             }
-            None => None,
+            _ => None,
         };
+        let key = (selected == Some(MeansKind::SecurityKey))
+            .then(|| KeyPanel { transaction: transaction.id.to_string(), next: here.clone() });
         let persons = match &self.provider.means.test_persons {
             Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
                 Offer::Choice(panel) => Some(panel),
@@ -212,10 +242,15 @@ impl Visit<'_> {
             },
             None => None,
         };
-        let means = card.iter().map(|_| Means { kind: MeansKind::Card, href: here.clone(), selected: true });
+        let means = self.offered().into_iter().map(|kind| Means {
+            kind,
+            href: with(Some(kind), switched),
+            selected: selected == Some(kind),
+        });
         let sign_in = SignIn {
             means: means.collect(),
             card,
+            key,
             persons,
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
@@ -224,9 +259,27 @@ impl Visit<'_> {
             relying_party: Some(relying_party),
         };
         let mut frame = self.provider.site.frame(self.language);
-        frame.switch = Some(in_language(frame.other()));
+        frame.switch = Some(with(chosen, Some(frame.other())));
         Ok(sign_in.render(&frame))
     }
+
+    /// The means that have a tab, the first of them shown where nobody chose.
+    fn offered(&self) -> Vec<MeansKind> {
+        let means = &self.provider.means;
+        let card = means.card.as_ref().map(|_| MeansKind::Card);
+        card.into_iter().chain(means.security_keys.then_some(MeansKind::SecurityKey)).collect()
+    }
+
+    fn selected(&self, chosen: Option<MeansKind>) -> Option<MeansKind> {
+        let offered = self.offered();
+        chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied())
+    }
+}
+
+/// The tab that the person chose.
+fn chosen_means(query: Option<&str>) -> Option<MeansKind> {
+    let value = query?.split('&').find_map(|pair| pair.strip_prefix("means="))?;
+    MeansKind::ALL.into_iter().find(|kind| kind.name() == value)
 }
 
 /// Whether a `login_hint` can be shown: an identifier or a mail address, and nothing that a stranger could write a message

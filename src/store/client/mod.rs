@@ -83,6 +83,11 @@ impl Client {
         }
     }
 
+    /// Whether it stands for our own pages.
+    pub fn is_own_pages(&self) -> bool {
+        self.id == OWN_PAGES
+    }
+
     /// The hashes of the secrets that are good at `now`.
     pub fn secret_hashes(&self, now: Time) -> impl Iterator<Item = &[u8]> {
         let previous = self.previous_secret_until.is_some_and(|until| now < until);
@@ -260,6 +265,48 @@ pub async fn by_id(db: &Db, id: &str) -> Result<Option<Client>, StoreError> {
     const SQL: &str = concat!("SELECT ", columns!(), " FROM client WHERE id = $1");
     let id = id.to_owned();
     read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The `client_id` of our own pages: no service can be registered under it.
+pub const OWN_PAGES: &str = "our own pages";
+
+/// Our own pages as a service that people sign in to. It is registered nowhere, so no endpoint but the sign-in knows it.
+pub fn own_pages() -> Client {
+    Client {
+        id: OWN_PAGES.to_owned(),
+        name: "Sceau".to_owned(),
+        profile: ProfileName::Standard,
+        secret_hash: None,
+        previous_secret_hash: None,
+        previous_secret_until: None,
+        redirect_uris: Vec::new(),
+        post_logout_redirect_uris: Vec::new(),
+        backchannel_logout_uri: None,
+        audience: Audience::Affiliated,
+        may_introspect: false,
+        created_at: Time::default(),
+        updated_at: Time::default(),
+        disabled_at: None,
+        card_out: None,
+        session_idle: None,
+        session_lifetime: None,
+        zones: Vec::new(),
+        metadata: Metadata::default(),
+        accepts_badge: false,
+        self_registered: false,
+        registration_token_hash: None,
+    }
+}
+
+/// Whom a sign-in is for: a client, or our own pages.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn for_sign_in(db: &Db, id: &str) -> Result<Option<Client>, StoreError> {
+    if id == OWN_PAGES {
+        return Ok(Some(own_pages()));
+    }
+    by_id(db, id).await
 }
 
 /// The clients that were granted something in a session, by `client_id`.

@@ -144,7 +144,7 @@ impl NewRp {
     }
 }
 
-fn trail(clock: &MockClock) -> Trail {
+pub(crate) fn trail(clock: &MockClock) -> Trail {
     Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(Ascending))
 }
 

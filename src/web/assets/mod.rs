@@ -37,6 +37,8 @@ pub static ICON: LazyLock<Asset> =
     LazyLock::new(|| Asset::new("icon", "svg", "image/svg+xml", include_str!("icon.svg")));
 /// The sign-in page: opens the agent, notices that it does not answer, waits for the end.
 pub static SIGN_IN: LazyLock<Asset> = LazyLock::new(|| Asset::script("sign-in", include_str!("sign-in.js")));
+/// Security keys: signs in with one, and registers one.
+pub static KEY: LazyLock<Asset> = LazyLock::new(|| Asset::script("key", include_str!("key.js")));
 /// Sends the page's only form, once.
 pub static SUBMIT: LazyLock<Asset> = LazyLock::new(|| Asset::script("submit", include_str!("submit.js")));
 /// Tells the waiting page how it ended, then closes the popup or goes on.
@@ -46,7 +48,8 @@ pub static FINISH: LazyLock<Asset> = LazyLock::new(|| Asset::script("finish", in
 pub static SIGNED_OUT: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("signed-out", include_str!("signed-out.js")));
 
-static ALL: [&LazyLock<Asset>; 6] = [&STYLE, &ICON, &SIGN_IN, &SUBMIT, &FINISH, &SIGNED_OUT];
+static ALL: [&LazyLock<Asset>; 7] =
+    [&STYLE, &ICON, &SIGN_IN, &KEY, &SUBMIT, &FINISH, &SIGNED_OUT];
 
 impl Asset {
     fn new(name: &str, end: &str, media_type: &'static str, content: &'static str) -> Self {

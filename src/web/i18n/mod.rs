@@ -7,6 +7,7 @@
 
 use std::{borrow::Cow, sync::LazyLock};
 
+use chrono::{DateTime, Utc};
 use fluent_bundle::{FluentArgs, FluentResource, FluentValue, concurrent::FluentBundle};
 use unic_langid::LanguageIdentifier;
 
@@ -53,6 +54,15 @@ impl Texts {
     /// The text with this id, with values for its `{ $name }` places.
     pub fn text_with(&self, id: &str, values: &[(&str, &str)]) -> String {
         self.find(id, Some(&arguments(values.iter().copied()))).unwrap_or_else(|| id.to_owned())
+    }
+
+    /// A day, as people write it. That of Greenwich: nobody plans by the hour with it.
+    pub fn date(&self, at: &DateTime<Utc>) -> String {
+        let form = match self.language {
+            Language::French => "%d/%m/%Y",
+            Language::English => "%-d %b %Y",
+        };
+        at.format(form).to_string()
     }
 
     /// The text with this id for a number, available to it as `{ $n }` (plural forms).

@@ -7,6 +7,7 @@ pub mod card;
 #[cfg(feature = "server")]
 pub mod demonstration;
 pub mod form_post;
+pub mod means;
 pub mod session;
 pub mod sign_in;
 

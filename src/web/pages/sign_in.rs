@@ -29,6 +29,11 @@ pub const BADGE_WAIT_PATH: &str = "/card/badge/wait";
 
 /// The notice of a session that is locked: its card, or a tap of it where that is offered, opens it again.
 pub const LOCKED: &str = "SESSION-001";
+/// `POST KEY_SIGN_IN_OPTIONS_PATH` asks for a challenge; the answer is a [`super::means::KeyChallenge`]. `POST
+/// KEY_SIGN_IN_PATH` brings what the key signed; the answer is a [`Status`].
+pub const KEY_SIGN_IN_OPTIONS_PATH: &str = "/login/key/options";
+/// See [`KEY_SIGN_IN_OPTIONS_PATH`].
+pub const KEY_SIGN_IN_PATH: &str = "/login/key";
 
 /// The page.
 #[derive(Clone, Debug)]
@@ -38,6 +43,8 @@ pub struct SignIn {
     /// The means that are configured, in the order shown. The first selected one has its panel below.
     pub means: Vec<Means>,
     pub card: Option<CardPanel>,
+    /// The panel of security keys.
+    pub key: Option<KeyPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
     /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
@@ -73,14 +80,36 @@ pub struct Means {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MeansKind {
     Card,
+    SecurityKey,
 }
 
 impl MeansKind {
+    /// In the order of the tabs.
+    pub const ALL: [Self; 2] = [Self::Card, Self::SecurityKey];
+
+    /// The name in addresses.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::SecurityKey => "key",
+        }
+    }
+
     fn label(self, texts: &Texts) -> String {
         match self {
             Self::Card => texts.text("means-card"),
+            Self::SecurityKey => texts.text("means-key"),
         }
     }
+}
+
+/// What the panel of security keys needs.
+#[derive(Clone, Debug)]
+pub struct KeyPanel {
+    /// Handle of the transaction in messages of this browser.
+    pub transaction: String,
+    /// Where to go once signed in: a GET that needs the new session cookie.
+    pub next: String,
 }
 
 /// What the card tab needs.
@@ -228,6 +257,7 @@ struct View<'a> {
     /// A tap of the badge ends what the notice speaks of.
     badge_opens: bool,
     script: &'a str,
+    key_script: &'a str,
 }
 
 impl SignIn {
@@ -235,8 +265,8 @@ impl SignIn {
         let notice = self.notice.as_deref().and_then(|code| frame.texts.error(code, &[]));
         let badge_opens =
             self.notice.as_deref() == Some(LOCKED) && self.card.as_ref().is_some_and(|card| card.badge);
-        let script = &assets::SIGN_IN.path;
-        let view = View { frame, t: frame.texts, page: self, notice, badge_opens, script };
+        let (script, key_script) = (&assets::SIGN_IN.path, &assets::KEY.path);
+        let view = View { frame, t: frame.texts, page: self, notice, badge_opens, script, key_script };
         let mut form_targets = self.form_targets.clone();
         if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
             form_targets.insert(0, agent.to_owned());

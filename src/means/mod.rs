@@ -1,0 +1,129 @@
+//! "Mes moyens d'identification": the means that a person has, whatever their kind, and who may change them.
+//!
+//! A hospital gets from it one list for cards and security keys, in the same words for its person, the desk and the audit
+//! trail; and the guarantee that whoever sits down at a screen that was left open can neither add a means of their own nor
+//! take one away: a change asks for a sign-in of the last five minutes, by a means that has been there for a day.
+//!
+//! Nothing here knows how a means proves anything.
+
+mod page;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::{get, post};
+use chrono::TimeDelta;
+
+use crate::audit::Trail;
+use crate::clock::{SharedClock, Time};
+use crate::ids::SharedRandom;
+use crate::session::{Policies, Session};
+use crate::store::Db;
+use crate::store::means::{Issuer, Kind, Means, Standing};
+use crate::web::csrf::OwnOrigin;
+use crate::web::page::Site;
+use crate::web::pages::means::{MEANS_PATH, RENAME_ROUTE, REVOKE_ROUTE};
+
+/// How old the sign-in of whoever changes their means may be.
+pub const FRESH: TimeDelta = TimeDelta::minutes(5);
+/// For how long a means that its person added changes no other: time to notice that somebody else did.
+pub const PROBATION: TimeDelta = TimeDelta::hours(24);
+
+/// What the page is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: SharedRandom,
+    /// What makes audit events.
+    pub trail: Trail,
+    /// How long sessions are good for.
+    pub policies: Policies,
+    /// The origin of the pages.
+    pub own: OwnOrigin,
+    /// What stands around the pages.
+    pub site: Site,
+    /// Whether security keys can be registered.
+    pub takes_keys: bool,
+}
+
+/// A person's own view of their means.
+#[derive(Debug)]
+pub struct OwnMeans(Parts);
+
+impl OwnMeans {
+    /// From its parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self(parts))
+    }
+}
+
+/// The page and its forms.
+pub fn routes(means: &Arc<OwnMeans>) -> Router {
+    Router::new()
+        .route(MEANS_PATH, get(page::show))
+        .route(RENAME_ROUTE, post(page::rename))
+        .route(REVOKE_ROUTE, post(page::revoke))
+        .with_state(Arc::clone(means))
+}
+
+/// Why somebody may not change their means now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum ChangeRefused {
+    /// The sign-in is too old, or is none of the moment.
+    #[error("a change of means asks for a sign-in of the last five minutes")]
+    NotFresh,
+    /// The sign-in can be passed on by a stranger's page, and the person has means that cannot.
+    #[error("a change of means asks for a means that resists phishing, and the person has one")]
+    Weak,
+    /// The means of the sign-in was added less than a day ago.
+    #[error("a means that was added less than a day ago changes no other")]
+    Probation,
+    /// The session's means is no longer in the registry.
+    #[error("the means of the session is not in the registry any more")]
+    Gone,
+}
+
+impl ChangeRefused {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::NotFresh => "MEANS-002",
+            Self::Weak => "MEANS-003",
+            Self::Probation => "MEANS-004",
+            Self::Gone => "MEANS-005",
+        }
+    }
+}
+
+/// Whether the person of `session` may add or take away means of their own, of which `own` are all.
+///
+/// # Errors
+/// [`ChangeRefused`], the first that applies.
+pub fn may_change(own: &[Means], session: &Session, now: Time) -> Result<(), ChangeRefused> {
+    let active = || own.iter().filter(|means| means.standing(now) == Standing::Active);
+    // Every kind that the registry knows so far resists phishing.
+    if !session.evidence.is_phishing_resistant() && active().next().is_some() {
+        return Err(ChangeRefused::Weak);
+    }
+    if !session.is_fresh(FRESH, now) {
+        return Err(ChangeRefused::NotFresh);
+    }
+    let used = match (session.evidence.security_key(), session.evidence.card_number()) {
+        (Some(key), _) => active().find(|means| means.id == key),
+        (None, Some(card)) => active().find(|means| means.kind == Kind::Card && means.reference == card),
+        // A card without a number has no row.
+        (None, None) => return Ok(()),
+    };
+    match used {
+        None => Err(ChangeRefused::Gone),
+        Some(means) if means.issued_by == Issuer::Person && now - means.issued_at < PROBATION => {
+            Err(ChangeRefused::Probation)
+        }
+        Some(_) => Ok(()),
+    }
+}

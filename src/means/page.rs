@@ -1,0 +1,248 @@
+//! The page "Mes moyens d'identification" and its forms.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse as _, Redirect, Response};
+use http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+
+use super::{ChangeRefused, OwnMeans, may_change};
+use crate::audit::{Caller, Event, Kind};
+use crate::ids::{MeansId, Secret};
+use crate::session::{EndReason, Session, Standing as SessionStanding};
+use crate::store::audit::NewRow;
+use crate::store::means::{Halt, Kind as MeansKind, Means, Standing};
+use crate::store::{self, StoreError};
+use crate::web::cookies;
+use crate::web::csrf;
+use crate::web::error_page::ErrorPage;
+use crate::web::language::Language;
+use crate::web::new_session::of_browser;
+use crate::web::pages::means::{FRESH, MEANS_PATH, MeansPage, MeansRow, RowKind, RowStanding, SIGN_IN_PATH};
+
+/// The longest label that a person can give a means.
+const LONGEST_LABEL: usize = 60;
+
+/// Why the page, or a form of it, does not do what it was asked for.
+#[derive(Debug, thiserror::Error)]
+enum Refusal {
+    #[error(transparent)]
+    Forged(#[from] csrf::Refused),
+    #[error(transparent)]
+    Change(#[from] ChangeRefused),
+    #[error("the means is not this person's, or is gone")]
+    NotTheirs,
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Refusal {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Forged(refused) => refused.code(),
+            Self::Change(refused) => refused.code(),
+            Self::NotTheirs => "MEANS-006",
+            Self::Store(error) => error.code(),
+        }
+    }
+
+    fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotTheirs => StatusCode::NOT_FOUND,
+            Self::Forged(_) | Self::Change(_) => StatusCode::FORBIDDEN,
+        }
+    }
+}
+
+/// What the forms of the page hold.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Posted {
+    csrf: String,
+    #[serde(default)]
+    label: String,
+}
+
+/// `GET /means`
+pub(super) async fn show(
+    State(means): State<Arc<OwnMeans>>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let visit = Visit { means: &means, caller: &caller, headers: &headers };
+    visit.show(language).await.unwrap_or_else(|refusal| visit.refuse(&refusal, language))
+}
+
+/// `POST /means/{means}/rename`
+pub(super) async fn rename(
+    State(means): State<Arc<OwnMeans>>,
+    Path(id): Path<MeansId>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(posted): Form<Posted>,
+) -> Response {
+    let visit = Visit { means: &means, caller: &caller, headers: &headers };
+    visit.rename(id, &posted).await.unwrap_or_else(|refusal| visit.refuse(&refusal, language))
+}
+
+/// `POST /means/{means}/revoke`
+pub(super) async fn revoke(
+    State(means): State<Arc<OwnMeans>>,
+    Path(id): Path<MeansId>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(posted): Form<Posted>,
+) -> Response {
+    let visit = Visit { means: &means, caller: &caller, headers: &headers };
+    visit.revoke(id, &posted).await.unwrap_or_else(|refusal| visit.refuse(&refusal, language))
+}
+
+/// One request of a browser.
+struct Visit<'a> {
+    means: &'a OwnMeans,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+}
+
+impl Visit<'_> {
+    async fn show(&self, language: Language) -> Result<Response, Refusal> {
+        let parts = &self.means.0;
+        let now = parts.clock.now();
+        let Some((session, cookie)) = self.session().await? else { return Ok(sign_in("")) };
+        let all = store::means::of_person(&parts.db, session.person_id).await?;
+        let keys = store::webauthn_credential::of_person(&parts.db, session.person_id).await?;
+        let synced = |means: &Means| keys.iter().any(|key| key.means.id == means.id && key.backup_eligible);
+        let allowed = may_change(&all, &session, now);
+        let subject = crate::directory::subject(&parts.db, session.person_id, now).await?;
+        let name =
+            subject.map(|known| format!("{} {}", known.given_name, known.family_name)).unwrap_or_default();
+        let rows = all.iter().filter_map(|means| {
+            let standing = match means.standing(now) {
+                Standing::Active => RowStanding::Active,
+                Standing::Suspended => RowStanding::Suspended,
+                Standing::Expired => RowStanding::Expired,
+                Standing::Revoked => return None,
+            };
+            Some(MeansRow {
+                kind: match means.kind {
+                    MeansKind::Card => RowKind::Card,
+                    MeansKind::SecurityKey if synced(means) => RowKind::Passkey,
+                    MeansKind::SecurityKey => RowKind::SecurityKey,
+                },
+                label: means.label.clone(),
+                standing,
+                issued_at: means.issued_at,
+                expires_at: means.expires_at,
+                last_used: means.last_used_at.map(|at| (at, means.last_used_where.clone())),
+                current: is_of(means, &session),
+                rename: format!("{MEANS_PATH}/{}/rename", means.id),
+                revoke: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/revoke", means.id)),
+            })
+        });
+        let page = MeansPage {
+            name,
+            means: rows.collect(),
+            takes_keys: parts.takes_keys,
+            fixed: allowed.err().map(|refused| refused.code().to_owned()),
+            csrf: csrf::token(&cookie),
+        };
+        let mut frame = parts.site.frame(language);
+        frame.switch = Some(format!("{MEANS_PATH}?ui_locales={}", frame.other().tag()));
+        Ok(page.render(&frame))
+    }
+
+    async fn rename(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
+        let Some(session) = self.posting(posted).await? else { return Ok(sign_in("")) };
+        let means = self.own(id, &session).await?;
+        let line: String = posted.label.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect();
+        let event = self.event(Kind::MeansRenamed, &session, &means);
+        store::means::rename(&self.means.0.db, id, session.person_id, line.trim(), &(&event).into()).await?;
+        Ok(back())
+    }
+
+    async fn revoke(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
+        let Some(session) = self.posting(posted).await? else { return Ok(sign_in("")) };
+        let parts = &self.means.0;
+        let now = parts.clock.now();
+        let means = self.own(id, &session).await?;
+        let all = store::means::of_person(&parts.db, session.person_id).await?;
+        match may_change(&all, &session, now) {
+            Ok(()) => {}
+            Err(ChangeRefused::NotFresh) => return Ok(sign_in(FRESH)),
+            Err(refused) => {
+                let event = self.event(Kind::MeansRevoked, &session, &means).denied(refused.code());
+                store::audit::append(&parts.db, &event).await?;
+                return Err(refused.into());
+            }
+        }
+        let event = self.event(Kind::MeansRevoked, &session, &means);
+        let ended = |session| {
+            let event = parts.trail.event(Kind::SessionEnded).person(means.person_id).session(session);
+            NewRow::from(&event.note(EndReason::MeansHalted.as_str()).caller(self.caller))
+        };
+        let (reason, random) = ("by its person", &*parts.random);
+        store::means::halt(&parts.db, id, Halt::Revoke, reason, &(&event).into(), ended, now, random).await?;
+        Ok(back())
+    }
+
+    /// The session of whoever posts a form of the page.
+    async fn posting(&self, posted: &Posted) -> Result<Option<Session>, Refusal> {
+        self.means.0.own.check_origin(self.headers)?;
+        let Some((session, cookie)) = self.session().await? else { return Ok(None) };
+        csrf::check_token(&cookie, &posted.csrf)?;
+        Ok(Some(session))
+    }
+
+    /// The session of this browser, where whoever is there may use it.
+    async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
+        let parts = &self.means.0;
+        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
+        let Some((session, _)) = of_browser(&parts.db, self.headers).await? else { return Ok(None) };
+        let standing = session.standing(parts.policies.at(&session.station()), parts.clock.now());
+        Ok((standing == SessionStanding::Alive).then_some((session, cookie)))
+    }
+
+    async fn own(&self, id: MeansId, session: &Session) -> Result<Means, Refusal> {
+        let found = store::means::by_id(&self.means.0.db, id).await?;
+        let own = found.filter(|means| means.person_id == session.person_id && means.revoked_at.is_none());
+        own.ok_or(Refusal::NotTheirs)
+    }
+
+    fn event(&self, kind: Kind, session: &Session, means: &Means) -> Event {
+        let event = self.means.0.trail.event(kind).caller(self.caller).person(session.person_id);
+        let event = event.session(session.id).enrolment(&means.id.to_string());
+        event.means(means.kind.as_str(), Some(&means.reference))
+    }
+
+    fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+        let code = refusal.code();
+        tracing::warn!(code, "a change of means was refused: {refusal}");
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        ErrorPage::new(refusal.status(), code, operation).render(&self.means.0.site.frame(language))
+    }
+}
+
+/// Whether the session was opened with this means.
+fn is_of(means: &Means, session: &Session) -> bool {
+    match means.kind {
+        MeansKind::SecurityKey => session.evidence.security_key() == Some(means.id),
+        MeansKind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
+    }
+}
+
+fn back() -> Response {
+    Redirect::to(MEANS_PATH).into_response()
+}
+
+fn sign_in(query: &str) -> Response {
+    match query {
+        "" => Redirect::to(SIGN_IN_PATH).into_response(),
+        query => Redirect::to(&format!("{SIGN_IN_PATH}?{query}")).into_response(),
+    }
+}

@@ -1,0 +1,375 @@
+//! The registry of means of identification: every card and security key that a person was given or has used here.
+//!
+//! Whatever its kind, a means has an issuer, the evidence it was issued on, a level, an end after three years at most, and
+//! a state that its person, the desk and an administrator read in the same words. Suspending or revoking one ends, in the
+//! same transaction, the sessions that were opened with it and what outlives them.
+
+use super::audit::{NewRow, record};
+use super::session::{end_session, revoke_offline};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{MeansId, PersonId, Random, SessionId};
+use crate::session::{Acr, Authentication, EndReason, Evidence as Sight};
+use chrono::TimeDelta;
+
+/// How long a means is good before it has to be issued anew (RIE v2, PS 08: three years).
+pub const LONGEST_LIFE: TimeDelta = TimeDelta::days(3 * 365);
+
+/// A means of identification.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Means {
+    /// Its key.
+    pub id: MeansId,
+    /// Whose it is.
+    pub person_id: PersonId,
+    /// What it is.
+    pub kind: Kind,
+    /// What names it in the world: the number of a card, the credential id of a key (base64url).
+    pub reference: String,
+    /// What its person calls it.
+    pub label: String,
+    /// The level that it reached when it was issued.
+    pub level: Acr,
+    /// Who issued it.
+    pub issued_by: Issuer,
+    /// Who of the desk did, where it was the desk.
+    pub issuer_id: Option<PersonId>,
+    /// On what it was issued.
+    #[sqlx(json)]
+    pub evidence: Evidence,
+    /// When it was issued, or first seen.
+    pub issued_at: Time,
+    /// When it is no longer good.
+    pub expires_at: Time,
+    /// Since when it is suspended, if it is.
+    pub suspended_at: Option<Time>,
+    /// When it was revoked, if it was. There is no way back.
+    pub revoked_at: Option<Time>,
+    /// Why it was suspended or revoked last.
+    pub reason: Option<String>,
+    /// When it was last used.
+    pub last_used_at: Option<Time>,
+    /// Where: the zone, or the browser as it calls itself; empty where that is not known.
+    pub last_used_where: String,
+}
+
+/// What a means is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
+pub enum Kind {
+    /// A card of the CPS family.
+    Card,
+    /// A security key or passkey (WebAuthn).
+    SecurityKey,
+}
+
+impl Kind {
+    /// The name, as in the database, the audit and on the command line.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Card => "card",
+            Self::SecurityKey => "security-key",
+        }
+    }
+}
+
+/// Who issued a means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "kebab-case")]
+pub enum Issuer {
+    /// A national authority: a card.
+    National,
+    /// Its person, signed in with a means that they had.
+    Person,
+    /// The desk, after an identity check.
+    Desk,
+}
+
+/// On what a means was issued.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "on", rename_all = "kebab-case")]
+pub enum Evidence {
+    /// The certificate of the card, at its first sign-in here.
+    Certificate {
+        /// SHA-256 of it, in hexadecimal.
+        sha256: String,
+    },
+    /// A sign-in with another means.
+    SignIn {
+        /// The session in which it was registered.
+        session: SessionId,
+        /// When its person had proved who they are.
+        at: Time,
+        /// At which level.
+        acr: Acr,
+    },
+    /// An identity check at the desk.
+    IdentityCheck {
+        /// What was shown: a kind of document, never its number.
+        document: String,
+        /// When it was looked at.
+        at: Time,
+    },
+}
+
+/// Where a means stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// It signs in.
+    Active,
+    /// It is kept from signing in until somebody lifts that.
+    Suspended,
+    /// Its time is over: it has to be renewed.
+    Expired,
+    /// It never signs in again.
+    Revoked,
+}
+
+impl Means {
+    /// How it stands at `now`.
+    #[must_use]
+    pub fn standing(&self, now: Time) -> Standing {
+        if self.revoked_at.is_some() {
+            Standing::Revoked
+        } else if self.suspended_at.is_some() {
+            Standing::Suspended
+        } else if self.expires_at <= now {
+            Standing::Expired
+        } else {
+            Standing::Active
+        }
+    }
+}
+
+macro_rules! means_columns {
+    () => {
+        "m.id, m.person_id, m.kind, m.reference, m.label, m.level, m.issued_by, m.issuer_id, m.evidence, m.issued_at,
+         m.expires_at, m.suspended_at, m.revoked_at, m.reason, m.last_used_at, m.last_used_where"
+    };
+}
+pub(crate) use means_columns;
+
+/// Inserts a means, inside a `write!` body. Yields whether nothing of its kind had that reference before.
+macro_rules! insert_means {
+    ($c:expr, $means:expr) => {{
+        let new: &$crate::store::means::Means = $means;
+        sqlx::query(
+            "INSERT INTO means (id, person_id, kind, reference, label, level, issued_by, issuer_id, evidence, issued_at,
+               expires_at, last_used_at, last_used_where)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+             ON CONFLICT (kind, reference) DO NOTHING",
+        )
+        .bind(new.id)
+        .bind(new.person_id)
+        .bind(new.kind)
+        .bind(new.reference.clone())
+        .bind(new.label.clone())
+        .bind(new.level)
+        .bind(new.issued_by)
+        .bind(new.issuer_id)
+        .bind(sqlx::types::Json(new.evidence.clone()))
+        .bind(new.issued_at)
+        .bind(new.expires_at)
+        .bind(new.last_used_at)
+        .bind(new.last_used_where.clone())
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use insert_means;
+
+/// Notes in the registry that a card signed in, inside a `write!` body: its row, at its first sign-in here. Yields whether it
+/// may: it is not halted, nor another person's. What has no number has no row.
+///
+/// Its time begins anew each time: the national authority answers for how long a card is good.
+macro_rules! note_card {
+    ($c:expr, $proved:expr, $now:expr, $random:expr) => {{
+        let (proved, now): (&$crate::session::Authentication, $crate::clock::Time) = ($proved, $now);
+        match $crate::store::means::seen_card(proved, now, $random) {
+            None => true,
+            Some(seen) => {
+                let _is_new = $crate::store::means::insert_means!($c, &seen);
+                sqlx::query(
+                    "UPDATE means SET last_used_at = $3, last_used_where = $4, expires_at = $5
+                     WHERE kind = 'card' AND reference = $1 AND person_id = $2
+                       AND revoked_at IS NULL AND suspended_at IS NULL",
+                )
+                .bind(seen.reference)
+                .bind(seen.person_id)
+                .bind(now)
+                .bind(seen.last_used_where)
+                .bind(seen.expires_at)
+                .execute(&mut *$c)
+                .await?
+                .rows_affected()
+                    == 1
+            }
+        }
+    }};
+}
+pub(crate) use note_card;
+
+/// The row of a card that has just signed in; none for one without a number, and for what is no card.
+pub(super) fn seen_card(proved: &Authentication, now: Time, random: &dyn Random) -> Option<Means> {
+    let (Sight::Card { certificate_sha256, .. } | Sight::CardCertificate { certificate_sha256, .. }) =
+        &proved.evidence
+    else {
+        return None;
+    };
+    let number = proved.evidence.card_number()?;
+    Some(Means {
+        id: MeansId::new(now, random),
+        person_id: proved.person,
+        kind: Kind::Card,
+        reference: number.to_owned(),
+        label: String::new(),
+        level: proved.acr,
+        issued_by: Issuer::National,
+        issuer_id: None,
+        evidence: Evidence::Certificate { sha256: certificate_sha256.clone() },
+        issued_at: now,
+        expires_at: now + LONGEST_LIFE,
+        suspended_at: None,
+        revoked_at: None,
+        reason: None,
+        last_used_at: Some(now),
+        last_used_where: String::new(),
+    })
+}
+
+/// The means of that key, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: MeansId) -> Result<Option<Means>, StoreError> {
+    const SQL: &str = concat!("SELECT ", means_columns!(), " FROM means m WHERE m.id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The means of a kind with that reference, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_reference(db: &Db, kind: Kind, reference: &str) -> Result<Option<Means>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", means_columns!(), " FROM means m WHERE m.kind = $1 AND m.reference = $2");
+    let reference = reference.to_owned();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(kind).bind(reference).fetch_optional(&mut *c).await?))
+}
+
+/// The means of a person, oldest first, whatever their standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<Means>, StoreError> {
+    const SQL: &str =
+        concat!("SELECT ", means_columns!(), " FROM means m WHERE m.person_id = $1 ORDER BY m.issued_at, m.id");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
+}
+
+/// Gives a means of this person another label, and records `event`. Yields whether there was one.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn rename(
+    db: &Db,
+    id: MeansId,
+    person: PersonId,
+    label: &str,
+    event: &NewRow,
+) -> Result<bool, StoreError> {
+    let label = label.to_owned();
+    write!(db, c => {
+        let renamed = sqlx::query(
+            "UPDATE means SET label = $3 WHERE id = $1 AND person_id = $2 AND revoked_at IS NULL",
+        )
+        .bind(id)
+        .bind(person)
+        .bind(label)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if renamed {
+            record!(c, *event);
+        }
+        Ok(renamed)
+    })
+}
+
+/// What keeps a means from signing in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Halt {
+    /// For a time.
+    Suspend,
+    /// For ever.
+    Revoke,
+}
+
+/// Suspends or revokes a means, ends the sessions that were opened with it and what outlives them, and records `event`
+/// and, for each session, what `ended` makes of it. Yields whether it was not so before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn halt(
+    db: &Db,
+    id: MeansId,
+    halt: Halt,
+    reason: &str,
+    event: &NewRow,
+    ended: impl Fn(SessionId) -> NewRow,
+    now: Time,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
+    let reason = reason.to_owned();
+    write!(db, c => {
+        let sql = match halt {
+            Halt::Suspend => {
+                "UPDATE means SET suspended_at = $2, reason = $3
+                 WHERE id = $1 AND suspended_at IS NULL AND revoked_at IS NULL"
+            }
+            Halt::Revoke => "UPDATE means SET revoked_at = $2, reason = $3 WHERE id = $1 AND revoked_at IS NULL",
+        };
+        let halted =
+            sqlx::query(sql).bind(id).bind(now).bind(reason).execute(&mut *c).await?.rows_affected() == 1;
+        if !halted {
+            return Ok(false);
+        }
+        record!(c, *event);
+        let sessions: Vec<SessionId> =
+            sqlx::query_scalar("SELECT id FROM session WHERE means_id = $1 AND ended_at IS NULL")
+                .bind(id)
+                .fetch_all(&mut *c)
+                .await?;
+        for session in sessions {
+            end_session!(c, session, EndReason::MeansHalted, now, random);
+            record!(c, ended(session));
+        }
+        revoke_offline!(c, "SELECT id FROM session WHERE means_id = $1", id, EndReason::MeansHalted, now);
+        Ok(true)
+    })
+}
+
+/// Lifts the suspension of a means and records `event`. Yields whether it was suspended.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn resume(db: &Db, id: MeansId, event: &NewRow) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let resumed = sqlx::query(
+            "UPDATE means SET suspended_at = NULL, reason = NULL
+             WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL",
+        )
+        .bind(id)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if resumed {
+            record!(c, *event);
+        }
+        Ok(resumed)
+    })
+}

@@ -1,0 +1,184 @@
+//! Security keys: what verifies each, beside its row in the registry of [`means`](super::means).
+
+use sqlx::types::Json;
+
+use super::audit::{NewRow, record};
+use super::means::{Means, insert_means, means_columns};
+use super::webauthn_ceremony::consume_ceremony;
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::PersonId;
+
+/// A security key.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct SecurityKey {
+    /// Its row in the registry.
+    #[sqlx(flatten)]
+    pub means: Means,
+    /// What verifies it, in the form of the library.
+    #[sqlx(json)]
+    pub credential: serde_json::Value,
+    /// How often it says that it signed; 0 for keys that do not count.
+    pub counter: i64,
+    /// The model that it says it is: a UUID, nil where it does not say.
+    pub aaguid: String,
+    /// Whether the model is proven by an attestation.
+    pub attested: bool,
+    /// Whether it may leave its device.
+    pub backup_eligible: bool,
+    /// Whether it has.
+    pub backed_up: bool,
+    /// Whether it verifies its person, by a code or a finger.
+    pub verifies_user: bool,
+}
+
+macro_rules! columns {
+    () => {
+        concat!(
+            means_columns!(),
+            ", w.credential, w.counter, w.aaguid, w.attested, w.backup_eligible, w.backed_up, w.verifies_user"
+        )
+    };
+}
+
+/// What becomes of a registration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// The key is registered.
+    Done,
+    /// The ceremony was answered before, or is too old.
+    CeremonyOver,
+    /// A key with this credential id is there already.
+    KnownAlready,
+}
+
+/// Registers a key by the ceremony of that handle, and records `event`.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn register(
+    db: &Db,
+    new: &SecurityKey,
+    handle_hash: &[u8; 32],
+    event: &NewRow,
+    now: Time,
+) -> Result<Registered, StoreError> {
+    write!(db, c => {
+        if !consume_ceremony!(c, handle_hash, now) {
+            return Ok(Registered::CeremonyOver);
+        }
+        if !insert_means!(c, &new.means) {
+            return Ok(Registered::KnownAlready);
+        }
+        sqlx::query(
+            "INSERT INTO webauthn_credential (means_id, credential, counter, aaguid, attested, backup_eligible,
+               backed_up, verifies_user)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(new.means.id)
+        .bind(Json(new.credential.clone()))
+        .bind(new.counter)
+        .bind(new.aaguid.clone())
+        .bind(new.attested)
+        .bind(new.backup_eligible)
+        .bind(new.backed_up)
+        .bind(new.verifies_user)
+        .execute(&mut *c)
+        .await?;
+        record!(c, *event);
+        Ok(Registered::Done)
+    })
+}
+
+/// The key of a credential id (base64url), whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_credential_id(db: &Db, credential_id: &str) -> Result<Option<SecurityKey>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM means m JOIN webauthn_credential w ON w.means_id = m.id
+         WHERE m.kind = 'security-key' AND m.reference = $1"
+    );
+    let credential_id = credential_id.to_owned();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(credential_id).fetch_optional(&mut *c).await?))
+}
+
+/// The keys of a person, oldest first, whatever their standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<SecurityKey>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM means m JOIN webauthn_credential w ON w.means_id = m.id WHERE m.person_id = $1 ORDER BY m.issued_at, m.id"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
+}
+
+/// Every key that may sign in, for a policy that is tried.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn active(db: &Db, now: Time) -> Result<Vec<SecurityKey>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM means m JOIN webauthn_credential w ON w.means_id = m.id
+         WHERE m.revoked_at IS NULL AND m.suspended_at IS NULL AND m.expires_at > $1 ORDER BY m.issued_at, m.id"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(now).fetch_all(&mut *c).await?))
+}
+
+/// A key that has just signed.
+#[derive(Debug, Clone)]
+pub struct Used {
+    /// The ceremony that it answered: SHA-256 of its handle.
+    pub handle_hash: [u8; 32],
+    /// The key as it was when its signature was verified.
+    pub key: SecurityKey,
+    /// What verifies it from now on, in the form of the library.
+    pub credential: serde_json::Value,
+    /// How often it says that it signed.
+    pub counter: i64,
+    /// Whether it has left its device.
+    pub backed_up: bool,
+    /// Where it was used.
+    pub place: String,
+}
+
+/// Takes the ceremony out and notes the use of the key, inside a `write!` body. Yields whether the ceremony was there and
+/// the key may still sign in: it was not halted, nor used with this counter, in the meantime.
+macro_rules! consume_signature {
+    ($c:expr, $used:expr, $now:expr) => {{
+        let used: &$crate::store::webauthn_credential::Used = $used;
+        $crate::store::webauthn_ceremony::consume_ceremony!($c, &used.handle_hash, $now)
+            && sqlx::query(
+                "UPDATE means SET last_used_at = $2, last_used_where = $3
+                 WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at > $2",
+            )
+            .bind(used.key.means.id)
+            .bind($now)
+            .bind(used.place.clone())
+            .execute(&mut *$c)
+            .await?
+            .rows_affected()
+                == 1
+            && sqlx::query(
+                "UPDATE webauthn_credential SET credential = $2, counter = $3, backed_up = $4
+                 WHERE means_id = $1 AND counter = $5",
+            )
+            .bind(used.key.means.id)
+            .bind(sqlx::types::Json(used.credential.clone()))
+            .bind(used.counter)
+            .bind(used.backed_up)
+            .bind(used.key.counter)
+            .execute(&mut *$c)
+            .await?
+            .rows_affected()
+                == 1
+    }};
+}
+pub(crate) use consume_signature;

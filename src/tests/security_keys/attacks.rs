@@ -1,0 +1,269 @@
+//! What Web Authentication is there to stop, each tried.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::authenticator::SoftKey;
+use super::{Hospital, code};
+use crate::store;
+use crate::store::means::{Halt, Kind};
+use crate::tests::spec::stand::{DOCTOR, STRANGER};
+use crate::webauthn::policy::KeyPolicy;
+
+/// A hospital in which the doctor has a key, and the key.
+async fn with_key(hospital: &Hospital) -> SoftKey {
+    let mut key = SoftKey::new();
+    hospital.register(&hospital.stand.sign_in().await, &mut key).await;
+    key
+}
+
+#[tokio::test]
+async fn what_was_signed_elsewhere_signs_nobody_in_here() {
+    let pages = [
+        ("http://localhost:8081", "localhost", false, "KEY-003"),
+        ("https://localhost:8080", "localhost", false, "KEY-003"),
+        ("http://id.localhost:8080", "localhost", false, "KEY-003"),
+        ("http://badlocalhost:8080", "localhost", false, "KEY-003"),
+        ("http://localhost.evil.example:8080", "localhost", false, "KEY-003"),
+        ("http://localhost:8080", "evil.example", false, "KEY-005"),
+        ("http://localhost:8080", "localhost", true, "KEY-004"),
+    ];
+    Hospital::on_both(async |hospital| {
+        let key = with_key(&hospital).await;
+        for (origin, host, cross_origin, expected) in pages {
+            let mut phished =
+                SoftKey { origin: origin.into(), host: host.into(), cross_origin, ..key.clone() };
+            let (_, answer) = hospital.sign_in(&mut phished).await;
+            assert_eq!((code(&answer).as_str(), answer.status), (expected, StatusCode::FORBIDDEN), "{origin}");
+            let event = hospital.last_event().await;
+            assert_eq!(event, ("sign-in".into(), "failure".into(), Some(expected.into())), "{origin}");
+            let mut new =
+                SoftKey { origin: origin.into(), host: host.into(), cross_origin, ..SoftKey::new() };
+            let browser = hospital.stand.sign_in().await;
+            assert_eq!(code(&hospital.try_register(&browser, &mut new).await), expected, "{origin}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_is_good_once_in_its_own_browser_for_its_own_challenge() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let (begun, other) = (hospital.begin().await, hospital.begin().await);
+        let asked = hospital.challenge(&begun, None).await;
+        let credential = key.get(&asked["options"]);
+        let words = |txn: &str| json!({"txn": txn, "handle": asked["handle"], "credential": credential});
+        // Carried to another browser, under either sign-in.
+        let there = hospital.say("/login/key", &words(&begun.txn), &other.cookie).await;
+        assert_eq!(code(&there), "KEY-020");
+        let there = hospital.say("/login/key", &words(&other.txn), &other.cookie).await;
+        assert_eq!(code(&there), "KEY-002");
+        // By the page of another site, in the right browser.
+        let foreign = "https://evil.example";
+        let forged = hospital.say_from(foreign, "/login/key", &words(&begun.txn), &begun.cookie).await;
+        assert_eq!(code(&forged), "WEB-001");
+        // Nobody has used it up.
+        let good = hospital.say("/login/key", &words(&begun.txn), &begun.cookie).await;
+        assert_eq!(good.json(), json!({"state": "done"}));
+        // Again, for another sign-in of the same browser.
+        let third = hospital.begin().await;
+        let again = hospital.say("/login/key", &words(&third.txn), &third.cookie).await;
+        assert_eq!(code(&again), "KEY-002");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_to_another_challenge_is_refused_and_uses_this_one_up() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let begun = hospital.begin().await;
+        let (first, second) = (hospital.challenge(&begun, None).await, hospital.challenge(&begun, None).await);
+        let credential = key.get(&first["options"]);
+        let words = json!({"txn": begun.txn, "handle": second["handle"], "credential": credential});
+        assert_eq!(code(&hospital.say("/login/key", &words, &begun.cookie).await), "KEY-002");
+        assert_eq!(code(&hospital.answer(&begun, &second, &mut key).await), "KEY-002");
+        assert_eq!(hospital.answer(&begun, &first, &mut key).await.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_challenge_to_register_signs_nobody_in_and_the_other_way_round() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let browser = hospital.stand.sign_in().await;
+        let begun = hospital.begin().await;
+        let registration = hospital.registration(&browser).await;
+        assert_eq!(code(&hospital.answer(&begun, &registration, &mut key).await), "KEY-002");
+        let asked = hospital.challenge(&begun, None).await;
+        let mut new = SoftKey::new();
+        let mut options = asked["options"].clone();
+        options["user"] = json!({"id": "AAAA"});
+        let words = json!({"handle": asked["handle"], "label": "", "credential": new.create(&options)});
+        assert_eq!(code(&hospital.say("/means/key", &words, &browser.cookie).await), "KEY-002");
+        // The right place, and the wrong ceremony in it.
+        let signed = key.get(&registration["options"]);
+        let words = json!({"handle": registration["handle"], "label": "", "credential": signed});
+        assert_eq!(code(&hospital.say("/means/key", &words, &browser.cookie).await), "KEY-001");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_registration_is_for_the_session_that_asked_for_it() {
+    Hospital::on_both(async |hospital| {
+        let (mine, other) = (hospital.stand.sign_in().await, hospital.stand.sign_in_as(STRANGER).await);
+        let asked = hospital.registration(&mine).await;
+        let mut key = SoftKey::new();
+        let words = json!({"handle": asked["handle"], "label": "", "credential": key.create(&asked["options"])});
+        assert_eq!(code(&hospital.say("/means/key", &words, &other.cookie).await), "KEY-002");
+        assert_eq!(code(&hospital.say("/means/key", &words, "").await), "MEANS-001");
+        let forged = hospital.say_from("https://evil.example", "/means/key", &words, &mine.cookie).await;
+        assert_eq!(code(&forged), "WEB-001");
+        assert_eq!(hospital.say("/means/key", &words, &mine.cookie).await.json(), json!({"state": "done"}));
+        assert_eq!(code(&hospital.say("/means/key", &words, &mine.cookie).await), "KEY-002");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_of_somebody_else_or_of_nobody_is_refused() {
+    Hospital::on_both(async |hospital| {
+        let key = with_key(&hospital).await;
+        let stranger = hospital.stand.person(STRANGER).await;
+        for user in [Some(stranger.0.as_bytes().to_vec()), None, Some(Vec::new()), Some(vec![1, 2, 3])] {
+            let (_, answer) = hospital.sign_in(&mut SoftKey { user, ..key.clone() }).await;
+            assert_eq!(code(&answer), "KEY-010");
+        }
+        let (_, answer) = hospital.sign_in(&mut SoftKey { user: key.user.clone(), ..SoftKey::new() }).await;
+        assert_eq!(code(&answer), "KEY-009", "a key that nobody registered");
+        // Whoever types a name gets keys of that name alone.
+        let begun = hospital.begin().await;
+        let asked = hospital.challenge(&begun, Some(STRANGER)).await;
+        assert_eq!(code(&hospital.answer(&begun, &asked, &mut key.clone()).await), "KEY-009");
+        // Its credential id, under a key of one's own.
+        let (_, answer) = hospital
+            .sign_in(&mut SoftKey { id: key.id.clone(), user: key.user.clone(), ..SoftKey::new() })
+            .await;
+        assert_eq!(code(&answer), "KEY-007");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_credential_id_is_registered_once_whoever_comes_with_it() {
+    Hospital::on_both(async |hospital| {
+        let key = with_key(&hospital).await;
+        let browser = hospital.stand.sign_in_as(STRANGER).await;
+        let mut same = SoftKey { id: key.id.clone(), ..SoftKey::new() };
+        assert_eq!(code(&hospital.try_register(&browser, &mut same).await), "KEY-013");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_verifies_nobody_is_no_two_factors() {
+    Hospital::on_both(async |hospital| {
+        let key = with_key(&hospital).await;
+        let mut silent = SoftKey { user_verified: false, ..key.clone() };
+        assert_eq!(code(&hospital.sign_in(&mut silent).await.1), "KEY-006");
+        let mut absent = SoftKey { user_present: false, ..key.clone() };
+        assert_eq!(code(&hospital.sign_in(&mut absent).await.1), "KEY-006");
+        let mut new = SoftKey { user_verified: false, ..SoftKey::new() };
+        let browser = hospital.stand.sign_in().await;
+        assert_eq!(code(&hospital.try_register(&browser, &mut new).await), "KEY-006");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_counter_that_goes_back_suspends_the_key_and_ends_its_sessions() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let mut copy = key.clone();
+        let (_, first) = hospital.sign_in(&mut key).await;
+        let session = first.cookie();
+        let (_, cloned) = hospital.sign_in(&mut copy).await;
+        assert_eq!(code(&cloned), "KEY-008");
+        assert_eq!(code(&hospital.sign_in(&mut key).await.1), "KEY-011", "which is the copy is not known");
+        let home = hospital.stand.get("/means", &[("cookie", &session)]).await;
+        assert_eq!(home.location(), "/sign-in/means", "the session that it opened has ended");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_key_and_a_disabled_person_sign_in_no_more() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let (db, now) = (&hospital.stand.db, crate::clock::Clock::now(&hospital.stand.clock));
+        let person = hospital.stand.person(DOCTOR).await;
+        let own = store::means::of_person(db, person).await.unwrap();
+        let registered = own.iter().find(|means| means.kind == Kind::SecurityKey).unwrap();
+        let event = hospital.stand.event(crate::audit::Kind::MeansRevoked);
+        let ended = |_| hospital.stand.event(crate::audit::Kind::SessionEnded);
+        let random = &crate::crypto::random::SystemRandom;
+        assert!(
+            store::means::halt(db, registered.id, Halt::Revoke, "lost", &event, ended, now, random)
+                .await
+                .unwrap()
+        );
+        assert_eq!(code(&hospital.sign_in(&mut key).await.1), "KEY-011");
+
+        let mut second = SoftKey::new();
+        hospital.register(&hospital.stand.sign_in().await, &mut second).await;
+        hospital.stand.disable(DOCTOR).await;
+        assert_eq!(code(&hospital.sign_in(&mut second).await.1), "PERSON-003");
+        assert_eq!(
+            hospital.last_event().await,
+            ("sign-in".into(), "denied".into(), Some("PERSON-003".into()))
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_begins_to_be_copied_is_refused() {
+    Hospital::on_both(async |hospital| {
+        let key = with_key(&hospital).await;
+        let mut moved = SoftKey { backup_eligible: true, backed_up: true, ..key };
+        assert_eq!(code(&hospital.sign_in(&mut moved).await.1), "KEY-017");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_a_policy_excludes_is_neither_registered_nor_used() {
+    let model = SoftKey::new().aaguid;
+    let strict = KeyPolicy { deny: vec![model], synced: false, ..KeyPolicy::default() };
+    Hospital::on_both_with(strict, async |hospital| {
+        let browser = hospital.stand.sign_in().await;
+        assert_eq!(code(&hospital.try_register(&browser, &mut SoftKey::new()).await), "KEY-016");
+        let other = uuid::Uuid::from_u128(8);
+        let mut synced = SoftKey { aaguid: other, backup_eligible: true, backed_up: true, ..SoftKey::new() };
+        assert_eq!(code(&hospital.try_register(&browser, &mut synced).await), "KEY-017");
+        let mut good = SoftKey { aaguid: other, ..SoftKey::new() };
+        hospital.register(&browser, &mut good).await;
+        assert_eq!(hospital.sign_in(&mut good).await.1.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nonsense_is_refused_with_a_sentence() {
+    Hospital::on_both(async |hospital| {
+        let begun = hospital.begin().await;
+        let asked = hospital.challenge(&begun, None).await;
+        for credential in [json!(null), json!({}), json!([]), json!({"id": "x", "rawId": "!", "response": {}})] {
+            let words = json!({"txn": begun.txn, "handle": asked["handle"], "credential": credential});
+            let answer = hospital.say("/login/key", &words, &begun.cookie).await;
+            assert!(matches!(code(&answer).as_str(), "KEY-001" | "KEY-002"), "{}", answer.body);
+        }
+        let long = json!({"txn": begun.txn, "handle": "x", "credential": "x".repeat(70_000)});
+        assert_eq!(code(&hospital.say("/login/key", &long, &begun.cookie).await), "KEY-001");
+        assert_eq!(code(&hospital.say("/login/key", &json!({"txn": "x"}), &begun.cookie).await), "KEY-001");
+    })
+    .await;
+}

@@ -1,0 +1,177 @@
+// Security keys and passkeys: registers one ("Mes moyens d'identification"), and signs in with one, at a click, after an
+// identifier, or from the browser's own suggestions. What a browser or key made of a challenge goes to the server as it is:
+// nothing is judged here.
+const registration = document.querySelector("[data-keys]");
+if (registration) startRegistration(registration);
+const panel = document.querySelector("[data-key]");
+if (panel) startSignIn(panel);
+
+function startRegistration(section) {
+  const form = section.querySelector("form");
+  const button = form.querySelector("button");
+  if (!window.PublicKeyCredential) return show(section, "unsupported");
+  button.disabled = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    register();
+  });
+
+  async function register() {
+    button.disabled = true;
+    show(section, "waiting");
+    try {
+      const asked = await say(section.dataset.options, {});
+      if (asked.state === "failed") return settle(asked);
+      const credential = await navigator.credentials.create({ publicKey: forCreate(asked.options) });
+      const label = form.elements.label.value;
+      settle(await say(section.dataset.answer, { handle: asked.handle, label, credential: created(credential) }));
+    } catch (cause) {
+      show(section, named(cause));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  function settle(outcome) {
+    if (outcome.state === "done") location.reload();
+    else fail(section, outcome);
+  }
+}
+
+function startSignIn(panel) {
+  const { txn, options, answer, next } = panel.dataset;
+  const form = panel.querySelector("form");
+  const button = form.querySelector("button");
+  let suggestion = null;
+  if (!window.PublicKeyCredential) return show(panel, "unsupported");
+  button.disabled = false;
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    atClick();
+  });
+  suggest();
+
+  // The browser offers a passkey in the field of the identifier, without a click (conditional mediation).
+  async function suggest() {
+    if (!(await window.PublicKeyCredential.isConditionalMediationAvailable?.())) return;
+    suggestion = new AbortController();
+    try {
+      const asked = await say(options, { txn });
+      if (asked.state === "failed") return;
+      const publicKey = forGet(asked.options);
+      const signal = suggestion.signal;
+      const credential = await navigator.credentials.get({ publicKey, mediation: "conditional", signal });
+      await bring(asked.handle, credential);
+    } catch {
+      // Nobody chose one, or a click took its place.
+    }
+  }
+
+  async function atClick() {
+    suggestion?.abort();
+    button.disabled = true;
+    show(panel, "waiting");
+    try {
+      const identifier = form.elements.identifier.value.trim();
+      const asked = await say(options, identifier ? { txn, identifier } : { txn });
+      if (asked.state === "failed") return settle(asked);
+      await bring(asked.handle, await navigator.credentials.get({ publicKey: forGet(asked.options) }));
+    } catch (cause) {
+      show(panel, named(cause));
+    } finally {
+      button.disabled = false;
+    }
+  }
+
+  async function bring(handle, credential) {
+    show(panel, "waiting");
+    settle(await say(answer, { txn, handle, credential: signed(credential) }));
+  }
+
+  function settle(outcome) {
+    if (outcome.state === "done") {
+      show(panel, "done");
+      return location.replace(next);
+    }
+    fail(panel, outcome);
+  }
+}
+
+function fail(section, outcome) {
+  section.querySelector("[data-message]").textContent = outcome.message;
+  section.querySelector("[data-action]").textContent = outcome.action;
+  section.querySelector("[data-code]").textContent = outcome.code;
+  show(section, "failed");
+}
+
+function show(section, state) {
+  for (const notice of section.querySelectorAll("[data-state]")) notice.hidden = notice.dataset.state !== state;
+  section.dataset.shown = state;
+}
+
+async function say(address, words) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
+  if (!answer.headers.get("content-type")?.startsWith("application/json")) throw new TypeError("no answer of ours");
+  return answer.json();
+}
+
+// What went wrong in the browser, by the names of Web Authentication §5.1.
+function named(cause) {
+  if (cause?.name === "InvalidStateError") return "known";
+  if (cause?.name === "SecurityError") return "origin";
+  if (cause?.name === "NotSupportedError") return "unsupported";
+  if (cause?.name === "TypeError") return "offline";
+  return "cancelled";
+}
+
+function forCreate(options) {
+  const known = (options.excludeCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
+  const user = { ...options.user, id: bytes(options.user.id) };
+  return { ...options, challenge: bytes(options.challenge), user, excludeCredentials: known };
+}
+
+function created(credential) {
+  const { response } = credential;
+  return {
+    id: credential.id,
+    rawId: text(credential.rawId),
+    type: credential.type,
+    response: {
+      attestationObject: text(response.attestationObject),
+      clientDataJSON: text(response.clientDataJSON),
+    },
+    clientExtensionResults: {},
+  };
+}
+
+function forGet(options) {
+  const allowed = (options.allowCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
+  return { ...options, challenge: bytes(options.challenge), allowCredentials: allowed };
+}
+
+function signed(credential) {
+  const { response } = credential;
+  return {
+    id: credential.id,
+    rawId: text(credential.rawId),
+    type: credential.type,
+    response: {
+      authenticatorData: text(response.authenticatorData),
+      clientDataJSON: text(response.clientDataJSON),
+      signature: text(response.signature),
+      userHandle: response.userHandle ? text(response.userHandle) : null,
+    },
+    clientExtensionResults: {},
+  };
+}
+
+function bytes(text) {
+  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
+  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
+}
+
+function text(buffer) {
+  const plain = String.fromCharCode(...new Uint8Array(buffer));
+  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
+}

@@ -1,0 +1,143 @@
+//! "Mes moyens d'identification": the cards and security keys of a person.
+
+use askama::Template;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+use serde::Serialize;
+
+use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
+
+/// The page.
+pub const MEANS_PATH: &str = "/means";
+/// `POST` gives a means another label.
+pub const RENAME_ROUTE: &str = "/means/{means}/rename";
+/// `POST` revokes a means.
+pub const REVOKE_ROUTE: &str = "/means/{means}/revoke";
+/// Where the person signs in to see the page, or, with [`FRESH`], to change something.
+pub const SIGN_IN_PATH: &str = "/sign-in/means";
+/// The query that asks for a sign-in of the moment.
+pub const FRESH: &str = "fresh=1";
+/// `POST` asks for the challenge of a registration; the answer is a [`KeyChallenge`].
+pub const KEY_OPTIONS_PATH: &str = "/means/key/options";
+/// `POST` brings what the key made of it; the answer is a [`super::sign_in::Status`].
+pub const KEY_PATH: &str = "/means/key";
+
+/// A challenge for a security key.
+#[derive(Clone, Debug, Serialize)]
+pub struct KeyChallenge {
+    /// To be brought back with the answer.
+    pub handle: String,
+    /// For `navigator.credentials`, its byte strings in base64url.
+    pub options: serde_json::Value,
+}
+
+/// The page.
+#[derive(Clone, Debug)]
+pub struct MeansPage {
+    /// Whose means these are.
+    pub name: String,
+    /// Those that can sign in, or could again.
+    pub means: Vec<MeansRow>,
+    /// Whether security keys can be registered here.
+    pub takes_keys: bool,
+    /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
+    pub fixed: Option<String>,
+    /// Token of [`crate::web`]'s `csrf`, field `csrf`.
+    pub csrf: String,
+}
+
+/// One means.
+#[derive(Clone, Debug)]
+pub struct MeansRow {
+    pub kind: RowKind,
+    /// What its person calls it; empty where they did not say.
+    pub label: String,
+    pub standing: RowStanding,
+    pub issued_at: DateTime<Utc>,
+    pub expires_at: DateTime<Utc>,
+    /// When it was last used, and where.
+    pub last_used: Option<(DateTime<Utc>, String)>,
+    /// The session of this browser was opened with it.
+    pub current: bool,
+    /// Path of the form that gives it another label.
+    pub rename: String,
+    /// Path of the form that revokes it; none where its person may not.
+    pub revoke: Option<String>,
+}
+
+/// What a means is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowKind {
+    Card,
+    SecurityKey,
+    /// A passkey that its person's devices share.
+    Passkey,
+}
+
+/// Where a means stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RowStanding {
+    Active,
+    Suspended,
+    Expired,
+}
+
+impl MeansRow {
+    fn kind_in_words(&self, t: &Texts) -> String {
+        match self.kind {
+            RowKind::Card => t.text("means-card"),
+            RowKind::SecurityKey => t.text("means-key"),
+            RowKind::Passkey => t.text("means-passkey"),
+        }
+    }
+
+    fn title(&self, t: &Texts) -> String {
+        if self.label.is_empty() { self.kind_in_words(t) } else { self.label.clone() }
+    }
+
+    fn standing_in_words(&self, t: &Texts) -> Option<String> {
+        match self.standing {
+            RowStanding::Active => None,
+            RowStanding::Suspended => Some(t.text("means-suspended")),
+            RowStanding::Expired => Some(t.text("means-expired")),
+        }
+    }
+
+    fn issued(&self, t: &Texts) -> String {
+        let (from, until) = (t.date(&self.issued_at), t.date(&self.expires_at));
+        t.text_with("means-issued", &[("from", from.as_str()), ("until", until.as_str())])
+    }
+
+    fn used(&self, t: &Texts) -> String {
+        match &self.last_used {
+            None => t.text("means-unused"),
+            Some((at, place)) if place.is_empty() => {
+                t.text_with("means-used", &[("at", t.date(at).as_str())])
+            }
+            Some((at, place)) => {
+                let at = t.date(at);
+                t.text_with("means-used-where", &[("at", at.as_str()), ("place", place.as_str())])
+            }
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "means.html")]
+struct MeansView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a MeansPage,
+    fixed: Option<(String, String)>,
+    script: &'static str,
+}
+
+impl MeansPage {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let fixed = self.fixed.as_deref().and_then(|code| frame.texts.error(code, &[]));
+        let view = MeansView { frame, t: frame.texts, page: self, fixed, script: &assets::KEY.path };
+        let policy = Policy { images: true, scripts: true, calls: true, ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+}

@@ -1,0 +1,328 @@
+//! Signing in with a security key: `POST` for a challenge, and `POST` of what the key signed (Web Authentication §7.2).
+//!
+//! Either the key says whose it is, or the person types an identifier first; then whoever typed it learns nothing from the
+//! challenge: somebody without a key, and nobody at all, get one too.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::{HeaderMap, HeaderValue, header};
+use serde::Deserialize;
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::ceremony::{Assertion, Ceremonies, CeremonyError, Challenge};
+use super::policy::{Seen, factors};
+use super::refusal::Refusal;
+use super::{CHALLENGE, MAX_ANSWER_LEN, SecurityKeys, decoy};
+use crate::audit::{Caller, Event, Kind};
+use crate::crypto::constant_time_eq;
+use crate::crypto::digest::sha256;
+use crate::directory::{self, NationalId};
+use crate::ids::{Secret, TransactionId};
+use crate::session::{Acr, AuthMode, Authentication, Evidence};
+use crate::store;
+use crate::store::audit::NewRow;
+use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::store::means::{Halt, Standing};
+use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
+use crate::store::webauthn_credential::{self, SecurityKey, Used};
+use crate::web::language::Language;
+use crate::web::new_session::{Beginning, NotBegun, station};
+use crate::web::pages::means::KeyChallenge;
+use crate::web::pages::sign_in::Status;
+
+/// The name of the means in the audit.
+pub(super) const MEANS: &str = "security-key";
+
+/// What the page asks a challenge with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    txn: String,
+    /// The national identifier that was typed; none: the key says whose it is.
+    #[serde(default)]
+    identifier: Option<String>,
+}
+
+/// What the page answers it with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answered {
+    txn: String,
+    handle: String,
+    credential: Value,
+}
+
+/// `POST /login/key/options`
+pub(super) async fn options(
+    State(keys): State<Arc<SecurityKeys>>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::new(&keys, &caller, &headers);
+    match visit.ask(&body).await {
+        Ok(challenge) => Json(challenge).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `POST /login/key`
+pub(super) async fn answer(
+    State(keys): State<Arc<SecurityKeys>>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::new(&keys, &caller, &headers);
+    match visit.sign_in(&body).await {
+        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Json(Status::Done)).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// One request of a browser on its way through the checks. The event learns what is known.
+struct Visit<'a> {
+    keys: &'a SecurityKeys,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    event: Event,
+    /// The sign-in, once it is certain that this browser began it.
+    transaction: Option<TransactionId>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
+        let event = keys.0.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
+        Self { keys, caller, headers, event, transaction: None }
+    }
+
+    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+        self.event = more(self.event.clone());
+    }
+
+    /// The sign-in that the page speaks of, if it began in this browser, our own page says so, and it is still open.
+    async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
+        let keys = &self.keys.0;
+        keys.own.check_origin(self.headers)?;
+        let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
+        let found = store::login_transaction::by_id(&keys.db, id).await?.ok_or(Refusal::NoSignIn)?;
+        let cookie = crate::web::cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
+        if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
+            return Err(Refusal::NoSignIn);
+        }
+        self.transaction = Some(id);
+        self.learn(|event| event.transaction(id).client(&found.client_id));
+        match found.state == Stage::Open && found.expires_at > self.keys.now() {
+            true => Ok(found),
+            false => Err(Refusal::NoSignIn),
+        }
+    }
+
+    async fn ask(&mut self, body: &[u8]) -> Result<KeyChallenge, Refusal> {
+        let Asked { txn, identifier } = read(body)?;
+        let transaction = self.transaction(&txn).await?;
+        let keys = &self.keys.0;
+        let (now, identifier) = (self.keys.now(), identifier.map(|typed| typed.trim().to_owned()));
+        let Challenge { options, state } = match identifier.filter(|typed| !typed.is_empty()) {
+            None => keys.ceremonies.begin_discoverable()?,
+            Some(typed) => {
+                let own = self.keys_of(&typed).await?;
+                let decoys = if own.is_empty() { vec![decoy::of(&typed, &keys.decoy_key)] } else { Vec::new() };
+                keys.ceremonies.begin_named(&own, &decoys)?
+            }
+        };
+        let handle = Secret::of_256_bits(&*keys.random);
+        let new = Ceremony {
+            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
+            purpose: Purpose::SignIn,
+            transaction_id: Some(transaction.id),
+            session_id: None,
+            person_id: None,
+            state,
+            expires_at: now + CHALLENGE,
+        };
+        webauthn_ceremony::begin(&keys.db, &new, now).await?;
+        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+    }
+
+    /// The keys of whoever has this identifier, that can sign in alone.
+    async fn keys_of(&self, typed: &str) -> Result<Vec<Value>, Refusal> {
+        let db = &self.keys.0.db;
+        let Some(id_nat) = NationalId::of_source(typed) else { return Ok(Vec::new()) };
+        let Some(person) = store::person::by_identifier(db, id_nat.as_str()).await? else {
+            return Ok(Vec::new());
+        };
+        let now = self.keys.now();
+        let mut own = webauthn_credential::of_person(db, person.id).await?;
+        own.retain(|key| key.means.standing(now) == Standing::Active && key.verifies_user);
+        Ok(own.into_iter().map(|key| key.credential).collect())
+    }
+
+    async fn sign_in(&mut self, body: &[u8]) -> Result<HeaderValue, Refusal> {
+        let Answered { txn, handle, credential } = read(body)?;
+        let transaction = self.transaction(&txn).await?;
+        let now = self.keys.now();
+        let handle_hash = sha256(handle.as_bytes());
+        let ceremony =
+            webauthn_ceremony::by_handle(&self.keys.0.db, handle_hash, Purpose::SignIn, now).await?;
+        let ceremony = ceremony.filter(|found| found.transaction_id == Some(transaction.id));
+        let ceremony = ceremony.ok_or(Refusal::NotWaiting)?;
+        let judged = self.judged(&transaction, &ceremony, handle_hash, &credential).await;
+        if judged.is_err() {
+            // Its challenge has been shown to somebody who answered it wrongly: it is no use any more.
+            webauthn_ceremony::forget(&self.keys.0.db, handle_hash).await?;
+        }
+        judged
+    }
+
+    async fn judged(
+        &mut self,
+        transaction: &LoginTransaction,
+        ceremony: &Ceremony,
+        handle_hash: [u8; 32],
+        credential: &Value,
+    ) -> Result<HeaderValue, Refusal> {
+        let keys = &self.keys.0;
+        let now = self.keys.now();
+        let assertion = Assertion::read(credential)?;
+        let key = self.key(&assertion, Ceremonies::is_discoverable(&ceremony.state)?).await?;
+        let signed = match keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, &key.credential) {
+            Err(CeremonyError::Cloned) => {
+                self.suspend_cloned(&key).await?;
+                return Err(CeremonyError::Cloned.into());
+            }
+            signed => signed?,
+        };
+        let seen = Seen {
+            aaguid: key.aaguid.parse().unwrap_or(Uuid::nil()),
+            attested: key.attested,
+            synced: key.backup_eligible,
+            user_verified: signed.user_verified,
+        };
+        keys.policy.judge(seen)?;
+        let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
+        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        self.learn(|event| event.application(&client.name));
+        let station = station(&keys.db, &keys.policies).await?;
+        let demands = client.demands();
+        if !demands.admit(&station.zone) {
+            return Err(Refusal::Zone);
+        }
+        if demands.need_watch() {
+            return Err(Refusal::Unwatched);
+        }
+        directory::admitted(&keys.db, key.means.person_id, client.audience, now).await??;
+        let authentication = self.authentication(&key, seen);
+        let used = Used {
+            handle_hash,
+            credential: signed.credential,
+            counter: i64::from(signed.counter),
+            backed_up: signed.backed_up,
+            place: self.caller.user_agent.clone().unwrap_or_default(),
+            key,
+        };
+        let beginning = Beginning {
+            db: &keys.db,
+            trail: &keys.trail,
+            policies: &keys.policies,
+            random: &*keys.random,
+            caller: self.caller,
+            headers: self.headers,
+            transaction: transaction.id,
+            station,
+        };
+        let begun = beginning.begin(Proof::SecurityKey(&used), authentication, self.event.clone(), now).await;
+        begun.map_err(|error| match error {
+            NotBegun::Raced => Refusal::NotWaiting,
+            NotBegun::Store(error) => error.into(),
+            NotBegun::Cookie(error) => error.into(),
+        })
+    }
+
+    /// The key that answers, if it is one of ours, its person's, and may sign in.
+    async fn key(&mut self, assertion: &Assertion, names_itself: bool) -> Result<SecurityKey, Refusal> {
+        let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
+        self.learn(|event| event.means(MEANS, Some(&id)));
+        let key = webauthn_credential::by_credential_id(&self.keys.0.db, &id).await?;
+        let key = key.ok_or(Refusal::Unknown)?;
+        self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
+        // §7.2, step 6: whom the key names is whose it is; where nobody was named before, it has to name somebody.
+        let owner = Some(key.means.person_id.0);
+        let names_nobody = assertion.names_nobody();
+        if (names_itself && names_nobody) || (!names_nobody && assertion.user_handle() != owner) {
+            return Err(Refusal::OtherPerson);
+        }
+        match key.means.standing(self.keys.now()) {
+            Standing::Active => Ok(key),
+            standing => Err(Refusal::Halted(standing)),
+        }
+    }
+
+    /// What the signature proves. Never more than the key was issued for.
+    fn authentication(&self, key: &SecurityKey, seen: Seen) -> Authentication {
+        let acr: Acr = self.keys.0.policy.level(seen).min(key.means.level);
+        Authentication {
+            person: key.means.person_id,
+            acr,
+            amr: factors(seen),
+            auth_mode: AuthMode::Fido,
+            at: self.keys.now(),
+            evidence: Evidence::SecurityKey {
+                key: key.means.id,
+                aaguid: key.aaguid.clone(),
+                attested: seen.attested,
+                synced: seen.synced,
+                user_verified: seen.user_verified,
+            },
+        }
+    }
+
+    /// There may be two of this key: neither signs in until the desk has looked into it (§6.1.1).
+    async fn suspend_cloned(&self, key: &SecurityKey) -> Result<(), Refusal> {
+        let keys = &self.keys.0;
+        let event = keys.trail.event(Kind::MeansSuspended).caller(self.caller).person(key.means.person_id);
+        let event = event.means(MEANS, Some(&key.means.reference)).enrolment(&key.means.id.to_string());
+        let event = event.note("counter went back");
+        let ended = |session| {
+            let event = keys.trail.event(Kind::SessionEnded).person(key.means.person_id).session(session);
+            NewRow::from(&event.note(crate::session::EndReason::MeansHalted.as_str()))
+        };
+        let (now, random) = (self.keys.now(), &*keys.random);
+        let reason = "counter";
+        store::means::halt(&keys.db, key.means.id, Halt::Suspend, reason, &(&event).into(), ended, now, random)
+            .await?;
+        Ok(())
+    }
+
+    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+        let code = refusal.code();
+        tracing::warn!(code, "a sign-in with a security key was refused: {refusal}");
+        // What names no sign-in of this browser is a stranger's: it stands in the log alone.
+        if self.transaction.is_some() {
+            let event = self.event.clone();
+            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+            if let Err(error) = store::audit::append(&self.keys.0.db, NewRow::from(&event)).await {
+                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+            }
+        }
+        let texts = self.keys.0.site.frame(language).texts;
+        (refusal.status(), Json(Status::failed(code, texts))).into_response()
+    }
+}
+
+/// A message of our own page.
+pub(super) fn read<T: for<'de> Deserialize<'de>>(body: &[u8]) -> Result<T, Refusal> {
+    if body.len() > MAX_ANSWER_LEN {
+        return Err(CeremonyError::Malformed("too long".into()).into());
+    }
+    serde_json::from_slice(body).map_err(|error| CeremonyError::Malformed(error.to_string()).into())
+}

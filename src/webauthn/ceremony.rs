@@ -1,0 +1,428 @@
+//! The two ceremonies of Web Authentication, by `webauthn-rs`.
+//!
+//! The one file that names its crates. Signing in goes through the safe interface. Registration goes through the core
+//! beneath it, because the safe interface fixes what is a hospital's to decide: whether a model has to prove itself, and
+//! whether a key keeps its person's name. The core compares origins one by one (no sub-domain, no other port), refuses
+//! what comes from a frame of another site, and compares the hash of our host with what the authenticator signed (§7.1,
+//! §7.2); the path of an attestation is judged by [`super::policy`], by our clock.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_cbor_2::Value as Cbor;
+use serde_json::Value;
+use url::Url;
+use uuid::Uuid;
+use webauthn_rs::prelude::{
+    DiscoverableAuthentication, DiscoverableKey, Passkey, PasskeyAuthentication, Webauthn, WebauthnBuilder,
+};
+use webauthn_rs_core::WebauthnCore;
+use webauthn_rs_core::error::WebauthnError;
+use webauthn_rs_core::internals::AuthenticatorData;
+use webauthn_rs_core::proto::{
+    AttestationConveyancePreference, AuthenticationResult, Credential, ParsedAttestationData,
+    PublicKeyCredential, Registration, RegisterPublicKeyCredential, RegistrationState,
+    ResidentKeyRequirement, UserVerificationPolicy,
+};
+
+/// How long a browser waits for its person.
+const BROWSER_WAITS: Duration = Duration::from_secs(120);
+
+/// Why a ceremony does not go on.
+#[derive(Debug, thiserror::Error)]
+pub enum CeremonyError {
+    /// The pages are at an address of numbers: no key can be registered for it (§5.1.3).
+    #[error("security keys need a host with a name: {0} has none")]
+    NoDomain(String),
+    /// What the page sent is not an answer of a browser.
+    #[error("the answer cannot be read: {0}")]
+    Malformed(String),
+    /// The answer was made on another site.
+    #[error("the answer was made on another site")]
+    Origin,
+    /// The answer was made in a frame of another site.
+    #[error("the answer was made in a frame of another site")]
+    Framed,
+    /// The authenticator signed for another host.
+    #[error("the authenticator signed for another host")]
+    Host,
+    /// The answer is not for this challenge, or of the other ceremony.
+    #[error("the answer is not for this challenge")]
+    Challenge,
+    /// Nobody touched the key, or it did not verify who did.
+    #[error("the key did not verify its person")]
+    NotVerified,
+    /// The signature.
+    #[error("the signature is not the key's")]
+    Signature,
+    /// The counter went back: there may be two of this key.
+    #[error("the counter of the key went back: there may be a copy of it")]
+    Cloned,
+    /// The key is not one of those that were asked for.
+    #[error("the key is not one that was asked for")]
+    NotAsked,
+    /// The key says that it may leave its device, and did not before; or the other way round.
+    #[error("the key changed its mind about leaving its device")]
+    Backup,
+    /// An algorithm that we do not accept.
+    #[error("the algorithm of the key is not accepted")]
+    Algorithm,
+    /// The attestation does not hold.
+    #[error("the attestation of the key does not hold: {0}")]
+    Attestation(String),
+    /// What we kept cannot be read: another version of the program wrote it.
+    #[error("what was kept of the ceremony or the key cannot be read: {0}")]
+    Kept(#[source] serde_json::Error),
+    /// The library gave up.
+    #[error("the ceremony failed: {0}")]
+    Failed(String),
+}
+
+impl From<WebauthnError> for CeremonyError {
+    fn from(error: WebauthnError) -> Self {
+        use WebauthnError as Of;
+        match error {
+            Of::InvalidRPOrigin => Self::Origin,
+            Of::CredentialCrossOrigin => Self::Framed,
+            Of::InvalidRPIDHash => Self::Host,
+            Of::MismatchedChallenge | Of::InvalidClientDataType | Of::ChallengeNotFound => Self::Challenge,
+            Of::UserNotVerified | Of::UserNotPresent => Self::NotVerified,
+            Of::AuthenticationFailure | Of::SignatureInvalid => Self::Signature,
+            Of::CredentialPossibleCompromise => Self::Cloned,
+            Of::CredentialNotFound | Of::InvalidUserUniqueId | Of::CredentialExcludedFromRequest => {
+                Self::NotAsked
+            }
+            Of::CredentialBackupEligibilityInconsistent | Of::CredentialMayNotBeHardwareBound => Self::Backup,
+            Of::CredentialAlteredAlgFromRequest
+            | Of::CredentialInsecureCryptography
+            | Of::COSEKeyInvalidAlgorithm
+            | Of::COSEKeyEDUnsupported
+            | Of::COSEKeyECDSAInvalidCurve => Self::Algorithm,
+            Of::ParseCBORFailure(_)
+            | Of::ParseJSONFailure(_)
+            | Of::ParseNOMFailure
+            | Of::ParseInsufficientBytesAvailable
+            | Of::MissingAttestationCredentialData
+            | Of::InvalidExtensions
+            | Of::AuthenticatorDataMissingExtension
+            | Of::COSEKeyInvalidCBORValue
+            | Of::COSEKeyInvalidType
+            | Of::COSEKeyECDSAXYInvalid
+            | Of::COSEKeyRSANEInvalid
+            | Of::EcdsaPointInvalid
+            | Of::RsaParametersInvalid => Self::Malformed(error.to_string()),
+            other => {
+                // The names of the library: everything about attestations begins so.
+                let name = format!("{other:?}");
+                match name.starts_with("Attestation") || name.starts_with("Certificate") {
+                    true => Self::Attestation(other.to_string()),
+                    false => Self::Failed(other.to_string()),
+                }
+            }
+        }
+    }
+}
+
+/// A challenge for a page, and what has to be kept until its answer.
+#[derive(Debug, Clone)]
+pub struct Challenge {
+    /// For `navigator.credentials`, its byte strings in base64url.
+    pub options: Value,
+    /// To be kept, away from the page.
+    pub state: Value,
+}
+
+/// Who registers a key.
+#[derive(Debug, Clone)]
+pub struct Registrant {
+    /// The person; the key keeps it as its user handle.
+    pub person: Uuid,
+    /// What the browser lists the key under.
+    pub name: String,
+    /// What it says beside that.
+    pub display_name: String,
+    /// Credential ids of the keys that the person has.
+    pub known: Vec<Vec<u8>>,
+}
+
+/// What is asked of a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Wishes {
+    /// It proves its model.
+    pub attestation: bool,
+    /// It verifies its person, and keeps who that is: it signs in without a name being typed.
+    pub verification: bool,
+}
+
+/// A key that was registered.
+#[derive(Debug, Clone)]
+pub struct NewCredential {
+    /// What verifies it, in the form of the library.
+    pub credential: Value,
+    /// Its id.
+    pub id: Vec<u8>,
+    /// The model that it says it is; nil where it does not say.
+    pub aaguid: Uuid,
+    /// How often it says that it signed.
+    pub counter: u32,
+    /// Whether it may leave its device.
+    pub backup_eligible: bool,
+    /// Whether it has.
+    pub backed_up: bool,
+    /// Whether it verified its person.
+    pub user_verified: bool,
+    /// The certificates that attest its model, its own first (DER); none where nothing does.
+    pub attestation: Option<Vec<Vec<u8>>>,
+}
+
+/// A key that has signed.
+#[derive(Debug, Clone)]
+pub struct Signed {
+    /// What verifies it from now on.
+    pub credential: Value,
+    /// How often it says that it signed.
+    pub counter: u32,
+    /// Whether it has left its device.
+    pub backed_up: bool,
+    /// Whether it verified its person.
+    pub user_verified: bool,
+}
+
+/// An answer of a browser to a sign-in, before anything of it is verified: it names what it is verified with.
+#[derive(Debug, Clone)]
+pub struct Assertion(PublicKeyCredential);
+
+impl Assertion {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Malformed`].
+    pub fn read(answer: &Value) -> Result<Self, CeremonyError> {
+        PublicKeyCredential::deserialize(answer)
+            .map(Self)
+            .map_err(|error| CeremonyError::Malformed(error.to_string()))
+    }
+
+    /// The key that it says it is of.
+    pub fn credential_id(&self) -> &[u8] {
+        self.0.get_credential_id()
+    }
+
+    /// The person whom the key says it was registered for.
+    pub fn user_handle(&self) -> Option<Uuid> {
+        self.0.get_user_unique_id().and_then(|bytes| Uuid::from_slice(bytes).ok())
+    }
+
+    /// Whether it names no person at all.
+    pub fn names_nobody(&self) -> bool {
+        self.0.get_user_unique_id().is_none_or(<[u8]>::is_empty)
+    }
+}
+
+/// What is kept of a sign-in.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum SignInState {
+    /// Nobody is named: the key says whose it is.
+    Discoverable(DiscoverableAuthentication),
+    /// The keys of the person who was named.
+    Named(PasskeyAuthentication),
+}
+
+/// The ceremonies of one origin.
+#[derive(Debug, Clone)]
+pub struct Ceremonies {
+    safe: Webauthn,
+    core: WebauthnCore,
+}
+
+impl Ceremonies {
+    /// For the pages at `front`. The relying party id is exactly its host, the one origin exactly its own.
+    ///
+    /// # Errors
+    /// [`CeremonyError::NoDomain`] where the host is a number.
+    pub fn new(front: &Url, name: &str) -> Result<Self, CeremonyError> {
+        let host = front.domain().ok_or_else(|| CeremonyError::NoDomain(front.to_string()))?;
+        let name = if name.is_empty() { host } else { name };
+        let builder = WebauthnBuilder::new(host, front)?.rp_name(name).timeout(BROWSER_WAITS);
+        let core = WebauthnCore::new_unsafe_experts_only(
+            name,
+            host,
+            vec![front.clone()],
+            BROWSER_WAITS,
+            Some(false),
+            Some(false),
+        );
+        Ok(Self { safe: builder.build()?, core })
+    }
+
+    /// Begins a registration (§7.1).
+    ///
+    /// # Errors
+    /// [`CeremonyError::Failed`], where the library refuses.
+    pub fn begin_registration(&self, who: &Registrant, wishes: Wishes) -> Result<Challenge, CeremonyError> {
+        let attestation = match wishes.attestation {
+            true => AttestationConveyancePreference::Direct,
+            false => AttestationConveyancePreference::None,
+        };
+        let verification = match wishes.verification {
+            true => UserVerificationPolicy::Required,
+            false => UserVerificationPolicy::Discouraged_DO_NOT_USE,
+        };
+        let builder = self
+            .core
+            .new_challenge_register_builder(who.person.as_bytes(), &who.name, &who.display_name)?
+            .attestation(attestation)
+            .user_verification_policy(verification)
+            .require_resident_key(wishes.verification)
+            .exclude_credentials(Some(who.known.iter().map(|id| id.clone().into()).collect()));
+        let (mut options, state) = self.core.generate_challenge_register(builder)?;
+        if let Some(selection) = &mut options.public_key.authenticator_selection
+            && !wishes.verification
+        {
+            selection.resident_key = Some(ResidentKeyRequirement::Discouraged);
+        }
+        Ok(Challenge { options: kept(&options.public_key)?, state: kept(&state)? })
+    }
+
+    /// Ends a registration: every check of §7.1 but those of the attestation's path and of keys that are known already.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn finish_registration(&self, answer: &Value, state: &Value) -> Result<NewCredential, CeremonyError> {
+        let answer = RegisterPublicKeyCredential::deserialize(answer)
+            .map_err(|error| CeremonyError::Malformed(error.to_string()))?;
+        let state = RegistrationState::deserialize(state).map_err(CeremonyError::Kept)?;
+        let credential = self.core.register_credential(&answer, &state, None)?;
+        let attested = Attested::read(&answer)?;
+        // A key that vouches for itself, or through nobody, proves no model.
+        let is_attested = !matches!(
+            credential.attestation.data,
+            ParsedAttestationData::Self_
+                | ParsedAttestationData::ECDAA
+                | ParsedAttestationData::None
+                | ParsedAttestationData::Uncertain
+        );
+        Ok(NewCredential {
+            id: credential.cred_id.to_vec(),
+            aaguid: attested.aaguid,
+            counter: credential.counter,
+            backup_eligible: credential.backup_eligible,
+            backed_up: credential.backup_state,
+            user_verified: credential.user_verified,
+            attestation: is_attested.then_some(attested.chain),
+            credential: kept(&credential)?,
+        })
+    }
+
+    /// Begins a sign-in in which the key says whose it is.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Failed`], where the library refuses.
+    pub fn begin_discoverable(&self) -> Result<Challenge, CeremonyError> {
+        let (options, state) = self.safe.start_discoverable_authentication()?;
+        let state = kept(&SignInState::Discoverable(state))?;
+        Ok(Challenge { options: kept(&options.public_key)?, state })
+    }
+
+    /// Begins a sign-in with one of these keys. `decoys` are the ids of keys that do not exist.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Kept`] where a key cannot be read.
+    pub fn begin_named(&self, credentials: &[Value], decoys: &[Vec<u8>]) -> Result<Challenge, CeremonyError> {
+        let passkeys = credentials.iter().map(passkey).collect::<Result<Vec<_>, _>>()?;
+        let (mut options, state) = self.safe.start_passkey_authentication(&passkeys)?;
+        options.public_key.hints = None;
+        for allowed in &mut options.public_key.allow_credentials {
+            // How a key is reached would tell the keys that exist from those that do not.
+            allowed.transports = None;
+        }
+        let decoys = decoys.iter().map(|id| webauthn_rs_core::proto::AllowCredentials {
+            type_: "public-key".into(),
+            id: id.clone().into(),
+            transports: None,
+        });
+        options.public_key.allow_credentials.extend(decoys);
+        let state = kept(&SignInState::Named(state))?;
+        Ok(Challenge { options: kept(&options.public_key)?, state })
+    }
+
+    /// Whether a sign-in names nobody beforehand.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Kept`].
+    pub fn is_discoverable(state: &Value) -> Result<bool, CeremonyError> {
+        let state = SignInState::deserialize(state).map_err(CeremonyError::Kept)?;
+        Ok(matches!(state, SignInState::Discoverable(_)))
+    }
+
+    /// Ends a sign-in with this key: every check of §7.2 but whose key it is.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn finish_sign_in(
+        &self,
+        answer: &Assertion,
+        state: &Value,
+        credential: &Value,
+    ) -> Result<Signed, CeremonyError> {
+        let mut key = passkey(credential)?;
+        let result: AuthenticationResult =
+            match SignInState::deserialize(state).map_err(CeremonyError::Kept)? {
+                SignInState::Discoverable(state) => {
+                    let key = DiscoverableKey::from(&key);
+                    self.safe.finish_discoverable_authentication_v2(&answer.0, state, &key)?
+                }
+                SignInState::Named(state) => self.safe.finish_passkey_authentication(&answer.0, &state)?,
+            };
+        key.update_credential(&result);
+        Ok(Signed {
+            credential: kept(&Credential::from(key))?,
+            counter: result.counter(),
+            backed_up: result.backup_state(),
+            user_verified: result.user_verified(),
+        })
+    }
+}
+
+fn kept(value: &impl Serialize) -> Result<Value, CeremonyError> {
+    serde_json::to_value(value).map_err(CeremonyError::Kept)
+}
+
+fn passkey(credential: &Value) -> Result<Passkey, CeremonyError> {
+    Credential::deserialize(credential).map(Passkey::from).map_err(CeremonyError::Kept)
+}
+
+/// What an authenticator sent beside the signature: the model that it named, and the certificates that attest it.
+struct Attested {
+    aaguid: Uuid,
+    chain: Vec<Vec<u8>>,
+}
+
+impl Attested {
+    /// Reads what the library has verified and keeps to itself (§6.5).
+    fn read(answer: &RegisterPublicKeyCredential) -> Result<Self, CeremonyError> {
+        let malformed = || CeremonyError::Malformed("no attestation object".into());
+        let object = serde_cbor_2::from_slice::<Cbor>(&answer.response.attestation_object);
+        let Ok(Cbor::Map(object)) = object else { return Err(malformed()) };
+        let member = |name: &str| object.get(&Cbor::Text(name.to_owned()));
+        let Some(Cbor::Bytes(data)) = member("authData") else { return Err(malformed()) };
+        let data = AuthenticatorData::<Registration>::try_from(data.as_slice())?;
+        let aaguid = data.acd.map(|attested| Uuid::from_bytes(attested.aaguid)).ok_or_else(malformed)?;
+        let chain = match member("attStmt") {
+            Some(Cbor::Map(statement)) => match statement.get(&Cbor::Text("x5c".to_owned())) {
+                Some(Cbor::Array(chain)) => chain.iter().filter_map(bytes).collect(),
+                _ => Vec::new(),
+            },
+            _ => Vec::new(),
+        };
+        Ok(Self { aaguid, chain })
+    }
+}
+
+fn bytes(value: &Cbor) -> Option<Vec<u8>> {
+    match value {
+        Cbor::Bytes(bytes) => Some(bytes.clone()),
+        _ => None,
+    }
+}

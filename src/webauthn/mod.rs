@@ -1,0 +1,89 @@
+//! Security keys and passkeys (Web Authentication Level 3): registering one, and signing in with it.
+//!
+//! A hospital gets from it a means that resists phishing and needs neither card reader nor phone. A signature is bound to
+//! our origin by the browser, to one challenge by us, and, verified by a code or a finger, is two factors in one.
+//!
+//! The protocol itself is the business of `webauthn-rs`, in [`ceremony`] alone; which keys are good enough, and for what,
+//! that of [`policy`]. A challenge is for one purpose, one browser and one answer. Nothing here trusts what a page says
+//! about a key: model, backup and verification of the person are read from what the authenticator signed.
+
+mod authentication;
+pub mod ceremony;
+mod decoy;
+pub mod policy;
+mod refusal;
+mod registration;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::routing::post;
+use chrono::TimeDelta;
+
+use crate::audit::Trail;
+use crate::clock::{SharedClock, Time};
+use crate::ids::SharedRandom;
+use crate::session::Policies;
+use crate::store::Db;
+use crate::web::csrf::OwnOrigin;
+use crate::web::page::Site;
+use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
+use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
+use ceremony::Ceremonies;
+use policy::KeyPolicy;
+
+/// How long a challenge is good: a person looks for the key and remembers its code.
+const CHALLENGE: TimeDelta = TimeDelta::minutes(5);
+/// The longest answer that is read: attestations carry whole certificate chains.
+const MAX_ANSWER_LEN: usize = 64 * 1024;
+
+/// What [`SecurityKeys`] are made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The database.
+    pub db: Db,
+    /// The time.
+    pub clock: SharedClock,
+    /// Randomness.
+    pub random: SharedRandom,
+    /// What makes audit events.
+    pub trail: Trail,
+    /// How long sessions are good for.
+    pub policies: Policies,
+    /// The origin of the pages.
+    pub own: OwnOrigin,
+    /// What stands around the pages.
+    pub site: Site,
+    /// The protocol, for that origin.
+    pub ceremonies: Ceremonies,
+    /// Which keys are good enough.
+    pub policy: KeyPolicy,
+    /// What decoys are derived from: 32 random bytes of this installation.
+    pub decoy_key: [u8; 32],
+}
+
+/// The server's side of security keys.
+#[derive(Debug)]
+pub struct SecurityKeys(Parts);
+
+impl SecurityKeys {
+    /// From its parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self(parts))
+    }
+
+    fn now(&self) -> Time {
+        self.0.clock.now()
+    }
+}
+
+/// Where pages ask for challenges and bring answers.
+pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
+    Router::new()
+        .route(KEY_OPTIONS_PATH, post(registration::options))
+        .route(KEY_PATH, post(registration::answer))
+        .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
+        .route(KEY_SIGN_IN_PATH, post(authentication::answer))
+        .with_state(Arc::clone(keys))
+}

@@ -1,0 +1,176 @@
+//! Which security keys are good enough, and what signing in with one proves: the one file of these rules.
+//!
+//! A hospital says which models it takes, whether they have to prove that they are those models, whether a passkey may be
+//! synchronised between devices, and which level each reaches. The model of a key that proves nothing is called unproved:
+//! it may be denied for what it says it is, and is never trusted for it.
+
+use chrono::TimeDelta;
+use uuid::Uuid;
+
+use crate::session::{Acr, Amr};
+use crate::store::means;
+
+/// The rules for security keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct KeyPolicy {
+    /// Whether a key has to prove its model.
+    pub attestation: Attestation,
+    /// Models that are taken, by AAGUID; empty: all that are not denied.
+    pub allow: Vec<Uuid>,
+    /// Models that are not.
+    pub deny: Vec<Uuid>,
+    /// Whether a passkey that may leave its device is taken.
+    pub synced: bool,
+    /// The level of a key that proves a model which keeps the key in hardware.
+    pub attested_level: Acr,
+    /// The level of a key that says that it does not leave its device, and proves nothing.
+    pub device_bound_level: Acr,
+    /// The level of a synchronised passkey.
+    pub synced_level: Acr,
+    /// How many keys one person may have.
+    pub per_person: usize,
+    /// For how long a key is good.
+    pub life: TimeDelta,
+}
+
+impl Default for KeyPolicy {
+    fn default() -> Self {
+        Self {
+            attestation: Attestation::None,
+            allow: Vec::new(),
+            deny: Vec::new(),
+            synced: true,
+            attested_level: Acr::Eidas2,
+            device_bound_level: Acr::Eidas1,
+            synced_level: Acr::Eidas1,
+            per_person: 10,
+            life: means::LONGEST_LIFE,
+        }
+    }
+}
+
+/// Whether a key has to prove its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestation {
+    /// No: none is asked for.
+    None,
+    /// Yes: to one of the authorities that are configured.
+    Required,
+}
+
+/// A key as the policy sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// The model that it says it is.
+    pub aaguid: Uuid,
+    /// Whether an attestation proves that.
+    pub attested: bool,
+    /// Whether it may leave its device.
+    pub synced: bool,
+    /// Whether it verified its person.
+    pub user_verified: bool,
+}
+
+/// Why a key is not good enough.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unfit {
+    /// It does not prove its model.
+    #[error("the key does not prove which model it is")]
+    Unattested,
+    /// Its model is not taken.
+    #[error("the model {0} is not taken here")]
+    Model(Uuid),
+    /// It may leave its device.
+    #[error("the passkey may leave its device")]
+    Synced,
+    /// It does not verify its person.
+    #[error("the key does not verify its person")]
+    Unverified,
+}
+
+impl KeyPolicy {
+    /// Whether the key is good enough to sign in with alone.
+    ///
+    /// # Errors
+    /// [`Unfit`], the first that applies.
+    pub fn judge(&self, key: Seen) -> Result<(), Unfit> {
+        if self.attestation == Attestation::Required && !key.attested {
+            return Err(Unfit::Unattested);
+        }
+        let is_taken = self.allow.is_empty() || self.allow.contains(&key.aaguid);
+        if !is_taken || self.deny.contains(&key.aaguid) {
+            return Err(Unfit::Model(key.aaguid));
+        }
+        if key.synced && !self.synced {
+            return Err(Unfit::Synced);
+        }
+        if !key.user_verified {
+            return Err(Unfit::Unverified);
+        }
+        Ok(())
+    }
+
+    /// The level that a sign-in with the key reaches.
+    #[must_use]
+    pub fn level(&self, key: Seen) -> Acr {
+        match (key.synced, key.attested) {
+            (true, _) => self.synced_level,
+            (false, true) => self.attested_level,
+            (false, false) => self.device_bound_level,
+        }
+    }
+}
+
+/// The factors of a sign-in with the key, in the words of RFC 8176. Which of code and finger verified the person is not
+/// known, so neither is said; and hardware is said of what proves it alone.
+#[must_use]
+pub fn factors(key: Seen) -> Vec<Amr> {
+    let held = if key.attested && !key.synced { Amr::Hwk } else { Amr::Swk };
+    let factors = [held, Amr::User].into_iter();
+    factors.chain(key.user_verified.then_some(Amr::Mfa)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: Seen = Seen { aaguid: Uuid::from_u128(1), attested: true, synced: false, user_verified: true };
+
+    #[test]
+    fn the_strictest_hospital_takes_what_proves_its_model_alone() {
+        let strict = KeyPolicy {
+            attestation: Attestation::Required,
+            allow: vec![KEY.aaguid],
+            synced: false,
+            ..KeyPolicy::default()
+        };
+        assert_eq!(strict.judge(KEY), Ok(()));
+        assert_eq!(strict.judge(Seen { attested: false, ..KEY }), Err(Unfit::Unattested));
+        let other = Uuid::from_u128(2);
+        assert_eq!(strict.judge(Seen { aaguid: other, ..KEY }), Err(Unfit::Model(other)));
+        assert_eq!(strict.judge(Seen { synced: true, ..KEY }), Err(Unfit::Synced));
+        assert_eq!(strict.judge(Seen { user_verified: false, ..KEY }), Err(Unfit::Unverified));
+    }
+
+    #[test]
+    fn a_denied_model_is_denied_though_it_is_allowed_too() {
+        let policy = KeyPolicy { allow: vec![KEY.aaguid], deny: vec![KEY.aaguid], ..KeyPolicy::default() };
+        assert_eq!(policy.judge(KEY), Err(Unfit::Model(KEY.aaguid)));
+    }
+
+    #[test]
+    fn a_level_is_never_higher_for_proving_less() {
+        let policy = KeyPolicy::default();
+        let levels = [(true, false), (false, false), (true, true)]
+            .map(|(attested, synced)| policy.level(Seen { attested, synced, ..KEY }));
+        assert_eq!(levels, [Acr::Eidas2, Acr::Eidas1, Acr::Eidas1]);
+    }
+
+    #[test]
+    fn hardware_is_said_of_what_proves_it_alone() {
+        assert_eq!(factors(KEY), [Amr::Hwk, Amr::User, Amr::Mfa]);
+        assert_eq!(factors(Seen { attested: false, ..KEY }), [Amr::Swk, Amr::User, Amr::Mfa]);
+        assert_eq!(factors(Seen { synced: true, ..KEY }), [Amr::Swk, Amr::User, Amr::Mfa]);
+        assert_eq!(factors(Seen { user_verified: false, ..KEY }), [Amr::Hwk, Amr::User]);
+    }
+}

@@ -1,0 +1,137 @@
+//! Why a key is not registered, or does not sign in: one variant per cause.
+
+use http::StatusCode;
+
+use super::ceremony::CeremonyError;
+use super::policy::Unfit;
+use crate::directory;
+use crate::means::ChangeRefused;
+use crate::store::StoreError;
+use crate::store::means::Standing;
+use crate::web::cookies::NoCookie;
+use crate::web::csrf;
+
+/// Why a ceremony ends without what it was for.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// Another site posted it.
+    #[error("the answer was posted by another site: {0}")]
+    ForeignOrigin(#[from] csrf::Refused),
+    /// The ceremony is over, too old, of another purpose, or another browser's.
+    #[error("no ceremony of this browser waits for this answer")]
+    NotWaiting,
+    /// The sign-in is over, or was begun in another browser.
+    #[error("no sign-in of this browser waits for a key")]
+    NoSignIn,
+    /// Nobody is signed in in this browser.
+    #[error("nobody is signed in in this browser")]
+    NoSession,
+    /// The key is not registered here.
+    #[error("the key is not registered here")]
+    Unknown,
+    /// The key is another person's than the one it names, or that was named.
+    #[error("the key is another person's")]
+    OtherPerson,
+    /// The key may not sign in.
+    #[error("the key is {0:?}")]
+    Halted(Standing),
+    /// A key with this credential id is registered already.
+    #[error("a key with this credential id is registered already")]
+    KnownAlready,
+    /// The person has as many keys as one may have.
+    #[error("the person has as many keys as one may have")]
+    TooMany,
+    /// The policy.
+    #[error(transparent)]
+    Unfit(#[from] Unfit),
+    /// The protocol.
+    #[error(transparent)]
+    Ceremony(#[from] CeremonyError),
+    /// The rules for changing means.
+    #[error(transparent)]
+    Change(#[from] ChangeRefused),
+    /// The person.
+    #[error(transparent)]
+    Person(#[from] directory::Refusal),
+    /// The relying party is gone or disabled.
+    #[error("the relying party is not known or disabled")]
+    Client,
+    /// The relying party is not meant to be used from this zone.
+    #[error("the relying party is not meant for this zone")]
+    Zone,
+    /// The relying party wants a card that is watched.
+    #[error("the relying party wants a card that is watched, which a key is not")]
+    Unwatched,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A cookie could not be written.
+    #[error(transparent)]
+    Cookie(#[from] NoCookie),
+}
+
+impl Refusal {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::ForeignOrigin(refused) => refused.code(),
+            Self::Ceremony(CeremonyError::Malformed(_)) => "KEY-001",
+            Self::NotWaiting | Self::Ceremony(CeremonyError::Challenge) => "KEY-002",
+            Self::Ceremony(CeremonyError::Origin | CeremonyError::NoDomain(_)) => "KEY-003",
+            Self::Ceremony(CeremonyError::Framed) => "KEY-004",
+            Self::Ceremony(CeremonyError::Host) => "KEY-005",
+            Self::Ceremony(CeremonyError::NotVerified) | Self::Unfit(Unfit::Unverified) => "KEY-006",
+            Self::Ceremony(CeremonyError::Signature) => "KEY-007",
+            Self::Ceremony(CeremonyError::Cloned) => "KEY-008",
+            Self::Unknown | Self::Ceremony(CeremonyError::NotAsked) => "KEY-009",
+            Self::OtherPerson => "KEY-010",
+            Self::Halted(Standing::Expired) => "KEY-012",
+            Self::Halted(_) => "KEY-011",
+            Self::KnownAlready => "KEY-013",
+            Self::TooMany => "KEY-014",
+            Self::Unfit(Unfit::Unattested) | Self::Ceremony(CeremonyError::Attestation(_)) => "KEY-015",
+            Self::Unfit(Unfit::Model(_)) => "KEY-016",
+            Self::Unfit(Unfit::Synced) | Self::Ceremony(CeremonyError::Backup) => "KEY-017",
+            Self::Ceremony(CeremonyError::Algorithm) => "KEY-018",
+            Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",
+            Self::NoSignIn => "KEY-020",
+            Self::NoSession => "MEANS-001",
+            Self::Change(refused) => refused.code(),
+            Self::Person(refusal) => refusal.code(),
+            Self::Client => "OIDC-002",
+            Self::Zone => "CARD-021",
+            Self::Unwatched => "CARD-022",
+            Self::Store(error) => error.code(),
+            Self::Cookie(_) => "WEB-005",
+        }
+    }
+
+    /// Whether somebody was kept from what they may not do; else something failed.
+    pub fn is_denial(&self) -> bool {
+        matches!(
+            self,
+            Self::ForeignOrigin(_)
+                | Self::Halted(_)
+                | Self::TooMany
+                | Self::Unfit(_)
+                | Self::Change(_)
+                | Self::Person(_)
+                | Self::Client
+                | Self::Zone
+                | Self::Unwatched
+        )
+    }
+
+    /// The status of the answer to the page.
+    pub fn status(&self) -> StatusCode {
+        match self {
+            Self::Store(_)
+            | Self::Cookie(_)
+            | Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
+            Self::Ceremony(CeremonyError::Malformed(_)) => StatusCode::BAD_REQUEST,
+            _ => StatusCode::FORBIDDEN,
+        }
+    }
+}
