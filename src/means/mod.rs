@@ -113,17 +113,18 @@ pub fn may_change(own: &[Means], session: &Session, now: Time) -> Result<(), Cha
     if !session.is_fresh(FRESH, now) {
         return Err(ChangeRefused::NotFresh);
     }
-    let used = match (session.evidence.security_key(), session.evidence.card_number()) {
-        (Some(key), _) => active().find(|means| means.id == key),
-        (None, Some(card)) => active().find(|means| means.kind == Kind::Card && means.reference == card),
-        // A card without a number has no row.
-        (None, None) => return Ok(()),
-    };
+    let used = own.iter().find(|means| match means.kind {
+        Kind::SecurityKey => session.evidence.security_key() == Some(means.id),
+        Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
+    });
     match used {
-        None => Err(ChangeRefused::Gone),
+        Some(means) if means.standing(now) != Standing::Active => Err(ChangeRefused::Gone),
         Some(means) if means.issued_by == Issuer::Person && now - means.issued_at < PROBATION => {
             Err(ChangeRefused::Probation)
         }
         Some(_) => Ok(()),
+        // A card without a number has no row, nor has one of a session that is older than the registry.
+        None if session.evidence.security_key().is_none() => Ok(()),
+        None => Err(ChangeRefused::Gone),
     }
 }

@@ -292,6 +292,7 @@ impl Ceremonies {
     pub fn finish_registration(&self, answer: &Value, state: &Value) -> Result<NewCredential, CeremonyError> {
         let answer = RegisterPublicKeyCredential::deserialize(answer)
             .map_err(|error| CeremonyError::Malformed(error.to_string()))?;
+        check_top_level(&answer.response.client_data_json)?;
         let state = RegistrationState::deserialize(state).map_err(CeremonyError::Kept)?;
         let credential = self.core.register_credential(&answer, &state, None)?;
         let attested = Attested::read(&answer)?;
@@ -366,6 +367,8 @@ impl Ceremonies {
         state: &Value,
         credential: &Value,
     ) -> Result<Signed, CeremonyError> {
+        // The library looks at this in a registration only.
+        check_top_level(&answer.0.response.client_data_json)?;
         let mut key = passkey(credential)?;
         let result: AuthenticationResult =
             match SignInState::deserialize(state).map_err(CeremonyError::Kept)? {
@@ -382,6 +385,23 @@ impl Ceremonies {
             backed_up: result.backup_state(),
             user_verified: result.user_verified(),
         })
+    }
+}
+
+/// Refuses what was made in a frame of another site (§7.1 and §7.2, `crossOrigin` and `topOrigin`): nobody may frame us.
+fn check_top_level(client_data: &[u8]) -> Result<(), CeremonyError> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct ClientData {
+        #[serde(default)]
+        cross_origin: bool,
+        top_origin: Option<String>,
+    }
+    let data: ClientData =
+        serde_json::from_slice(client_data).map_err(|error| CeremonyError::Malformed(error.to_string()))?;
+    match data.cross_origin || data.top_origin.is_some() {
+        true => Err(CeremonyError::Framed),
+        false => Ok(()),
     }
 }
 

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use super::authenticator::SoftKey;
 use super::{Hospital, code};
+use crate::session::Amr;
 use crate::tests::spec::stand::{DOCTOR, STRANGER, claims};
 
 #[tokio::test]
@@ -28,7 +29,10 @@ async fn a_key_that_was_registered_signs_in_without_a_name_being_typed() {
         let claims = claims(&tokens.json()["id_token"]);
         assert_eq!(claims["preferred_username"], DOCTOR);
         assert_eq!((&claims["acr"], &claims["authMode"]), (&json!("eidas1"), &json!("FIDO")));
-        assert_eq!(claims["amr"], json!(["swk", "user", "mfa"]));
+        let id = claims["sid"].as_str().unwrap().parse().unwrap();
+        let session = crate::store::session::by_id(&hospital.stand.db, id).await.unwrap().unwrap();
+        assert_eq!(session.amr, [Amr::Swk, Amr::User, Amr::Mfa]);
+        assert!(session.evidence.is_phishing_resistant() && session.evidence.security_key().is_some());
     })
     .await;
 }
@@ -101,7 +105,10 @@ async fn the_crates_own_authenticator_agrees() {
         let front = url::Url::parse(super::FRONT).unwrap();
         let mut key = SoftPasskey::new(true);
         let asked = hospital.registration(&browser).await;
-        let options = serde_json::from_value(json!({"publicKey": asked["options"]})).unwrap();
+        let mut options = asked["options"].clone();
+        // It keeps no names.
+        options["authenticatorSelection"]["requireResidentKey"] = json!(false);
+        let options = serde_json::from_value(json!({"publicKey": options})).unwrap();
         let made = key.do_registration(front.clone(), options).unwrap();
         let words = json!({"handle": asked["handle"], "label": "", "credential": made});
         let answer = hospital.say("/means/key", &words, &browser.cookie).await;
