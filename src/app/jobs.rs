@@ -169,6 +169,7 @@ impl App {
         while store::agent_notice::delete_old(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::revoked_certificate::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {
         }
+        while store::webauthn_ceremony::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::pushed_request::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -195,6 +195,7 @@ impl<'a> Attempt<'a> {
     ) -> Result<PersonId, Refusal> {
         let client = self.client(transaction).await?;
         let parts = &self.login.parts;
+        self.login.check_not_halted(card.certificate.card_number.as_deref()).await?;
         let id_nat = NationalId::of_source(&card.certificate.id_nat).ok_or(directory::Refusal::Unknown)?;
         let now = self.login.now();
         let person =

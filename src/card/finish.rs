@@ -171,6 +171,14 @@ impl CardLogin {
         Ok(())
     }
 
+    /// That nobody suspended or revoked the card in the registry of means.
+    pub(super) async fn check_not_halted(&self, number: Option<&str>) -> Result<(), Refusal> {
+        let Some(number) = number.filter(|number| !number.is_empty()) else { return Ok(()) };
+        let found = store::means::by_reference(&self.parts.db, store::means::Kind::Card, number).await?;
+        let halted = found.is_some_and(|card| card.revoked_at.is_some() || card.suspended_at.is_some());
+        if halted { Err(Refusal::Halted) } else { Ok(()) }
+    }
+
     /// The card, if its proof is for this purpose, server and request, and the card itself is good.
     pub(super) fn judge(&self, purpose: Purpose, answer: &CardAnswer) -> Result<VerifiedCard, Refusal> {
         let verifier = self.parts.verifier.as_ref().ok_or(Refusal::NoAuthorities)?;

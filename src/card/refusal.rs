@@ -109,6 +109,9 @@ pub enum Refusal {
     /// The host of certificates was not called by a person who follows a link.
     #[error("the host of certificates was called in the background")]
     InBackground,
+    /// The card was suspended or revoked here.
+    #[error("the card was suspended or revoked in the registry of means")]
+    Halted,
     /// The badge window.
     #[error(transparent)]
     Badge(#[from] BadgeRefusal),
@@ -170,6 +173,7 @@ impl Refusal {
             Self::Sign(_) | Self::Cookie(_) => "CARD-019",
             Self::Zone => "CARD-021",
             Self::Unwatched => "CARD-022",
+            Self::Halted => "CARD-061",
             Self::Cancelled => CANCELLED,
             Self::UnknownHandle => "CARD-040",
             Self::HandleExpired => "CARD-041",

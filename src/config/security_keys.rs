@@ -48,7 +48,10 @@ impl SecurityKeys {
             attested_level: section.text("attested_level", CardAcr::parse).unwrap_or(CardAcr::Eidas2),
             device_bound_level: section.text("device_bound_level", CardAcr::parse).unwrap_or(CardAcr::Eidas1),
             synced_level: section.text("synced_level", CardAcr::parse).unwrap_or(CardAcr::Eidas1),
-            per_person: section.number("per_person", 1..=50).and_then(|n| usize::try_from(n).ok()).unwrap_or(10),
+            per_person: section
+                .number("per_person", 1..=50)
+                .and_then(|n| usize::try_from(n).ok())
+                .unwrap_or(10),
             life: section.span("life", TimeDelta::days(1)..=longest).unwrap_or(longest),
         }
     }

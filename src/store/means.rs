@@ -264,8 +264,11 @@ pub async fn by_reference(db: &Db, kind: Kind, reference: &str) -> Result<Option
 /// # Errors
 /// [`StoreError`].
 pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<Means>, StoreError> {
-    const SQL: &str =
-        concat!("SELECT ", means_columns!(), " FROM means m WHERE m.person_id = $1 ORDER BY m.issued_at, m.id");
+    const SQL: &str = concat!(
+        "SELECT ",
+        means_columns!(),
+        " FROM means m WHERE m.person_id = $1 ORDER BY m.issued_at, m.id"
+    );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
 }
 

@@ -17,8 +17,8 @@ use super::{
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         form_post::FormPost,
-        session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         means::{MeansPage, MeansRow, RowKind, RowStanding},
+        session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{
             CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn,
         },
@@ -201,11 +201,8 @@ fn sign_in() -> SignIn {
 }
 
 fn tabs(selected: MeansKind) -> Vec<Means> {
-    let tab = |kind: MeansKind| Means {
-        kind,
-        href: format!("?means={}", kind.name()),
-        selected: kind == selected,
-    };
+    let tab =
+        |kind: MeansKind| Means { kind, href: format!("?means={}", kind.name()), selected: kind == selected };
     MeansKind::ALL.into_iter().map(tab).collect()
 }
 

@@ -136,7 +136,8 @@ impl<'a> Visit<'a> {
             None => keys.ceremonies.begin_discoverable()?,
             Some(typed) => {
                 let own = self.keys_of(&typed).await?;
-                let decoys = if own.is_empty() { vec![decoy::of(&typed, &keys.decoy_key)] } else { Vec::new() };
+                let decoys =
+                    if own.is_empty() { vec![decoy::of(&typed, &keys.decoy_key)] } else { Vec::new() };
                 keys.ceremonies.begin_named(&own, &decoys)?
             }
         };
@@ -298,8 +299,17 @@ impl<'a> Visit<'a> {
         };
         let (now, random) = (self.keys.now(), &*keys.random);
         let reason = "counter";
-        store::means::halt(&keys.db, key.means.id, Halt::Suspend, reason, &(&event).into(), ended, now, random)
-            .await?;
+        store::means::halt(
+            &keys.db,
+            key.means.id,
+            Halt::Suspend,
+            reason,
+            &(&event).into(),
+            ended,
+            now,
+            random,
+        )
+        .await?;
         Ok(())
     }
 

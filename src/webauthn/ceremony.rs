@@ -21,7 +21,7 @@ use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::internals::AuthenticatorData;
 use webauthn_rs_core::proto::{
     AttestationConveyancePreference, AuthenticationResult, Credential, ParsedAttestationData,
-    PublicKeyCredential, Registration, RegisterPublicKeyCredential, RegistrationState,
+    PublicKeyCredential, RegisterPublicKeyCredential, Registration, RegistrationState,
     ResidentKeyRequirement, UserVerificationPolicy,
 };
 

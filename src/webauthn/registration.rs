@@ -119,7 +119,9 @@ impl<'a> Visit<'a> {
         let now = self.keys.now();
         let subject = crate::directory::subject(&keys.db, session.person_id, now).await?;
         let (name, display_name) = match subject {
-            Some(known) => (known.id_nat.as_str().to_owned(), format!("{} {}", known.given_name, known.family_name)),
+            Some(known) => {
+                (known.id_nat.as_str().to_owned(), format!("{} {}", known.given_name, known.family_name))
+            }
             None => return Err(Refusal::NoSession),
         };
         let who = Registrant {
@@ -128,10 +130,8 @@ impl<'a> Visit<'a> {
             display_name,
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
-        let wishes = Wishes {
-            attestation: keys.policy.attestation == Attestation::Required,
-            verification: true,
-        };
+        let wishes =
+            Wishes { attestation: keys.policy.attestation == Attestation::Required, verification: true };
         let Challenge { options, state } = keys.ceremonies.begin_registration(&who, wishes)?;
         let handle = Secret::of_256_bits(&*keys.random);
         let new = Ceremony {

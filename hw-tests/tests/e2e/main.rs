@@ -31,6 +31,7 @@ mod policies;
 mod relay;
 mod relying_parties;
 mod sandbox;
+mod security_keys;
 mod sign_in;
 mod sign_in_page;
 mod tools;

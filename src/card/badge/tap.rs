@@ -64,6 +64,7 @@ impl Tap<'_> {
         let card = login.judge(Purpose::Badge, &answer)?;
         let number = card.certificate.card_number.clone();
         self.learn(|event| event.means(super::MEANS, number.as_deref()).id_nat(&card.certificate.id_nat));
+        login.check_not_halted(number.as_deref()).await?;
         let evidence = self.renews(&asked, &card, &answer).await?;
         if !store::badge::answer(&parts.db, &txn, &evidence, login.now()).await? {
             return Err(Refusal::AlreadyEnded);

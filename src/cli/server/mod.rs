@@ -14,6 +14,7 @@ mod doctor;
 mod failure;
 mod init;
 mod keys;
+mod means;
 mod person;
 mod sandbox;
 mod serve;
@@ -69,6 +70,9 @@ enum ServerCommand {
     Directory(directory::Directory),
     /// People: link, show, disable.
     Person(person::PersonArguments),
+    /// Cards and security keys of a person: list, suspend, resume, revoke.
+    #[command(subcommand)]
+    Means(means::MeansCommand),
     /// The audit trail: read, verify, export.
     Audit(audit::Audit),
     /// Write the manual pages of this program, for a package.
@@ -93,6 +97,7 @@ impl ServerCli {
             ServerCommand::Workstation(command) => command.run(config).await,
             ServerCommand::Directory(command) => command.run(config).await,
             ServerCommand::Person(command) => command.run(config).await,
+            ServerCommand::Means(command) => command.run(config).await,
             ServerCommand::Audit(command) => command.run(config).await,
             ServerCommand::Manual(command) => command.write::<Self>().map_err(Failure::plain),
         };

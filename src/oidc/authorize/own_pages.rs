@@ -60,7 +60,8 @@ pub async fn answer(
 ) -> Response {
     let language = Language::of_query(query.as_deref());
     let language = language.unwrap_or_else(|| Language::choose(None, accept_language(&headers)));
-    let visit = Visit { provider: &provider, caller: &caller, headers: &headers, language, method: Method::GET };
+    let visit =
+        Visit { provider: &provider, caller: &caller, headers: &headers, language, method: Method::GET };
     let is_fresh = query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == FRESH));
     let Some(page) = OwnPage::named(&page) else {
         let operation = caller.operation.map(|id| id.to_string()).unwrap_or_default();

@@ -141,3 +141,37 @@ async fn reloading_the_sign_in_page_does_not_void_the_popup() {
     hospital.clock.advance(TimeDelta::seconds(70));
     assert_ne!(hospital.panel(id).await, request, "one that soon expires is renewed");
 }
+
+#[tokio::test]
+async fn a_card_that_was_halted_here_signs_in_no_more() {
+    use crate::store::means::{self, Halt, Kind as MeansKind};
+
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    let mut browser = Browser::default();
+    let sign_in = async |browser: &mut Browser| {
+        let (_, request) = hospital.begin(browser).await;
+        let answer = workstation.forge(&request, "good", |_| {});
+        browser.finish(&hospital, &answer).await
+    };
+    assert_eq!(sign_in(&mut browser).await.status, 200);
+    let cookie = browser.session().unwrap();
+    let session = store::session::by_cookie(&hospital.db, sha256(cookie.as_bytes())).await.unwrap().unwrap();
+    let registry = means::of_person(&hospital.db, session.person_id).await.unwrap();
+    let [card] = registry.as_slice() else { panic!("{registry:?}") };
+    assert_eq!((card.kind, card.last_used_at), (MeansKind::Card, Some(hospital.clock.now())));
+
+    let event = |kind| NewRow::from(&hospital.trail.event(kind));
+    let (now, ended) = (hospital.clock.now(), |_| event(Kind::SessionEnded));
+    let suspended = event(Kind::MeansSuspended);
+    let halted =
+        means::halt(&hospital.db, card.id, Halt::Suspend, "lost", &suspended, ended, now, &SystemRandom);
+    assert!(halted.await.unwrap());
+    let after = store::session::by_id(&hospital.db, session.id).await.unwrap().unwrap();
+    assert!(after.ended_at.is_some(), "the session that it opened has ended");
+    let refused = sign_in(&mut browser).await;
+    assert!(refused.status == 403 && refused.body.contains("CARD-061"), "{refused:?}");
+
+    assert!(means::resume(&hospital.db, card.id, &event(Kind::MeansResumed)).await.unwrap());
+    assert_eq!(sign_in(&mut browser).await.status, 200);
+}

@@ -34,7 +34,11 @@ async fn what_was_signed_elsewhere_signs_nobody_in_here() {
             let mut phished =
                 SoftKey { origin: origin.into(), host: host.into(), cross_origin, ..key.clone() };
             let (_, answer) = hospital.sign_in(&mut phished).await;
-            assert_eq!((code(&answer).as_str(), answer.status), (expected, StatusCode::FORBIDDEN), "{origin}");
+            assert_eq!(
+                (code(&answer).as_str(), answer.status),
+                (expected, StatusCode::FORBIDDEN),
+                "{origin}"
+            );
             let event = hospital.last_event().await;
             assert_eq!(event, ("sign-in".into(), "failure".into(), Some(expected.into())), "{origin}");
             let mut new =
@@ -79,7 +83,8 @@ async fn an_answer_to_another_challenge_is_refused_and_uses_this_one_up() {
     Hospital::on_both(async |hospital| {
         let mut key = with_key(&hospital).await;
         let begun = hospital.begin().await;
-        let (first, second) = (hospital.challenge(&begun, None).await, hospital.challenge(&begun, None).await);
+        let (first, second) =
+            (hospital.challenge(&begun, None).await, hospital.challenge(&begun, None).await);
         let credential = key.get(&first["options"]);
         let words = json!({"txn": begun.txn, "handle": second["handle"], "credential": credential});
         assert_eq!(code(&hospital.say("/login/key", &words, &begun.cookie).await), "KEY-002");
@@ -117,7 +122,8 @@ async fn a_registration_is_for_the_session_that_asked_for_it() {
         let (mine, other) = (hospital.stand.sign_in().await, hospital.stand.sign_in_as(STRANGER).await);
         let asked = hospital.registration(&mine).await;
         let mut key = SoftKey::new();
-        let words = json!({"handle": asked["handle"], "label": "", "credential": key.create(&asked["options"])});
+        let words =
+            json!({"handle": asked["handle"], "label": "", "credential": key.create(&asked["options"])});
         assert_eq!(code(&hospital.say("/means/key", &words, &other.cookie).await), "KEY-002");
         assert_eq!(code(&hospital.say("/means/key", &words, "").await), "MEANS-001");
         let forged = hospital.say_from("https://evil.example", "/means/key", &words, &mine.cookie).await;
@@ -256,7 +262,9 @@ async fn nonsense_is_refused_with_a_sentence() {
     Hospital::on_both(async |hospital| {
         let begun = hospital.begin().await;
         let asked = hospital.challenge(&begun, None).await;
-        for credential in [json!(null), json!({}), json!([]), json!({"id": "x", "rawId": "!", "response": {}})] {
+        for credential in
+            [json!(null), json!({}), json!([]), json!({"id": "x", "rawId": "!", "response": {}})]
+        {
             let words = json!({"txn": begun.txn, "handle": asked["handle"], "credential": credential});
             let answer = hospital.say("/login/key", &words, &begun.cookie).await;
             assert!(matches!(code(&answer).as_str(), "KEY-001" | "KEY-002"), "{}", answer.body);

@@ -30,7 +30,9 @@ impl Hospital {
 
     async fn press(&self, path: &str, cookie: &str, rest: &str) -> crate::tests::spec::stand::Answer {
         let form = format!("csrf={}{rest}", token(cookie));
-        self.stand.post(path, &form, &[("cookie", cookie), ("origin", FRONT), ("accept-language", "fr")]).await
+        self.stand
+            .post(path, &form, &[("cookie", cookie), ("origin", FRONT), ("accept-language", "fr")])
+            .await
     }
 }
 

@@ -64,8 +64,7 @@ impl Hospital {
                 site,
                 takes_keys: true,
             });
-            stand.router =
-                stand.router.merge(webauthn::routes(&keys)).merge(crate::means::routes(&means));
+            stand.router = stand.router.merge(webauthn::routes(&keys)).merge(crate::means::routes(&means));
             test(Self { stand }).await;
         })
         .await;

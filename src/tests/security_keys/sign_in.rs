@@ -87,7 +87,8 @@ async fn two_tabs_do_not_disturb_each_other() {
         let mut key = SoftKey::new();
         hospital.register(&hospital.stand.sign_in().await, &mut key).await;
         let begun = hospital.begin().await;
-        let (first, second) = (hospital.challenge(&begun, None).await, hospital.challenge(&begun, None).await);
+        let (first, second) =
+            (hospital.challenge(&begun, None).await, hospital.challenge(&begun, None).await);
         assert_eq!(hospital.answer(&begun, &first, &mut key).await.json(), json!({"state": "done"}));
         // The sign-in is over; the other tab says so.
         assert_eq!(code(&hospital.answer(&begun, &second, &mut key).await), "KEY-020");

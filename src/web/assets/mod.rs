@@ -48,8 +48,7 @@ pub static FINISH: LazyLock<Asset> = LazyLock::new(|| Asset::script("finish", in
 pub static SIGNED_OUT: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("signed-out", include_str!("signed-out.js")));
 
-static ALL: [&LazyLock<Asset>; 7] =
-    [&STYLE, &ICON, &SIGN_IN, &KEY, &SUBMIT, &FINISH, &SIGNED_OUT];
+static ALL: [&LazyLock<Asset>; 7] = [&STYLE, &ICON, &SIGN_IN, &KEY, &SUBMIT, &FINISH, &SIGNED_OUT];
 
 impl Asset {
     fn new(name: &str, end: &str, media_type: &'static str, content: &'static str) -> Self {

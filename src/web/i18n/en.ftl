@@ -470,6 +470,8 @@ error-CARD-059 = The card did not answer without contact.
     .action = Lay it on the contactless reader, not into the slot.
 error-CARD-060 = The answer comes from another workstation.
     .action = Start again at the workstation where you are. If it happens again, tell your IT department.
+error-CARD-061 = This card was suspended or reported lost in the establishment.
+    .action = Sign in with another means, or ask at the desk.
 
 ## Errors of the sandbox
 

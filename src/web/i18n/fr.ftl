@@ -470,6 +470,8 @@ error-CARD-059 = La carte n’a pas répondu sans contact.
     .action = Posez-la sur le lecteur sans contact, et non dans le lecteur à fente.
 error-CARD-060 = La réponse vient d’un autre poste.
     .action = Recommencez sur le poste où vous êtes. Si cela se répète, prévenez votre service informatique.
+error-CARD-061 = Cette carte a été suspendue ou déclarée perdue dans l’établissement.
+    .action = Connectez-vous avec un autre moyen, ou adressez-vous à l’accueil.
 
 ## Erreurs du bac à sable
 
