@@ -8,7 +8,7 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::badge::{consume_badge, renew_session};
-use super::means::note_card;
+use super::means::{is_halted_card, note_card};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
@@ -340,7 +340,7 @@ pub async fn complete(
         let is_good = match proof {
             Proof::Badge(txn) => consume_badge!(c, txn.to_owned(), id, now),
             Proof::SecurityKey(used) => consume_signature!(c, used, now),
-            Proof::Request(_) | Proof::Certificate(_) => note_card!(c, &new.authentication, now, random),
+            Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {
             return Ok(false);
@@ -387,6 +387,7 @@ pub async fn complete(
             .await?;
             return Ok(false);
         }
+        note_card!(c, new.id, &new.authentication, now, random);
         if let Some(replaced) = replaced
             && end_session!(c, replaced.session, EndReason::Replaced, now, random)
         {

@@ -180,32 +180,47 @@ macro_rules! insert_means {
 }
 pub(crate) use insert_means;
 
-/// Notes in the registry that a card signed in, inside a `write!` body: its row, at its first sign-in here. Yields whether it
-/// may: it is not halted, nor another person's. What has no number has no row.
-///
-/// Its time begins anew each time: the national authority answers for how long a card is good.
+/// Whether the card that was shown was suspended or revoked here, inside a `write!` body. What has no number has no row.
+macro_rules! is_halted_card {
+    ($c:expr, $proved:expr) => {{
+        let proved: &$crate::session::Authentication = $proved;
+        let halted: Option<i64> = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM means WHERE kind = 'card' AND reference = $1
+               AND (revoked_at IS NOT NULL OR suspended_at IS NOT NULL)",
+        )
+        .bind(proved.evidence.card_number().map(str::to_owned))
+        .fetch_optional(&mut *$c)
+        .await?;
+        halted.is_some_and(|count| count > 0)
+    }};
+}
+pub(crate) use is_halted_card;
+
+/// Notes in the registry that a card opened a session, inside a `write!` body: its row, at its first sign-in here. Whose it
+/// is says its certificate each time; and its time begins anew, for the national authority answers for how long it is good.
 macro_rules! note_card {
-    ($c:expr, $proved:expr, $now:expr, $random:expr) => {{
-        let (proved, now): (&$crate::session::Authentication, $crate::clock::Time) = ($proved, $now);
-        match $crate::store::means::seen_card(proved, now, $random) {
-            None => true,
-            Some(seen) => {
-                let _is_new = $crate::store::means::insert_means!($c, &seen);
-                sqlx::query(
-                    "UPDATE means SET last_used_at = $3, last_used_where = $4, expires_at = $5
-                     WHERE kind = 'card' AND reference = $1 AND person_id = $2
-                       AND revoked_at IS NULL AND suspended_at IS NULL",
-                )
-                .bind(seen.reference)
-                .bind(seen.person_id)
-                .bind(now)
-                .bind(seen.last_used_where)
-                .bind(seen.expires_at)
-                .execute(&mut *$c)
-                .await?
-                .rows_affected()
-                    == 1
-            }
+    ($c:expr, $session:expr, $proved:expr, $now:expr, $random:expr) => {{
+        let now: $crate::clock::Time = $now;
+        if let Some(seen) = $crate::store::means::seen_card($proved, now, $random) {
+            let _is_new = $crate::store::means::insert_means!($c, &seen);
+            sqlx::query(
+                "UPDATE means SET person_id = $2, last_used_at = $3, expires_at = $4
+                 WHERE kind = 'card' AND reference = $1",
+            )
+            .bind(seen.reference.clone())
+            .bind(seen.person_id)
+            .bind(now)
+            .bind(seen.expires_at)
+            .execute(&mut *$c)
+            .await?;
+            sqlx::query(
+                "UPDATE session SET means_id = (SELECT id FROM means WHERE kind = 'card' AND reference = $2)
+                 WHERE id = $1",
+            )
+            .bind($session)
+            .bind(seen.reference)
+            .execute(&mut *$c)
+            .await?;
         }
     }};
 }

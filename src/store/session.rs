@@ -58,8 +58,7 @@ macro_rules! begin_session {
         sqlx::query(
             "INSERT INTO session (id, person_id, cookie_hash, acr, amr, auth_mode, auth_time, evidence, created_at,
                last_seen_at, expires_at, workstation_id, card, leased_until, zone, shared, watched_by, means_id)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16,
-               COALESCE($17, (SELECT id FROM means WHERE kind = 'card' AND reference = $18)))",
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(new.id)
         .bind(proof.person)
@@ -78,7 +77,6 @@ macro_rules! begin_session {
         .bind(new.station.shared)
         .bind(new.watched.as_ref().and_then(|watched| watched.agent.clone()))
         .bind(proof.evidence.security_key())
-        .bind(proof.evidence.card_number().map(str::to_owned))
         .execute(&mut *$c)
         .await?;
     }};
@@ -100,7 +98,7 @@ macro_rules! go_on_with_session {
             "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, auth_mode = $6, auth_time = $7, evidence = $8,
                last_seen_at = $9, expires_at = $10, workstation_id = $11, card = $12, leased_until = $13, zone = $14,
                shared = $15, watched_by = $16, locked_at = NULL,
-               means_id = COALESCE($18, (SELECT id FROM means WHERE kind = 'card' AND reference = $19))
+               means_id = $18
              WHERE id = $1 AND person_id = $2 AND ended_at IS NULL AND expires_at > $9 AND cookie_hash = $17
                AND acr <= $4 AND (workstation_id IS NULL OR card IS NULL OR $12 IS NOT NULL)
                AND (card = $12 OR (locked_at IS NULL AND (leased_until IS NULL OR leased_until > $9)))",
@@ -123,7 +121,6 @@ macro_rules! go_on_with_session {
         .bind(new.watched.as_ref().and_then(|watched| watched.agent.clone()))
         .bind(cookie_before.to_vec())
         .bind(proof.evidence.security_key())
-        .bind(proof.evidence.card_number().map(str::to_owned))
         .execute(&mut *$c)
         .await?
         .rows_affected()
