@@ -13,7 +13,7 @@ use crate::audit::{Caller, Event, Kind};
 use crate::ids::{MeansId, Secret};
 use crate::session::{EndReason, Session, Standing as SessionStanding};
 use crate::store::audit::NewRow;
-use crate::store::means::{Halt, Kind as MeansKind, Means, Standing};
+use crate::store::means::{Halt, Halting, Kind as MeansKind, Means, Standing};
 use crate::store::{self, StoreError};
 use crate::web::cookies;
 use crate::web::csrf;
@@ -186,8 +186,10 @@ impl Visit<'_> {
             let event = parts.trail.event(Kind::SessionEnded).person(means.person_id).session(session);
             NewRow::from(&event.note(EndReason::MeansHalted.as_str()).caller(self.caller))
         };
-        let (reason, random) = ("by its person", &*parts.random);
-        store::means::halt(&parts.db, id, Halt::Revoke, reason, &(&event).into(), ended, now, random).await?;
+        let event = NewRow::from(&event);
+        let halting =
+            Halting { id, halt: Halt::Revoke, reason: "by its person", event: &event, ended: &ended };
+        store::means::halt(&parts.db, &halting, now, &*parts.random).await?;
         Ok(back())
     }
 

@@ -326,21 +326,32 @@ pub enum Halt {
     Revoke,
 }
 
-/// Suspends or revokes a means, ends the sessions that were opened with it and what outlives them, and records `event`
-/// and, for each session, what `ended` makes of it. Yields whether it was not so before.
+/// A means that is suspended or revoked.
+pub struct Halting<'a> {
+    /// Which.
+    pub id: MeansId,
+    /// For how long.
+    pub halt: Halt,
+    /// Why, in the words of whoever does it.
+    pub reason: &'a str,
+    /// What is recorded of it.
+    pub event: &'a NewRow,
+    /// What is recorded of each session that ends.
+    pub ended: &'a (dyn Fn(SessionId) -> NewRow + Sync),
+}
+
+/// Suspends or revokes a means, ends the sessions that were opened with it and what outlives them. Yields whether it was not
+/// so before.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn halt(
     db: &Db,
-    id: MeansId,
-    halt: Halt,
-    reason: &str,
-    event: &NewRow,
-    ended: impl Fn(SessionId) -> NewRow,
+    halting: &Halting<'_>,
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
+    let &Halting { id, halt, reason, event, ended } = halting;
     let reason = reason.to_owned();
     write!(db, c => {
         let sql = match halt {

@@ -29,7 +29,7 @@ use crate::session::{Acr, AuthMode, Authentication, Evidence};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
-use crate::store::means::{Halt, Standing};
+use crate::store::means::{Halt, Halting, Standing};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, SecurityKey, Used};
 use crate::web::language::Language;
@@ -297,19 +297,15 @@ impl<'a> Visit<'a> {
             let event = keys.trail.event(Kind::SessionEnded).person(key.means.person_id).session(session);
             NewRow::from(&event.note(crate::session::EndReason::MeansHalted.as_str()))
         };
-        let (now, random) = (self.keys.now(), &*keys.random);
-        let reason = "counter";
-        store::means::halt(
-            &keys.db,
-            key.means.id,
-            Halt::Suspend,
-            reason,
-            &(&event).into(),
-            ended,
-            now,
-            random,
-        )
-        .await?;
+        let event = NewRow::from(&event);
+        let halting = Halting {
+            id: key.means.id,
+            halt: Halt::Suspend,
+            reason: "counter",
+            event: &event,
+            ended: &ended,
+        };
+        store::means::halt(&keys.db, &halting, self.keys.now(), &*keys.random).await?;
         Ok(())
     }
 

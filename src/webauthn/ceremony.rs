@@ -275,7 +275,7 @@ impl Ceremonies {
             .attestation(attestation)
             .user_verification_policy(verification)
             .require_resident_key(wishes.verification)
-            .exclude_credentials(Some(who.known.iter().map(|id| id.clone().into()).collect()));
+            .exclude_credentials(Some(who.known.clone()));
         let (mut options, state) = self.core.generate_challenge_register(builder)?;
         if let Some(selection) = &mut options.public_key.authenticator_selection
             && !wishes.verification
@@ -340,7 +340,7 @@ impl Ceremonies {
         }
         let decoys = decoys.iter().map(|id| webauthn_rs_core::proto::AllowCredentials {
             type_: "public-key".into(),
-            id: id.clone().into(),
+            id: id.clone(),
             transports: None,
         });
         options.public_key.allow_credentials.extend(decoys);

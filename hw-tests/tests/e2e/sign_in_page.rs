@@ -124,6 +124,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
             next: "/next".into(),
             certificate: None,
         }),
+        key: None,
         persons: None,
         notice: None,
         expected: None,

@@ -16,7 +16,7 @@ use crate::ids::MeansId;
 use crate::session::EndReason;
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::means::{Halt, Means, Standing};
+use crate::store::means::{Halt, Halting, Means, Standing};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MeansCommand {
@@ -148,8 +148,8 @@ async fn halt(context: &Context, id: MeansId, how: Halt, reason: &str) -> Result
         NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
     };
     let event = NewRow::from(&event(context, kind, &means).note(reason));
-    let (db, now, random) = (&context.db, context.clock.now(), &*context.random);
-    if !store::means::halt(db, id, how, reason, &event, ended, now, random).await? {
+    let halting = Halting { id, halt: how, reason, event: &event, ended: &ended };
+    if !store::means::halt(&context.db, &halting, context.clock.now(), &*context.random).await? {
         return Err(Failure::plain(format!("{id} is {what} already, or revoked")));
     }
     println!("{id} is {what}; its sessions have ended.");

@@ -144,7 +144,7 @@ async fn reloading_the_sign_in_page_does_not_void_the_popup() {
 
 #[tokio::test]
 async fn a_card_that_was_halted_here_signs_in_no_more() {
-    use crate::store::means::{self, Halt, Kind as MeansKind};
+    use crate::store::means::{self, Halt, Halting, Kind as MeansKind};
 
     let hospital = Hospital::open().await;
     let workstation = Workstation::of(&hospital, "good").await;
@@ -164,9 +164,9 @@ async fn a_card_that_was_halted_here_signs_in_no_more() {
     let event = |kind| NewRow::from(&hospital.trail.event(kind));
     let (now, ended) = (hospital.clock.now(), |_| event(Kind::SessionEnded));
     let suspended = event(Kind::MeansSuspended);
-    let halted =
-        means::halt(&hospital.db, card.id, Halt::Suspend, "lost", &suspended, ended, now, &SystemRandom);
-    assert!(halted.await.unwrap());
+    let halting =
+        Halting { id: card.id, halt: Halt::Suspend, reason: "lost", event: &suspended, ended: &ended };
+    assert!(means::halt(&hospital.db, &halting, now, &SystemRandom).await.unwrap());
     let after = store::session::by_id(&hospital.db, session.id).await.unwrap().unwrap();
     assert!(after.ended_at.is_some(), "the session that it opened has ended");
     let refused = sign_in(&mut browser).await;

@@ -6,7 +6,7 @@ use serde_json::json;
 use super::authenticator::SoftKey;
 use super::{Hospital, code};
 use crate::store;
-use crate::store::means::{Halt, Kind};
+use crate::store::means::{Halt, Halting, Kind};
 use crate::tests::spec::stand::{DOCTOR, STRANGER};
 use crate::webauthn::policy::KeyPolicy;
 
@@ -211,11 +211,9 @@ async fn a_revoked_key_and_a_disabled_person_sign_in_no_more() {
         let event = hospital.stand.event(crate::audit::Kind::MeansRevoked);
         let ended = |_| hospital.stand.event(crate::audit::Kind::SessionEnded);
         let random = &crate::crypto::random::SystemRandom;
-        assert!(
-            store::means::halt(db, registered.id, Halt::Revoke, "lost", &event, ended, now, random)
-                .await
-                .unwrap()
-        );
+        let halting =
+            Halting { id: registered.id, halt: Halt::Revoke, reason: "lost", event: &event, ended: &ended };
+        assert!(store::means::halt(db, &halting, now, random).await.unwrap());
         assert_eq!(code(&hospital.sign_in(&mut key).await.1), "KEY-011");
 
         let mut second = SoftKey::new();
