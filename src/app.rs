@@ -50,7 +50,6 @@ use crate::web::page::Site;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::ServeError;
 use crate::web::tls::TlsError;
-use crate::webauthn::ceremony::CeremonyError;
 use crate::webauthn::{self, SecurityKeys};
 
 pub use init::{init, init_sandbox, trail};
@@ -107,7 +106,7 @@ pub enum StartError {
     Anchors(#[from] AnchorsError),
     /// Security keys.
     #[error(transparent)]
-    SecurityKeys(#[from] CeremonyError),
+    SecurityKeys(#[from] security_keys::KeysError),
     /// The certificate of the listener.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -132,7 +131,7 @@ impl StartError {
             Self::Provider(error) => error.code(),
             Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
-            Self::SecurityKeys(_) => "CONF-027",
+            Self::SecurityKeys(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Serve(error) => error.code(),
         }

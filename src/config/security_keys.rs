@@ -1,5 +1,7 @@
 //! `[security_keys]`: which security keys and passkeys are taken, and what each is worth.
 
+use std::path::PathBuf;
+
 use chrono::TimeDelta;
 use uuid::Uuid;
 
@@ -12,7 +14,9 @@ pub struct SecurityKeys {
     /// Whether there are any. They are offered where the address of the pages allows it.
     pub enabled: bool,
     /// Whether a key has to prove its model.
-    pub attestation_required: bool,
+    pub attestation: Attestation,
+    /// Directory of the authorities of makers.
+    pub attestation_anchors_dir: Option<PathBuf>,
     /// Models that are taken, by AAGUID; empty: all that are not denied.
     pub allow: Vec<Uuid>,
     /// Models that are not.
@@ -31,17 +35,29 @@ pub struct SecurityKeys {
     pub life: TimeDelta,
 }
 
+/// Whether a key has to prove its model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Attestation {
+    /// No: none is asked for.
+    None,
+    /// One is asked for; a key that proves nothing is taken, for what it is worth.
+    Preferred,
+    /// Yes.
+    Required,
+}
+
 impl SecurityKeys {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
-        let attestation = |text: &str| match text {
-            "none" => Ok(false),
-            "required" => Ok(true),
-            _ => Err("must be \"none\" or \"required\"".to_owned()),
-        };
+        let asked = section.text("attestation", attestation).unwrap_or(Attestation::None);
+        let attestation_anchors_dir = section.path_of("attestation_anchors_dir");
+        if asked == Attestation::Required && attestation_anchors_dir.is_none() {
+            section.refuse("attestation", "needs attestation_anchors_dir: without an authority no key proves anything");
+        }
         let longest = TimeDelta::days(3 * 365);
         Self {
             enabled: section.flag("enabled").unwrap_or(true),
-            attestation_required: section.text("attestation", attestation).unwrap_or(false),
+            attestation: asked,
+            attestation_anchors_dir,
             allow: section.list("allow", model).unwrap_or_default(),
             deny: section.list("deny", model).unwrap_or_default(),
             synced: section.flag("synced").unwrap_or(true),
@@ -54,6 +70,15 @@ impl SecurityKeys {
                 .unwrap_or(10),
             life: section.span("life", TimeDelta::days(1)..=longest).unwrap_or(longest),
         }
+    }
+}
+
+fn attestation(text: &str) -> Result<Attestation, String> {
+    match text {
+        "none" => Ok(Attestation::None),
+        "preferred" => Ok(Attestation::Preferred),
+        "required" => Ok(Attestation::Required),
+        _ => Err("must be \"none\", \"preferred\" or \"required\"".to_owned()),
     }
 }
 

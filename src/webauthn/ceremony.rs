@@ -4,7 +4,7 @@
 //! beneath it, because the safe interface fixes what is a hospital's to decide: whether a model has to prove itself, and
 //! whether a key keeps its person's name. The core compares origins one by one (no sub-domain, no other port), refuses
 //! what comes from a frame of another site, and compares the hash of our host with what the authenticator signed (§7.1,
-//! §7.2); the path of an attestation is judged by [`super::policy`], by our clock.
+//! §7.2); the path of an attestation is judged by [`super::attestation`], by our clock.
 
 use std::time::Duration;
 
@@ -67,6 +67,9 @@ pub enum CeremonyError {
     /// An algorithm that we do not accept.
     #[error("the algorithm of the key is not accepted")]
     Algorithm,
+    /// The attestation certificate is that of another model than the one that signed.
+    #[error("the attestation certificate is that of another model")]
+    OtherModel,
     /// The attestation does not hold.
     #[error("the attestation of the key does not hold: {0}")]
     Attestation(String),
@@ -93,6 +96,7 @@ impl From<WebauthnError> for CeremonyError {
                 Self::NotAsked
             }
             Of::CredentialBackupEligibilityInconsistent | Of::CredentialMayNotBeHardwareBound => Self::Backup,
+            Of::AttestationCertificateAAGUIDMismatch => Self::OtherModel,
             Of::CredentialAlteredAlgFromRequest
             | Of::CredentialInsecureCryptography
             | Of::COSEKeyInvalidAlgorithm

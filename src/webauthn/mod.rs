@@ -7,9 +7,11 @@
 //! that of [`policy`]. A challenge is for one purpose, one browser and one answer. Nothing here trusts what a page says
 //! about a key: model, backup and verification of the person are read from what the authenticator signed.
 
+pub mod attestation;
 mod authentication;
 pub mod ceremony;
 mod decoy;
+pub mod models;
 pub mod policy;
 mod refusal;
 mod registration;
@@ -30,6 +32,7 @@ use crate::web::page::Site;
 use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
 use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
 use ceremony::Ceremonies;
+use models::Models;
 use policy::KeyPolicy;
 
 /// How long a challenge is good: a person looks for the key and remembers its code.
@@ -58,6 +61,8 @@ pub struct Parts {
     pub ceremonies: Ceremonies,
     /// Which keys are good enough.
     pub policy: KeyPolicy,
+    /// What is known of their models.
+    pub models: Arc<Models>,
     /// What decoys are derived from: 32 random bytes of this installation.
     pub decoy_key: [u8; 32],
 }

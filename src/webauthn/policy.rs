@@ -54,6 +54,8 @@ impl Default for KeyPolicy {
 pub enum Attestation {
     /// No: none is asked for.
     None,
+    /// One is asked for; a key that proves nothing is taken, for what it is worth.
+    Preferred,
     /// Yes: to one of the authorities that are configured.
     Required,
 }

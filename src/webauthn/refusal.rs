@@ -2,6 +2,7 @@
 
 use http::StatusCode;
 
+use super::attestation::Unproven;
 use super::ceremony::CeremonyError;
 use super::policy::Unfit;
 use crate::directory;
@@ -41,6 +42,9 @@ pub enum Refusal {
     /// The person has as many keys as one may have.
     #[error("the person has as many keys as one may have")]
     TooMany,
+    /// The attestation of a key that has to prove its model.
+    #[error(transparent)]
+    Unproven(#[from] Unproven),
     /// The policy.
     #[error(transparent)]
     Unfit(#[from] Unfit),
@@ -89,6 +93,8 @@ impl Refusal {
             Self::Halted(_) => "KEY-011",
             Self::KnownAlready => "KEY-013",
             Self::TooMany => "KEY-014",
+            Self::Unproven(unproven) => unproven.code(),
+            Self::Ceremony(CeremonyError::OtherModel) => "KEY-023",
             Self::Unfit(Unfit::Unattested) | Self::Ceremony(CeremonyError::Attestation(_)) => "KEY-015",
             Self::Unfit(Unfit::Model(_)) => "KEY-016",
             Self::Unfit(Unfit::Synced) | Self::Ceremony(CeremonyError::Backup) => "KEY-017",
@@ -114,6 +120,7 @@ impl Refusal {
                 | Self::Halted(_)
                 | Self::TooMany
                 | Self::Unfit(_)
+                | Self::Unproven(_)
                 | Self::Change(_)
                 | Self::Person(_)
                 | Self::Client

@@ -14,7 +14,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::authentication::{MEANS, read};
-use super::ceremony::{Challenge, Registrant, Wishes};
+use super::ceremony::{Challenge, NewCredential, Registrant, Wishes};
 use super::policy::{Attestation, Seen};
 use super::refusal::Refusal;
 use super::{CHALLENGE, SecurityKeys};
@@ -131,7 +131,7 @@ impl<'a> Visit<'a> {
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
         let wishes =
-            Wishes { attestation: keys.policy.attestation == Attestation::Required, verification: true };
+            Wishes { attestation: keys.policy.attestation != Attestation::None, verification: true };
         let Challenge { options, state } = keys.ceremonies.begin_registration(&who, wishes)?;
         let handle = Secret::of_256_bits(&*keys.random);
         let new = Ceremony {
@@ -183,8 +183,7 @@ impl<'a> Visit<'a> {
         });
         let seen = Seen {
             aaguid: new.aaguid,
-            // No authority of models is configured yet, so nothing proves one.
-            attested: false,
+            attested: self.proves(&new)?,
             synced: new.backup_eligible,
             user_verified: new.user_verified,
         };
@@ -223,6 +222,22 @@ impl<'a> Visit<'a> {
             Registered::Done => Ok(()),
             Registered::CeremonyOver => Err(Refusal::NotWaiting),
             Registered::KnownAlready => Err(Refusal::KnownAlready),
+        }
+    }
+
+    /// Whether the key proves its model.
+    fn proves(&self, new: &NewCredential) -> Result<bool, Refusal> {
+        let keys = &self.keys.0;
+        let proven = keys.models.prove(new.aaguid, new.attestation.as_deref(), self.keys.now());
+        match (keys.policy.attestation, proven) {
+            (Attestation::None, _) => Ok(false),
+            (Attestation::Required, proven) => Ok(proven.map(|()| true)?),
+            (Attestation::Preferred, Ok(())) => Ok(true),
+            (Attestation::Preferred, Err(unproven)) => {
+                let code = unproven.code();
+                tracing::info!(code, model = %new.aaguid, "a key proves no model: {unproven}");
+                Ok(false)
+            }
         }
     }
 

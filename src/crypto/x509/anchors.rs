@@ -83,15 +83,7 @@ impl Anchors {
     /// see [`Anchors::faults`].
     pub fn load(dir: &Path) -> Result<Self, AnchorsError> {
         let unreadable = |source| AnchorsError::Directory { path: dir.to_owned(), source };
-        let mut files = Vec::new();
-        for entry in fs::read_dir(dir).map_err(unreadable)? {
-            let path = entry.map_err(unreadable)?.path();
-            let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-            if ["pem", "crt", "cer", "der"].iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-                files.push(path);
-            }
-        }
-        files.sort();
+        let files = certificate_files(dir).map_err(unreadable)?;
         let mut anchors = Self { roots: Vec::new(), intermediates: Vec::new(), faults: Vec::new() };
         for path in files {
             match read_certificates(&path) {
@@ -180,7 +172,21 @@ pub(super) fn is_authority(certificate: &X509) -> bool {
         && parsed.basic_constraints().is_ok_and(|constraints| constraints.is_some_and(|found| found.value.ca))
 }
 
-fn read_certificates(path: &Path) -> Result<Vec<X509>, String> {
+/// The files of a directory that are called as files of certificates are, in the order of their names.
+pub(super) fn certificate_files(dir: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(dir)? {
+        let path = entry?.path();
+        let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+        if ["pem", "crt", "cer", "der"].iter().any(|known| extension.eq_ignore_ascii_case(known)) {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+pub(super) fn read_certificates(path: &Path) -> Result<Vec<X509>, String> {
     let file = fs::File::open(path).map_err(|error| error.to_string())?;
     let mut content = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut content).map_err(|error| error.to_string())?;
@@ -222,7 +228,7 @@ pub fn is_for(path: &Path, host: &str) -> Result<bool, String> {
     Ok(names.has_dns(host) || any.is_some_and(|any| names.has_dns(&any)))
 }
 
-fn end(certificate: &X509) -> Option<DateTime<Utc>> {
+pub(super) fn end(certificate: &X509) -> Option<DateTime<Utc>> {
     use x509_parser::prelude::{FromDer, X509Certificate};
     let der = certificate.to_der().ok()?;
     let (_, parsed) = X509Certificate::from_der(&der).ok()?;

@@ -20,7 +20,7 @@ use super::signature::{WeakKey, accepted_hash, check_key};
 /// Authorities between card and root, root included: IGC-Santé has two, one more is left for a successor.
 const MAX_DEPTH: i32 = 3;
 /// OpenSSL's level of 112 bits: RSA 2048, SHA-256.
-const AUTH_LEVEL: i32 = 2;
+pub(super) const AUTH_LEVEL: i32 = 2;
 
 /// Numbers of OpenSSL's `x509_vfy.h` (a stable interface) that have an answer of their own here.
 mod verdict {
@@ -165,11 +165,11 @@ fn build_path(
     })
 }
 
-fn weak(weak: WeakKey) -> ChainError {
+pub(super) fn weak(weak: WeakKey) -> ChainError {
     ChainError::Weak(weak.to_string())
 }
 
-fn refusal(result: X509VerifyResult, depth: u32) -> ChainError {
+pub(super) fn refusal(result: X509VerifyResult, depth: u32) -> ChainError {
     let reason = result.error_string().to_owned();
     match (result.as_raw(), depth) {
         (verdict::HAS_EXPIRED, 0) => ChainError::Expired,

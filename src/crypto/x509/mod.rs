@@ -14,6 +14,8 @@ pub mod chain;
 pub mod crl;
 #[cfg(feature = "server")]
 mod der;
+#[cfg(feature = "server")]
+pub mod foreign;
 pub mod machine;
 #[cfg(feature = "server")]
 pub mod names;

@@ -29,7 +29,7 @@ pub(super) struct SoftKey {
     pub(super) user_verified: bool,
     pub(super) backup_eligible: bool,
     pub(super) backed_up: bool,
-    /// What signs for its model: its key, and certificates, its own first (DER).
+    /// What signs for its model: its key, and certificates, its own first (DER); without any, the key vouches for itself.
     pub(super) attestation: Option<(PKey<Private>, Vec<Vec<u8>>)>,
     /// The page that the browser shows, and the host that the key signs for.
     pub(super) origin: String,
@@ -72,13 +72,10 @@ impl SoftKey {
             None => ("none", BTreeMap::new()),
             Some((key, chain)) => {
                 let signature = sign(key, &[data.clone(), sha256(&client_data).to_vec()].concat());
-                let chain = chain.iter().cloned().map(Cbor::Bytes).collect();
-                let statement = [
-                    (text("alg"), Cbor::Integer(-7)),
-                    (text("sig"), Cbor::Bytes(signature)),
-                    (text("x5c"), Cbor::Array(chain)),
-                ];
-                ("packed", statement.into_iter().collect())
+                let statement = [(text("alg"), Cbor::Integer(-7)), (text("sig"), Cbor::Bytes(signature))];
+                let chain: Vec<_> = chain.iter().cloned().map(Cbor::Bytes).collect();
+                let chain = (!chain.is_empty()).then_some((text("x5c"), Cbor::Array(chain)));
+                ("packed", statement.into_iter().chain(chain).collect())
             }
         };
         let object = [

@@ -1,6 +1,7 @@
 //! Security keys through the real router, on both databases: registered, used, refused.
 
 mod attacks;
+mod attestation;
 mod authenticator;
 mod means;
 mod sign_in;
@@ -20,6 +21,7 @@ use crate::store::audit::Filter;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::webauthn::ceremony::Ceremonies;
+use crate::webauthn::models::Models;
 use crate::webauthn::policy::KeyPolicy;
 use crate::webauthn::{self, SecurityKeys};
 use authenticator::SoftKey;
@@ -37,6 +39,10 @@ impl Hospital {
     }
 
     async fn on_both_with(policy: KeyPolicy, test: impl AsyncFn(Self)) {
+        Self::on_both_knowing(policy, Arc::default(), test).await;
+    }
+
+    async fn on_both_knowing(policy: KeyPolicy, models: Arc<Models>, test: impl AsyncFn(Self)) {
         Stand::on_both(async |mut stand: Stand| {
             let site = Site { establishment: "Hôpital de test".into(), https: false, sandbox: false };
             let front = Url::parse(FRONT).unwrap();
@@ -52,6 +58,7 @@ impl Hospital {
                 site: site.clone(),
                 ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
                 policy: policy.clone(),
+                models: Arc::clone(&models),
                 decoy_key: [7; 32],
             });
             let means = crate::means::OwnMeans::new(crate::means::Parts {
