@@ -51,7 +51,10 @@ impl SecurityKeys {
         let asked = section.text("attestation", attestation).unwrap_or(Attestation::None);
         let attestation_anchors_dir = section.path_of("attestation_anchors_dir");
         if asked == Attestation::Required && attestation_anchors_dir.is_none() {
-            section.refuse("attestation", "needs attestation_anchors_dir: without an authority no key proves anything");
+            section.refuse(
+                "attestation",
+                "needs attestation_anchors_dir: without an authority no key proves anything",
+            );
         }
         let longest = TimeDelta::days(3 * 365);
         Self {

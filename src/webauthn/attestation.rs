@@ -164,9 +164,7 @@ pub(crate) mod tests {
     use chrono::TimeDelta;
     use openssl::pkey::{PKey, Private};
     use sceau_certs::extension::{CLIENT_AUTH, Extension, Usage};
-    use sceau_certs::name::{
-        Attribute, COMMON_NAME, COUNTRY, Name, ORGANIZATION, ORGANIZATIONAL_UNIT, Rdn,
-    };
+    use sceau_certs::name::{Attribute, COMMON_NAME, COUNTRY, Name, ORGANIZATION, ORGANIZATIONAL_UNIT, Rdn};
     use sceau_certs::{Authority, Template};
 
     use super::*;
@@ -254,7 +252,8 @@ pub(crate) mod tests {
     fn a_certificate_counts_in_its_time_and_below_authorities_alone() {
         let ours = maker("A");
         let makers = makers(&[&ours], &[]);
-        let until = |from, to| Template { not_before: now() + from, not_after: now() + to, ..template(Some(MODEL)) };
+        let until =
+            |from, to| Template { not_before: now() + from, not_after: now() + to, ..template(Some(MODEL)) };
         let (day, past) = (TimeDelta::days(1), TimeDelta::days(-2));
         assert_eq!(code(&makers, &[issued(&ours, &until(past, -day))], None), "KEY-022", "expired");
         assert_eq!(code(&makers, &[issued(&ours, &until(day, YEAR))], None), "KEY-022", "not yet valid");

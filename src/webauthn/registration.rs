@@ -130,8 +130,7 @@ impl<'a> Visit<'a> {
             display_name,
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
-        let wishes =
-            Wishes { attestation: keys.policy.attestation != Attestation::None, verification: true };
+        let wishes = Wishes { attestation: keys.policy.attestation != Attestation::None, verification: true };
         let Challenge { options, state } = keys.ceremonies.begin_registration(&who, wishes)?;
         let handle = Secret::of_256_bits(&*keys.random);
         let new = Ceremony {
