@@ -325,6 +325,9 @@ impl App {
                 site: &site,
             })?,
         };
+        if let Some(keys) = &keys {
+            security_keys::look_over(keys, &db, clock.now()).await?;
+        }
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),
             clock: clock.clone(),

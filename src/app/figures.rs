@@ -39,6 +39,13 @@ impl App {
             Some(verifier) => revocation(verifier, self.clock.now()),
             None => Vec::new(),
         };
+        let metadata = self.keys.as_ref().and_then(|keys| keys.models().metadata());
+        samples.extend(metadata.map(|metadata| Sample {
+            name: "key_metadata_remaining_seconds",
+            help: "Until the metadata of security keys should be replaced (nextUpdate); negative: it is too old",
+            labels: Vec::new(),
+            value: -seconds(self.clock.now(), metadata.until()),
+        }));
         match store::logout_delivery::undelivered(&self.db).await {
             Ok((waiting, given_up)) => samples.extend(logouts(waiting, given_up)),
             Err(error) => tracing::error!(code = error.code(), %error, "the logouts cannot be counted"),

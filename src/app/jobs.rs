@@ -1,5 +1,6 @@
 //! What runs beside the requests, and how often.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -24,6 +25,8 @@ const DELIVER: Duration = Duration::from_secs(1);
 const ROTATION: Duration = Duration::from_secs(3_600);
 /// A session whose workstation fell silent serves nobody at once; its event follows within this.
 const LOCK: Duration = Duration::from_secs(10);
+/// A model that was withdrawn is refused on every node within a minute of the first that hears of it.
+const KEY_MODELS: Duration = Duration::from_secs(30);
 const CLEAN_UP: Duration = Duration::from_secs(60);
 /// How often is looked whether a revocation list is due.
 const FETCH: Duration = Duration::from_secs(30);
@@ -54,6 +57,7 @@ impl App {
             job("fetch-revocation-lists", FETCH, |app| app.fetch_lists().boxed()),
             job("ask-responders", ASK, |app| app.ask_responders().boxed()),
             job("end-revoked-sessions", END_REVOKED, |app| app.end_revoked_sessions().boxed()),
+            job("learn-key-models", KEY_MODELS, |app| app.learn_key_models().boxed()),
             job("read-tls", CLEAN_UP, |app| app.reload_tls().boxed()),
             job("rotate-keys", ROTATION, |app| app.rotate_keys().boxed()),
             job("lock-silent", LOCK, |app| app.lock_silent().boxed()),
@@ -106,6 +110,17 @@ impl App {
     async fn end_revoked_sessions(self) -> Outcome {
         self.card.recall_revoked().await.map_err(said)?;
         self.card.end_revoked_sessions().await.map(|_| ()).map_err(said)
+    }
+
+    /// Looks at the makers of security keys again, and for newer metadata of their models.
+    async fn learn_key_models(self) -> Outcome {
+        let Some(keys) = &self.keys else { return Ok(()) };
+        let models = Arc::clone(keys.models());
+        let reading = Arc::clone(&models);
+        let reloaded = tokio::task::spawn_blocking(move || reading.reload()).await;
+        let learnt = models.refresh(&self.db, &self.egress, self.clock.now()).await;
+        reloaded.map_err(|error| error.to_string())?.map_err(|error| format!("{error} (CONF-028)"))?;
+        learnt.map_err(|error| format!("{error} ({})", error.code()))
     }
 
     /// Reads the certificates of the listeners again: whoever renews them has nothing to restart.

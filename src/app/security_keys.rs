@@ -4,18 +4,21 @@ use std::sync::Arc;
 
 use super::card::level;
 use crate::audit::Trail;
-use crate::clock::SharedClock;
-use crate::config::{self, Config};
+use crate::clock::{SharedClock, Time};
+use crate::config::{self, Config, MetadataPlace};
 use crate::crypto::sealed::SealKey;
+use crate::crypto::x509::anchors::AnchorFault;
+use crate::crypto::x509::foreign::Roots;
 use crate::ids::SharedRandom;
-use crate::store::Db;
+use crate::store::{Db, StoreError};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::webauthn::attestation::{Makers, MakersError};
+use crate::webauthn::attestation::MakersError;
 use crate::webauthn::ceremony::{Ceremonies, CeremonyError};
-use crate::webauthn::models::Models;
+use crate::webauthn::metadata::{Certification, FIDO_ALLIANCE, Publisher};
+use crate::webauthn::models::{Models, Place, Source};
 use crate::webauthn::policy::{Attestation, KeyPolicy};
-use crate::webauthn::{Parts, SecurityKeys};
+use crate::webauthn::{Parts, SecurityKeys, trial};
 
 /// Why security keys cannot be offered as the configuration says.
 #[derive(Debug, thiserror::Error)]
@@ -26,6 +29,9 @@ pub enum KeysError {
     /// The makers who are trusted.
     #[error(transparent)]
     Makers(#[from] MakersError),
+    /// The root of the metadata.
+    #[error("the root of the metadata of models: {0}")]
+    Root(AnchorFault),
 }
 
 impl KeysError {
@@ -34,6 +40,7 @@ impl KeysError {
         match self {
             Self::Ceremony(_) => "CONF-027",
             Self::Makers(_) => "CONF-028",
+            Self::Root(_) => "CONF-029",
         }
     }
 }
@@ -78,17 +85,46 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
     })))
 }
 
+/// Reads what is known of models, and says in the log how many keys the policy takes no more.
+///
+/// # Errors
+/// [`StoreError`]; metadata that cannot be read is none.
+pub(super) async fn look_over(keys: &SecurityKeys, db: &Db, now: Time) -> Result<(), StoreError> {
+    if let Err(error) = keys.models().recall(db).await {
+        tracing::warn!(code = error.code(), "the metadata of security keys is not used: {error}");
+    }
+    let trial = trial::of(db, keys.policy(), keys.models(), now).await?;
+    let (excluded, people) = (trial.excluded.len(), trial.locked_out.len());
+    if excluded > 0 {
+        tracing::warn!(
+            code = "KEY-040",
+            excluded,
+            people,
+            "{excluded} of {} security keys are not taken any more, and {people} people have no other means: \
+             `sceau policy try` names them",
+            trial.tried
+        );
+    }
+    Ok(())
+}
+
 /// What is known of models, from what the configuration names.
 ///
 /// # Errors
-/// [`MakersError`], where no maker can be used.
-pub fn models(config: &Config) -> Result<Arc<Models>, MakersError> {
-    let makers = config.security_keys.attestation_anchors_dir.as_deref().map(Makers::load).transpose()?;
-    let makers = makers.unwrap_or_default();
-    for fault in makers.faults() {
-        tracing::warn!(code = "CONF-028", "attestation authority not used: {fault}");
-    }
-    Ok(Models::new(makers))
+/// [`KeysError`], where no maker can be used, or the root of the metadata cannot.
+pub fn models(config: &Config) -> Result<Arc<Models>, KeysError> {
+    let keys = &config.security_keys;
+    let source = keys.metadata.as_ref().map(|metadata| {
+        let root = Roots::read(&metadata.anchor).map_err(KeysError::Root)?;
+        let name = metadata.signer.clone().unwrap_or_else(|| FIDO_ALLIANCE.to_owned());
+        let place = match &metadata.place {
+            MetadataPlace::File(path) => Place::File(path.clone()),
+            MetadataPlace::Address(address) => Place::Address(address.clone()),
+        };
+        let publisher = Publisher { root, name };
+        Ok::<_, KeysError>(Source { place, publisher, refuses_stale: metadata.refuses_stale })
+    });
+    Ok(Models::open(keys.attestation_anchors_dir.clone(), source.transpose()?)?)
 }
 
 /// The rules that the configuration states.
@@ -104,6 +140,7 @@ pub fn policy(config: &Config) -> KeyPolicy {
         deny: keys.deny.clone(),
         synced: keys.synced,
         attested_level: level(keys.attested_level),
+        attested_certification: keys.attested_certification.as_deref().and_then(Certification::of),
         device_bound_level: level(keys.device_bound_level),
         synced_level: level(keys.synced_level),
         per_person: keys.per_person,

@@ -17,6 +17,8 @@ pub struct SecurityKeys {
     pub attestation: Attestation,
     /// Directory of the authorities of makers.
     pub attestation_anchors_dir: Option<PathBuf>,
+    /// The metadata of models.
+    pub metadata: Option<KeyMetadata>,
     /// Models that are taken, by AAGUID; empty: all that are not denied.
     pub allow: Vec<Uuid>,
     /// Models that are not.
@@ -25,6 +27,8 @@ pub struct SecurityKeys {
     pub synced: bool,
     /// The level of a key that proves its model and stays in its device.
     pub attested_level: CardAcr,
+    /// The certification that a model needs for that level, as the metadata writes it.
+    pub attested_certification: Option<String>,
     /// The level of a key that says that it stays in its device, and proves nothing.
     pub device_bound_level: CardAcr,
     /// The level of a synchronised passkey.
@@ -46,21 +50,98 @@ pub enum Attestation {
     Required,
 }
 
+/// The metadata of models (FIDO Metadata Service).
+#[derive(Debug, Clone)]
+pub struct KeyMetadata {
+    /// Where it comes from.
+    pub place: MetadataPlace,
+    /// The file of the root that its signer leads to.
+    pub anchor: PathBuf,
+    /// The host name of its signer.
+    pub signer: Option<String>,
+    /// Whether keys are refused while it is missing or too old.
+    pub refuses_stale: bool,
+}
+
+/// Where metadata comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MetadataPlace {
+    /// A file.
+    File(PathBuf),
+    /// An address.
+    Address(String),
+}
+
+impl KeyMetadata {
+    fn read(section: &mut Section<'_>) -> Option<Self> {
+        let (file, address) = (section.path_of("metadata_file"), section.text("metadata_url", address));
+        let anchor = section.path_of("metadata_anchor");
+        let signer = section.text("metadata_signer", |text| Ok(text.to_owned()));
+        let stale = |text: &str| match text {
+            "warn" => Ok(false),
+            "refuse" => Ok(true),
+            _ => Err("must be \"warn\" or \"refuse\"".to_owned()),
+        };
+        let refuses_stale = section.text("metadata_stale", stale).unwrap_or(false);
+        let place = match (file, address) {
+            (Some(file), None) => MetadataPlace::File(file),
+            (None, Some(address)) => MetadataPlace::Address(address),
+            (None, None) => {
+                if anchor.is_some() || refuses_stale {
+                    section.refuse("metadata_anchor", "needs metadata_file or metadata_url");
+                }
+                return None;
+            }
+            (Some(_), Some(_)) => {
+                section.refuse("metadata_url", "is one way, and metadata_file another: keep one");
+                return None;
+            }
+        };
+        let Some(anchor) = anchor else {
+            section
+                .refuse("metadata_anchor", "is missing: name the file of the root that signs the metadata");
+            return None;
+        };
+        Some(Self { place, anchor, signer, refuses_stale })
+    }
+}
+
+fn address(text: &str) -> Result<String, String> {
+    match url::Url::parse(text) {
+        Ok(url) if matches!(url.scheme(), "http" | "https") && url.has_host() => Ok(text.to_owned()),
+        _ => Err(format!("{text:?} must begin with http:// or https://")),
+    }
+}
+
+fn certification(text: &str) -> Result<String, String> {
+    let known = ["L1", "L1plus", "L2", "L2plus", "L3", "L3plus"];
+    match known.contains(&text) {
+        true => Ok(format!("FIDO_CERTIFIED_{text}")),
+        false => Err("must be \"L1\", \"L1plus\", \"L2\", \"L2plus\", \"L3\" or \"L3plus\"".to_owned()),
+    }
+}
+
 impl SecurityKeys {
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let asked = section.text("attestation", attestation).unwrap_or(Attestation::None);
         let attestation_anchors_dir = section.path_of("attestation_anchors_dir");
-        if asked == Attestation::Required && attestation_anchors_dir.is_none() {
-            section.refuse(
-                "attestation",
-                "needs attestation_anchors_dir: without an authority no key proves anything",
-            );
+        let metadata = KeyMetadata::read(section);
+        if asked == Attestation::Required && attestation_anchors_dir.is_none() && metadata.is_none() {
+            let why =
+                "needs attestation_anchors_dir or metadata: without an authority no key proves anything";
+            section.refuse("attestation", why);
+        }
+        let attested_certification = section.text("attested_certification", certification);
+        if attested_certification.is_some() && metadata.is_none() {
+            section.refuse("attested_certification", "needs metadata_file or metadata_url, which say it");
         }
         let longest = TimeDelta::days(3 * 365);
         Self {
             enabled: section.flag("enabled").unwrap_or(true),
             attestation: asked,
             attestation_anchors_dir,
+            metadata,
+            attested_certification,
             allow: section.list("allow", model).unwrap_or_default(),
             deny: section.list("deny", model).unwrap_or_default(),
             synced: section.flag("synced").unwrap_or(true),

@@ -50,6 +50,7 @@ migrations! {
     72 "0072_offline_grants";
     79 "0079_exchanged_from";
     90 "0090_means";
+    96 "0096_fido_metadata";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

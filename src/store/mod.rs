@@ -14,6 +14,7 @@ pub mod client;
 pub mod consent;
 pub mod directory;
 mod error;
+pub mod fido_metadata;
 pub mod grant;
 pub mod initial_access_token;
 pub mod job_lease;

@@ -229,7 +229,10 @@ pub(crate) mod tests {
     }
 
     fn code(makers: &Makers, chain: &[Vec<u8>], listed: Option<&Roots>) -> &'static str {
-        makers.vouch(MODEL, Some(chain), listed, now()).map_or_else(|unproven| unproven.code(), |()| "good")
+        match makers.vouch(MODEL, Some(chain), listed, now()) {
+            Ok(()) => "good",
+            Err(unproven) => unproven.code(),
+        }
     }
 
     #[test]
@@ -274,11 +277,7 @@ pub(crate) mod tests {
     fn what_is_brought_along_is_a_stepping_stone_and_nothing_more() {
         let (ours, other) = (maker("A"), maker("B"));
         let makers = makers(&[&ours], &[]);
-        let key = p256();
-        let name = subject("A", "Factory");
-        let factory = ours.subordinate(name.clone(), key.clone(), now() - YEAR, now() + YEAR, vec![]);
-        // `subordinate` signs RSA keys alone.
-        let factory = factory.map_or_else(|_| below(&ours, name, key), |authority| authority);
+        let factory = below(&ours, subject("A", "Factory"), p256());
         let leaf = issued(&factory, &template(Some(MODEL)));
         let between = factory.certificate.to_der().unwrap();
         assert_eq!(code(&makers, &[leaf.clone(), between.clone()], None), "good");
@@ -303,14 +302,14 @@ pub(crate) mod tests {
         let ours = maker("A");
         let here = makers(&[], &[(MODEL, &ours)]);
         let nameless = issued(&ours, &template(None));
-        assert_eq!(code(&here, &[nameless.clone()], None), "good");
+        assert_eq!(code(&here, std::slice::from_ref(&nameless), None), "good");
         let elsewhere = makers(&[], &[(Uuid::from_u128(8), &ours)]);
-        assert_eq!(code(&elsewhere, &[nameless.clone()], None), "KEY-021");
+        assert_eq!(code(&elsewhere, std::slice::from_ref(&nameless), None), "KEY-021");
         // Named by the metadata: the root, or the certificate itself.
         let listed = Roots::of(&[ours.certificate.to_der().unwrap()]);
-        assert_eq!(code(&Makers::default(), &[nameless.clone()], Some(&listed)), "good");
-        let itself = Roots::of(&[nameless.clone()]);
-        assert_eq!(code(&Makers::default(), &[nameless.clone()], Some(&itself)), "good");
+        assert_eq!(code(&Makers::default(), std::slice::from_ref(&nameless), Some(&listed)), "good");
+        let itself = Roots::of(std::slice::from_ref(&nameless));
+        assert_eq!(code(&Makers::default(), std::slice::from_ref(&nameless), Some(&itself)), "good");
         assert_eq!(code(&Makers::default(), &[nameless], None), "KEY-021");
     }
 

@@ -203,13 +203,15 @@ impl<'a> Visit<'a> {
             }
             signed => signed?,
         };
+        let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
         let seen = Seen {
-            aaguid: key.aaguid.parse().unwrap_or(Uuid::nil()),
+            aaguid,
             attested: key.attested,
             synced: key.backup_eligible,
             user_verified: signed.user_verified,
+            listed: keys.models.listed(aaguid, now),
         };
-        keys.policy.judge(seen)?;
+        self.keys.admit(seen)?;
         let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
         self.learn(|event| event.application(&client.name));

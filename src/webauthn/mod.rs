@@ -11,10 +11,12 @@ pub mod attestation;
 mod authentication;
 pub mod ceremony;
 mod decoy;
+pub mod metadata;
 pub mod models;
 pub mod policy;
 mod refusal;
 mod registration;
+pub mod trial;
 
 use std::sync::Arc;
 
@@ -33,7 +35,7 @@ use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
 use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
 use ceremony::Ceremonies;
 use models::Models;
-use policy::KeyPolicy;
+use policy::{KeyPolicy, Seen, Unfit};
 
 /// How long a challenge is good: a person looks for the key and remembers its code.
 const CHALLENGE: TimeDelta = TimeDelta::minutes(5);
@@ -76,6 +78,24 @@ impl SecurityKeys {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self(parts))
+    }
+
+    /// What is known of models.
+    pub fn models(&self) -> &Arc<Models> {
+        &self.0.models
+    }
+
+    /// Which keys are good enough.
+    pub fn policy(&self) -> &KeyPolicy {
+        &self.0.policy
+    }
+
+    /// Whether a key is good enough, as far as is known today.
+    fn admit(&self, seen: Seen) -> Result<(), Unfit> {
+        if self.0.models.refuses(self.now()) {
+            return Err(Unfit::Stale);
+        }
+        self.0.policy.judge(seen)
     }
 
     fn now(&self) -> Time {

@@ -7,6 +7,7 @@
 use chrono::TimeDelta;
 use uuid::Uuid;
 
+use super::metadata::{Certification, Listed};
 use crate::session::{Acr, Amr};
 use crate::store::means;
 
@@ -23,6 +24,8 @@ pub struct KeyPolicy {
     pub synced: bool,
     /// The level of a key that proves a model which keeps the key in hardware.
     pub attested_level: Acr,
+    /// The certification that a model needs for that level, by the metadata; none: any.
+    pub attested_certification: Option<Certification>,
     /// The level of a key that says that it does not leave its device, and proves nothing.
     pub device_bound_level: Acr,
     /// The level of a synchronised passkey.
@@ -41,6 +44,7 @@ impl Default for KeyPolicy {
             deny: Vec::new(),
             synced: true,
             attested_level: Acr::Eidas2,
+            attested_certification: None,
             device_bound_level: Acr::Eidas1,
             synced_level: Acr::Eidas1,
             per_person: 10,
@@ -71,6 +75,8 @@ pub struct Seen {
     pub synced: bool,
     /// Whether it verified its person.
     pub user_verified: bool,
+    /// What the metadata says of that model.
+    pub listed: Listed,
 }
 
 /// Why a key is not good enough.
@@ -82,6 +88,12 @@ pub enum Unfit {
     /// Its model is not taken.
     #[error("the model {0} is not taken here")]
     Model(Uuid),
+    /// Its model was withdrawn, or is broken.
+    #[error("the model {0} is {1} in the metadata")]
+    Broken(Uuid, &'static str),
+    /// The metadata is missing or too old, and keys are not taken without it.
+    #[error("the metadata of models is missing or too old")]
+    Stale,
     /// It may leave its device.
     #[error("the passkey may leave its device")]
     Synced,
@@ -103,6 +115,10 @@ impl KeyPolicy {
         if !is_taken || self.deny.contains(&key.aaguid) {
             return Err(Unfit::Model(key.aaguid));
         }
+        // What a key says of itself is enough to keep it out.
+        if let Some(word) = key.listed.broken {
+            return Err(Unfit::Broken(key.aaguid, word));
+        }
         if key.synced && !self.synced {
             return Err(Unfit::Synced);
         }
@@ -115,7 +131,9 @@ impl KeyPolicy {
     /// The level that a sign-in with the key reaches.
     #[must_use]
     pub fn level(&self, key: Seen) -> Acr {
-        match (key.synced, key.attested) {
+        let is_certified =
+            self.attested_certification.is_none_or(|needed| key.listed.certification >= Some(needed));
+        match (key.synced, key.attested && is_certified) {
             (true, _) => self.synced_level,
             (false, true) => self.attested_level,
             (false, false) => self.device_bound_level,
@@ -136,7 +154,13 @@ pub fn factors(key: Seen) -> Vec<Amr> {
 mod tests {
     use super::*;
 
-    const KEY: Seen = Seen { aaguid: Uuid::from_u128(1), attested: true, synced: false, user_verified: true };
+    const KEY: Seen = Seen {
+        aaguid: Uuid::from_u128(1),
+        attested: true,
+        synced: false,
+        user_verified: true,
+        listed: Listed { broken: None, certification: None },
+    };
 
     #[test]
     fn the_strictest_hospital_takes_what_proves_its_model_alone() {
@@ -166,6 +190,22 @@ mod tests {
         let levels = [(true, false), (false, false), (true, true)]
             .map(|(attested, synced)| policy.level(Seen { attested, synced, ..KEY }));
         assert_eq!(levels, [Acr::Eidas2, Acr::Eidas1, Acr::Eidas1]);
+    }
+
+    #[test]
+    fn a_level_may_ask_for_a_certification_and_a_broken_model_reaches_none() {
+        let policy = KeyPolicy { attested_certification: Some(Certification::L2), ..KeyPolicy::default() };
+        let level = |certification| {
+            let listed = Listed { broken: None, certification };
+            policy.level(Seen { listed, ..KEY })
+        };
+        assert_eq!(level(None), Acr::Eidas1);
+        assert_eq!(level(Some(Certification::L1Plus)), Acr::Eidas1);
+        assert_eq!(level(Some(Certification::L2)), Acr::Eidas2);
+        assert_eq!(level(Some(Certification::L3)), Acr::Eidas2);
+        let broken = Listed { broken: Some("REVOKED"), certification: Some(Certification::L3) };
+        let unproved = Seen { listed: broken, attested: false, ..KEY };
+        assert_eq!(policy.judge(unproved), Err(Unfit::Broken(KEY.aaguid, "REVOKED")));
     }
 
     #[test]

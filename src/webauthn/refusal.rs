@@ -97,6 +97,8 @@ impl Refusal {
             Self::Ceremony(CeremonyError::OtherModel) => "KEY-023",
             Self::Unfit(Unfit::Unattested) | Self::Ceremony(CeremonyError::Attestation(_)) => "KEY-015",
             Self::Unfit(Unfit::Model(_)) => "KEY-016",
+            Self::Unfit(Unfit::Broken(..)) => "KEY-025",
+            Self::Unfit(Unfit::Stale) => "KEY-026",
             Self::Unfit(Unfit::Synced) | Self::Ceremony(CeremonyError::Backup) => "KEY-017",
             Self::Ceremony(CeremonyError::Algorithm) => "KEY-018",
             Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",

@@ -185,8 +185,9 @@ impl<'a> Visit<'a> {
             attested: self.proves(&new)?,
             synced: new.backup_eligible,
             user_verified: new.user_verified,
+            listed: keys.models.listed(new.aaguid, now),
         };
-        keys.policy.judge(seen)?;
+        self.keys.admit(seen)?;
         // A means is worth no more than the one that vouched for it.
         let level = keys.policy.level(seen).min(session.acr);
         let key = SecurityKey {

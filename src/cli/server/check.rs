@@ -40,6 +40,9 @@ impl Check {
                 faults.push(format!("{error} ({})", error.code()));
             }
         }
+        if let Err(error) = app::security_keys::models(&config) {
+            faults.push(format!("{error} ({})", error.code()));
+        }
         if let Err(error) = app::Certificates::read(&config) {
             faults.push(format!("{error} ({})", error.code()));
         }

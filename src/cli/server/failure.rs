@@ -43,6 +43,7 @@ macro_rules! coded {
 
 coded! {
     crate::app::StartError,
+    crate::app::security_keys::KeysError,
     crate::card::enrolment::EnrolmentRefusal,
     crate::crypto::egress::EgressError,
     crate::crypto::hsm::HsmError,
@@ -52,6 +53,7 @@ coded! {
     crate::oidc::client::registration::ClientFault,
     crate::sandbox::process::SandboxError,
     crate::store::StoreError,
+    crate::webauthn::models::RefreshError,
 }
 
 #[cfg(feature = "agent")]

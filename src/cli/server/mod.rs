@@ -16,6 +16,7 @@ mod init;
 mod keys;
 mod means;
 mod person;
+mod policy;
 mod sandbox;
 mod serve;
 mod site_token;
@@ -73,6 +74,9 @@ enum ServerCommand {
     /// Cards and security keys of a person: list, suspend, resume, revoke.
     #[command(subcommand)]
     Means(means::MeansCommand),
+    /// The rules for security keys: try them on the keys that are registered.
+    #[command(subcommand)]
+    Policy(policy::PolicyCommand),
     /// The audit trail: read, verify, export.
     Audit(audit::Audit),
     /// Write the manual pages of this program, for a package.
@@ -98,6 +102,7 @@ impl ServerCli {
             ServerCommand::Directory(command) => command.run(config).await,
             ServerCommand::Person(command) => command.run(config).await,
             ServerCommand::Means(command) => command.run(config).await,
+            ServerCommand::Policy(command) => command.run(config).await,
             ServerCommand::Audit(command) => command.run(config).await,
             ServerCommand::Manual(command) => command.write::<Self>().map_err(Failure::plain),
         };

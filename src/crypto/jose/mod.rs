@@ -13,6 +13,7 @@
 //! | check with a key of ours, or one looked up by its `kid` | [`verify`], [`verify_payload`] |
 //! | check with the keys of a client | [`verify_with_set`], over a [`KeySet`] |
 //! | check a proof that brings its key along (DPoP) | [`verify_with_embedded_key`] |
+//! | check with the certificate in its header, once that is trusted | [`verify_with_certificates`] |
 //! | encrypt to a client, decrypt what came to us | [`encrypt`], [`decrypt`] |
 
 pub mod base64url;
@@ -24,6 +25,8 @@ pub mod strict_json;
 #[cfg(test)]
 mod vectors;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use josekit::jws::{self, JwsHeader};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -36,6 +39,7 @@ pub use self::jwe::{
 pub use self::key_set::{KeySet, KeySetError};
 pub use self::strict_json::JsonFault;
 use super::keys::{Algorithm, KeyError, SignatureFault, SigningKey, VerifyingKey};
+use super::x509::machine::spki_of;
 
 /// What one use of a signed token allows.
 #[derive(Debug, Clone, Copy)]
@@ -189,6 +193,26 @@ pub fn verify_with_embedded_key<T: DeserializeOwned>(
     Ok((claims(&signed.into_object()?)?, key.kid().to_owned()))
 }
 
+/// Reads and checks a compact JWS with the key of the first certificate in its header (`x5c`, RFC 7515 §4.1.6), after
+/// `judge` has trusted the chain (DER): nothing else makes that key count. Yields the payload, one JSON object.
+///
+/// # Errors
+/// [`JwsError`], or what `judge` says.
+pub fn verify_with_certificates<E: From<JwsError>>(
+    token: &str,
+    expected: Expected<'_>,
+    judge: impl FnOnce(&[Vec<u8>]) -> Result<(), E>,
+) -> Result<Vec<u8>, E> {
+    let signed = Compact::read(token, expected.max_len)?;
+    let algorithm = signed.admit(expected, &["x5c"])?;
+    let chain = signed.certificates()?;
+    judge(&chain)?;
+    let spki = chain.first().map(|signer| spki_of(signer)).transpose().map_err(|_| JwsError::Malformed)?;
+    let key = VerifyingKey::from_spki(&spki.unwrap_or_default()).map_err(JwsError::KeyRefused)?;
+    signed.check(&key, algorithm)?;
+    Ok(signed.into_object()?)
+}
+
 /// The claims of a token **without any check of its signature**: to show them to a person, or to find out who could
 /// check it. Never to decide.
 pub fn unverified_claims(token: &str) -> Option<Map<String, Value>> {
@@ -244,6 +268,14 @@ impl<'t> Compact<'t> {
             .and_then(Algorithm::from_name)
             .filter(|algorithm| expected.algorithms.contains(algorithm))
             .ok_or(JwsError::AlgorithmNotAllowed)
+    }
+
+    /// The certificates in the header, in DER; at least one.
+    fn certificates(&self) -> Result<Vec<Vec<u8>>, JwsError> {
+        let chain = self.header.get("x5c").and_then(Value::as_array).ok_or(JwsError::UnknownKey)?;
+        let read = |item: &Value| STANDARD.decode(item.as_str()?).ok();
+        let chain: Option<Vec<_>> = chain.iter().map(read).collect();
+        chain.filter(|chain| !chain.is_empty()).ok_or(JwsError::Malformed)
     }
 
     fn kid(&self) -> Result<Option<&str>, JwsError> {

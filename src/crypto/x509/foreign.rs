@@ -136,14 +136,6 @@ impl Roots {
     }
 }
 
-/// The certificates of a PEM text, in DER, in their order.
-///
-/// # Errors
-/// Where it holds something else.
-pub fn ders_of_pem(pem: &[u8]) -> Result<Vec<Vec<u8>>, ErrorStack> {
-    X509::stack_from_pem(pem)?.iter().map(|certificate| certificate.to_der()).collect()
-}
-
 /// The value of an extension of a certificate (DER), by its dotted identifier.
 #[must_use]
 pub fn extension(certificate_der: &[u8], dotted: &str) -> Option<Vec<u8>> {
@@ -151,12 +143,4 @@ pub fn extension(certificate_der: &[u8], dotted: &str) -> Option<Vec<u8>> {
     let (_, certificate) = X509Certificate::from_der(certificate_der).ok()?;
     let found = certificate.extensions().iter().find(|extension| extension.oid.to_id_string() == dotted)?;
     Some(found.value.to_vec())
-}
-
-/// The key of a certificate (DER), as a SubjectPublicKeyInfo.
-///
-/// # Errors
-/// Where it cannot be read.
-pub fn spki_of(certificate_der: &[u8]) -> Result<Vec<u8>, ErrorStack> {
-    X509::from_der(certificate_der)?.public_key()?.public_key_to_der()
 }

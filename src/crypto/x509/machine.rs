@@ -81,3 +81,11 @@ pub fn first_certificate(file: &[u8]) -> Result<Vec<u8>, ErrorStack> {
     let first = if file.starts_with(b"0") { X509::from_der(file)? } else { X509::from_pem(file)? };
     first.to_der()
 }
+
+/// The key of a certificate (DER), as a SubjectPublicKeyInfo.
+///
+/// # Errors
+/// Where it cannot be read.
+pub fn spki_of(certificate_der: &[u8]) -> Result<Vec<u8>, ErrorStack> {
+    X509::from_der(certificate_der)?.public_key()?.public_key_to_der()
+}

@@ -39,7 +39,7 @@ async fn keys(hospital: &Hospital) -> Vec<SecurityKey> {
 async fn a_key_that_proves_its_model_reaches_more_than_one_that_does_not() {
     let ours = maker("A");
     let model = SoftKey::new().aaguid;
-    let models = Models::new(makers(&[&ours], &[]));
+    let models = Models::of(makers(&[&ours], &[]), None);
     Hospital::on_both_knowing(policy(Attestation::Preferred), models, async |hospital| {
         let browser = hospital.stand.sign_in().await;
         for (mut key, expected) in [
@@ -61,7 +61,7 @@ async fn a_key_that_proves_its_model_reaches_more_than_one_that_does_not() {
 async fn where_a_key_has_to_prove_its_model_each_way_of_not_doing_so_is_refused() {
     let (ours, other) = (maker("A"), maker("B"));
     let model = SoftKey::new().aaguid;
-    let models = Models::new(makers(&[&ours], &[]));
+    let models = Models::of(makers(&[&ours], &[]), None);
     Hospital::on_both_knowing(policy(Attestation::Required), models, async |hospital| {
         let browser = hospital.stand.sign_in().await;
         let asked = hospital.registration(&browser).await;
@@ -110,7 +110,7 @@ async fn the_crates_own_token_proves_its_model() {
     let dir = place.path().join(AAGUID.to_string());
     std::fs::create_dir(&dir).unwrap();
     std::fs::write(dir.join("root.der"), authority_of(&token)).unwrap();
-    let models = Models::new(Makers::load(place.path()).unwrap());
+    let models = Models::of(Makers::load(place.path()).unwrap(), None);
     Hospital::on_both_knowing(policy(Attestation::Required), Arc::clone(&models), async |hospital| {
         // It dates its certificates by the clock of the machine.
         let clock = &hospital.stand.clock;

@@ -4,7 +4,9 @@ mod attacks;
 mod attestation;
 mod authenticator;
 mod means;
+mod metadata;
 mod sign_in;
+mod trial;
 
 use std::sync::Arc;
 

@@ -7,6 +7,7 @@
 
 mod cards;
 mod installation;
+mod security_keys;
 mod services;
 mod surroundings;
 
@@ -122,6 +123,7 @@ impl Doctor {
     async fn examine(&self, path: &Path, config: &Config, now: Time) -> Vec<Finding> {
         let mut findings = vec![Finding::ok("configuration", path.display().to_string())];
         findings.extend(installation::examine(config, now).await);
+        findings.extend(security_keys::examine(config, now).await);
         let outside = cards::examine(config, self.offline, now).await;
         let services = services::examine(config, self.offline, now).await;
         let dates: Vec<_> = outside.dates.into_iter().chain(services.dates).collect();

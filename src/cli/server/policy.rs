@@ -1,0 +1,142 @@
+//! `sceau policy`: what the rules for security keys would do to the keys that are registered.
+
+use std::io::{self, Write as _};
+use std::path::Path;
+
+use clap::Subcommand;
+use serde::Serialize;
+
+use super::arguments::{cell, table, written};
+use super::{Context, Failure};
+use crate::app::security_keys;
+use crate::clock::Time;
+use crate::ids::{MeansId, PersonId};
+use crate::store::webauthn_credential::SecurityKey;
+use crate::store::{self, Db};
+use crate::webauthn::trial::{self, Trial};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum PolicyCommand {
+    /// Say which registered security keys the configuration takes no more, before it is applied: name the draft with
+    /// `--config`. Status 1 where somebody would have no means left.
+    Try {
+        /// One JSON object instead of lines.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+impl PolicyCommand {
+    pub(super) async fn run(self, path: &Path) -> Result<(), Failure> {
+        let Self::Try { json } = self;
+        let context = Context::open(path).await?;
+        let done = run(&context, json).await;
+        context.db.close().await;
+        done
+    }
+}
+
+/// What the command prints.
+#[derive(Serialize)]
+struct Report {
+    tried: usize,
+    excluded: Vec<Affected>,
+    lowered: Vec<Affected>,
+    locked_out: Vec<String>,
+}
+
+/// A key that is not what it was.
+#[derive(Serialize)]
+struct Affected {
+    person: String,
+    key: MeansId,
+    label: String,
+    model: String,
+    last_used_at: Option<Time>,
+    why: String,
+}
+
+impl Affected {
+    async fn of(db: &Db, key: &SecurityKey, why: String) -> Result<Self, Failure> {
+        Ok(Self {
+            person: named(db, key.means.person_id).await?,
+            key: key.means.id,
+            label: key.means.label.clone(),
+            model: key.aaguid.clone(),
+            last_used_at: key.means.last_used_at,
+            why,
+        })
+    }
+
+    fn row(&self, what: &str) -> Vec<String> {
+        let used = self.last_used_at.map_or("never".to_owned(), |at| at.format("%Y-%m-%d").to_string());
+        vec![
+            what.to_owned(),
+            self.person.clone(),
+            self.key.to_string(),
+            cell(&self.label),
+            self.model.clone(),
+            used,
+            self.why.clone(),
+        ]
+    }
+}
+
+async fn run(context: &Context, json: bool) -> Result<(), Failure> {
+    let (db, now) = (&context.db, context.clock.now());
+    let models = security_keys::models(&context.config)?;
+    models.preview(db, now).await?;
+    let policy = security_keys::policy(&context.config);
+    let report = report(db, trial::of(db, &policy, &models, now).await?).await?;
+    if json {
+        let text =
+            serde_json::to_string_pretty(&report).map_err(|error| Failure::plain(error.to_string()))?;
+        written(writeln!(io::stdout(), "{text}"))?;
+    } else {
+        print(&report)?;
+    }
+    match report.locked_out.len() {
+        0 => Ok(()),
+        people => Err(Failure::new(
+            "KEY-040",
+            format!("not safe: {people} people would have no means left: {}", report.locked_out.join(", ")),
+        )),
+    }
+}
+
+async fn report(db: &Db, trial: Trial) -> Result<Report, Failure> {
+    let mut report =
+        Report { tried: trial.tried, excluded: Vec::new(), lowered: Vec::new(), locked_out: Vec::new() };
+    for (key, unfit) in &trial.excluded {
+        report.excluded.push(Affected::of(db, key, unfit.to_string()).await?);
+    }
+    for (key, level) in &trial.lowered {
+        let why = format!("{} instead of {}", level.as_str(), key.means.level.as_str());
+        report.lowered.push(Affected::of(db, key, why).await?);
+    }
+    for person in trial.locked_out {
+        report.locked_out.push(named(db, person).await?);
+    }
+    Ok(report)
+}
+
+fn print(report: &Report) -> Result<(), Failure> {
+    let excluded = report.excluded.iter().map(|key| key.row("excluded"));
+    let rows: Vec<_> = excluded.chain(report.lowered.iter().map(|key| key.row("lower level"))).collect();
+    if !rows.is_empty() {
+        let headings = ["WHAT", "PERSON", "KEY", "LABEL", "MODEL", "LAST USED", "WHY"];
+        written(table(&headings, rows.into_iter()))?;
+    }
+    let (tried, excluded, lowered) = (report.tried, report.excluded.len(), report.lowered.len());
+    let locked = report.locked_out.len();
+    println!(
+        "{tried} keys tried: {excluded} excluded, {lowered} at a lower level, {locked} people without a means."
+    );
+    Ok(())
+}
+
+/// The national identifier of a person, or our key where there is none.
+async fn named(db: &Db, person: PersonId) -> Result<String, Failure> {
+    let identifiers = store::person::identifiers(db, person).await?;
+    Ok(identifiers.first().map_or_else(|| person.0.to_string(), |id| id.as_str().to_owned()))
+}
