@@ -106,7 +106,21 @@ impl MeansRow {
 
     fn issued(&self, t: &Texts) -> String {
         let (from, until) = (t.date(&self.issued_at), t.date(&self.expires_at));
-        t.text_with("means-issued", &[("from", from.as_str()), ("until", until.as_str())])
+        match self.kind {
+            // How long a card is good says the national authority, at each sign-in.
+            RowKind::Card => t.text_with("means-seen", &[("from", from.as_str())]),
+            RowKind::SecurityKey | RowKind::Passkey => {
+                t.text_with("means-issued", &[("from", from.as_str()), ("until", until.as_str())])
+            }
+        }
+    }
+
+    /// What taking it away is called.
+    fn revoking(&self, t: &Texts) -> String {
+        match self.kind {
+            RowKind::Card => t.text("means-lost"),
+            RowKind::SecurityKey | RowKind::Passkey => t.text("means-revoke"),
+        }
     }
 
     fn used(&self, t: &Texts) -> String {
