@@ -10,7 +10,7 @@ use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
 use crate::crypto::keys::Algorithm;
-use crate::session::Amr;
+use crate::session::{Amr, Level};
 use crate::store::client::AuthMethod;
 
 /// The scopes: who, how to show them, and PSC's professional data as one.
@@ -113,8 +113,8 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
 /// The level that is told: the one that was asked for, where it was reached, else the one that was. A session that was
 /// renewed at a lower level since tells that one.
 fn level(facts: &Facts<'_>) -> &'static str {
-    let reached = facts.session.acr;
-    facts.grant.details.acr.filter(|asked| *asked <= reached).unwrap_or(reached).as_str()
+    let asked = facts.grant.details.acr.filter(|asked| asked.is_met_by(facts.session));
+    asked.map_or(facts.session.acr.as_str(), Level::as_str)
 }
 
 /// Adds the claims that were asked for by name (OpenID Connect Core §5.5), of the scopes that the client may ask for. What

@@ -21,7 +21,7 @@ use super::{Provider, error, psc, signing};
 use crate::crypto::jose::SignError;
 use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
-use crate::session::Acr;
+use crate::session::Level;
 use crate::store::client::Client;
 
 /// Why nothing is told (RFC 6750 §3.1).
@@ -40,7 +40,7 @@ enum UserinfoError {
     #[error("{0}")]
     Binding(#[from] BindingError),
     #[error("The session proves less than was required")]
-    Level { required: Vec<Acr>, scheme: Scheme },
+    Level { required: Vec<Level>, scheme: Scheme },
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
@@ -102,7 +102,7 @@ async fn tell(
     binding::of_resource_request(provider, &access.client, credentials, brought, &access.claims, request)
         .await?;
     let required = &access.grant.details.required_levels;
-    if !required.is_empty() && required.iter().all(|level| *level > access.session.acr) {
+    if !required.is_empty() && !required.iter().any(|level| level.is_met_by(&access.session)) {
         return Err(UserinfoError::Level { required: required.clone(), scheme });
     }
     let facts = Facts {

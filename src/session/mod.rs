@@ -66,6 +66,68 @@ impl std::str::FromStr for Acr {
     }
 }
 
+/// A level that a relying party may ask for: how sure it is who somebody is, or how well their proof resists phishing (the
+/// `acr` values of the OpenID Connect Extended Authentication Profile).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    /// Low, or better.
+    Eidas1,
+    /// Substantial, or better.
+    Eidas2,
+    /// High.
+    Eidas3,
+    /// Resistant to phishing.
+    Phr,
+    /// Resistant to phishing, by a key in hardware.
+    Phrh,
+}
+
+impl Level {
+    const ALL: [Self; 5] = [Self::Eidas1, Self::Eidas2, Self::Eidas3, Self::Phr, Self::Phrh];
+
+    /// The value of `acr`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Eidas1 => "eidas1",
+            Self::Eidas2 => "eidas2",
+            Self::Eidas3 => "eidas3",
+            Self::Phr => "phr",
+            Self::Phrh => "phrh",
+        }
+    }
+
+    /// The level of assurance, where it is one.
+    #[must_use]
+    pub fn assurance(self) -> Option<Acr> {
+        match self {
+            Self::Eidas1 => Some(Acr::Eidas1),
+            Self::Eidas2 => Some(Acr::Eidas2),
+            Self::Eidas3 => Some(Acr::Eidas3),
+            Self::Phr | Self::Phrh => None,
+        }
+    }
+
+    /// Whether a session that reached this much has reached it. A higher level of assurance holds a lower one.
+    #[must_use]
+    pub fn is_met_by(self, session: &Session) -> bool {
+        match self {
+            Self::Phr => session.evidence.is_phishing_resistant(),
+            Self::Phrh => session.evidence.is_phishing_resistant() && session.amr.contains(&Amr::Hwk),
+            level => level.assurance().is_some_and(|asked| asked <= session.acr),
+        }
+    }
+}
+
+impl std::str::FromStr for Level {
+    type Err = ();
+
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|level| level.as_str() == name).ok_or(())
+    }
+}
+
 /// A factor or property of a sign-in, by its name in RFC 8176.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

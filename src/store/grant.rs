@@ -10,7 +10,7 @@ use super::session::session_columns;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
-use crate::session::{Acr, Session};
+use crate::session::{Level, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sqlx::types::Json;
@@ -64,10 +64,10 @@ pub struct Details {
     pub confirmation: Option<Confirmation>,
     /// The level that is told, where one was asked for and reached.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub acr: Option<Acr>,
+    pub acr: Option<Level>,
     /// The levels of which one had to be reached; none, where what was asked for was a wish.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub required_levels: Vec<Acr>,
+    pub required_levels: Vec<Level>,
 }
 
 /// What a token is bound to: the claim `cnf` (RFC 7800).

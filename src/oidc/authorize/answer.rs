@@ -65,7 +65,7 @@ impl Visit<'_> {
             return Err(AuthorizationError::Zone.into());
         }
         // A sign-in that was made for this request answers it, unless it proves too little or somebody else.
-        if request.levels.required && !request.levels.are_met_by(session.acr) {
+        if request.levels.required && !request.levels.are_met_by(session) {
             return Err(AuthorizationError::LevelNotReached.into());
         }
         let subject = provider.subject(session.person_id, client).await?;
@@ -97,7 +97,7 @@ impl Visit<'_> {
             code_challenge: request.code_challenge.clone(),
             code_expires_at: now + provider.settings.lifetimes.code,
             transaction: transaction.map(|transaction| transaction.id),
-            details: request.details(session.acr),
+            details: request.details(session),
             consent: consent.and_then(|consent| consent.remembered),
         };
         if !store::grant::issue(&provider.db, &grant, now, &(&event).into()).await? {

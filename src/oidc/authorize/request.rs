@@ -9,7 +9,7 @@ use super::response_mode::ResponseMode;
 use crate::clock::Time;
 use crate::ids::PersonId;
 use crate::oidc::claims_request::ClaimsRequest;
-use crate::session::{Acr, Session};
+use crate::session::{Acr, Level, Session};
 use crate::store::grant::{Confirmation, Details};
 use crate::store::login_transaction::{LoginTransaction, State};
 
@@ -65,20 +65,20 @@ pub struct AuthorizationRequest {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Levels {
     /// One of these, by preference; none: any.
-    pub any_of: Vec<Acr>,
+    pub any_of: Vec<Level>,
     /// Less is of no use.
     pub required: bool,
 }
 
 impl Levels {
-    /// Whether somebody who reached this level has proved enough. A higher level holds what a lower one asks for.
-    pub fn are_met_by(&self, reached: Acr) -> bool {
-        self.any_of.is_empty() || self.told(reached).is_some()
+    /// Whether the person of this session has proved enough.
+    pub fn are_met_by(&self, session: &Session) -> bool {
+        self.any_of.is_empty() || self.told(session).is_some()
     }
 
     /// The level that is told: the first of those asked for that was reached.
-    pub fn told(&self, reached: Acr) -> Option<Acr> {
-        self.any_of.iter().copied().find(|asked| *asked <= reached)
+    pub fn told(&self, session: &Session) -> Option<Level> {
+        self.any_of.iter().copied().find(|asked| asked.is_met_by(session))
     }
 }
 
@@ -146,7 +146,7 @@ impl AuthorizationRequest {
         self.prompt != Prompt::Login
             && self.max_age.is_none_or(is_fresh)
             && self.expects(session.person_id)
-            && self.levels.are_met_by(session.acr)
+            && self.levels.are_met_by(session)
             && (!session.evidence.is_badge() || self.takes_lowest_level())
     }
 
@@ -155,15 +155,15 @@ impl AuthorizationRequest {
         self.scope.split(' ').any(|scope| scope == OFFLINE)
     }
 
-    /// What a grant of it holds beyond its scope, for a session of this level.
-    pub fn details(&self, reached: Acr) -> Details {
+    /// What a grant of it holds beyond its scope, in this session.
+    pub fn details(&self, session: &Session) -> Details {
         Details {
             claims: self.claims.as_ref().and_then(|claims| serde_json::to_value(claims).ok()),
             resources: self.resources.clone(),
             authorization_details: self.authorization_details.clone(),
             offline: self.is_offline(),
             confirmation: self.dpop_jkt.clone().map(Confirmation::Key),
-            acr: self.levels.told(reached),
+            acr: self.levels.told(session),
             required_levels: if self.levels.required { self.levels.any_of.clone() } else { Vec::new() },
         }
     }

@@ -125,3 +125,21 @@ async fn the_crates_own_authenticator_agrees() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_key_resists_phishing_and_is_no_hardware_that_is_proven() {
+    use crate::session::Level;
+
+    Hospital::on_both(async |hospital| {
+        let mut key = SoftKey::new();
+        hospital.register(&hospital.stand.sign_in().await, &mut key).await;
+        let (_, answer) = hospital.sign_in(&mut key).await;
+        let cookie = answer.cookie();
+        let (_, value) = cookie.split_once('=').unwrap();
+        let hash = crate::crypto::digest::sha256(value.as_bytes());
+        let session = crate::store::session::by_cookie(&hospital.stand.db, hash).await.unwrap().unwrap();
+        let met = [Level::Eidas1, Level::Eidas2, Level::Phr, Level::Phrh];
+        assert_eq!(met.map(|level| level.is_met_by(&session)), [true, false, true, false]);
+    })
+    .await;
+}

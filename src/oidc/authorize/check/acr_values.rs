@@ -8,6 +8,7 @@
 use super::{AuthorizationError, Draft};
 use crate::oidc::authorize::request::Levels;
 use crate::oidc::profile::LevelRule;
+use crate::session::Level;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     let Some((client, rules)) = draft.client.zip(draft.rules()) else { return Ok(()) };
@@ -27,8 +28,9 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
         return Ok(());
     }
     let highest = draft.settings.highest_level;
-    let reachable: Vec<_> =
-        asked.iter().filter_map(|name| name.parse().ok()).filter(|level| *level <= highest).collect();
+    let can_be_reached = |level: &Level| level.assurance().is_none_or(|asked| asked <= highest);
+    let reachable: Vec<Level> =
+        asked.iter().filter_map(|name| name.parse().ok()).filter(can_be_reached).collect();
     let required = essential || rules.levels == LevelRule::Required;
     if required && reachable.is_empty() {
         return Err(AuthorizationError::LevelUnreachable);

@@ -171,3 +171,17 @@ async fn registered_defaults_count_where_the_request_says_nothing() {
     })
     .await;
 }
+
+/// The OpenID Connect Extended Authentication Profile: the card resists phishing, in hardware; a badge alone does not.
+#[tokio::test]
+async fn resistance_to_phishing_is_a_level_that_is_asked_for_by_name() {
+    Stand::on_both(async |stand| {
+        register(&stand, Metadata::default()).await;
+        let card = stand.sign_in().await;
+        for asked in ["phr", "phrh", "phrh eidas3"] {
+            let answer = stand.authorize(&of("std", CB, &[("acr_values", asked)]), &card.cookie).await;
+            assert_eq!(told(&stand, &answer).await, asked.split(' ').next().unwrap());
+        }
+    })
+    .await;
+}
