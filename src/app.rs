@@ -7,6 +7,7 @@ mod figures;
 mod init;
 mod jobs;
 mod listeners;
+pub mod mail;
 mod policies;
 pub mod security_keys;
 
@@ -32,6 +33,7 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError, Vault};
 use crate::means::{self, OwnMeans};
+use crate::notify::{OpenError as MailError, Outbox};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
 use crate::oidc::{self, Means, Provider};
@@ -107,6 +109,9 @@ pub enum StartError {
     /// Security keys.
     #[error(transparent)]
     SecurityKeys(#[from] security_keys::KeysError),
+    /// The mail server.
+    #[error(transparent)]
+    Mail(#[from] MailError),
     /// The certificate of the listener.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -132,6 +137,7 @@ impl StartError {
             Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
             Self::SecurityKeys(error) => error.code(),
+            Self::Mail(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Serve(error) => error.code(),
         }
@@ -237,6 +243,8 @@ pub struct App {
     /// Security keys; none where they are turned off.
     keys: Option<Arc<SecurityKeys>>,
     means: Arc<OwnMeans>,
+    /// What sends notices; none where no mail server is configured.
+    outbox: Option<Arc<Outbox>>,
     /// The test persons of a sandbox; none in an installation.
     approval: Option<Arc<Approval>>,
     egress: Arc<Egress>,
@@ -338,6 +346,7 @@ impl App {
             site: site.clone(),
             takes_keys: keys.is_some(),
         });
+        let outbox = mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);
@@ -398,6 +407,7 @@ impl App {
             provider,
             keys,
             means,
+            outbox,
             approval,
             egress,
             pages,

@@ -131,6 +131,10 @@ row_id! {
     AffiliationId;
     /// A means of identification of a person: a card, a security key.
     MeansId;
+    /// A notice by mail.
+    NoticeId;
+    /// A code that was sent to an address to verify it.
+    ContactCodeId;
     /// An audit event.
     EventId;
     /// One request as it is seen in pages, logs and audit events.

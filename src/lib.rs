@@ -25,6 +25,8 @@ pub mod keyring;
 #[cfg(feature = "server")]
 pub mod means;
 #[cfg(feature = "server")]
+pub mod notify;
+#[cfg(feature = "server")]
 pub mod oidc;
 #[cfg(feature = "server")]
 pub mod sandbox;

@@ -12,10 +12,12 @@ use crate::audit::{self, Kind};
 use crate::directory;
 use crate::jobs::{Job, Outcome};
 use crate::keyring;
+use crate::notify;
 use crate::oidc::logout::backchannel;
 use crate::session::EndReason;
 use crate::store::audit::NewRow;
 use crate::store::{self, StoreError};
+use crate::web::browser::REMEMBERED;
 
 /// The promise is one second at most.
 const SEAL: Duration = Duration::from_millis(500);
@@ -53,6 +55,7 @@ impl App {
         vec![
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
+            job("deliver-notices", DELIVER, |app| app.deliver_notices().boxed()),
             job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
             job("fetch-revocation-lists", FETCH, |app| app.fetch_lists().boxed()),
             job("ask-responders", ASK, |app| app.ask_responders().boxed()),
@@ -72,6 +75,13 @@ impl App {
     /// Tells the relying parties of the sessions that ended.
     async fn deliver_logouts(self) -> Outcome {
         while backchannel::deliver_due(&self.provider, &self.egress).await.map_err(said)? > 0 {}
+        Ok(())
+    }
+
+    /// Sends the mails that tell people what happened to their means.
+    async fn deliver_notices(self) -> Outcome {
+        let Some(outbox) = &self.outbox else { return Ok(()) };
+        while outbox.deliver_due().await.map_err(said)? > 0 {}
         Ok(())
     }
 
@@ -185,6 +195,11 @@ impl App {
         while store::revoked_certificate::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {
         }
         while store::webauthn_ceremony::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
+        while store::person_contact::delete_old_codes(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::known_browser::delete_old(db, now - REMEMBERED, BATCH).await.map_err(said)? >= full {}
+        if self.outbox.is_none() {
+            while notify::give_up_old(db, &self.trail, now).await.map_err(said)? > 0 {}
+        }
         while store::pushed_request::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::login_transaction::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::grant::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -115,6 +115,10 @@ kinds! {
     MeansResumed "means.resumed";
     /// A means was revoked, or could not be.
     MeansRevoked "means.revoked";
+    /// The address for a person's notices was verified, changed or removed, or a wrong code was typed for it.
+    ContactChanged "contact.changed";
+    /// A person was sent a notice by mail, or it was given up.
+    NoticeSent "notice.sent";
     /// A workstation was revoked.
     WorkstationRevoked "workstation.revoked";
     /// A workstation reported that something is wrong with it, such as another program on the agent's port.

@@ -32,6 +32,7 @@ use crate::store::client::Client;
 use crate::store::login_transaction::{Completion, LoginTransaction, Proof, Replaced, State as Stage};
 use crate::store::session::{NewSession, Watched};
 use crate::store::workstation::Workstation;
+use crate::web::browser;
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::limits::{TooMany, network_of};
@@ -273,11 +274,14 @@ impl<'a> Attempt<'a> {
             let event = event.session(new.id).level(acr.as_str(), &factors);
             goes_on.iter().fold(event, |event, (_, _, how)| event.note(how))
         });
+        let mut browser = browser::seen(new.authentication.person, self.headers, self.caller);
+        browser.place.zone.clone_from(&new.station.zone);
         let completion = Completion {
             proof,
             session: &new,
             goes_on: goes_on.as_ref().map(|(_, cookie_before, _)| cookie_before),
             replaced: replaced.as_ref(),
+            browser: Some(&browser),
             event: &NewRow::from(&self.event),
         };
         let done =

@@ -17,6 +17,7 @@ mod establishment;
 mod keys;
 mod limits;
 mod log;
+mod mail;
 mod metrics;
 mod oidc;
 mod oidc_mtls;
@@ -41,6 +42,7 @@ pub use establishment::Establishment;
 pub use keys::Keys;
 pub use limits::Limits;
 pub use log::{Log, LogFormat};
+pub use mail::{Mail, MailTls, MailUser};
 pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use oidc_mtls::OidcMtls;
@@ -90,6 +92,8 @@ pub struct Config {
     pub limits: Limits,
     /// What is logged and how.
     pub log: Log,
+    /// How notices are sent by mail; absent: they are not.
+    pub mail: Option<Mail>,
     /// Figures for a monitoring system.
     pub metrics: Metrics,
     /// The agent of `sceau serve --agent`.
@@ -164,6 +168,7 @@ impl Config {
         let egress = Egress::read(&mut document.section("egress"));
         let limits = Limits::read(&mut document.section("limits"));
         let log = Log::read(&mut document.section("log"));
+        let mail = document.optional_section("mail").and_then(|mut section| Mail::read(&mut section));
         let metrics = Metrics::read(&mut document.section("metrics"));
         let agent = Agent::read(&mut document.section("agent"));
         let server = server?;
@@ -182,6 +187,7 @@ impl Config {
             egress,
             limits,
             log,
+            mail,
             metrics,
             agent,
         })

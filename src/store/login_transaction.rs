@@ -8,7 +8,9 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::badge::{consume_badge, renew_session};
+use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
+use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
@@ -310,6 +312,8 @@ pub struct Completion<'a> {
     pub goes_on: Option<&'a [u8; 32]>,
     /// The session that this browser had; it ends first.
     pub replaced: Option<&'a Replaced>,
+    /// The browser, of which its person is told where it is new to them; none where nobody asks.
+    pub browser: Option<&'a SeenBrowser>,
     /// What is recorded if and only if the session begins.
     pub event: &'a NewRow,
 }
@@ -326,7 +330,7 @@ pub async fn complete(
     now: Time,
     random: &dyn Random,
 ) -> Result<bool, StoreError> {
-    let Completion { proof, session: new, goes_on, replaced, event } = completion;
+    let Completion { proof, session: new, goes_on, replaced, browser, event } = completion;
     // What is not there compares with nothing.
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
@@ -387,7 +391,14 @@ pub async fn complete(
             .await?;
             return Ok(false);
         }
-        note_card!(c, new.id, &new.authentication, now, random);
+        let person = new.authentication.person;
+        let place = browser.map(|browser| browser.place.clone()).unwrap_or_default();
+        note_card!(c, new.id, &new.authentication, place.clone(), now, random);
+        if let Some(browser) = browser
+            && note_browser!(c, person, browser, now)
+        {
+            queue_notice!(c, &NewNotice::new(person, Told::NewBrowser { place }, now, random), now);
+        }
         if let Some(replaced) = replaced
             && end_session!(c, replaced.session, EndReason::Replaced, now, random)
         {

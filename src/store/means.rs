@@ -5,6 +5,7 @@
 //! same transaction, the sessions that were opened with it and what outlives them.
 
 use super::audit::{NewRow, record};
+use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{end_session, revoke_offline};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -54,8 +55,9 @@ pub struct Means {
 }
 
 /// What a means is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type, serde::Serialize, serde::Deserialize)]
 #[sqlx(type_name = "text", rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A card of the CPS family.
     Card,
@@ -196,13 +198,19 @@ macro_rules! is_halted_card {
 }
 pub(crate) use is_halted_card;
 
-/// Notes in the registry that a card opened a session, inside a `write!` body: its row, at its first sign-in here. Whose it
-/// is says its certificate each time; and its time begins anew, for the national authority answers for how long it is good.
+/// Notes in the registry that a card opened a session, inside a `write!` body: its row, at its first sign-in here, of which
+/// its person is told. Whose it is says its certificate each time; and its time begins anew, for the national authority
+/// answers for how long it is good.
 macro_rules! note_card {
-    ($c:expr, $session:expr, $proved:expr, $now:expr, $random:expr) => {{
+    ($c:expr, $session:expr, $proved:expr, $place:expr, $now:expr, $random:expr) => {{
         let now: $crate::clock::Time = $now;
         if let Some(seen) = $crate::store::means::seen_card($proved, now, $random) {
-            let _is_new = $crate::store::means::insert_means!($c, &seen);
+            if $crate::store::means::insert_means!($c, &seen) {
+                let told = $crate::store::notice::Told::MeansIssued { means: seen.kind, place: $place };
+                let notice =
+                    $crate::store::notice::NewNotice::new(seen.person_id, told, now, $random);
+                $crate::store::notice::queue_notice!($c, &notice, now);
+            }
             sqlx::query(
                 "UPDATE means SET person_id = $2, last_used_at = $3, expires_at = $4
                  WHERE kind = 'card' AND reference = $1",
@@ -367,6 +375,13 @@ pub async fn halt(
             return Ok(false);
         }
         record!(c, *event);
+        let (person, kind): (PersonId, Kind) =
+            sqlx::query_as("SELECT person_id, kind FROM means WHERE id = $1").bind(id).fetch_one(&mut *c).await?;
+        let told = match halt {
+            Halt::Suspend => Told::MeansSuspended { means: kind },
+            Halt::Revoke => Told::MeansRevoked { means: kind },
+        };
+        queue_notice!(c, &NewNotice::new(person, told, now, random), now);
         let sessions: Vec<SessionId> =
             sqlx::query_scalar("SELECT id FROM session WHERE means_id = $1 AND ended_at IS NULL")
                 .bind(id)

@@ -4,6 +4,7 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::means::{Means, insert_means, means_columns};
+use super::notice::{NewNotice, queue_notice};
 use super::webauthn_ceremony::consume_ceremony;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -52,7 +53,7 @@ pub enum Registered {
     KnownAlready,
 }
 
-/// Registers a key by the ceremony of that handle, and records `event`.
+/// Registers a key by the ceremony of that handle, tells its person by `notice`, and records `event`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -60,6 +61,7 @@ pub async fn register(
     db: &Db,
     new: &SecurityKey,
     handle_hash: &[u8; 32],
+    notice: &NewNotice,
     event: &NewRow,
     now: Time,
 ) -> Result<Registered, StoreError> {
@@ -85,6 +87,7 @@ pub async fn register(
         .bind(new.verifies_user)
         .execute(&mut *c)
         .await?;
+        queue_notice!(c, notice, now);
         record!(c, *event);
         Ok(Registered::Done)
     })

@@ -14,6 +14,11 @@ pub fn session() -> HostCookie {
     HostCookie::named("session")
 }
 
+/// The cookie by which a browser is known to people who have signed in in it.
+pub fn browser() -> HostCookie {
+    HostCookie::named("browser")
+}
+
 /// The cookie that binds a sign-in on its way to the browser it began in. One each, so that two tabs do not disturb each
 /// other.
 pub fn transaction(id: TransactionId) -> HostCookie {

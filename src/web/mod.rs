@@ -10,6 +10,8 @@
 
 pub mod assets;
 #[cfg(feature = "server")]
+pub mod browser;
+#[cfg(feature = "server")]
 mod caller;
 #[cfg(feature = "server")]
 pub mod client_certificate;

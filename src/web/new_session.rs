@@ -17,6 +17,7 @@ use crate::store::audit::NewRow;
 use crate::store::login_transaction::{self, Completion, Proof, Replaced};
 use crate::store::session::NewSession;
 use crate::store::{self, Db, StoreError};
+use crate::web::browser;
 use crate::web::cookies::{self, NoCookie};
 
 /// The running session that a browser has, and SHA-256 of its cookie.
@@ -93,6 +94,7 @@ impl Beginning<'_> {
             let alive = had.standing(policy, now) == Standing::Alive;
             alive && had.person_id == authentication.person && had.is_matched_by(&authentication)
         });
+        let person = authentication.person;
         let cookie = Secret::of_256_bits(self.random);
         let factors: Vec<String> =
             authentication.amr.iter().copied().map(Amr::as_str).map(str::to_owned).collect();
@@ -117,6 +119,7 @@ impl Beginning<'_> {
             session: &session,
             goes_on: goes_on.map(|(_, cookie_before)| cookie_before),
             replaced: replaced.as_ref(),
+            browser: Some(&browser::seen(person, self.headers, self.caller)),
             event: &NewRow::from(&event),
         };
         match login_transaction::complete(self.db, self.transaction, completion, now, self.random).await? {

@@ -26,8 +26,10 @@ use crate::session::{Session, Standing as SessionStanding};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
+use crate::store::notice::{NewNotice, Told};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, Registered, SecurityKey};
+use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::new_session::of_browser;
 use crate::web::pages::means::KeyChallenge;
@@ -77,6 +79,7 @@ pub(super) async fn answer(
 /// One request of a browser on its way through the checks. The event learns what is known.
 struct Visit<'a> {
     keys: &'a SecurityKeys,
+    caller: &'a Caller,
     headers: &'a HeaderMap,
     event: Event,
     /// Whether it is certain who is there.
@@ -86,7 +89,7 @@ struct Visit<'a> {
 impl<'a> Visit<'a> {
     fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
         let event = keys.0.trail.event(Kind::MeansIssued).caller(caller).means(MEANS, None);
-        Self { keys, headers, event, is_known: false }
+        Self { keys, caller, headers, event, is_known: false }
     }
 
     fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
@@ -218,7 +221,10 @@ impl<'a> Visit<'a> {
             verifies_user: new.user_verified,
         };
         let event = self.event.clone().level(level.as_str(), &[]);
-        match webauthn_credential::register(&keys.db, &key, &handle_hash, &(&event).into(), now).await? {
+        let told = Told::MeansIssued { means: MeansKind::SecurityKey, place: browser::place(self.caller) };
+        let notice = NewNotice::new(session.person_id, told, now, &*keys.random);
+        let row = NewRow::from(&event);
+        match webauthn_credential::register(&keys.db, &key, &handle_hash, &notice, &row, now).await? {
             Registered::Done => Ok(()),
             Registered::CeremonyOver => Err(Refusal::NotWaiting),
             Registered::KnownAlready => Err(Refusal::KnownAlready),

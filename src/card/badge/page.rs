@@ -22,6 +22,7 @@ use crate::store::audit::NewRow;
 use crate::store::badge::{BadgeRequest, State as Stage};
 use crate::store::login_transaction::{Completion, LoginTransaction, Proof, State as TransactionStage};
 use crate::store::session::NewSession;
+use crate::web::browser;
 use crate::web::cookies;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
@@ -197,11 +198,13 @@ impl Page<'_> {
             store::login_transaction::Replaced { session: had.id, event }
         });
         let event = NewRow::from(&self.0.event());
+        let browser = browser::seen(new.authentication.person, self.0.headers, self.0.caller);
         let completion = Completion {
             proof: Proof::Badge(&asked.txn),
             session: &new,
             goes_on: unlocks.then_some(&cookie_before),
             replaced: replaced.as_ref(),
+            browser: Some(&browser),
             event: &event,
         };
         let (db, random) = (&login.parts.db, &*login.parts.random);

@@ -26,6 +26,7 @@ use crate::oidc::sessions;
 use crate::session::{Session, Standing};
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
+use crate::web::browser;
 use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
@@ -260,7 +261,11 @@ impl Visit<'_> {
         };
         let mut frame = self.provider.site.frame(self.language);
         frame.switch = Some(with(chosen, Some(frame.other())));
-        Ok(sign_in.render(&frame))
+        let mut page = sign_in.render(&frame);
+        if let Some(cookie) = browser::introduce(self.headers, &*self.provider.random) {
+            page.headers_mut().append(header::SET_COOKIE, cookie);
+        }
+        Ok(page)
     }
 
     /// The means that have a tab, the first of them shown where nobody chose.

@@ -48,6 +48,7 @@ async fn a_sign_in_is_completed_once_and_only_with_its_last_request() {
             session,
             goes_on: None,
             replaced,
+            browser: None,
             event: &event,
         };
         assert!(
@@ -136,6 +137,7 @@ impl Desk {
             session: new,
             goes_on: Some(&[cookie; 32]),
             replaced: None,
+            browser: None,
             event: &event,
         };
         complete(&self.db, id, completion, self.clock.now(), &self.random).await.unwrap()

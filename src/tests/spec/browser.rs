@@ -83,6 +83,7 @@ impl Stand {
             session: &new,
             goes_on: None,
             replaced: None,
+            browser: None,
             event: &event,
         };
         assert!(login_transaction::complete(&self.db, id, completion, now, &SystemRandom).await.unwrap());

@@ -448,6 +448,7 @@ impl Stand {
             session: &new,
             goes_on: Some(&sha256(cookie.as_bytes())),
             replaced: None,
+            browser: None,
             event: &event,
         };
         assert!(login_transaction::complete(&self.db, id, completion, now, &SystemRandom).await.unwrap());

@@ -568,6 +568,42 @@ means-add-hint = A USB or contactless key, or your phone: your browser will guid
 means-add-start = Register the key
 means-confirm = Confirm who I am
 means-sessions = See where I am signed in
+
+## Mails that tell a person what happened
+
+mail-card = A CPS card
+mail-key = A security key
+mail-issued-subject = A means of identification was added
+mail-issued = { $means } has just been added to your means of identification.
+mail-renewed-subject = A means of identification was renewed
+mail-renewed = { $means } has just been renewed among your means of identification.
+mail-suspended-subject = A means of identification was suspended
+mail-suspended = { $means } has just been suspended: it signs in no more for now, and the sessions opened with it are closed.
+mail-resumed-subject = A means of identification can be used again
+mail-resumed = { $means } that was suspended signs in for you again.
+mail-revoked-subject = A means of identification was removed
+mail-revoked = { $means } has just been removed from your means of identification: it signs in no more, and the sessions opened with it are closed.
+mail-browser-subject = Sign-in in a new browser
+mail-browser = Somebody has just signed in as you in a browser that you had not used before.
+mail-role-subject = Your rights have changed
+mail-role-granted = You have just been given a role: { $role }.
+mail-role-revoked = A role has just been taken from you: { $role }.
+mail-address-subject = Address of your security notices
+mail-address-changed = Your security notices will no longer be sent to this address: it was replaced or removed.
+mail-address-set = Your security notices will be sent to this address, which an administrator has entered.
+mail-code-subject = Verification of your address
+mail-code = Your verification code: { $code }
+    It is good for 10 minutes, on the page where you asked for it.
+mail-code-unasked = If you asked for nothing, ignore this message: without this code, nothing changes.
+mail-when = Date: { $at }.
+mail-when-where = Date: { $at }. Place: { $place }.
+mail-yours = If this was you, there is nothing to do.
+mail-not-yours = If this was not you, tell { $contact } at once.
+mail-means = To see your means of identification, open this address in your browser:
+    { $address }
+mail-trial-subject = Test of sending
+mail-trial = This message shows that Sceau can send mail.
+mail-automatic = Automatic message. We will never ask you for a code or a password by mail.
 home-means = My means of identification
 
 ## Errors of security keys and means

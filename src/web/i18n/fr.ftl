@@ -568,6 +568,42 @@ means-add-hint = Une clé USB ou sans contact, ou votre téléphone : votre nav
 means-add-start = Enregistrer la clé
 means-confirm = Confirmer mon identité
 means-sessions = Voir mes connexions en cours
+
+## Mails that tell a person what happened
+
+mail-card = Une carte CPS
+mail-key = Une clé de sécurité
+mail-issued-subject = Un moyen d’identification a été ajouté
+mail-issued = { $means } vient d’être ajoutée à vos moyens d’identification.
+mail-renewed-subject = Un moyen d’identification a été renouvelé
+mail-renewed = { $means } vient d’être renouvelée parmi vos moyens d’identification.
+mail-suspended-subject = Un moyen d’identification a été suspendu
+mail-suspended = { $means } vient d’être suspendue : elle ne permet plus de se connecter pour le moment, et les sessions ouvertes avec elle sont fermées.
+mail-resumed-subject = Un moyen d’identification est de nouveau utilisable
+mail-resumed = { $means } qui était suspendue permet de nouveau de se connecter à votre nom.
+mail-revoked-subject = Un moyen d’identification a été supprimé
+mail-revoked = { $means } vient d’être supprimée de vos moyens d’identification : elle ne permet plus de se connecter, et les sessions ouvertes avec elle sont fermées.
+mail-browser-subject = Connexion dans un nouveau navigateur
+mail-browser = Une connexion à votre nom vient d’avoir lieu dans un navigateur que vous n’aviez pas encore utilisé.
+mail-role-subject = Vos droits ont changé
+mail-role-granted = Un rôle vient de vous être donné : { $role }.
+mail-role-revoked = Un rôle vient de vous être retiré : { $role }.
+mail-address-subject = Adresse de vos avis de sécurité
+mail-address-changed = Vos avis de sécurité ne seront plus envoyés à cette adresse : elle a été remplacée ou retirée.
+mail-address-set = Vos avis de sécurité seront envoyés à cette adresse, qu’un administrateur a enregistrée.
+mail-code-subject = Vérification de votre adresse
+mail-code = Votre code de vérification : { $code }
+    Il est valable 10 minutes, sur la page où vous l’avez demandé.
+mail-code-unasked = Si vous n’avez rien demandé, ignorez ce message : sans ce code, rien ne change.
+mail-when = Date : { $at }.
+mail-when-where = Date : { $at }. Lieu : { $place }.
+mail-yours = Si cela vient de vous, vous n’avez rien à faire.
+mail-not-yours = Si cela ne vient pas de vous, prévenez tout de suite { $contact }.
+mail-means = Pour voir vos moyens d’identification, ouvrez cette adresse dans votre navigateur :
+    { $address }
+mail-trial-subject = Essai d’envoi
+mail-trial = Ce message montre que Sceau peut envoyer des courriels.
+mail-automatic = Message automatique. Nous ne vous demanderons jamais un code ou un mot de passe par courriel.
 home-means = Mes moyens d’identification
 
 ## Erreurs des clés de sécurité et des moyens

@@ -24,6 +24,7 @@ async fn complete(stand: &Stand, id: TransactionId) -> SignedIn {
         session: &new,
         goes_on: None,
         replaced: None,
+        browser: None,
         event: &event,
     };
     let done = login_transaction::complete(&stand.db, id, completion, now, &SystemRandom).await.unwrap();

@@ -1,0 +1,226 @@
+//! The way to the mail server: SMTP over TLS (RFC 3207, RFC 8314), by the library.
+//!
+//! Never: a mail or a password over a connection that TLS does not protect, but to this machine; a certificate that nobody
+//! vouches for; the server's own words in a log, which may hold an address.
+
+use std::error::Error as _;
+use std::fmt::{self, Debug};
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lettre::transport::smtp::authentication::Credentials;
+use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::transport::smtp::extension::ClientId;
+use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
+use secrecy::ExposeSecret as _;
+
+use crate::config::{Mail, MailTls};
+
+/// How long the server may take to be reached.
+const CONNECT: Duration = Duration::from_secs(10);
+/// How long a whole mail may take.
+const WHOLE: Duration = Duration::from_secs(45);
+
+/// A mail server.
+pub struct Smtp {
+    transport: AsyncSmtpTransport<Tokio1Executor>,
+    named: String,
+    whole: Duration,
+}
+
+impl Debug for Smtp {
+    /// Without the password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Smtp({})", self.named)
+    }
+}
+
+/// Why the mail server cannot be used as it is configured.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// Its authority cannot be read.
+    #[error("mail.ca_file {path} cannot be read as a certificate: {why}")]
+    Authority {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        why: String,
+    },
+    /// TLS cannot be set up.
+    #[error("TLS to the mail server cannot be set up: {0}")]
+    Tls(String),
+    /// A sender that is no address.
+    #[error("{0} is no mailbox, such as \"Sceau <sceau@hopital.example>\"")]
+    Mailbox(&'static str),
+}
+
+impl OpenError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Authority { .. } | Self::Tls(_) => "MAIL-008",
+            Self::Mailbox(_) => "MAIL-009",
+        }
+    }
+}
+
+/// Why a mail was not sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum SendError {
+    /// Nobody answers there.
+    #[error("the mail server cannot be reached, or broke off")]
+    Unreachable,
+    /// TLS is not offered, or the certificate is not that of the server.
+    #[error("the mail server offers no TLS, or its certificate does not hold")]
+    Tls,
+    /// It does not take our user or password.
+    #[error("the mail server does not take our user and password")]
+    Authentication,
+    /// It took too long.
+    #[error("the mail server took too long")]
+    Slow,
+    /// It refuses for now.
+    #[error("the mail server refused for now, by {0}")]
+    ForNow(u16),
+    /// It refuses, for a reason that lies with it or with us.
+    #[error("the mail server refused, by {0}")]
+    Refused(u16),
+    /// There is no such address.
+    #[error("the mail server knows no such address, by {0}")]
+    NoSuchAddress(u16),
+    /// What it answers is not SMTP.
+    #[error("the mail server does not speak SMTP")]
+    NotSmtp,
+}
+
+impl SendError {
+    /// The stable code of `docs/errors.md`.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Unreachable | Self::NotSmtp => "MAIL-001",
+            Self::Tls => "MAIL-002",
+            Self::Authentication => "MAIL-003",
+            Self::Slow => "MAIL-004",
+            Self::ForNow(_) | Self::Refused(_) => "MAIL-005",
+            Self::NoSuchAddress(_) => "MAIL-006",
+        }
+    }
+
+    /// Whether another attempt is of no use.
+    pub fn is_final(self) -> bool {
+        matches!(self, Self::NoSuchAddress(_))
+    }
+}
+
+impl Smtp {
+    /// The server of the configuration; we say that we are `hello`. Connects to nobody.
+    ///
+    /// # Errors
+    /// [`OpenError`].
+    pub fn open(mail: &Mail, hello: &str) -> Result<Self, OpenError> {
+        let tls = match mail.tls {
+            MailTls::StartTls => Tls::Required(parameters(mail)?),
+            MailTls::Implicit => Tls::Wrapper(parameters(mail)?),
+            MailTls::Plain => Tls::None,
+        };
+        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.server.as_str());
+        let builder = builder.port(mail.port).tls(tls).timeout(Some(CONNECT));
+        let builder = builder.hello_name(ClientId::Domain(hello.to_owned()));
+        let builder = match &mail.user {
+            Some(user) => builder.credentials(Credentials::new(
+                user.name.clone(),
+                user.password.expose_secret().to_owned(),
+            )),
+            None => builder,
+        };
+        Ok(Self { transport: builder.build(), named: format!("{}:{}", mail.server, mail.port), whole: WHOLE })
+    }
+
+    /// Sends a mail.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn send(&self, letter: Message) -> Result<(), SendError> {
+        self.in_time(self.transport.send(letter)).await.map(|_| ())
+    }
+
+    /// Connects, with TLS and authentication, and sends nothing.
+    ///
+    /// # Errors
+    /// [`SendError`].
+    pub async fn try_connection(&self) -> Result<(), SendError> {
+        match self.in_time(self.transport.test_connection()).await? {
+            true => Ok(()),
+            false => Err(SendError::Unreachable),
+        }
+    }
+
+    /// The same server, for a test that does not wait for long.
+    #[cfg(test)]
+    pub(super) fn hasty(self, whole: Duration) -> Self {
+        Self { whole, ..self }
+    }
+
+    async fn in_time<T>(
+        &self,
+        attempt: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
+    ) -> Result<T, SendError> {
+        match tokio::time::timeout(self.whole, attempt).await {
+            Ok(done) => done.map_err(|error| cause(&error)),
+            Err(_) => Err(SendError::Slow),
+        }
+    }
+}
+
+fn parameters(mail: &Mail) -> Result<TlsParameters, OpenError> {
+    let builder = TlsParameters::builder(mail.server.clone());
+    let builder = match &mail.ca_file {
+        Some(path) => {
+            let wrong = |why: String| OpenError::Authority { path: path.clone(), why };
+            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            let authority = Certificate::from_pem(&pem).map_err(|error| wrong(error.to_string()))?;
+            builder.certificate_store(CertificateStore::None).add_root_certificate(authority)
+        }
+        None => builder,
+    };
+    builder.build().map_err(|error| OpenError::Tls(error.to_string()))
+}
+
+/// What to do about it, of what the library says. Its own text may hold an address.
+fn cause(error: &lettre::transport::smtp::Error) -> SendError {
+    if let Some(code) = error.status() {
+        let number = u16::from(code);
+        return match number {
+            530 | 534 | 535 | 538 => SendError::Authentication,
+            550 | 551 | 553 | 556 => SendError::NoSuchAddress(number),
+            _ if error.is_permanent() => SendError::Refused(number),
+            _ => SendError::ForNow(number),
+        };
+    }
+    if error.is_response() {
+        return SendError::NotSmtp;
+    }
+    if error.is_client() {
+        // The library has two of these: no STARTTLS, and no way to authenticate that both know.
+        return match error.to_string().contains("STARTTLS") {
+            true => SendError::Tls,
+            false => SendError::Authentication,
+        };
+    }
+    let mut source = error.source();
+    while let Some(inner) = source {
+        if let Some(io) = inner.downcast_ref::<io::Error>() {
+            return match io.kind() {
+                io::ErrorKind::TimedOut => SendError::Slow,
+                _ => SendError::Unreachable,
+            };
+        }
+        source = inner.source();
+    }
+    // What neither the server nor the system said, TLS did.
+    match error.is_tls() || error.source().is_some_and(|inner| inner.source().is_some()) {
+        true => SendError::Tls,
+        false => SendError::Unreachable,
+    }
+}
