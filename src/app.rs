@@ -346,7 +346,8 @@ impl App {
             site: site.clone(),
             takes_keys: keys.is_some(),
         });
-        let outbox = mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;
+        let outbox =
+            mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);

@@ -86,7 +86,10 @@ impl Mail {
         );
         let server = server?;
         if tls == MailTls::Plain && !is_this_machine(&server) {
-            section.refuse("tls", "may be \"none\" only where server is this machine: 127.0.0.1, ::1 or localhost");
+            section.refuse(
+                "tls",
+                "may be \"none\" only where server is this machine: 127.0.0.1, ::1 or localhost",
+            );
             return None;
         }
         Some(Self {
@@ -118,7 +121,9 @@ fn tls(text: &str) -> Result<MailTls, String> {
 fn host(text: &str) -> Result<String, String> {
     let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
     if text.is_empty() || text.len() > 253 || !text.chars().all(of_name) {
-        return Err("must be the name or address of a server, without a port: that is the key `port`".to_owned());
+        return Err(
+            "must be the name or address of a server, without a port: that is the key `port`".to_owned()
+        );
     }
     Ok(text.to_owned())
 }

@@ -208,6 +208,28 @@ fn the_authority_of_computers_is_not_that_of_cards() {
 }
 
 #[test]
+fn mail_goes_over_tls_but_to_this_machine() {
+    let mail = |more: &str| {
+        let needed =
+            "server = \"smtp.chu.example\"\nfrom = \"Sceau <a@chu.example>\"\ncontact = \"b@chu.example\"\n";
+        parse(&format!("{ISSUER}[mail]\n{needed}{more}"))
+    };
+    assert!(parse(ISSUER).unwrap().mail.is_none());
+    let config = mail("").unwrap().mail.unwrap();
+    assert_eq!((config.port, config.tls), (587, crate::config::MailTls::StartTls));
+    assert_eq!(mail("tls = \"implicit\"\n").unwrap().mail.unwrap().port, 465);
+    let fault = |more: &str| mail(more).unwrap_err().to_string();
+    assert!(fault("tls = \"none\"\n").contains("only where server is this machine"));
+    assert!(fault("user = \"sceau\"\n").contains("goes with password_file"));
+    let local = "[mail]\nserver = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@chu.example\"\ncontact = \"b\"\n";
+    assert_eq!(parse(&format!("{ISSUER}{local}")).unwrap().mail.unwrap().port, 25);
+    let [fault] = faults(&format!("{ISSUER}{}", local.replace("contact", "#contact"))).try_into().unwrap();
+    assert!(fault.contains("mail.contact is missing"), "{fault}");
+    let two_lines = local.replace("a@chu.example", "a@chu.example\\nBcc: all@chu.example");
+    assert!(faults(&format!("{ISSUER}{two_lines}"))[0].contains("one line"));
+}
+
+#[test]
 fn tls_needs_both_files() {
     let [fault] = faults(&format!("{ISSUER}[tls]\ncertificate_file = \"server.pem\"\n")).try_into().unwrap();
     assert!(fault.contains("tls.key_file is missing"), "{fault}");
@@ -283,7 +305,8 @@ fn the_examples_are_valid_and_complete() {
         .collect();
     let config = Config::parse(&in_force, Path::new("/etc/sceau/sceau.toml"));
     let faults = config.err().map(|error| error.faults).unwrap_or_default();
-    let lacks_its_file = |key: &str| key.starts_with("tls.") || key == "keys.pkcs11_module";
+    let lacks_its_file =
+        |key: &str| key.starts_with("tls.") || ["keys.pkcs11_module", "mail.user"].contains(&key);
     let faults: Vec<_> = faults.iter().filter(|fault| !lacks_its_file(&fault.key)).collect();
     assert!(faults.is_empty(), "{faults:?}");
 

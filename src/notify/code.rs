@@ -72,9 +72,8 @@ mod tests {
         // Of a hundred others hardly one is the same by chance.
         let others = (0..100).filter(|n| codes.is_right(id, &format!("a{n}@example.fr"), &code)).count();
         assert!(others < 3, "{others}");
-        let elsewhere = (0..100).filter(|_| {
-            Codes::new(&SealKey::generate(&SystemRandom)).is_right(id, "a@example.fr", &code)
-        });
+        let elsewhere = (0..100)
+            .filter(|_| Codes::new(&SealKey::generate(&SystemRandom)).is_right(id, "a@example.fr", &code));
         assert!(elsewhere.count() < 3);
     }
 }

@@ -147,7 +147,7 @@ impl Letterhead {
         };
         paragraphs.push(signature);
         // The end of a line is that of the wire (RFC 5322 §2.3).
-        let body = (paragraphs.join("\n\n") + "\n").replace('\n', "\r\n");
+        let body = (paragraphs.join("\n\n") + "\n").replace('\r', "").replace('\n', "\r\n");
         let to = address.parse().map(|address| Mailbox::new(None, address)).map_err(|_| Unwritable)?;
         let builder = Message::builder()
             .from(self.from.clone())

@@ -115,7 +115,7 @@ impl Outbox {
                 return End::Never(error.code());
             }
         };
-        let Err(error) = parts.smtp.send(letter).await else { return End::Sent };
+        let Err(error) = parts.smtp.send(&letter).await else { return End::Sent };
         let (code, now) = (error.code(), parts.clock.now());
         let next = now + pause(notice.attempts);
         tracing::warn!(code, %error, notice = notice.told.name(), attempts = notice.attempts, "a notice was not sent");

@@ -6,33 +6,47 @@
 use std::error::Error as _;
 use std::fmt::{self, Debug};
 use std::io;
+use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use lettre::transport::smtp::authentication::Credentials;
-use lettre::transport::smtp::client::{Certificate, CertificateStore, Tls, TlsParameters};
+use lettre::Message;
+use lettre::transport::smtp::authentication::{Credentials, Mechanism};
+use lettre::transport::smtp::client::{
+    AsyncSmtpConnection, AsyncTokioStream, Certificate, CertificateStore, TlsParameters,
+};
 use lettre::transport::smtp::extension::ClientId;
-use lettre::{AsyncSmtpTransport, AsyncTransport as _, Message, Tokio1Executor};
 use secrecy::ExposeSecret as _;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
 
 use crate::config::{Mail, MailTls};
 
-/// How long the server may take to be reached.
-const CONNECT: Duration = Duration::from_secs(10);
-/// How long a whole mail may take.
+/// How long a whole mail may take, from looking up the name on.
 const WHOLE: Duration = Duration::from_secs(45);
 
 /// A mail server.
 pub struct Smtp {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
-    named: String,
+    server: String,
+    port: u16,
+    way: Way,
+    hello: ClientId,
+    credentials: Option<Credentials>,
     whole: Duration,
+}
+
+enum Way {
+    StartTls(TlsParameters),
+    Implicit(TlsParameters),
+    Plain,
 }
 
 impl Debug for Smtp {
     /// Without the password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Smtp({})", self.named)
+        write!(f, "Smtp({}:{})", self.server, self.port)
     }
 }
 
@@ -119,30 +133,36 @@ impl Smtp {
     /// # Errors
     /// [`OpenError`].
     pub fn open(mail: &Mail, hello: &str) -> Result<Self, OpenError> {
-        let tls = match mail.tls {
-            MailTls::StartTls => Tls::Required(parameters(mail)?),
-            MailTls::Implicit => Tls::Wrapper(parameters(mail)?),
-            MailTls::Plain => Tls::None,
+        let way = match mail.tls {
+            MailTls::StartTls => Way::StartTls(parameters(mail)?),
+            MailTls::Implicit => Way::Implicit(parameters(mail)?),
+            MailTls::Plain => Way::Plain,
         };
-        let builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(mail.server.as_str());
-        let builder = builder.port(mail.port).tls(tls).timeout(Some(CONNECT));
-        let builder = builder.hello_name(ClientId::Domain(hello.to_owned()));
-        let builder = match &mail.user {
-            Some(user) => builder.credentials(Credentials::new(
-                user.name.clone(),
-                user.password.expose_secret().to_owned(),
-            )),
-            None => builder,
-        };
-        Ok(Self { transport: builder.build(), named: format!("{}:{}", mail.server, mail.port), whole: WHOLE })
+        let credentials = mail
+            .user
+            .as_ref()
+            .map(|user| Credentials::new(user.name.clone(), user.password.expose_secret().to_owned()));
+        let (server, hello) = (mail.server.clone(), ClientId::Domain(hello.to_owned()));
+        Ok(Self { server, port: mail.port, way, hello, credentials, whole: WHOLE })
     }
 
     /// Sends a mail.
     ///
     /// # Errors
     /// [`SendError`].
-    pub async fn send(&self, letter: Message) -> Result<(), SendError> {
-        self.in_time(self.transport.send(letter)).await.map(|_| ())
+    pub async fn send(&self, letter: &Message) -> Result<(), SendError> {
+        self.in_time(async {
+            let mut connection = self.connect().await?;
+            let sent = connection.send(letter.envelope(), &letter.formatted()).await;
+            connection.abort().await;
+            sent.map(|_| ()).map_err(|error| match (cause(&error), error.status().map(u16::from)) {
+                (SendError::Refused(_), Some(code @ (550 | 551 | 553 | 556))) => {
+                    SendError::NoSuchAddress(code)
+                }
+                (cause, _) => cause,
+            })
+        })
+        .await
     }
 
     /// Connects, with TLS and authentication, and sends nothing.
@@ -150,10 +170,11 @@ impl Smtp {
     /// # Errors
     /// [`SendError`].
     pub async fn try_connection(&self) -> Result<(), SendError> {
-        match self.in_time(self.transport.test_connection()).await? {
-            true => Ok(()),
-            false => Err(SendError::Unreachable),
-        }
+        self.in_time(async {
+            self.connect().await?.abort().await;
+            Ok(())
+        })
+        .await
     }
 
     /// The same server, for a test that does not wait for long.
@@ -162,14 +183,86 @@ impl Smtp {
         Self { whole, ..self }
     }
 
-    async fn in_time<T>(
-        &self,
-        attempt: impl Future<Output = Result<T, lettre::transport::smtp::Error>>,
-    ) -> Result<T, SendError> {
-        match tokio::time::timeout(self.whole, attempt).await {
-            Ok(done) => done.map_err(|error| cause(&error)),
-            Err(_) => Err(SendError::Slow),
+    async fn in_time<T>(&self, attempt: impl Future<Output = Result<T, SendError>>) -> Result<T, SendError> {
+        tokio::time::timeout(self.whole, attempt).await.unwrap_or(Err(SendError::Slow))
+    }
+
+    /// A connection over which a mail can go.
+    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+        let wrong = |error| cause(&error);
+        let place = (self.server.as_str(), self.port);
+        let mut connection = match &self.way {
+            Way::StartTls(tls) => {
+                let stream = TcpStream::connect(place).await.map_err(|_| SendError::Unreachable)?;
+                let stream = Box::new(ByteByByte(stream));
+                let connection = AsyncSmtpConnection::connect_with_transport(stream, &self.hello).await;
+                let mut connection = connection.map_err(wrong)?;
+                connection.starttls(tls.clone(), &self.hello).await.map_err(wrong)?;
+                connection
+            }
+            Way::Implicit(tls) => {
+                let tls = Some(tls.clone());
+                let connected =
+                    AsyncSmtpConnection::connect_tokio1(place, None, &self.hello, tls, None).await;
+                connected.map_err(wrong)?
+            }
+            Way::Plain => {
+                let connected =
+                    AsyncSmtpConnection::connect_tokio1(place, None, &self.hello, None, None).await;
+                connected.map_err(wrong)?
+            }
+        };
+        if let Some(credentials) = &self.credentials {
+            connection.auth(&[Mechanism::Plain, Mechanism::Login], credentials).await.map_err(wrong)?;
         }
+        Ok(connection)
+    }
+}
+
+/// A connection of which nothing is read that was not asked for. What somebody on the way sends in the clear behind the
+/// server's consent to STARTTLS would otherwise wait in a buffer of the library and be taken for answers under TLS; so it
+/// is part of the handshake, which it breaks (RFC 3207 §6).
+#[derive(Debug)]
+struct ByteByByte(TcpStream);
+
+impl AsyncRead for ByteByByte {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if buffer.remaining() == 0 {
+            return Poll::Ready(Ok(()));
+        }
+        let mut byte = [0];
+        let mut one = ReadBuf::new(&mut byte);
+        let read = Pin::new(&mut self.0).poll_read(context, &mut one);
+        buffer.put_slice(one.filled());
+        read
+    }
+}
+
+impl AsyncWrite for ByteByByte {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_shutdown(context)
+    }
+}
+
+impl AsyncTokioStream for ByteByByte {
+    fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.0.peer_addr()
     }
 }
 
@@ -193,7 +286,6 @@ fn cause(error: &lettre::transport::smtp::Error) -> SendError {
         let number = u16::from(code);
         return match number {
             530 | 534 | 535 | 538 => SendError::Authentication,
-            550 | 551 | 553 | 556 => SendError::NoSuchAddress(number),
             _ if error.is_permanent() => SendError::Refused(number),
             _ => SendError::ForNow(number),
         };

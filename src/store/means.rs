@@ -207,8 +207,7 @@ macro_rules! note_card {
         if let Some(seen) = $crate::store::means::seen_card($proved, now, $random) {
             if $crate::store::means::insert_means!($c, &seen) {
                 let told = $crate::store::notice::Told::MeansIssued { means: seen.kind, place: $place };
-                let notice =
-                    $crate::store::notice::NewNotice::new(seen.person_id, told, now, $random);
+                let notice = $crate::store::notice::NewNotice::new(seen.person_id, told, now, $random);
                 $crate::store::notice::queue_notice!($c, &notice, now);
             }
             sqlx::query(

@@ -155,7 +155,8 @@ macro_rules! queue_notice {
 }
 pub(crate) use queue_notice;
 
-pub(crate) const INSERT: &str = "INSERT INTO notice (id, person_id, address, language, told, created_at, next_attempt_at)
+pub(crate) const INSERT: &str =
+    "INSERT INTO notice (id, person_id, address, language, told, created_at, next_attempt_at)
      SELECT $1, $2, address, language, $3, $4, $4 FROM person_contact WHERE person_id = $2";
 
 /// As [`queue_notice!`], to an address that is not, or no longer, the person's.
@@ -193,12 +194,7 @@ pub async fn queue(db: &Db, notice: &NewNotice, now: Time) -> Result<(), StoreEr
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn take_due(
-    db: &Db,
-    limit: i64,
-    lease: TimeDelta,
-    now: Time,
-) -> Result<Vec<Notice>, StoreError> {
+pub async fn take_due(db: &Db, limit: i64, lease: TimeDelta, now: Time) -> Result<Vec<Notice>, StoreError> {
     const DUE: &str = "SELECT COUNT(*) FROM notice WHERE next_attempt_at <= $1";
     let due: i64 = read!(db, c => sqlx::query_scalar(DUE).bind(now).fetch_one(&mut *c).await?);
     if due == 0 {

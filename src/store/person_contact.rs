@@ -45,7 +45,8 @@ impl Verifier {
 /// # Errors
 /// [`StoreError`].
 pub async fn of_person(db: &Db, person: PersonId) -> Result<Option<Contact>, StoreError> {
-    const SQL: &str = "SELECT address, language, verified_by, verified_at FROM person_contact WHERE person_id = $1";
+    const SQL: &str =
+        "SELECT address, language, verified_by, verified_at FROM person_contact WHERE person_id = $1";
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_optional(&mut *c).await?))
 }
 

@@ -115,7 +115,10 @@ mod tests {
     fn a_browser_is_introduced_once_and_known_to_each_person_apart() {
         let cookie = introduce(&HeaderMap::new(), &SystemRandom).unwrap();
         let line = cookie.to_str().unwrap();
-        assert!(line.starts_with("__Host-browser=") && line.contains("; Max-Age=34560000; Path=/; Secure"), "{line}");
+        assert!(
+            line.starts_with("__Host-browser=") && line.contains("; Max-Age=34560000; Path=/; Secure"),
+            "{line}"
+        );
         assert!(introduce(&with("__Host-browser=abc"), &SystemRandom).is_none());
         let [one, other] = [1, 2].map(|n| PersonId(Uuid::from_u128(n)));
         let hash = |person, headers: &HeaderMap| seen(person, headers, &Caller::default()).hash;

@@ -49,6 +49,8 @@ coded! {
     crate::crypto::hsm::HsmError,
     crate::crypto::sealed::SealError,
     crate::keyring::KeyringError,
+    crate::notify::OpenError,
+    crate::notify::SendError,
     crate::directory::import::ImportError,
     crate::oidc::client::registration::ClientFault,
     crate::sandbox::process::SandboxError,

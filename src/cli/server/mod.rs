@@ -14,9 +14,11 @@ mod doctor;
 mod failure;
 mod init;
 mod keys;
+mod mail;
 mod means;
 mod person;
 mod policy;
+mod person_mail;
 mod sandbox;
 mod serve;
 mod site_token;
@@ -77,6 +79,9 @@ enum ServerCommand {
     /// The rules for security keys: try them on the keys that are registered.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
+    /// Notices by mail: try the mail server.
+    #[command(subcommand)]
+    Mail(mail::MailCommand),
     /// The audit trail: read, verify, export.
     Audit(audit::Audit),
     /// Write the manual pages of this program, for a package.
@@ -103,6 +108,7 @@ impl ServerCli {
             ServerCommand::Person(command) => command.run(config).await,
             ServerCommand::Means(command) => command.run(config).await,
             ServerCommand::Policy(command) => command.run(config).await,
+            ServerCommand::Mail(command) => command.run(config).await,
             ServerCommand::Audit(command) => command.run(config).await,
             ServerCommand::Manual(command) => command.write::<Self>().map_err(Failure::plain),
         };

@@ -7,7 +7,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::arguments::{Moment, actor, cell, written};
-use super::{Context, Failure};
+use super::{Context, Failure, person_mail};
 use crate::app::trail;
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
@@ -70,6 +70,19 @@ enum PersonCommand {
         /// Why, for the audit.
         #[arg(long, default_value = "")]
         reason: String,
+    },
+    /// Set the mail address that notices to somebody go to. You answer for it: no code is asked for.
+    Mail {
+        /// National identifier, or our own key.
+        person: String,
+        /// The address; without it, the one that is set is printed.
+        address: Option<String>,
+        /// Language of the notices.
+        #[arg(long, default_value = "fr", value_parser = ["fr", "en"])]
+        language: String,
+        /// Forget the address.
+        #[arg(long, conflicts_with = "address")]
+        remove: bool,
     },
     /// Let somebody sign in again who was disabled.
     Enable {
@@ -137,6 +150,9 @@ impl PersonArguments {
             PersonCommand::Identify { person, id } => identify(&context, &person, &id).await,
             PersonCommand::Unlink { person, reason } => unlink(&context, &person, &reason).await,
             PersonCommand::Disable { person, reason } => disable(&context, &person, &reason).await,
+            PersonCommand::Mail { person, address, language, remove } => {
+                person_mail::run(&context, &person, address.as_deref(), language, remove).await
+            }
             PersonCommand::Enable { person } => enable(&context, &person).await,
         };
         context.db.close().await;
@@ -154,7 +170,7 @@ pub(super) async fn find(context: &Context, text: &str) -> Result<Person, Failur
     found.ok_or_else(|| Failure::new("PERSON-012", format!("nobody here has the identifier {text:?}")))
 }
 
-fn event(context: &Context, kind: Kind, person: PersonId, note: &str) -> Event {
+pub(super) fn event(context: &Context, kind: Kind, person: PersonId, note: &str) -> Event {
     let event = trail(&context.config, &context.clock, &context.random).event(kind);
     let event = event.person(person).actor(&actor());
     if note.is_empty() { event } else { event.note(note) }

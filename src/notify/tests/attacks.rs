@@ -20,8 +20,13 @@ async fn nothing_was_said(hospital: &Hospital, seen: &server::Seen) {
         assert!(line.starts_with("EHLO") || line == "STARTTLS" || line == "QUIT", "{line}");
     }
     assert_eq!(hospital.waiting().await, 1);
-    let [waits] = notice::older_than(&hospital.db, hospital.clock.now(), 9).await.unwrap().try_into().unwrap();
-    assert!(notice::done(&hospital.db, waits.id, &(&trail(&hospital.clock).event(Kind::NoticeSent)).into()).await.unwrap());
+    let [waits] =
+        notice::older_than(&hospital.db, hospital.clock.now(), 9).await.unwrap().try_into().unwrap();
+    assert!(
+        notice::done(&hospital.db, waits.id, &(&trail(&hospital.clock).event(Kind::NoticeSent)).into())
+            .await
+            .unwrap()
+    );
 }
 
 #[tokio::test]
@@ -43,6 +48,18 @@ async fn nothing_goes_to_a_server_whose_certificate_does_not_hold() {
         nothing_was_said(&hospital, &unknown).await;
         let implicit = Manners { host: "smtp.evil.example", tls: MailTls::Implicit, ..Manners::default() };
         let seen = through(&hospital, implicit, |mail| mail.tls = MailTls::Implicit).await;
+        nothing_was_said(&hospital, &seen).await;
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn words_in_the_clear_are_not_taken_for_answers_under_tls() {
+    Hospital::on_both(async |hospital| {
+        // Somebody on the way answers for the server, before TLS begins, all that is about to be asked: the last of it would
+        // lose the mail for good.
+        let injected = "250-localhost\r\n250 AUTH PLAIN\r\n235 in\r\n250 ok\r\n550 5.1.1 no such user\r\n";
+        let seen = through(&hospital, Manners { injected, ..Manners::default() }, |_| {}).await;
         nothing_was_said(&hospital, &seen).await;
     })
     .await;
@@ -78,7 +95,11 @@ async fn words_cannot_become_headers_recipients_or_commands() {
         let received = server.received();
         assert_eq!(received.len(), 1);
         let sent = read(&received[0]);
-        assert!(sent.text.contains(".\r\nMAIL FROM:<evil@evil.example>\r\nBcc: evil@evil.example\r\n.."), "{}", sent.text);
+        assert!(
+            sent.text.contains(".\r\nMAIL FROM:<evil@evil.example>\r\nBcc: evil@evil.example\r\n.."),
+            "{}",
+            sent.text
+        );
         assert!(sent.headers.iter().all(|(name, _)| !name.eq_ignore_ascii_case("bcc")));
 
         hospital.address("kit@chu.example\r\nRCPT TO:<evil@evil.example>", "fr").await;

@@ -133,7 +133,10 @@ fn read(received: &Received) -> Read {
     assert_eq!(message.parts.len(), 1, "text alone");
     assert_eq!(message.attachment_count(), 0);
     let kind = message.content_type().unwrap();
-    assert_eq!((kind.ctype(), kind.subtype(), kind.attribute("charset")), ("text", Some("plain"), Some("utf-8")));
+    assert_eq!(
+        (kind.ctype(), kind.subtype(), kind.attribute("charset")),
+        ("text", Some("plain"), Some("utf-8"))
+    );
     let headers = message.headers_raw().map(|(name, value)| (name.to_owned(), value.trim().to_owned()));
     Read {
         subject: message.subject().unwrap().to_owned(),
@@ -144,7 +147,8 @@ fn read(received: &Received) -> Read {
 
 impl Read {
     fn header(&self, name: &str) -> &str {
-        let found: Vec<_> = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).collect();
+        let found: Vec<_> =
+            self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name)).collect();
         assert_eq!(found.len(), 1, "{name}: {:?}", self.headers);
         &found[0].1
     }

@@ -132,7 +132,8 @@ impl Server {
         let running = tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                let session = Session { manners: manners.clone(), seen: Arc::clone(&shared), tls: tls.clone() };
+                let session =
+                    Session { manners: manners.clone(), seen: Arc::clone(&shared), tls: tls.clone() };
                 tokio::spawn(session.serve(stream));
             }
         });

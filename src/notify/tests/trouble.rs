@@ -26,7 +26,10 @@ async fn a_server_that_is_down_delays_a_mail_and_loses_none() {
         assert_eq!(notice::hurry(&hospital.db, hospital.clock.now()).await.unwrap(), 1);
         assert_eq!(node.deliver_due().await.unwrap(), 1);
         assert_eq!((server.received().len(), hospital.waiting().await), (1, 0));
-        assert!(read(&server.received()[0]).text.contains("21/11/2026 12:00 UTC"), "when it happened, not when it was sent");
+        assert!(
+            read(&server.received()[0]).text.contains("21/11/2026 12:00 UTC"),
+            "when it happened, not when it was sent"
+        );
     })
     .await;
 }

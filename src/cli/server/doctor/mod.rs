@@ -8,6 +8,7 @@
 mod cards;
 mod installation;
 mod security_keys;
+mod mail;
 mod services;
 mod surroundings;
 
@@ -129,6 +130,7 @@ impl Doctor {
         let dates: Vec<_> = outside.dates.into_iter().chain(services.dates).collect();
         findings.extend(outside.findings);
         findings.extend(services.findings);
+        findings.extend(mail::examine(config, self.offline, now).await);
         findings.extend(surroundings::examine(config, &dates, now));
         findings
     }
