@@ -33,6 +33,7 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError, Vault};
 use crate::means::{self, OwnMeans};
+use crate::notify::code::Codes;
 use crate::notify::{OpenError as MailError, Outbox};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
@@ -345,6 +346,7 @@ impl App {
             own: OwnOrigin::of(&config.server.front_url),
             site: site.clone(),
             takes_keys: keys.is_some(),
+            codes: config.mail.as_ref().map(|_| Codes::new(&seal)),
         });
         let outbox =
             mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;

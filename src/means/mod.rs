@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows how a means proves anything.
 
+mod address;
 mod page;
 
 use std::sync::Arc;
@@ -17,12 +18,13 @@ use chrono::TimeDelta;
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::ids::SharedRandom;
+use crate::notify::code::Codes;
 use crate::session::{Policies, Session};
 use crate::store::Db;
 use crate::store::means::{Issuer, Kind, Means, Standing};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::means::{MEANS_PATH, RENAME_ROUTE, REVOKE_ROUTE};
+use crate::web::pages::means::{ADDRESS_PATH, CODE_PATH, MEANS_PATH, RENAME_ROUTE, REVOKE_ROUTE};
 
 /// How old the sign-in of whoever changes their means may be.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
@@ -48,6 +50,8 @@ pub struct Parts {
     pub site: Site,
     /// Whether security keys can be registered.
     pub takes_keys: bool,
+    /// What derives the codes that verify a mail address; none where no mail server is configured.
+    pub codes: Option<Codes>,
 }
 
 /// A person's own view of their means.
@@ -68,6 +72,8 @@ pub fn routes(means: &Arc<OwnMeans>) -> Router {
         .route(MEANS_PATH, get(page::show))
         .route(RENAME_ROUTE, post(page::rename))
         .route(REVOKE_ROUTE, post(page::revoke))
+        .route(ADDRESS_PATH, post(address::ask))
+        .route(CODE_PATH, post(address::verify))
         .with_state(Arc::clone(means))
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Form;
-use axum::extract::{Path, State};
+use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
@@ -27,7 +27,7 @@ const LONGEST_LABEL: usize = 60;
 
 /// Why the page, or a form of it, does not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
-enum Refusal {
+pub(super) enum Refusal {
     #[error(transparent)]
     Forged(#[from] csrf::Refused),
     #[error(transparent)]
@@ -69,12 +69,13 @@ pub(super) struct Posted {
 /// `GET /means`
 pub(super) async fn show(
     State(means): State<Arc<OwnMeans>>,
+    RawQuery(query): RawQuery,
     language: Language,
     caller: Caller,
     headers: HeaderMap,
 ) -> Response {
     let visit = Visit { means: &means, caller: &caller, headers: &headers };
-    visit.show(language).await.unwrap_or_else(|refusal| visit.refuse(&refusal, language))
+    visit.show(language, query.as_deref()).await.unwrap_or_else(|refusal| visit.refuse(&refusal, language))
 }
 
 /// `POST /means/{means}/rename`
@@ -104,14 +105,14 @@ pub(super) async fn revoke(
 }
 
 /// One request of a browser.
-struct Visit<'a> {
-    means: &'a OwnMeans,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
+pub(super) struct Visit<'a> {
+    pub(super) means: &'a OwnMeans,
+    pub(super) caller: &'a Caller,
+    pub(super) headers: &'a HeaderMap,
 }
 
 impl Visit<'_> {
-    async fn show(&self, language: Language) -> Result<Response, Refusal> {
+    async fn show(&self, language: Language, query: Option<&str>) -> Result<Response, Refusal> {
         let parts = &self.means.0;
         let now = parts.clock.now();
         let Some((session, cookie)) = self.session().await? else { return Ok(sign_in("")) };
@@ -149,6 +150,7 @@ impl Visit<'_> {
             name,
             means: rows.collect(),
             takes_keys: parts.takes_keys,
+            contact: self.contact(&session, query).await?,
             fixed: allowed.err().map(|refused| refused.code().to_owned()),
             csrf: csrf::token(&cookie),
         };
@@ -158,7 +160,7 @@ impl Visit<'_> {
     }
 
     async fn rename(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
-        let Some(session) = self.posting(posted).await? else { return Ok(sign_in("")) };
+        let Some(session) = self.posting(&posted.csrf).await? else { return Ok(sign_in("")) };
         let means = self.own(id, &session).await?;
         let line: String = posted.label.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect();
         let event = self.event(Kind::MeansRenamed, &session, &means);
@@ -167,7 +169,7 @@ impl Visit<'_> {
     }
 
     async fn revoke(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
-        let Some(session) = self.posting(posted).await? else { return Ok(sign_in("")) };
+        let Some(session) = self.posting(&posted.csrf).await? else { return Ok(sign_in("")) };
         let parts = &self.means.0;
         let now = parts.clock.now();
         let means = self.own(id, &session).await?;
@@ -194,10 +196,10 @@ impl Visit<'_> {
     }
 
     /// The session of whoever posts a form of the page.
-    async fn posting(&self, posted: &Posted) -> Result<Option<Session>, Refusal> {
+    pub(super) async fn posting(&self, token: &str) -> Result<Option<Session>, Refusal> {
         self.means.0.own.check_origin(self.headers)?;
         let Some((session, cookie)) = self.session().await? else { return Ok(None) };
-        csrf::check_token(&cookie, &posted.csrf)?;
+        csrf::check_token(&cookie, token)?;
         Ok(Some(session))
     }
 
@@ -222,7 +224,7 @@ impl Visit<'_> {
         event.means(means.kind.as_str(), Some(&means.reference))
     }
 
-    fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+    pub(super) fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         let code = refusal.code();
         tracing::warn!(code, "a change of means was refused: {refusal}");
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
@@ -238,11 +240,11 @@ fn is_of(means: &Means, session: &Session) -> bool {
     }
 }
 
-fn back() -> Response {
+pub(super) fn back() -> Response {
     Redirect::to(MEANS_PATH).into_response()
 }
 
-fn sign_in(query: &str) -> Response {
+pub(super) fn sign_in(query: &str) -> Response {
     match query {
         "" => Redirect::to(SIGN_IN_PATH).into_response(),
         query => Redirect::to(&format!("{SIGN_IN_PATH}?{query}")).into_response(),

@@ -17,7 +17,7 @@ use super::{
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
         form_post::FormPost,
-        means::{MeansPage, MeansRow, RowKind, RowStanding},
+        means::{ContactPanel, MeansPage, MeansRow, RowKind, RowStanding},
         session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{
             CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn,
@@ -54,6 +54,16 @@ pub const ALL: &[Sample] = &[
     }),
     ("means", |frame| means().render(frame)),
     ("means-none", |frame| MeansPage { means: Vec::new(), ..means() }.render(frame)),
+    ("means-contact", |frame| {
+        let address = Some("camille.beaupre@ch-saint-aubin.example".into());
+        let contact = ContactPanel { address, sent_to: None, notice: None };
+        MeansPage { contact: Some(contact), ..means() }.render(frame)
+    }),
+    ("means-code", |frame| {
+        let sent_to = Some("camille.beaupre@ch-saint-aubin.example".into());
+        let contact = ContactPanel { address: None, sent_to, notice: Some("MAIL-011") };
+        MeansPage { contact: Some(contact), ..means() }.render(frame)
+    }),
     ("means-fixed", |frame| MeansPage { fixed: Some("MEANS-002".into()), ..means() }.render(frame)),
     ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
     ("sign-in-badge", |frame| {
@@ -220,6 +230,7 @@ fn means() -> MeansPage {
         revoke: Some("/means/1/revoke".into()),
     };
     MeansPage {
+        contact: Some(ContactPanel { address: None, sent_to: None, notice: None }),
         name: "Camille Beaupré-Lartigue".into(),
         means: vec![
             row(RowKind::Card, "", 200, Some("")),

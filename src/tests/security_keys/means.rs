@@ -10,25 +10,30 @@ use crate::ids::Secret;
 use crate::tests::spec::stand::STRANGER;
 use crate::web::csrf;
 
-fn token(cookie: &str) -> String {
+pub(super) fn token(cookie: &str) -> String {
     let (_, value) = cookie.split_once('=').unwrap();
     csrf::token(&Secret::from(value.to_owned()))
 }
 
 /// The paths of the forms of a page that end so.
-fn forms(page: &str, end: &str) -> Vec<String> {
+pub(super) fn forms(page: &str, end: &str) -> Vec<String> {
     let actions = page.split("action=\"").skip(1).filter_map(|rest| rest.split('"').next());
     actions.filter(|path| path.ends_with(end)).map(str::to_owned).collect()
 }
 
 impl Hospital {
-    async fn page(&self, cookie: &str) -> String {
+    pub(super) async fn page(&self, cookie: &str) -> String {
         let page = self.stand.get("/means", &[("cookie", cookie), ("accept-language", "fr")]).await;
         assert_eq!(page.status, StatusCode::OK, "{}", page.body);
         page.body
     }
 
-    async fn press(&self, path: &str, cookie: &str, rest: &str) -> crate::tests::spec::stand::Answer {
+    pub(super) async fn press(
+        &self,
+        path: &str,
+        cookie: &str,
+        rest: &str,
+    ) -> crate::tests::spec::stand::Answer {
         let form = format!("csrf={}{rest}", token(cookie));
         self.stand
             .post(path, &form, &[("cookie", cookie), ("origin", FRONT), ("accept-language", "fr")])

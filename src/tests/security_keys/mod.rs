@@ -5,6 +5,7 @@ mod attestation;
 mod authenticator;
 mod means;
 mod metadata;
+mod notices;
 mod sign_in;
 mod trial;
 
@@ -17,6 +18,7 @@ use url::Url;
 
 use super::spec::stand::{Answer, SignedIn, Stand, trail};
 use crate::crypto::random::SystemRandom;
+use crate::notify::code::Codes;
 use crate::session::Policies;
 use crate::store;
 use crate::store::audit::Filter;
@@ -72,6 +74,7 @@ impl Hospital {
                 own: OwnOrigin::of(&front),
                 site,
                 takes_keys: true,
+                codes: Some(Codes::new(&stand.seal)),
             });
             stand.router = stand.router.merge(webauthn::routes(&keys)).merge(crate::means::routes(&means));
             test(Self { stand }).await;

@@ -568,6 +568,16 @@ means-add-hint = A USB or contactless key, or your phone: your browser will guid
 means-add-start = Register the key
 means-confirm = Confirm who I am
 means-sessions = See where I am signed in
+contact-title = Security notices
+contact-none = Give a mail address: you will be told there when a means is added or removed, or when somebody signs in as you in a new browser.
+contact-at = Your notices are sent to { $address }.
+contact-change = Choose the address
+contact-address = Mail address
+contact-send = Get a code
+contact-sent = A code of six digits is sent to { $address }. It is good for 10 minutes.
+contact-code = Code that you received
+contact-verify = Verify the address
+contact-confirm = Confirm who I am to change the address
 
 ## Mails that tell a person what happened
 
@@ -666,6 +676,14 @@ error-KEY-031 = Nothing was done: the request was cancelled, or nobody answered 
     .action = Try again when you are ready.
 error-KEY-032 = The browser refuses to use a key at this address.
     .action = Check the address of this page. If it is right, tell your IT department.
+error-MAIL-010 = This mail address is not valid.
+    .action = Type one address, such as first.last@hospital.fr.
+error-MAIL-011 = This is not the right code.
+    .action = Type the six digits of the last message that you received. After five errors, another code has to be asked for.
+error-MAIL-012 = This code is no longer valid.
+    .action = Ask for another code.
+error-MAIL-013 = Too many codes were asked for.
+    .action = Wait for an hour, then try again.
 error-MEANS-001 = You are not signed in in this browser.
     .action = Sign in, then try again.
 error-MEANS-002 = You signed in more than five minutes ago.

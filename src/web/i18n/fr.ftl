@@ -568,6 +568,16 @@ means-add-hint = Une clé USB ou sans contact, ou votre téléphone : votre nav
 means-add-start = Enregistrer la clé
 means-confirm = Confirmer mon identité
 means-sessions = Voir mes connexions en cours
+contact-title = Avis de sécurité
+contact-none = Indiquez une adresse de courriel : vous y serez prévenu si un moyen est ajouté ou supprimé, ou si quelqu’un se connecte à votre nom dans un nouveau navigateur.
+contact-at = Vos avis sont envoyés à { $address }.
+contact-change = Choisir l’adresse
+contact-address = Adresse de courriel
+contact-send = Recevoir un code
+contact-sent = Un code à six chiffres est envoyé à { $address }. Il est valable 10 minutes.
+contact-code = Code reçu
+contact-verify = Valider l’adresse
+contact-confirm = Confirmer mon identité pour changer l’adresse
 
 ## Mails that tell a person what happened
 
@@ -666,6 +676,14 @@ error-KEY-031 = Rien n’a été fait : la demande a été annulée, ou personn
     .action = Recommencez quand vous êtes prêt.
 error-KEY-032 = Le navigateur refuse d’utiliser une clé à cette adresse.
     .action = Vérifiez l’adresse de cette page. Si elle est bonne, prévenez votre service informatique.
+error-MAIL-010 = Cette adresse de courriel n’est pas valable.
+    .action = Saisissez une seule adresse, comme prenom.nom@hopital.fr.
+error-MAIL-011 = Ce n’est pas le bon code.
+    .action = Saisissez les six chiffres du dernier message reçu. Après cinq erreurs, il faut demander un autre code.
+error-MAIL-012 = Ce code n’est plus valable.
+    .action = Demandez un autre code.
+error-MAIL-013 = Trop de codes ont été demandés.
+    .action = Attendez une heure, puis recommencez.
 error-MEANS-001 = Vous n’êtes pas connecté dans ce navigateur.
     .action = Connectez-vous, puis recommencez.
 error-MEANS-002 = Votre connexion date de plus de cinq minutes.

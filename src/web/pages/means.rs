@@ -14,6 +14,10 @@ pub const MEANS_PATH: &str = "/means";
 pub const RENAME_ROUTE: &str = "/means/{means}/rename";
 /// `POST` revokes a means.
 pub const REVOKE_ROUTE: &str = "/means/{means}/revoke";
+/// `POST` asks for a code that verifies a mail address.
+pub const ADDRESS_PATH: &str = "/means/address";
+/// `POST` brings the code.
+pub const CODE_PATH: &str = "/means/address/code";
 /// Where the person signs in to see the page, or, with [`FRESH`], to change something.
 pub const SIGN_IN_PATH: &str = "/sign-in/means";
 /// The query that asks for a sign-in of the moment.
@@ -41,10 +45,23 @@ pub struct MeansPage {
     pub means: Vec<MeansRow>,
     /// Whether security keys can be registered here.
     pub takes_keys: bool,
+    /// The address that notices go to; none where none are sent.
+    pub contact: Option<ContactPanel>,
     /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
     pub fixed: Option<String>,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
+}
+
+/// The address that notices go to.
+#[derive(Clone, Debug)]
+pub struct ContactPanel {
+    /// The one that was verified.
+    pub address: Option<String>,
+    /// Where a code was sent that can be typed now.
+    pub sent_to: Option<String>,
+    /// What is to be said of the last form: a code with a text (`error-<CODE>`).
+    pub notice: Option<&'static str>,
 }
 
 /// One means.
@@ -144,13 +161,17 @@ struct MeansView<'a> {
     t: &'static Texts,
     page: &'a MeansPage,
     fixed: Option<(String, String)>,
+    said: Option<(String, String)>,
     script: &'static str,
 }
 
 impl MeansPage {
     pub fn render(&self, frame: &Frame) -> Response {
         let fixed = self.fixed.as_deref().and_then(|code| frame.texts.error(code, &[]));
-        let view = MeansView { frame, t: frame.texts, page: self, fixed, script: &assets::KEY.path };
+        let said = self.contact.as_ref().and_then(|contact| contact.notice);
+        let said = said.and_then(|code| frame.texts.error(code, &[]));
+        let script = &assets::KEY.path;
+        let view = MeansView { frame, t: frame.texts, page: self, fixed, said, script };
         let policy = Policy { images: true, scripts: true, calls: true, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }
