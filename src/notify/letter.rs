@@ -118,7 +118,7 @@ impl Letterhead {
         }
         let (subject, happened, place) = told(&notice.told, t);
         let at = moment(notice.created_at, t);
-        let when = match place.map(|place| in_words(place)).filter(|place| !place.is_empty()) {
+        let when = match place.map(in_words).filter(|place| !place.is_empty()) {
             Some(place) => t.text_with("mail-when-where", &[("at", at.as_str()), ("place", place.as_str())]),
             None => t.text_with("mail-when", &[("at", at.as_str())]),
         };

@@ -395,24 +395,29 @@ pub async fn halt(
     })
 }
 
-/// Lifts the suspension of a means and records `event`. Yields whether it was suspended.
+/// Lifts the suspension of a means, tells its person and records `event`. Yields whether it was suspended.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn resume(db: &Db, id: MeansId, event: &NewRow) -> Result<bool, StoreError> {
+pub async fn resume(
+    db: &Db,
+    id: MeansId,
+    event: &NewRow,
+    now: Time,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
     write!(db, c => {
-        let resumed = sqlx::query(
+        let resumed: Option<(PersonId, Kind)> = sqlx::query_as(
             "UPDATE means SET suspended_at = NULL, reason = NULL
-             WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL",
+             WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL RETURNING person_id, kind",
         )
         .bind(id)
-        .execute(&mut *c)
-        .await?
-        .rows_affected()
-            == 1;
-        if resumed {
-            record!(c, *event);
-        }
-        Ok(resumed)
+        .fetch_optional(&mut *c)
+        .await?;
+        let Some((person, kind)) = resumed else { return Ok(false) };
+        let told = Told::MeansResumed { means: kind };
+        queue_notice!(c, &NewNotice::new(person, told, now, random), now);
+        record!(c, *event);
+        Ok(true)
     })
 }

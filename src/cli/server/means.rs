@@ -159,7 +159,7 @@ async fn halt(context: &Context, id: MeansId, how: Halt, reason: &str) -> Result
 async fn resume(context: &Context, id: MeansId) -> Result<(), Failure> {
     let means = found(context, id).await?;
     let event = NewRow::from(&event(context, Kind::MeansResumed, &means));
-    if !store::means::resume(&context.db, id, &event).await? {
+    if !store::means::resume(&context.db, id, &event, context.clock.now(), &*context.random).await? {
         return Err(Failure::plain(format!("{id} is not suspended, or was revoked")));
     }
     println!("{id} signs in again.");

@@ -172,6 +172,8 @@ async fn a_card_that_was_halted_here_signs_in_no_more() {
     let refused = sign_in(&mut browser).await;
     assert!(refused.status == 403 && refused.body.contains("CARD-061"), "{refused:?}");
 
-    assert!(means::resume(&hospital.db, card.id, &event(Kind::MeansResumed)).await.unwrap());
+    assert!(
+        means::resume(&hospital.db, card.id, &event(Kind::MeansResumed), now, &SystemRandom).await.unwrap()
+    );
     assert_eq!(sign_in(&mut browser).await.status, 200);
 }

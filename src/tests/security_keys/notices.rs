@@ -7,9 +7,10 @@ use super::authenticator::SoftKey;
 use super::means::{forms, token};
 use super::{FRONT, Hospital};
 use crate::clock::Clock as _;
+use crate::crypto::random::SystemRandom;
 use crate::notify::code::{self, Codes};
 use crate::store::known_browser;
-use crate::store::means::Kind as MeansKind;
+use crate::store::means::{Halt, Halting, Kind as MeansKind};
 use crate::store::notice::{self, Place, Told};
 use crate::store::person_contact::{self, OpenCode};
 use crate::tests::spec::stand::{Answer, DOCTOR, STRANGER, SignedIn};
@@ -255,6 +256,32 @@ async fn a_browser_gets_its_cookie_with_the_sign_in_page_once() {
         assert!(cookie.starts_with("__Host-browser="), "{cookie}");
         let again = hospital.stand.get(&page, &[("cookie", &format!("{}; {cookie}", begun.cookie))]).await;
         assert!(again.headers.get("set-cookie").is_none());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_means_that_is_suspended_and_resumed_is_told_twice() {
+    Hospital::on_both(async |hospital| {
+        let browser = hospital.with_address().await;
+        hospital.register(&browser, &mut SoftKey::new()).await;
+        hospital.told().await;
+        let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
+        let person = hospital.stand.person(DOCTOR).await;
+        let key = crate::store::means::of_person(db, person).await.unwrap().remove(0);
+        let event = hospital.stand.event(crate::audit::Kind::MeansSuspended);
+        let ended = |_| hospital.stand.event(crate::audit::Kind::SessionEnded);
+        let halting =
+            Halting { id: key.id, halt: Halt::Suspend, reason: "lost", event: &event, ended: &ended };
+        assert!(crate::store::means::halt(db, &halting, now, &SystemRandom).await.unwrap());
+        let means = MeansKind::SecurityKey;
+        assert_eq!(hospital.told().await, [(ADDRESS.to_owned(), Told::MeansSuspended { means })]);
+        let event = hospital.stand.event(crate::audit::Kind::MeansResumed);
+        let resume =
+            async || crate::store::means::resume(db, key.id, &event, now, &SystemRandom).await.unwrap();
+        assert!(resume().await);
+        assert_eq!(hospital.told().await, [(ADDRESS.to_owned(), Told::MeansResumed { means })]);
+        assert!(!resume().await && hospital.told().await.is_empty(), "it was not suspended");
     })
     .await;
 }
