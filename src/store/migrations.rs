@@ -50,10 +50,10 @@ migrations! {
     72 "0072_offline_grants";
     79 "0079_exchanged_from";
     90 "0090_means";
-    96 "0096_fido_metadata";
     91 "0091_notices";
     92 "0092_known_browsers";
     93 "0093_person_contact";
+    96 "0096_fido_metadata";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -7,8 +7,8 @@
 
 mod cards;
 mod installation;
-mod security_keys;
 mod mail;
+mod security_keys;
 mod services;
 mod surroundings;
 
