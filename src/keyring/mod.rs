@@ -63,7 +63,7 @@ pub enum KeyringError {
     #[error("there is no current key for {0}")]
     NoCurrentKey(String),
     /// No key of that name.
-    #[error("there is no key {0}")]
+    #[error("there is no key {0}: see `sceau keys list`")]
     UnknownKey(String),
     /// It is withdrawn already.
     #[error("the key {0} is withdrawn already")]

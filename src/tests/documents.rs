@@ -1,7 +1,7 @@
 //! What the documents say of the project is true of it: the commands they show are understood, the tests, files and
 //! documents they name are there.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -71,6 +71,41 @@ fn the_commands_of_the_documents_are_understood() {
         }
     }
     assert!(count > 20, "only {count} commands were found");
+}
+
+/// That each sub-command and each option that a sentence names is there; values may be missing.
+fn named_command(sentence: &str) -> Result<(), String> {
+    let mut words = sentence.split_whitespace();
+    let mut command = if words.next() == Some("sceau") { ServerCli::command() } else { AgentCli::command() };
+    command.build();
+    for word in words {
+        let is_name = word.chars().all(|c| c.is_ascii_lowercase() || c == '-');
+        if let Some(option) = word.strip_prefix("--").filter(|option| !option.is_empty()) {
+            let name = option.split('=').next();
+            if !command.get_arguments().any(|argument| argument.get_long() == name) {
+                return Err(format!("`{}` has no {word}", command.get_name()));
+            }
+        } else if command.has_subcommands() && is_name {
+            let found = command.find_subcommand(word).cloned();
+            command = found.ok_or_else(|| format!("`{}` has no {word}", command.get_name()))?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_commands_that_sentences_name_exist() {
+    assert!(named_command("sceau means show").is_err() && named_command("sceau keys list --loud").is_err());
+    let mut count = 0;
+    for (path, text) in documents() {
+        let of_ours = |text: &&str| text.starts_with("sceau ") || text.starts_with("sceau-agent ");
+        for sentence in quoted(&text).into_iter().filter(of_ours) {
+            let known = named_command(sentence);
+            assert!(known.is_ok(), "{}: `{sentence}`: {}", path.display(), known.unwrap_err());
+            count += 1;
+        }
+    }
+    assert!(count > 50, "only {count} commands were found");
 }
 
 #[test]
@@ -225,6 +260,21 @@ fn the_files_and_documents_that_documents_name_exist() {
             assert!(!is_ours || folder.join(target).exists(), "{}: {link}", path.display());
         }
     }
+}
+
+/// Whoever begins with the README comes to every document by links.
+#[test]
+fn every_document_is_found_from_the_readme() {
+    let texts: BTreeMap<PathBuf, String> =
+        documents().into_iter().map(|(path, text)| (path.canonicalize().unwrap(), text)).collect();
+    let (mut found, mut ahead) = (BTreeSet::new(), vec![root().join("README.md").canonicalize().unwrap()]);
+    while let Some(path) = ahead.pop() {
+        let Some(text) = texts.get(&path).filter(|_| found.insert(path.clone())) else { continue };
+        let links = text.split("](").skip(1).filter_map(|rest| rest.split([')', '#']).next());
+        ahead.extend(links.filter_map(|link| path.parent().unwrap().join(link).canonicalize().ok()));
+    }
+    let lost: Vec<_> = texts.keys().filter(|path| !found.contains(*path)).collect();
+    assert!(lost.is_empty(), "no link leads to {lost:?}");
 }
 
 /// Pictures are looked at by people.

@@ -196,8 +196,14 @@ fn what_is_asked_in_an_address_is_not_logged() {
 #[test]
 fn nothing_is_served_before_init_or_without_the_seal_key() {
     let installation = Installation::new();
-    assert!(installation.refused(&["serve"]).contains("CONF-020"));
-    assert!(installation.refused(&["check"]).contains("sceau init"));
+    for command in [&["serve"][..], &["client", "list"], &["means", "list", "899700366240"]] {
+        assert!(installation.refused(command).contains("CONF-020"), "{command:?}");
+    }
+    let said = installation.refused(&["check"]);
+    assert!(said.contains("sceau init") && !said.contains("STORE-010"), "nothing is lost yet: {said}");
+    let said = String::from_utf8(installation.run(&["doctor"]).stdout).unwrap();
+    assert!(said.contains("sceau init") && !said.contains("STORE-010"), "nothing is lost yet: {said}");
+    assert!(!installation.path("state").exists(), "no command but init makes an installation");
     installation.done(&["init"]);
     let key = installation.path("state/seal.key");
     std::fs::rename(&key, installation.path("elsewhere")).unwrap();
@@ -324,7 +330,7 @@ fn an_address_that_is_taken_is_named() {
     let text = std::fs::read_to_string(path).unwrap().replace("127.0.0.1:0", &address);
     std::fs::write(path, text).unwrap();
     let said = installation.refused(&["serve"]);
-    assert!(said.contains("WEB-020") && said.contains(&address), "{said}");
+    assert!(said.contains("WEB-020") && said.contains(&address) && said.contains("ss -ltnp"), "{said}");
 }
 
 #[test]

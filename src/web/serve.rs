@@ -37,7 +37,9 @@ pub struct Peer {
 /// Why we cannot listen.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    #[error("cannot listen on {address}: {source}")]
+    #[error(
+        "cannot listen on {address}: {source}; choose another address, or see who has this one with `ss -ltnp`"
+    )]
     Bind { address: SocketAddr, source: io::Error },
     #[error(
         "plain HTTP on {0} could be read on the network: listen on 127.0.0.1, name the proxy in trusted_proxies, or \

@@ -14,7 +14,7 @@
 use std::{
     collections::HashMap,
     fmt::Debug,
-    path::PathBuf,
+    path::{Path, PathBuf},
     pin::Pin,
     sync::{Arc, PoisonError, RwLock},
     time::Duration,
@@ -33,10 +33,15 @@ use tokio_openssl::SslStream;
 /// Why a certificate cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    #[error("certificate {file}: {source}")]
-    Certificate { file: PathBuf, source: ErrorStack },
-    #[error("key {file}: {source}")]
-    Key { file: PathBuf, source: ErrorStack },
+    #[error(
+        "the certificate {file} cannot be used ({why}): it has to be PEM, the certificate first, then those that lead \
+         to its authority"
+    )]
+    Certificate { file: PathBuf, why: String },
+    #[error(
+        "the key {file} cannot be used ({why}): it has to be PEM, without a passphrase, readable by the service"
+    )]
+    Key { file: PathBuf, why: String },
     #[error("the key {key} is not that of the certificate {certificate}")]
     Mismatch { certificate: PathBuf, key: PathBuf },
     #[error("no host is configured for TLS")]
@@ -210,17 +215,27 @@ fn acceptor(hosts: &[Host]) -> Result<SslAcceptor, TlsError> {
     Ok(builder.build())
 }
 
+/// Why a file was not taken: what the system says of it, or OpenSSL's reasons without its places in its own sources.
+fn why(file: &Path, stack: &ErrorStack) -> String {
+    if let Err(error) = std::fs::File::open(file) {
+        return error.to_string();
+    }
+    let reasons: Vec<_> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
+    if reasons.is_empty() { "OpenSSL refuses it".to_owned() } else { reasons.join(", ") }
+}
+
 fn context(host: &Host, resume: bool) -> Result<ssl::SslAcceptorBuilder, TlsError> {
     let mut builder = SslAcceptor::mozilla_intermediate_v5(SslMethod::tls_server())?;
     builder.set_min_proto_version(Some(SslVersion::TLS1_2))?;
     builder.set_options(SslOptions::NO_RENEGOTIATION);
     let (certificate, key) = (&host.certificate_file, &host.key_file);
-    builder
-        .set_certificate_chain_file(certificate)
-        .map_err(|source| TlsError::Certificate { file: certificate.clone(), source })?;
+    builder.set_certificate_chain_file(certificate).map_err(|stack| TlsError::Certificate {
+        file: certificate.clone(),
+        why: why(certificate, &stack),
+    })?;
     builder
         .set_private_key_file(key, SslFiletype::PEM)
-        .map_err(|source| TlsError::Key { file: key.clone(), source })?;
+        .map_err(|stack| TlsError::Key { file: key.clone(), why: why(key, &stack) })?;
     builder
         .check_private_key()
         .map_err(|_| TlsError::Mismatch { certificate: certificate.clone(), key: key.clone() })?;
@@ -311,7 +326,11 @@ pub(crate) mod tests {
         let host = host(folder.path(), "one", Asks::Nothing);
         let hosts = TlsHosts::read(vec![host.clone()]).expect("good files");
         fs::write(&host.certificate_file, "not PEM").expect("a file");
-        assert!(matches!(hosts.reload(), Err(TlsError::Certificate { .. })));
+        let said = hosts.reload().expect_err("no certificate").to_string();
+        assert!(said.contains("cannot be used (no start line)") && said.contains("PEM"), "{said}");
+        fs::remove_file(&host.certificate_file).expect("it is there");
+        let said = hosts.reload().expect_err("no file").to_string();
+        assert!(said.contains("No such file") && !said.contains("bss_file"), "{said}");
     }
 
     #[test]

@@ -78,7 +78,13 @@ pub(super) fn table(headings: &[&str], rows: impl Iterator<Item = Vec<String>>) 
 
 /// Who runs the command, for the audit.
 pub(super) fn actor() -> String {
-    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(|name| std::env::var(name).ok());
+    actor_in(|name| std::env::var(name).ok())
+}
+
+/// The same, by what the environment says: whoever called `sudo` goes before the user that it became.
+fn actor_in(variable: impl Fn(&str) -> Option<String>) -> String {
+    let named = |name| variable(name).filter(|user| !user.is_empty());
+    let user = ["SUDO_USER", "USER", "LOGNAME"].into_iter().find_map(named);
     format!("command line: {}", user.as_deref().unwrap_or("unknown user"))
 }
 
@@ -96,6 +102,19 @@ pub(super) fn written(result: io::Result<()>) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
+
+    #[test]
+    fn whoever_runs_a_command_is_named_even_where_the_environment_says_nothing() {
+        let actor = |variables: &[(&str, &str)]| {
+            actor_in(|name| {
+                let found = variables.iter().find(|(variable, _)| *variable == name);
+                found.map(|(_, user)| (*user).to_owned())
+            })
+        };
+        assert_eq!(actor(&[("USER", "root"), ("SUDO_USER", "camille")]), "command line: camille");
+        assert_eq!(actor(&[("USER", ""), ("LOGNAME", "camille")]), "command line: camille");
+        assert_eq!(actor(&[]), "command line: unknown user");
+    }
 
     #[test]
     fn a_moment_is_read_as_people_write_it() {

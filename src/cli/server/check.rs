@@ -8,7 +8,7 @@ use crate::card::machine::MachineAuthority;
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config::{Config, Database, Fallback};
-use crate::crypto::sealed::SealKey;
+use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::crl::CrlStatus;
 
 /// Arguments of `sceau check`.
@@ -20,18 +20,23 @@ impl Check {
         let config = Config::read(path)?;
         let mut faults = Vec::new();
         let server = &config.server;
+        let mut seal_key_is_to_come = false;
         if let Database::Sqlite(database) = &config.database
             && !database.exists()
         {
             faults.push(format!("{} is not there yet: run `sceau init`", database.display()));
+            seal_key_is_to_come = true;
         } else {
             match app::open_database(&config).await {
                 Ok(db) => db.close().await,
                 Err(error) => faults.push(format!("{error} ({})", error.code())),
             }
         }
-        if let Err(error) = SealKey::read(&server.seal_key_path()) {
-            faults.push(format!("{error} ({})", error.code()));
+        match SealKey::read(&server.seal_key_path()) {
+            // `sceau init` makes both: nothing is sealed yet.
+            Err(SealError::KeyMissing { .. }) if seal_key_is_to_come => {}
+            Err(error) => faults.push(format!("{error} ({})", error.code())),
+            Ok(_) => {}
         }
         faults.extend(cards(&config));
         if let Some(machines) = &config.workstations.machine_certificates {

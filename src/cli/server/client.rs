@@ -470,7 +470,7 @@ async fn disable(context: &Context, id: &str, reason: Option<&str>) -> Result<()
         return Ok(());
     }
     let client = store::client::by_id(&context.db, id).await?.ok_or_else(|| unknown(id))?;
-    println!("{}", standing(&client).unwrap_or_default());
+    println!("{id}: {}", standing(&client).unwrap_or_default());
     Ok(())
 }
 

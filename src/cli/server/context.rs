@@ -4,10 +4,11 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::Failure;
-use crate::app;
+use super::arguments::actor;
+use crate::app::{self, StartError};
 use crate::audit::{Event, Kind};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::Config;
+use crate::config::{Config, Database};
 use crate::crypto::random::SystemRandom;
 use crate::ids::SharedRandom;
 use crate::store::Db;
@@ -32,14 +33,18 @@ impl Context {
     /// What is wrong with either.
     pub async fn open(path: &Path) -> Result<Self, Failure> {
         let config = Arc::new(Config::read(path)?);
+        // A command makes no database: it would belong to whoever runs it, and lack keys and namespace.
+        if let Database::Sqlite(database) = &config.database
+            && !database.exists()
+        {
+            return Err(StartError::NotInitialised.into());
+        }
         let db = app::open_database(&config).await?;
         Ok(Self { config, db, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) })
     }
 
     /// An event of this command, with whoever runs it.
     pub fn event(&self, kind: Kind) -> Event {
-        let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
-        let trail = app::trail(&self.config, &self.clock, &self.random);
-        trail.event(kind).actor(&format!("command line: {user}"))
+        app::trail(&self.config, &self.clock, &self.random).event(kind).actor(&actor())
     }
 }

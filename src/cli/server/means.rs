@@ -31,6 +31,7 @@ pub(super) enum MeansCommand {
     /// Keep a means from signing in until `resume`. Its sessions end at once.
     Suspend {
         /// Its id, from `list`.
+        #[arg(value_parser = means_id)]
         id: MeansId,
         /// Why, for the audit trail.
         #[arg(long)]
@@ -39,16 +40,22 @@ pub(super) enum MeansCommand {
     /// Let a suspended means sign in again.
     Resume {
         /// Its id, from `list`.
+        #[arg(value_parser = means_id)]
         id: MeansId,
     },
     /// Revoke a means for ever: it was lost or given back. Its sessions end at once.
     Revoke {
         /// Its id, from `list`.
+        #[arg(value_parser = means_id)]
         id: MeansId,
         /// Why, for the audit trail.
         #[arg(long)]
         reason: String,
     },
+}
+
+fn means_id(text: &str) -> Result<MeansId, String> {
+    text.parse().map_err(|_| "not the id of a means: `sceau means list PERSON` shows them".to_owned())
 }
 
 impl MeansCommand {

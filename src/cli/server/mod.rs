@@ -60,10 +60,10 @@ enum ServerCommand {
     Check(check::Check),
     /// Say what is wrong with the installation, or soon will be, and what to do about it.
     Doctor(doctor::Doctor),
-    /// Services that sign their users in here: add, list, show, give a new secret, remove.
+    /// Services that sign their users in here: add, list, show, change, disable, remove.
     #[command(subcommand)]
     Client(client::ClientCommand),
-    /// Signing keys: list, rotate.
+    /// Signing keys: list, rotate, withdraw one that was stolen.
     #[command(subcommand)]
     Keys(keys::KeysCommand),
     /// Workstations: invite, list, rename, approve, revoke; site tokens for a fleet.
@@ -71,7 +71,7 @@ enum ServerCommand {
     Workstation(workstation::WorkstationCommand),
     /// Import the national directory, and look into it.
     Directory(directory::Directory),
-    /// People: link, show, disable.
+    /// People: add, list, show, unlink, disable.
     Person(person::PersonArguments),
     /// Cards and security keys of a person: list, suspend, resume, revoke.
     #[command(subcommand)]

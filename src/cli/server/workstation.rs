@@ -268,8 +268,5 @@ fn changed(done: bool, id: WorkstationId, what: &str) -> Result<(), Failure> {
 
 /// An event of this command, with whoever runs it.
 pub(super) fn event(context: &Context, kind: Kind) -> Event {
-    let user = std::env::var("SUDO_USER").or_else(|_| std::env::var("USER")).unwrap_or_default();
-    app::trail(&context.config, &context.clock, &context.random)
-        .event(kind)
-        .actor(&format!("command line: {user}"))
+    context.event(kind)
 }

@@ -21,14 +21,16 @@ const OLD_DIRECTORY: TimeDelta = TimeDelta::days(35);
 const LATE_ROTATION: TimeDelta = TimeDelta::days(1);
 
 pub(super) async fn examine(config: &Config, now: Time) -> Vec<Finding> {
-    let mut findings = vec![state_dir(&config.server.state_dir), seal_key(config)];
+    let mut findings = vec![state_dir(&config.server.state_dir)];
     if let Database::Sqlite(path) = &config.database
         && !path.exists()
     {
-        let found = format!("{} is not there", path.display());
-        findings.push(Finding::fail("database", found, "run `sceau init`"));
+        let key = config.server.seal_key_path();
+        findings.push(if key.exists() { seal_key(config) } else { not_made("seal-key", &key) });
+        findings.push(not_made("database", path));
         return findings;
     }
+    findings.push(seal_key(config));
     match app::open_database(config).await {
         Ok(db) => {
             findings.extend(database(config, &db, now).await);
@@ -40,6 +42,12 @@ pub(super) async fn examine(config: &Config, now: Time) -> Vec<Finding> {
         }
     }
     findings
+}
+
+/// A file that `sceau init` makes.
+fn not_made(check: &'static str, path: &Path) -> Finding {
+    let advice = "run `sceau init`; if there was an installation here, restore database and seal key from their backup";
+    Finding::fail(check, format!("{} is not there", path.display()), advice)
 }
 
 fn state_dir(dir: &Path) -> Finding {
