@@ -147,12 +147,19 @@ fn eventually(what: &str, within: Duration, condition: impl Fn() -> bool) {
 
 #[test]
 fn both_programs_name_themselves_and_their_commands() {
-    for (program, name, command) in [(SCEAU, "sceau", "serve"), (AGENT, "sceau-agent", "card")] {
+    for (program, name, what, command) in [
+        (SCEAU, "sceau", "identity provider", "serve"),
+        (AGENT, "sceau-agent", "workstation program", "card"),
+    ] {
         let said = |argument| {
             String::from_utf8(Command::new(program).arg(argument).output().unwrap().stdout).unwrap()
         };
         assert_eq!(said("--version").trim(), format!("{name} {}", env!("CARGO_PKG_VERSION")));
-        assert!(said("--help").contains(command));
+        let help = said("--help");
+        assert!(
+            help.lines().next().is_some_and(|line| line.contains(what)) && help.contains(command),
+            "{help}"
+        );
     }
 }
 

@@ -19,7 +19,7 @@ use crate::agent::AgentError;
 
 /// The workstation program of Sceau: it speaks to the card reader, and to nobody it was not enrolled with.
 #[derive(Debug, Parser)]
-#[command(name = "sceau-agent", version, about, propagate_version = true)]
+#[command(name = "sceau-agent", version, propagate_version = true)]
 pub struct AgentCli {
     #[command(subcommand)]
     command: AgentCommand,
