@@ -215,13 +215,13 @@ fn acceptor(hosts: &[Host]) -> Result<SslAcceptor, TlsError> {
     Ok(builder.build())
 }
 
-/// Why a file was not taken: what the system says of it, or OpenSSL's reasons without its places in its own sources.
+/// Why a file was not taken: what the system says of it, or OpenSSL's reason without the places in its own sources.
 fn why(file: &Path, stack: &ErrorStack) -> String {
     if let Err(error) = std::fs::File::open(file) {
         return error.to_string();
     }
-    let reasons: Vec<_> = stack.errors().iter().filter_map(openssl::error::Error::reason).collect();
-    if reasons.is_empty() { "OpenSSL refuses it".to_owned() } else { reasons.join(", ") }
+    // The first is the cause; those after it are the callers that passed it on.
+    stack.errors().iter().find_map(openssl::error::Error::reason).unwrap_or("OpenSSL refuses it").to_owned()
 }
 
 fn context(host: &Host, resume: bool) -> Result<ssl::SslAcceptorBuilder, TlsError> {
