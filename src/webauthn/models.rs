@@ -170,7 +170,7 @@ impl Models {
             return Ok(());
         }
         if let Some(Kept { document, received_at, .. }) = fido_metadata::kept(db).await? {
-            self.take(Metadata::read(&document, &source.publisher, received_at)?);
+            self.take(verified(document, &source.publisher, received_at).await?);
         }
         Ok(())
     }
@@ -207,7 +207,7 @@ impl Models {
                 fetch(egress, address).await?
             }
         };
-        self.learn(db, &document, now).await?;
+        self.learn(db, document, now).await?;
         self.looked().due = Some(now + EVERY);
         Ok(())
     }
@@ -216,10 +216,10 @@ impl Models {
     ///
     /// # Errors
     /// [`RefreshError`].
-    pub async fn learn(&self, db: &Db, document: &str, now: Time) -> Result<(), RefreshError> {
+    pub async fn learn(&self, db: &Db, document: String, now: Time) -> Result<(), RefreshError> {
         let Some(source) = &self.source else { return Ok(()) };
-        let read = Metadata::read(document, &source.publisher, now)?;
-        let kept = Kept { number: read.number, document: document.to_owned(), received_at: now };
+        let read = verified(document.clone(), &source.publisher, now).await?;
+        let kept = Kept { number: read.number, document, received_at: now };
         if let Some(newer) = fido_metadata::keep(db, &kept).await? {
             return match newer == read.number {
                 true => Ok(()),
@@ -244,7 +244,7 @@ impl Models {
         let read = tokio::fs::read_to_string(path).await;
         let document =
             read.map_err(|error| MetadataError::Unavailable(format!("{}: {error}", path.display())))?;
-        let read = Metadata::read(&document, publisher, now)?;
+        let read = verified(document, publisher, now).await?;
         if self.metadata().is_none_or(|metadata| metadata.number < read.number) {
             self.take(read);
         }
@@ -258,6 +258,13 @@ impl Models {
     fn looked(&self) -> std::sync::MutexGuard<'_, Looked> {
         self.looked.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Verifies and reads a document beside the requests: it has some nine million bytes.
+async fn verified(document: String, publisher: &Publisher, at: Time) -> Result<Metadata, MetadataError> {
+    let publisher = publisher.clone();
+    let read = tokio::task::spawn_blocking(move || Metadata::read(&document, &publisher, at)).await;
+    read.map_err(|error| MetadataError::Unavailable(error.to_string()))?
 }
 
 async fn fetch(egress: &Egress, address: &str) -> Result<String, MetadataError> {

@@ -43,7 +43,7 @@ fn attested(maker: &sceau_certs::Authority) -> SoftKey {
 
 impl Hospital {
     async fn learn(&self, models: &Models, document: &str) -> &'static str {
-        let learnt = models.learn(&self.stand.db, document, self.stand.clock.now()).await;
+        let learnt = models.learn(&self.stand.db, document.to_owned(), self.stand.clock.now()).await;
         said(learnt)
     }
 }

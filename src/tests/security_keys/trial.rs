@@ -87,7 +87,7 @@ async fn metadata_and_levels_are_tried_too() {
         let stale = hospital.try_policy(&low, &unknown).await;
         assert_eq!(stale.excluded[0].1, Unfit::Stale);
         let broken = service.publish(&payload(1, "2026-12-01", &[], &["USER_VERIFICATION_BYPASS"]));
-        models.learn(&hospital.stand.db, &broken, hospital.stand.clock.now()).await.unwrap();
+        models.learn(&hospital.stand.db, broken, hospital.stand.clock.now()).await.unwrap();
         let trial = hospital.try_policy(&low, &Arc::clone(&models)).await;
         assert_eq!(trial.excluded[0].1, Unfit::Broken(MODEL, "USER_VERIFICATION_BYPASS"));
     })
