@@ -177,3 +177,45 @@ async fn a_card_that_was_halted_here_signs_in_no_more() {
     );
     assert_eq!(sign_in(&mut browser).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_card_that_is_used_here_for_the_first_time_is_told_to_its_person() {
+    use crate::store::means::Kind as MeansKind;
+    use crate::store::notice::{self, NewNotice, Told};
+    use crate::store::person_contact::{self, Contact, Setting, Verifier};
+
+    let hospital = Hospital::open().await;
+    let workstation = Workstation::of(&hospital, "good").await;
+    let (db, now) = (&hospital.db, hospital.clock.now());
+    let person = store::person::by_identifier(db, &card("good").profile.id_nat).await.unwrap().unwrap().id;
+    let contact = Contact {
+        address: "kit@chu.example".into(),
+        language: "fr".into(),
+        verified_by: Verifier::Administrator,
+        verified_at: now,
+    };
+    let told = |told| NewNotice::new(person, told, now, &SystemRandom);
+    let setting = Setting {
+        person,
+        contact: &contact,
+        told_before: &told(Told::AddressChanged),
+        told_now: &told(Told::AddressSet),
+        event: &NewRow::from(&hospital.trail.event(Kind::ContactChanged)),
+    };
+    person_contact::set(db, &setting, now).await.unwrap();
+    let mut browser = Browser::default();
+    for _ in 0..2 {
+        let (_, request) = hospital.begin(&mut browser).await;
+        let done = browser.finish(&hospital, &workstation.forge(&request, "good", |_| {})).await;
+        assert_eq!(done.status, 200, "{done:?}");
+    }
+    let all = notice::older_than(db, now, 10).await.unwrap();
+    let told = |wanted: fn(&Told) -> bool| all.iter().filter(|notice| wanted(&notice.told)).count();
+    assert_eq!(told(|told| matches!(told, Told::MeansIssued { means: MeansKind::Card, .. })), 1, "{all:?}");
+    assert_eq!(
+        told(|told| matches!(told, Told::NewBrowser { .. })),
+        2,
+        "this browser keeps no cookie of ours"
+    );
+    assert_eq!(all.len(), 4, "and of the address itself: {all:?}");
+}
