@@ -20,6 +20,7 @@ use secrecy::ExposeSecret as _;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
+use crate::admin::{self, Desk};
 use crate::audit::{Kind, Trail};
 use crate::card::login::{self, CardLogin};
 use crate::clock::{SharedClock, Time};
@@ -246,6 +247,8 @@ pub struct App {
     means: Arc<OwnMeans>,
     /// What sends notices; none where no mail server is configured.
     outbox: Option<Arc<Outbox>>,
+    /// The pages of whoever has a role.
+    desk: Arc<Desk>,
     /// The test persons of a sandbox; none in an installation.
     approval: Option<Arc<Approval>>,
     egress: Arc<Egress>,
@@ -350,6 +353,17 @@ impl App {
         });
         let outbox =
             mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;
+        let desk = Desk::new(admin::Parts {
+            db: db.clone(),
+            clock: clock.clone(),
+            random: random.clone(),
+            trail: trail.clone(),
+            policies: policies::of(&config),
+            own: OwnOrigin::of(&config.server.front_url),
+            site: site.clone(),
+            level: card::level(config.desk.level),
+            keys: keys.clone(),
+        });
         // A tab that can only fail is not shown.
         let card_tab =
             config.card.anchors_dir.as_ref().map(|_| Arc::new(card::CardTab(Arc::clone(&card))) as _);
@@ -411,6 +425,7 @@ impl App {
             keys,
             means,
             outbox,
+            desk,
             approval,
             egress,
             pages,
@@ -464,7 +479,7 @@ impl App {
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
         let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
         let routes = Router::new().merge(oidc::routes(&self.provider)).merge(login::routes(&self.card));
-        let routes = routes.merge(means::routes(&self.means));
+        let routes = routes.merge(means::routes(&self.means)).merge(admin::routes(&self.desk));
         let routes = match &self.keys {
             Some(keys) => routes.merge(webauthn::routes(keys)),
             None => routes,

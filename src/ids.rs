@@ -135,6 +135,8 @@ row_id! {
     NoticeId;
     /// A code that was sent to an address to verify it.
     ContactCodeId;
+    /// An identity check at the desk.
+    IdentityCheckId;
     /// An audit event.
     EventId;
     /// One request as it is seen in pages, logs and audit events.

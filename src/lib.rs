@@ -4,6 +4,8 @@
 //! card reader. The modules, and which of them may use which, are described in `docs/architecture.md`; the test
 //! `src/tests/directions.rs` holds the code to that table.
 
+#[cfg(feature = "server")]
+pub mod admin;
 #[cfg(feature = "agent")]
 pub mod agent;
 #[cfg(feature = "server")]

@@ -85,6 +85,10 @@ kinds! {
     PersonDisabled "person.disabled";
     /// A disabled person was enabled again.
     PersonEnabled "person.enabled";
+    /// A person was granted a role.
+    RoleGranted "role.granted";
+    /// A role was taken away from a person.
+    RoleRevoked "role.revoked";
     /// A person was given another national identifier.
     PersonIdentified "person.identified";
     /// A person was linked with this establishment.
@@ -107,6 +111,14 @@ kinds! {
     WorkstationApproved "workstation.approved";
     /// A person was given a means of identification, or it was refused.
     MeansIssued "means.issued";
+    /// An identity was checked at the desk: what was shown, never its number.
+    IdentityChecked "identity.checked";
+    /// The desk looked for a person.
+    PersonSearched "person.searched";
+    /// The desk looked at the means of a person.
+    PersonConsulted "person.consulted";
+    /// A means was handed to its person at the desk.
+    MeansHandedOut "means.handed-out";
     /// A means was given another label.
     MeansRenamed "means.renamed";
     /// A means was suspended: it signs in no more until somebody lifts that.

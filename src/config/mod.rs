@@ -12,6 +12,7 @@ mod agent;
 mod card;
 mod card_tls;
 mod database;
+mod desk;
 mod egress;
 mod establishment;
 mod keys;
@@ -37,6 +38,7 @@ pub use agent::{Agent, PinEntry};
 pub use card::{Card, CardAcr, CardFallback, CardType, Fallback};
 pub use card_tls::{CardTls, Handshake};
 pub use database::Database;
+pub use desk::Desk;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;
 pub use keys::Keys;
@@ -76,6 +78,8 @@ pub struct Config {
     pub card: Card,
     /// Which security keys are taken.
     pub security_keys: SecurityKeys,
+    /// What whoever has a role has to prove.
+    pub desk: Desk,
     /// How computers prove that they are the hospital's.
     pub workstations: Workstations,
     /// How long a sign-in lasts.
@@ -159,6 +163,7 @@ impl Config {
         let database = Database::read(&mut document.section("database"), state_dir);
         let card = Card::read(&mut document.section("card"), server.as_ref());
         let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
+        let desk = Desk::read(&mut document.section("desk"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
         let zones = document.sections_of("zones");
@@ -179,6 +184,7 @@ impl Config {
             establishment,
             card,
             security_keys,
+            desk,
             workstations,
             session,
             zones,

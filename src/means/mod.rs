@@ -22,9 +22,12 @@ use crate::notify::code::Codes;
 use crate::session::{Policies, Session};
 use crate::store::Db;
 use crate::store::means::{Issuer, Kind, Means, Standing};
+use crate::store::webauthn_credential::SecurityKey;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::means::{ADDRESS_PATH, CODE_PATH, MEANS_PATH, RENAME_ROUTE, REVOKE_ROUTE};
+use crate::web::pages::means::{
+    ADDRESS_PATH, CODE_PATH, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding,
+};
 
 /// How old the sign-in of whoever changes their means may be.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
@@ -119,11 +122,7 @@ pub fn may_change(own: &[Means], session: &Session, now: Time) -> Result<(), Cha
     if !session.is_fresh(FRESH, now) {
         return Err(ChangeRefused::NotFresh);
     }
-    let used = own.iter().find(|means| match means.kind {
-        Kind::SecurityKey => session.evidence.security_key() == Some(means.id),
-        Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
-    });
-    match used {
+    match used(own, session) {
         Some(means) if means.standing(now) != Standing::Active => Err(ChangeRefused::Gone),
         Some(means) if means.issued_by == Issuer::Person && now - means.issued_at < PROBATION => {
             Err(ChangeRefused::Probation)
@@ -133,4 +132,44 @@ pub fn may_change(own: &[Means], session: &Session, now: Time) -> Result<(), Cha
         None if session.evidence.security_key().is_none() => Ok(()),
         None => Err(ChangeRefused::Gone),
     }
+}
+
+/// The means of `own` that the session was opened with.
+pub fn used<'a>(own: &'a [Means], session: &Session) -> Option<&'a Means> {
+    own.iter().find(|means| is_of(means, session))
+}
+
+/// Whether the session was opened with this means.
+pub(crate) fn is_of(means: &Means, session: &Session) -> bool {
+    match means.kind {
+        Kind::SecurityKey => session.evidence.security_key() == Some(means.id),
+        Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
+    }
+}
+
+/// A means as pages show it, without what can be done with it; none where it was revoked. `keys` are those of its person.
+pub fn row(means: &Means, keys: &[SecurityKey], now: Time) -> Option<MeansRow> {
+    let standing = match means.standing(now) {
+        Standing::Active => RowStanding::Active,
+        Standing::Suspended => RowStanding::Suspended,
+        Standing::Expired => RowStanding::Expired,
+        Standing::Revoked => return None,
+    };
+    let is_synced = || keys.iter().any(|key| key.means.id == means.id && key.backup_eligible);
+    let kind = match means.kind {
+        Kind::Card => RowKind::Card,
+        Kind::SecurityKey if is_synced() => RowKind::Passkey,
+        Kind::SecurityKey => RowKind::SecurityKey,
+    };
+    Some(MeansRow {
+        kind,
+        label: means.label.clone(),
+        standing,
+        issued_at: means.issued_at,
+        expires_at: means.expires_at,
+        last_used: means.last_used_at.map(|at| (at, means.last_used_where.clone())),
+        current: false,
+        rename: String::new(),
+        revoke: None,
+    })
 }

@@ -8,19 +8,19 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{ChangeRefused, OwnMeans, may_change};
+use super::{ChangeRefused, OwnMeans, is_of, may_change, row};
 use crate::audit::{Caller, Event, Kind};
 use crate::ids::{MeansId, Secret};
 use crate::session::{EndReason, Session, Standing as SessionStanding};
 use crate::store::audit::NewRow;
-use crate::store::means::{Halt, Halting, Kind as MeansKind, Means, Standing};
+use crate::store::means::{Halt, Halting, Means};
 use crate::store::{self, StoreError};
 use crate::web::cookies;
 use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
 use crate::web::new_session::of_browser;
-use crate::web::pages::means::{FRESH, MEANS_PATH, MeansPage, MeansRow, RowKind, RowStanding, SIGN_IN_PATH};
+use crate::web::pages::means::{FRESH, MEANS_PATH, MeansPage, MeansRow, SIGN_IN_PATH};
 
 /// The longest label that a person can give a means.
 const LONGEST_LABEL: usize = 60;
@@ -118,32 +118,17 @@ impl Visit<'_> {
         let Some((session, cookie)) = self.session().await? else { return Ok(sign_in("")) };
         let all = store::means::of_person(&parts.db, session.person_id).await?;
         let keys = store::webauthn_credential::of_person(&parts.db, session.person_id).await?;
-        let synced = |means: &Means| keys.iter().any(|key| key.means.id == means.id && key.backup_eligible);
         let allowed = may_change(&all, &session, now);
         let subject = crate::directory::subject(&parts.db, session.person_id, now).await?;
         let name =
             subject.map(|known| format!("{} {}", known.given_name, known.family_name)).unwrap_or_default();
         let rows = all.iter().filter_map(|means| {
-            let standing = match means.standing(now) {
-                Standing::Active => RowStanding::Active,
-                Standing::Suspended => RowStanding::Suspended,
-                Standing::Expired => RowStanding::Expired,
-                Standing::Revoked => return None,
-            };
+            let shown = row(means, &keys, now)?;
             Some(MeansRow {
-                kind: match means.kind {
-                    MeansKind::Card => RowKind::Card,
-                    MeansKind::SecurityKey if synced(means) => RowKind::Passkey,
-                    MeansKind::SecurityKey => RowKind::SecurityKey,
-                },
-                label: means.label.clone(),
-                standing,
-                issued_at: means.issued_at,
-                expires_at: means.expires_at,
-                last_used: means.last_used_at.map(|at| (at, means.last_used_where.clone())),
                 current: is_of(means, &session),
                 rename: format!("{MEANS_PATH}/{}/rename", means.id),
                 revoke: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/revoke", means.id)),
+                ..shown
             })
         });
         let page = MeansPage {
@@ -229,14 +214,6 @@ impl Visit<'_> {
         tracing::warn!(code, "a change of means was refused: {refusal}");
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
         ErrorPage::new(refusal.status(), code, operation).render(&self.means.0.site.frame(language))
-    }
-}
-
-/// Whether the session was opened with this means.
-fn is_of(means: &Means, session: &Session) -> bool {
-    match means.kind {
-        MeansKind::SecurityKey => session.evidence.security_key() == Some(means.id),
-        MeansKind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
     }
 }
 

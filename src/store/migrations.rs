@@ -53,6 +53,8 @@ migrations! {
     91 "0091_notices";
     92 "0092_known_browsers";
     93 "0093_person_contact";
+    94 "0094_roles";
+    95 "0095_desk";
     96 "0096_fido_metadata";
 }
 

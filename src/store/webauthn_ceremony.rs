@@ -1,8 +1,8 @@
 //! WebAuthn ceremonies on their way: from the challenge that a page was given until its one answer.
 //!
-//! A ceremony is for one purpose and, for a sign-in, for one login transaction; for a registration, for one session. Its
-//! answer takes it out of the database in the transaction of what comes of it, so of two answers only one can win, and one
-//! that was refused is no use a second time.
+//! A ceremony is for one purpose and, for a sign-in, for one login transaction; for a registration, for one session and one
+//! person. Its answer takes it out of the database in the transaction of what comes of it, so of two answers only one can
+//! win, and one that was refused is no use a second time.
 
 use sqlx::types::Json;
 
@@ -14,8 +14,10 @@ use crate::ids::{PersonId, SessionId, TransactionId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
 #[sqlx(type_name = "text", rename_all = "kebab-case")]
 pub enum Purpose {
-    /// A key is registered.
+    /// A key is registered, by its person.
     Register,
+    /// A key is registered at the desk, for the person who stands there.
+    RegisterAtDesk,
     /// A person signs in.
     SignIn,
 }

@@ -3,12 +3,13 @@
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
+use super::identity_check::consume_check;
 use super::means::{Means, insert_means, means_columns};
 use super::notice::{NewNotice, queue_notice};
 use super::webauthn_ceremony::consume_ceremony;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::PersonId;
+use crate::ids::{IdentityCheckId, PersonId};
 
 /// A security key.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -49,11 +50,14 @@ pub enum Registered {
     Done,
     /// The ceremony was answered before, or is too old.
     CeremonyOver,
+    /// The identity check that it rests on was used, or is too old.
+    CheckOver,
     /// A key with this credential id is there already.
     KnownAlready,
 }
 
-/// Registers a key by the ceremony of that handle, tells its person by `notice`, and records `event`.
+/// Registers a key by the ceremony of that handle, at the desk by an identity check besides; tells its person by `notice`,
+/// and records `event`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -61,6 +65,7 @@ pub async fn register(
     db: &Db,
     new: &SecurityKey,
     handle_hash: &[u8; 32],
+    check: Option<IdentityCheckId>,
     notice: &NewNotice,
     event: &NewRow,
     now: Time,
@@ -68,6 +73,11 @@ pub async fn register(
     write!(db, c => {
         if !consume_ceremony!(c, handle_hash, now) {
             return Ok(Registered::CeremonyOver);
+        }
+        if let Some(check) = check
+            && !consume_check!(c, check, now)
+        {
+            return Ok(Registered::CheckOver);
         }
         if !insert_means!(c, &new.means) {
             return Ok(Registered::KnownAlready);

@@ -6,9 +6,9 @@ use std::fs;
 use super::sources::{files, root, rust};
 
 /// The prefixes of codes, one per area.
-const AREAS: [&str; 18] = [
-    "AGENT", "AUDIT", "CARD", "CERT", "CONF", "DEMO", "DIR", "KEY", "MAIL", "MEANS", "OIDC", "PERSON",
-    "READER", "SANDBOX", "SESSION", "STORE", "WEB", "WS",
+const AREAS: [&str; 19] = [
+    "AGENT", "AUDIT", "CARD", "CERT", "CONF", "DEMO", "DESK", "DIR", "KEY", "MAIL", "MEANS", "OIDC",
+    "PERSON", "READER", "SANDBOX", "SESSION", "STORE", "WEB", "WS",
 ];
 
 /// The codes in a text, such as `CARD-012`.

@@ -3,6 +3,8 @@
 #[cfg(all(feature = "server", feature = "agent"))]
 mod card_login;
 mod dependencies;
+#[cfg(feature = "server")]
+mod desk;
 mod directions;
 #[cfg(all(feature = "agent", feature = "server"))]
 mod documents;

@@ -16,6 +16,7 @@ use super::{
         agent::{Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
+        desk::{DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding},
         form_post::FormPost,
         means::{ContactPanel, MeansPage, MeansRow, RowKind, RowStanding},
         session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
@@ -65,6 +66,13 @@ pub const ALL: &[Sample] = &[
         MeansPage { contact: Some(contact), ..means() }.render(frame)
     }),
     ("means-fixed", |frame| MeansPage { fixed: Some("MEANS-002".into()), ..means() }.render(frame)),
+    ("desk", |frame| DeskPage { csrf: "c2FtcGxl".into(), ..DeskPage::default() }.render(frame)),
+    ("desk-found", |frame| desk().render(frame)),
+    ("desk-person", |frame| desk_person().render(frame)),
+    ("desk-checked", |frame| desk_checked().render(frame)),
+    ("desk-disabled", |frame| {
+        DeskPersonPage { standing: PersonStanding::Disabled, ..desk_person() }.render(frame)
+    }),
     ("sign-in-locked", |frame| SignIn { notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)),
     ("sign-in-badge", |frame| {
         let card = sign_in().card.map(|card| CardPanel { badge: true, ..card });
@@ -241,6 +249,61 @@ fn means() -> MeansPage {
         fixed: None,
         csrf: "c2FtcGxl".into(),
     }
+}
+
+fn desk() -> DeskPage {
+    let row = |name: &str, id_nat: &str, standing| FoundRow {
+        name: name.into(),
+        id_nat: id_nat.into(),
+        standing,
+        href: "/desk/people/1".into(),
+    };
+    DeskPage {
+        text: "beaupré".into(),
+        found: Some(vec![
+            row("Camille Beaupré-Lartigue", "899700000017", PersonStanding::Linked),
+            row("Noé Beaupré", "3010000001/E00042", PersonStanding::Disabled),
+            row("Inès Beaupré", "899700000025", PersonStanding::Unlinked),
+        ]),
+        more: true,
+        csrf: "c2FtcGxl".into(),
+    }
+}
+
+fn desk_person() -> DeskPersonPage {
+    let rows = means().means.into_iter().map(|shown| {
+        let is_active = shown.standing == RowStanding::Active;
+        DeskRow {
+            shown: MeansRow { current: false, ..shown },
+            handed_out: None,
+            hand_out: None,
+            resume: None,
+            suspend: is_active.then(|| "/desk/people/1/means/1/suspend".into()),
+            revoke: "/desk/people/1/means/1/revoke".into(),
+        }
+    });
+    DeskPersonPage {
+        name: "Camille Beaupré-Lartigue".into(),
+        id_nat: "899700000017".into(),
+        standing: PersonStanding::Linked,
+        checked: None,
+        documents: vec!["identity-card", "passport", "residence-permit", "driving-licence", "staff-card"],
+        reasons: vec!["lost", "stolen", "damaged", "given-back", "doubt"],
+        means: rows.collect(),
+        takes_keys: true,
+        path: "/desk/people/1".into(),
+        csrf: "c2FtcGxl".into(),
+    }
+}
+
+fn desk_checked() -> DeskPersonPage {
+    let rows = desk_person().means.into_iter().map(|row| DeskRow {
+        handed_out: Some(row.shown.issued_at),
+        hand_out: row.suspend.as_ref().map(|_| "/desk/people/1/means/1/hand-out".into()),
+        resume: row.suspend.is_none().then(|| "/desk/people/1/means/1/resume".into()),
+        ..row
+    });
+    DeskPersonPage { checked: Some("passport"), means: rows.collect(), ..desk_person() }
 }
 
 fn persons() -> PersonsPanel {

@@ -11,6 +11,7 @@ pub mod attestation;
 mod authentication;
 pub mod ceremony;
 mod decoy;
+pub mod issue;
 pub mod metadata;
 pub mod models;
 pub mod policy;
@@ -36,6 +37,7 @@ use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
 use ceremony::Ceremonies;
 use models::Models;
 use policy::{KeyPolicy, Seen, Unfit};
+pub use refusal::Refusal;
 
 /// How long a challenge is good: a person looks for the key and remembers its code.
 const CHALLENGE: TimeDelta = TimeDelta::minutes(5);

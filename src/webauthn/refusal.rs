@@ -21,6 +21,9 @@ pub enum Refusal {
     /// The ceremony is over, too old, of another purpose, or another browser's.
     #[error("no ceremony of this browser waits for this answer")]
     NotWaiting,
+    /// The identity check of the desk was used in the meantime.
+    #[error("the identity check was used, or is too old")]
+    CheckOver,
     /// The sign-in is over, or was begun in another browser.
     #[error("no sign-in of this browser waits for a key")]
     NoSignIn,
@@ -104,6 +107,7 @@ impl Refusal {
             Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",
             Self::NoSignIn => "KEY-020",
             Self::NoSession => "MEANS-001",
+            Self::CheckOver => "DESK-008",
             Self::Change(refused) => refused.code(),
             Self::Person(refusal) => refusal.code(),
             Self::Client => "OIDC-002",

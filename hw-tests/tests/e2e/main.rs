@@ -20,6 +20,7 @@ mod card_out;
 mod cards;
 mod certificate;
 mod demonstration;
+mod desk;
 mod firefox;
 mod fleet;
 mod lemonldap;

@@ -12,7 +12,7 @@ use crate::harness::run;
 use crate::sign_in::{to_popup, type_pin};
 
 /// A USB key with a code, which keeps its person's name.
-fn usb_key() -> Value {
+pub(crate) fn usb_key() -> Value {
     json!({
         "protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "usb", "hasResidentKey": true,
         "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
@@ -34,13 +34,13 @@ impl Browser {
     }
 
     /// Plugs an authenticator in; its id.
-    async fn plug_in(&self, options: Value) -> String {
+    pub(crate) async fn plug_in(&self, options: Value) -> String {
         self.command("WebAuthn.enable", json!({"enableUI": false})).await;
         let added = self.command("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await;
         added["authenticatorId"].as_str().unwrap_or_else(|| panic!("{added}")).to_owned()
     }
 
-    async fn pull_out(&self, authenticator: &str) {
+    pub(crate) async fn pull_out(&self, authenticator: &str) {
         self.command("WebAuthn.removeVirtualAuthenticator", json!({"authenticatorId": authenticator})).await;
     }
 
@@ -69,7 +69,7 @@ async fn register(browser: &Browser, label: &str) {
 }
 
 /// The tab of security keys, from a service.
-async fn to_key_tab(browser: &Browser) {
+pub(crate) async fn to_key_tab(browser: &Browser) {
     browser.open(RECORDS).await;
     browser.press("demo-sign-in").await;
     browser.is_at(FRONT).await;
@@ -77,7 +77,7 @@ async fn to_key_tab(browser: &Browser) {
     browser.says("key-lead").await;
 }
 
-async fn forget_sessions(browser: &Browser) {
+pub(crate) async fn forget_sessions(browser: &Browser) {
     browser.client().delete_all_cookies().await.unwrap();
     browser.open(FRONT).await;
     browser.client().delete_all_cookies().await.unwrap();

@@ -19,6 +19,7 @@ mod means;
 mod person;
 mod person_mail;
 mod policy;
+mod role;
 mod sandbox;
 mod serve;
 mod site_token;
@@ -71,7 +72,7 @@ enum ServerCommand {
     Workstation(workstation::WorkstationCommand),
     /// Import the national directory, and look into it.
     Directory(directory::Directory),
-    /// People: add, list, show, unlink, disable.
+    /// People: add, list, show, unlink, disable; roles.
     Person(person::PersonArguments),
     /// Cards and security keys of a person: list, suspend, resume, revoke.
     #[command(subcommand)]

@@ -7,6 +7,7 @@ use std::path::Path;
 use clap::{Args, Subcommand};
 
 use super::arguments::{Moment, actor, cell, written};
+use super::role::RoleCommand;
 use super::{Context, Failure, person_mail};
 use crate::app::trail;
 use crate::audit::{Event, Kind};
@@ -89,6 +90,9 @@ enum PersonCommand {
         /// National identifier, or our own key.
         person: String,
     },
+    /// Roles: who works at the desk, administers, or looks at the audit.
+    #[command(subcommand)]
+    Role(RoleCommand),
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +158,7 @@ impl PersonArguments {
                 person_mail::run(&context, &person, address.as_deref(), language, remove).await
             }
             PersonCommand::Enable { person } => enable(&context, &person).await,
+            PersonCommand::Role(command) => command.run(&context).await,
         };
         context.db.close().await;
         done
@@ -319,6 +324,11 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
     let links = store::person::affiliations(&context.db, person.id).await?;
     let identifiers = store::person::identifiers(&context.db, person.id).await?;
     let sessions = store::session::running_of(&context.db, person.id).await?.len();
+    let roles: Vec<_> = store::role::list(&context.db, Some(person.id))
+        .await?
+        .iter()
+        .map(|granted| granted.role.as_str())
+        .collect();
     let professional =
         subject(&context.db, person.id, context.clock.now()).await?.map(|subject| subject.professional);
     let professional = professional.unwrap_or_default();
@@ -339,6 +349,7 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
             "disabled_reason": person.disabled_reason,
             "links": links.collect::<Vec<_>>(),
             "running_sessions": sessions,
+            "roles": roles,
             "professional": professional,
         });
         return written(writeln!(io::stdout(), "{object:#}"));
@@ -365,6 +376,9 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
             cell(&link.structure),
             time(link.started_at)
         );
+    }
+    if !roles.is_empty() {
+        let _ = writeln!(out, "  roles       {}", roles.join(" "));
     }
     let _ = writeln!(out, "  sessions    {sessions} running");
     out.push_str(&practices(&professional));
@@ -529,6 +543,11 @@ mod tests {
             &["person", "show", "ANS20210107161422"],
             &["person", "show", &employee, "--json"],
             &["person", "list", "cpet"],
+            &["person", "role", "grant", &employee, "desk"],
+            &["person", "role", "grant", &employee, "auditor"],
+            &["person", "role", "list", &employee],
+            &["person", "role", "list"],
+            &["person", "role", "revoke", &employee, "desk"],
             &["person", "disable", &employee, "--reason", "left"],
             &["person", "disable", &employee],
             &["person", "enable", &employee],
@@ -548,6 +567,9 @@ mod tests {
             &["directory", "import", &path("sceau.toml")],
             &["directory", "show", "899700000000"],
             &["person", "show", "899700000000"],
+            &["person", "role", "grant", "899700000000", "desk"],
+            &["person", "role", "grant", &employee, "auditor"],
+            &["person", "role", "revoke", &employee, "desk"],
             &["person", "add", &synthetic::id_nat(4)],
             &["person", "add", "30B9999999/1", "--family-name", "A", "--given-name", "B"],
             &["person", "add", "30B0000001/1", "--family-name", "A"],
@@ -575,6 +597,9 @@ mod tests {
         assert!(links.iter().all(|link| link.ended_at.is_some()), "{links:?}");
         let exported = std::fs::read_to_string(path("audit.jsonl")).unwrap();
         assert!(exported.lines().any(|line| line.contains("person.disabled") && line.contains("left")));
+        let roles: Vec<_> = exported.lines().filter(|line| line.contains("\"role.")).collect();
+        assert_eq!(roles.len(), 3, "two were granted, one was taken away: {roles:#?}");
+        assert!(roles.iter().all(|line| line.contains("command line")), "{roles:#?}");
         context.db.close().await;
     }
 }

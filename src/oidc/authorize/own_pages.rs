@@ -11,13 +11,14 @@ use axum::response::Response;
 use http::{HeaderMap, Method, StatusCode};
 
 use super::answer::see_other;
-use super::request::AuthorizationRequest;
+use super::request::{AuthorizationRequest, Prompt};
 use super::{Asked, Failed, Seen, Visit, accept_language};
 use crate::audit::Caller;
 use crate::oidc::Provider;
 use crate::store::client;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
+use crate::web::pages::desk::DESK_PATH;
 use crate::web::pages::means::{FRESH, MEANS_PATH};
 
 /// Where a sign-in to one of our pages begins.
@@ -25,12 +26,15 @@ pub const ROUTE: &str = "/sign-in/{page}";
 
 /// How old a sign-in "of the moment" may be, in seconds.
 const MOMENT: u32 = 5 * 60;
+/// How old that of somebody with a role may be, in seconds.
+const MOMENT_OF_ROLE: u32 = 15 * 60;
 
 /// A page of our own that somebody has to be signed in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum OwnPage {
     Home,
     Means,
+    Desk,
 }
 
 impl OwnPage {
@@ -38,6 +42,7 @@ impl OwnPage {
         match name {
             "home" => Some(Self::Home),
             "means" => Some(Self::Means),
+            "desk" => Some(Self::Desk),
             _ => None,
         }
     }
@@ -46,7 +51,23 @@ impl OwnPage {
         match self {
             Self::Home => "/",
             Self::Means => MEANS_PATH,
+            Self::Desk => DESK_PATH,
         }
+    }
+
+    /// How old the sign-in may be; `fresh` asks for one of the moment.
+    fn max_age(self, fresh: bool) -> Option<u32> {
+        match (self, fresh) {
+            (_, true) => Some(MOMENT),
+            (Self::Desk, false) => Some(MOMENT_OF_ROLE),
+            (Self::Home | Self::Means, false) => None,
+        }
+    }
+
+    /// Whether a sign-in that is young enough is asked for again: at the desk `fresh` means another one, for the page has
+    /// just said that this one is not enough.
+    fn prompt(self, fresh: bool) -> Prompt {
+        if fresh && self == Self::Desk { Prompt::Login } else { Prompt::Auto }
     }
 }
 
@@ -80,7 +101,8 @@ impl Visit<'_> {
             request: AuthorizationRequest {
                 client_id: client::OWN_PAGES.to_owned(),
                 redirect_uri: self.provider.settings.front_address(page.path()),
-                max_age: fresh.then_some(MOMENT),
+                max_age: page.max_age(fresh),
+                prompt: page.prompt(fresh),
                 ..AuthorizationRequest::default()
             },
             client: client::own_pages(),
@@ -96,7 +118,7 @@ impl Visit<'_> {
 
 /// Whether a sign-in is to one of our own pages, and where that is.
 pub(super) fn of(asked: &Asked, provider: &Provider) -> Option<&'static str> {
-    let mut pages = [OwnPage::Home, OwnPage::Means].into_iter().map(OwnPage::path);
+    let mut pages = [OwnPage::Home, OwnPage::Means, OwnPage::Desk].into_iter().map(OwnPage::path);
     let is_there = |path: &&str| asked.request.redirect_uri == provider.settings.front_address(path);
     asked.client.is_own_pages().then(|| pages.find(is_there).unwrap_or("/"))
 }

@@ -18,27 +18,27 @@ use crate::crypto::digest::sha256;
 
 /// A key, as it was made for one person.
 #[derive(Clone)]
-pub(super) struct SoftKey {
-    pub(super) id: Vec<u8>,
-    pub(super) private: PKey<Private>,
-    pub(super) aaguid: Uuid,
-    pub(super) counter: u32,
+pub(in crate::tests) struct SoftKey {
+    pub(in crate::tests) id: Vec<u8>,
+    pub(in crate::tests) private: PKey<Private>,
+    pub(in crate::tests) aaguid: Uuid,
+    pub(in crate::tests) counter: u32,
     /// Whose it says it is.
-    pub(super) user: Option<Vec<u8>>,
-    pub(super) user_present: bool,
-    pub(super) user_verified: bool,
-    pub(super) backup_eligible: bool,
-    pub(super) backed_up: bool,
+    pub(in crate::tests) user: Option<Vec<u8>>,
+    pub(in crate::tests) user_present: bool,
+    pub(in crate::tests) user_verified: bool,
+    pub(in crate::tests) backup_eligible: bool,
+    pub(in crate::tests) backed_up: bool,
     /// What signs for its model: its key, and certificates, its own first (DER); without any, the key vouches for itself.
-    pub(super) attestation: Option<(PKey<Private>, Vec<Vec<u8>>)>,
+    pub(in crate::tests) attestation: Option<(PKey<Private>, Vec<Vec<u8>>)>,
     /// The page that the browser shows, and the host that the key signs for.
-    pub(super) origin: String,
-    pub(super) host: String,
-    pub(super) cross_origin: bool,
+    pub(in crate::tests) origin: String,
+    pub(in crate::tests) host: String,
+    pub(in crate::tests) cross_origin: bool,
 }
 
 impl SoftKey {
-    pub(super) fn new() -> Self {
+    pub(in crate::tests) fn new() -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         let mut id = vec![0; 32];
         openssl::rand::rand_bytes(&mut id).unwrap();
@@ -60,7 +60,7 @@ impl SoftKey {
     }
 
     /// What the browser hands over after `navigator.credentials.create`.
-    pub(super) fn create(&mut self, options: &Value) -> Value {
+    pub(in crate::tests) fn create(&mut self, options: &Value) -> Value {
         self.user = Some(URL_SAFE_NO_PAD.decode(options["user"]["id"].as_str().unwrap()).unwrap());
         let client_data = self.client_data("webauthn.create", options);
         let mut data = self.authenticator_data(0x40);
@@ -92,7 +92,7 @@ impl SoftKey {
     }
 
     /// What the browser hands over after `navigator.credentials.get`.
-    pub(super) fn get(&mut self, options: &Value) -> Value {
+    pub(in crate::tests) fn get(&mut self, options: &Value) -> Value {
         self.counter += 1;
         let client_data = self.client_data("webauthn.get", options);
         let data = self.authenticator_data(0);

@@ -2,7 +2,7 @@
 
 mod attacks;
 mod attestation;
-mod authenticator;
+pub(super) mod authenticator;
 mod means;
 mod metadata;
 mod notices;
@@ -17,9 +17,10 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::spec::stand::{Answer, SignedIn, Stand, trail};
+use crate::admin::{self, Desk};
 use crate::crypto::random::SystemRandom;
 use crate::notify::code::Codes;
-use crate::session::Policies;
+use crate::session::{Acr, Policies};
 use crate::store;
 use crate::store::audit::Filter;
 use crate::web::csrf::OwnOrigin;
@@ -30,23 +31,23 @@ use crate::webauthn::policy::KeyPolicy;
 use crate::webauthn::{self, SecurityKeys};
 use authenticator::SoftKey;
 
-const FRONT: &str = "http://localhost:8080";
+pub(super) const FRONT: &str = "http://localhost:8080";
 
-/// A hospital that takes security keys.
-struct Hospital {
-    stand: Stand,
+/// A hospital that takes security keys and has a desk.
+pub(super) struct Hospital {
+    pub(super) stand: Stand,
 }
 
 impl Hospital {
-    async fn on_both(test: impl AsyncFn(Self)) {
+    pub(super) async fn on_both(test: impl AsyncFn(Self)) {
         Self::on_both_with(KeyPolicy::default(), test).await;
     }
 
-    async fn on_both_with(policy: KeyPolicy, test: impl AsyncFn(Self)) {
+    pub(super) async fn on_both_with(policy: KeyPolicy, test: impl AsyncFn(Self)) {
         Self::on_both_knowing(policy, Arc::default(), test).await;
     }
 
-    async fn on_both_knowing(policy: KeyPolicy, models: Arc<Models>, test: impl AsyncFn(Self)) {
+    pub(super) async fn on_both_knowing(policy: KeyPolicy, models: Arc<Models>, test: impl AsyncFn(Self)) {
         Stand::on_both(async |mut stand: Stand| {
             let site = Site { establishment: "Hôpital de test".into(), https: false, sandbox: false };
             let front = Url::parse(FRONT).unwrap();
@@ -67,27 +68,39 @@ impl Hospital {
             });
             let means = crate::means::OwnMeans::new(crate::means::Parts {
                 db: stand.db.clone(),
+                clock: clock.clone(),
+                random: Arc::new(SystemRandom),
+                trail: trail.clone(),
+                policies: Policies::default(),
+                own: OwnOrigin::of(&front),
+                site: site.clone(),
+                takes_keys: true,
+                codes: Some(Codes::new(&stand.seal)),
+            });
+            let desk = Desk::new(admin::Parts {
+                db: stand.db.clone(),
                 clock,
                 random: Arc::new(SystemRandom),
                 trail,
                 policies: Policies::default(),
                 own: OwnOrigin::of(&front),
                 site,
-                takes_keys: true,
-                codes: Some(Codes::new(&stand.seal)),
+                level: Acr::Eidas2,
+                keys: Some(keys.clone()),
             });
-            stand.router = stand.router.merge(webauthn::routes(&keys)).merge(crate::means::routes(&means));
+            let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
+            stand.router = stand.router.merge(routes).merge(admin::routes(&desk));
             test(Self { stand }).await;
         })
         .await;
     }
 
     /// A script of our own page posts JSON.
-    async fn say(&self, path: &str, words: &Value, cookies: &str) -> Answer {
+    pub(super) async fn say(&self, path: &str, words: &Value, cookies: &str) -> Answer {
         self.say_from(FRONT, path, words, cookies).await
     }
 
-    async fn say_from(&self, origin: &str, path: &str, words: &Value, cookies: &str) -> Answer {
+    pub(super) async fn say_from(&self, origin: &str, path: &str, words: &Value, cookies: &str) -> Answer {
         let request = Request::builder().method(Method::POST).uri(path);
         let request = request.header(header::CONTENT_TYPE, "application/json").header(header::ORIGIN, origin);
         let request = request.header(header::COOKIE, cookies).header(header::ACCEPT_LANGUAGE, "fr");
@@ -96,33 +109,33 @@ impl Hospital {
     }
 
     /// The challenge of a registration in this session.
-    async fn registration(&self, browser: &SignedIn) -> Value {
+    pub(super) async fn registration(&self, browser: &SignedIn) -> Value {
         let asked = self.say("/means/key/options", &json!({}), &browser.cookie).await;
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
         asked.json()
     }
 
     /// Registers `key` in this session, as the page does.
-    async fn try_register(&self, browser: &SignedIn, key: &mut SoftKey) -> Answer {
+    pub(super) async fn try_register(&self, browser: &SignedIn, key: &mut SoftKey) -> Answer {
         let asked = self.registration(browser).await;
         let credential = key.create(&asked["options"]);
         let words = json!({"handle": asked["handle"], "label": "Clé du bureau", "credential": credential});
         self.say("/means/key", &words, &browser.cookie).await
     }
 
-    async fn register(&self, browser: &SignedIn, key: &mut SoftKey) {
+    pub(super) async fn register(&self, browser: &SignedIn, key: &mut SoftKey) {
         let answer = self.try_register(browser, key).await;
         assert_eq!((answer.status, answer.json()["state"].clone()), (StatusCode::OK, json!("done")));
     }
 
     /// A sign-in that begins at a service, in a browser without a session: its handle and its cookie.
-    async fn begin(&self) -> Begun {
+    pub(super) async fn begin(&self) -> Begun {
         let begun = self.stand.authorize(&[], "").await;
         let txn = begun.location().strip_prefix("/login/").expect("a sign-in page").to_owned();
         Begun { txn, cookie: begun.cookie() }
     }
 
-    async fn challenge(&self, begun: &Begun, identifier: Option<&str>) -> Value {
+    pub(super) async fn challenge(&self, begun: &Begun, identifier: Option<&str>) -> Value {
         let words = match identifier {
             Some(identifier) => json!({"txn": begun.txn, "identifier": identifier}),
             None => json!({"txn": begun.txn}),
@@ -133,14 +146,14 @@ impl Hospital {
     }
 
     /// Answers a challenge with `key`.
-    async fn answer(&self, begun: &Begun, asked: &Value, key: &mut SoftKey) -> Answer {
+    pub(super) async fn answer(&self, begun: &Begun, asked: &Value, key: &mut SoftKey) -> Answer {
         let credential = key.get(&asked["options"]);
         let words = json!({"txn": begun.txn, "handle": asked["handle"], "credential": credential});
         self.say("/login/key", &words, &begun.cookie).await
     }
 
     /// The whole of it: a service, a challenge, a touch.
-    async fn sign_in(&self, key: &mut SoftKey) -> (Begun, Answer) {
+    pub(super) async fn sign_in(&self, key: &mut SoftKey) -> (Begun, Answer) {
         let begun = self.begin().await;
         let asked = self.challenge(&begun, None).await;
         let answer = self.answer(&begun, &asked, key).await;
@@ -148,7 +161,7 @@ impl Hospital {
     }
 
     /// Kind, outcome and code of the newest event.
-    async fn last_event(&self) -> (String, String, Option<String>) {
+    pub(super) async fn last_event(&self) -> (String, String, Option<String>) {
         let filter = Filter { limit: 1, ..Filter::default() };
         let event = store::audit::list(&self.stand.db, &filter).await.unwrap().remove(0);
         (event.kind, event.outcome, event.code)
@@ -156,13 +169,13 @@ impl Hospital {
 }
 
 /// A sign-in on its way in a browser.
-struct Begun {
-    txn: String,
-    cookie: String,
+pub(super) struct Begun {
+    pub(super) txn: String,
+    pub(super) cookie: String,
 }
 
 /// The code of a refusal.
-fn code(answer: &Answer) -> String {
+pub(super) fn code(answer: &Answer) -> String {
     let said = answer.json();
     assert_eq!(said["state"], "failed", "{said}");
     assert!(!said["message"].as_str().unwrap().is_empty() && !said["action"].as_str().unwrap().is_empty());

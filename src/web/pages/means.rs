@@ -101,7 +101,7 @@ pub enum RowStanding {
 }
 
 impl MeansRow {
-    fn kind_in_words(&self, t: &Texts) -> String {
+    pub(super) fn kind_in_words(&self, t: &Texts) -> String {
         match self.kind {
             RowKind::Card => t.text("means-card"),
             RowKind::SecurityKey => t.text("means-key"),
@@ -109,11 +109,11 @@ impl MeansRow {
         }
     }
 
-    fn title(&self, t: &Texts) -> String {
+    pub(super) fn title(&self, t: &Texts) -> String {
         if self.label.is_empty() { self.kind_in_words(t) } else { self.label.clone() }
     }
 
-    fn standing_in_words(&self, t: &Texts) -> Option<String> {
+    pub(super) fn standing_in_words(&self, t: &Texts) -> Option<String> {
         match self.standing {
             RowStanding::Active => None,
             RowStanding::Suspended => Some(t.text("means-suspended")),
@@ -121,7 +121,7 @@ impl MeansRow {
         }
     }
 
-    fn issued(&self, t: &Texts) -> String {
+    pub(super) fn issued(&self, t: &Texts) -> String {
         let (from, until) = (t.date(&self.issued_at), t.date(&self.expires_at));
         match self.kind {
             // How long a card is good says the national authority, at each sign-in.
@@ -140,7 +140,7 @@ impl MeansRow {
         }
     }
 
-    fn used(&self, t: &Texts) -> String {
+    pub(super) fn used(&self, t: &Texts) -> String {
         match &self.last_used {
             None => t.text("means-unused"),
             Some((at, place)) if place.is_empty() => {

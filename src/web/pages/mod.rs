@@ -6,6 +6,7 @@ pub mod agent;
 pub mod card;
 #[cfg(feature = "server")]
 pub mod demonstration;
+pub mod desk;
 pub mod form_post;
 pub mod means;
 pub mod session;

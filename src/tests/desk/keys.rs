@@ -1,0 +1,159 @@
+//! A security key is issued at the desk: to the person whose document was seen, once, and worth what that justifies.
+
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Counter, answered, by_card, press, revoke};
+use crate::audit::Kind;
+use crate::session::Acr;
+use crate::store;
+use crate::store::means::{Evidence, Issuer, Kind as MeansKind};
+use crate::store::role::Role;
+use crate::tests::security_keys::authenticator::SoftKey;
+use crate::tests::security_keys::code;
+use crate::tests::spec::stand::{DOCTOR, STRANGER};
+use crate::webauthn::policy::KeyPolicy;
+
+/// A policy under which the document decides.
+fn substantial() -> KeyPolicy {
+    KeyPolicy { device_bound_level: Acr::Eidas2, ..KeyPolicy::default() }
+}
+
+#[tokio::test]
+async fn a_key_is_issued_to_whoever_stands_there_and_signs_them_in() {
+    Counter::on_both_with(substantial(), async |counter| {
+        counter.check("passport").await;
+        assert!(counter.see(&counter.path("")).await.body.contains("Remettre une clé de sécurité"));
+        let mut key = SoftKey::new();
+        let issued = counter.issue(&mut key).await;
+        assert_eq!(issued.json(), json!({"state": "done"}));
+
+        let doctor = counter.stand().person(DOCTOR).await;
+        let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+        let means = all.iter().find(|means| means.kind == MeansKind::SecurityKey).unwrap();
+        assert_eq!((means.issued_by, means.issuer_id), (Issuer::Desk, Some(doctor)));
+        assert!(
+            matches!(&means.evidence, Evidence::IdentityCheck { document, .. } if document == "passport")
+        );
+        let event = counter.event(Kind::MeansIssued).await;
+        assert_eq!(event.person_id, Some(counter.colleague));
+        assert!(event.detail.contains(&format!("desk: {doctor}")), "{}", event.detail);
+        assert!(event.detail.contains("on passport") && event.detail.contains("eidas2"), "{}", event.detail);
+
+        // It is the colleague's, and may add others at once: the desk is the exception to the first day.
+        let (_, signed_in) = counter.hospital.sign_in(&mut key).await;
+        let page = counter.stand().get("/means", &[("cookie", &signed_in.cookie())]).await;
+        assert!(
+            page.body.contains("KIT DOC0036624") && page.body.contains("Clé du guichet"),
+            "{}",
+            page.body
+        );
+        let more = counter.hospital.say("/means/key/options", &json!({}), &signed_in.cookie()).await;
+        assert_eq!(more.status, StatusCode::OK, "{}", more.body);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_is_worth_no_more_than_the_document_that_was_shown() {
+    let documents = [
+        ("identity-card", Acr::Eidas2),
+        ("passport", Acr::Eidas2),
+        ("residence-permit", Acr::Eidas2),
+        ("driving-licence", Acr::Eidas1),
+        ("staff-card", Acr::Eidas1),
+    ];
+    Counter::on_both_with(substantial(), async |counter| {
+        for (document, expected) in documents {
+            counter.check(document).await;
+            counter.issue(&mut SoftKey::new()).await;
+            let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+            let wanted =
+                |evidence: &Evidence| matches!(evidence, Evidence::IdentityCheck { document: d, .. } if d == document);
+            let issued = all.iter().find(|means| wanted(&means.evidence)).unwrap();
+            assert_eq!(issued.level, expected, "{document}");
+        }
+    })
+    .await;
+    // Nor more than the policy says of such keys.
+    Counter::on_both(async |counter| {
+        counter.check("passport").await;
+        counter.issue(&mut SoftKey::new()).await;
+        let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+        assert_eq!(all.last().unwrap().level, Acr::Eidas1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_check_issues_one_key() {
+    Counter::on_both(async |counter| {
+        assert_eq!(code(&counter.challenge().await), "DESK-008");
+        counter.check("passport").await;
+        let (first, second) = (counter.challenge().await.json(), counter.challenge().await.json());
+        assert_eq!(counter.answer(&first, &mut SoftKey::new()).await.json(), json!({"state": "done"}));
+        assert_eq!(code(&counter.answer(&second, &mut SoftKey::new()).await), "DESK-008");
+        assert_eq!(code(&counter.challenge().await), "DESK-008");
+        // Nor does a new check bring an old answer to life twice.
+        counter.check("passport").await;
+        assert_eq!(code(&counter.answer(&first, &mut SoftKey::new()).await), "KEY-002");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_challenge_of_one_browser_and_purpose_is_answered_nowhere_else() {
+    Counter::on_both(async |counter| {
+        let (own, other) = (by_card(counter.stand(), STRANGER).await, by_card(counter.stand(), DOCTOR).await);
+        // One of the desk, at the page of the colleague, of the desk person themself, and at another browser of the desk.
+        counter.check("passport").await;
+        let at_desk = counter.challenge().await.json();
+        let words = answered(&at_desk, &mut SoftKey::new());
+        assert_eq!(code(&counter.hospital.say("/means/key", &words, &own.cookie).await), "KEY-002");
+        assert_eq!(code(&counter.hospital.say("/means/key", &words, &counter.desk.cookie).await), "KEY-002");
+        press(counter.stand(), &counter.path("/check"), &other, "&document=passport").await;
+        assert_eq!(
+            code(&counter.hospital.say(&counter.path("/key"), &words, &other.cookie).await),
+            "KEY-002"
+        );
+        // One of a person's own page, at the desk.
+        for browser in [&own, &counter.desk] {
+            let asked = counter.hospital.registration(browser).await;
+            let words = answered(&asked, &mut SoftKey::new());
+            let said = counter.hospital.say(&counter.path("/key"), &words, &counter.desk.cookie).await;
+            assert_eq!(code(&said), "KEY-002");
+        }
+        // Nobody has used up what is right.
+        let good = counter.answer(&at_desk, &mut SoftKey::new()).await;
+        assert_eq!(good.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_role_that_is_taken_away_meanwhile_issues_nothing() {
+    Counter::on_both(async |counter| {
+        counter.check("passport").await;
+        let asked = counter.challenge().await.json();
+        revoke(counter.stand(), DOCTOR, Role::Desk).await;
+        assert_eq!(code(&counter.answer(&asked, &mut SoftKey::new()).await), "DESK-001");
+        let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+        assert!(all.is_empty(), "{all:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_somebody_has_is_not_issued_again() {
+    Counter::on_both(async |counter| {
+        let mut key = SoftKey::new();
+        counter.hospital.register(&counter.desk, &mut key).await;
+        counter.check("passport").await;
+        let mut same = SoftKey { id: key.id.clone(), ..SoftKey::new() };
+        assert_eq!(code(&counter.issue(&mut same).await), "KEY-013");
+        let mut silent = SoftKey { user_verified: false, ..SoftKey::new() };
+        counter.check("passport").await;
+        assert_eq!(code(&counter.issue(&mut silent).await), "KEY-006");
+    })
+    .await;
+}

@@ -1,0 +1,166 @@
+//! The desk: finding a person, and what is done with their means of identification.
+
+use askama::Template;
+use axum::response::Response;
+use chrono::{DateTime, Utc};
+use http::StatusCode;
+
+use super::means::MeansRow;
+use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
+
+/// The page to find a person.
+pub const DESK_PATH: &str = "/desk";
+/// `POST` of a name or an identifier shows who has it: never in an address, which logs and histories keep.
+pub const FIND_PATH: &str = "/desk/find";
+/// A person and their means.
+pub const PERSON_ROUTE: &str = "/desk/people/{person}";
+/// `POST` records an identity check.
+pub const CHECK_ROUTE: &str = "/desk/people/{person}/check";
+/// `POST` does something with a means: `suspend`, `resume`, `revoke` or `hand-out`.
+pub const ACT_ROUTE: &str = "/desk/people/{person}/means/{means}/{act}";
+/// `POST` asks for the challenge of a registration.
+pub const KEY_OPTIONS_ROUTE: &str = "/desk/people/{person}/key/options";
+/// `POST` brings what the key made of it.
+pub const KEY_ROUTE: &str = "/desk/people/{person}/key";
+/// Where whoever works at the desk signs in.
+pub const SIGN_IN_PATH: &str = "/sign-in/desk";
+
+/// The page to find a person.
+#[derive(Clone, Debug, Default)]
+pub struct DeskPage {
+    /// What was looked for.
+    pub text: String,
+    /// Who was found; none before anybody was looked for.
+    pub found: Option<Vec<FoundRow>>,
+    /// Whether there are more than are shown.
+    pub more: bool,
+    /// Token of [`crate::web`]'s `csrf`, field `csrf`.
+    pub csrf: String,
+}
+
+/// A person who was found.
+#[derive(Clone, Debug)]
+pub struct FoundRow {
+    pub name: String,
+    pub id_nat: String,
+    pub standing: PersonStanding,
+    /// Path of their page.
+    pub href: String,
+}
+
+/// Whether a person may be given anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PersonStanding {
+    /// Yes.
+    Linked,
+    /// No link with the establishment.
+    Unlinked,
+    Disabled,
+}
+
+impl PersonStanding {
+    fn in_words(self, t: &Texts) -> Option<String> {
+        match self {
+            Self::Linked => None,
+            Self::Unlinked => Some(t.text("desk-unlinked")),
+            Self::Disabled => Some(t.text("desk-disabled")),
+        }
+    }
+}
+
+/// A person and their means.
+#[derive(Clone, Debug)]
+pub struct DeskPersonPage {
+    pub name: String,
+    pub id_nat: String,
+    pub standing: PersonStanding,
+    /// The kind of document of the identity check that is good now, where there is one.
+    pub checked: Option<&'static str>,
+    /// The kinds of document that are taken.
+    pub documents: Vec<&'static str>,
+    /// Why a means is halted.
+    pub reasons: Vec<&'static str>,
+    pub means: Vec<DeskRow>,
+    /// Whether security keys can be registered here.
+    pub takes_keys: bool,
+    /// Path of this page.
+    pub path: String,
+    /// Token of [`crate::web`]'s `csrf`, field `csrf`.
+    pub csrf: String,
+}
+
+/// One means, and what the desk may do with it.
+#[derive(Clone, Debug)]
+pub struct DeskRow {
+    pub shown: MeansRow,
+    /// When it was last handed to its person.
+    pub handed_out: Option<DateTime<Utc>>,
+    /// Paths of the forms; none where that makes no sense now.
+    pub hand_out: Option<String>,
+    pub resume: Option<String>,
+    pub suspend: Option<String>,
+    pub revoke: String,
+}
+
+impl DeskRow {
+    fn handed(&self, t: &Texts) -> Option<String> {
+        let at = t.date(self.handed_out.as_ref()?);
+        Some(t.text_with("desk-handed-out", &[("at", at.as_str())]))
+    }
+}
+
+impl DeskPersonPage {
+    fn document_in_words(name: &str, t: &Texts) -> String {
+        match name {
+            "identity-card" => t.text("desk-document-identity-card"),
+            "passport" => t.text("desk-document-passport"),
+            "residence-permit" => t.text("desk-document-residence-permit"),
+            "driving-licence" => t.text("desk-document-driving-licence"),
+            "staff-card" => t.text("desk-document-staff-card"),
+            other => other.to_owned(),
+        }
+    }
+
+    fn reason_in_words(name: &str, t: &Texts) -> String {
+        match name {
+            "lost" => t.text("desk-reason-lost"),
+            "stolen" => t.text("desk-reason-stolen"),
+            "damaged" => t.text("desk-reason-damaged"),
+            "given-back" => t.text("desk-reason-given-back"),
+            "doubt" => t.text("desk-reason-doubt"),
+            other => other.to_owned(),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "desk.html")]
+struct DeskView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a DeskPage,
+}
+
+impl DeskPage {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = DeskView { frame, t: frame.texts, page: self };
+        frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)
+    }
+}
+
+#[derive(Template)]
+#[template(path = "desk_person.html")]
+struct PersonView<'a> {
+    frame: &'a Frame,
+    t: &'static Texts,
+    page: &'a DeskPersonPage,
+    script: &'static str,
+}
+
+impl DeskPersonPage {
+    pub fn render(&self, frame: &Frame) -> Response {
+        let view = PersonView { frame, t: frame.texts, page: self, script: &assets::KEY.path };
+        let policy = Policy { images: true, scripts: true, calls: true, ..Policy::default() };
+        frame.page(StatusCode::OK, policy, &view)
+    }
+}

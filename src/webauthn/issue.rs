@@ -1,0 +1,224 @@
+//! Issuing a security key, whoever vouches for its person: a sign-in of theirs with another means, or the desk, which has
+//! looked at a document (Web Authentication §7.1).
+//!
+//! Who may ask for it is decided by the caller, at each of the two steps. Here: a challenge is for one session, one person
+//! and one way of vouching; and a key is worth no more than what vouches for its person.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::Deserialize;
+use serde_json::Value;
+
+use super::authentication::{MEANS, read};
+use super::ceremony::{Challenge, NewCredential, Registrant, Wishes};
+use super::policy::{Attestation, Seen};
+use super::refusal::Refusal;
+use super::{CHALLENGE, SecurityKeys};
+use crate::audit::Event;
+use crate::crypto::digest::sha256;
+use crate::ids::{IdentityCheckId, MeansId, PersonId, Secret, SessionId};
+use crate::session::Acr;
+use crate::store::audit::NewRow;
+use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
+use crate::store::notice::{NewNotice, Place, Told};
+use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
+use crate::store::webauthn_credential::{self, Registered, SecurityKey};
+use crate::web::pages::means::KeyChallenge;
+
+/// The longest label that a person can give a key.
+pub(super) const LONGEST_LABEL: usize = 60;
+
+/// Who vouches for whom.
+#[derive(Debug, Clone)]
+pub struct Vouched {
+    /// Whose key it becomes.
+    pub person: PersonId,
+    /// The session of the browser that the key is plugged into.
+    pub session: SessionId,
+    /// The desk that vouches; none where the person does, by that session.
+    pub desk: Option<Desk>,
+    /// On what.
+    pub evidence: Evidence,
+    /// The highest level that this justifies.
+    pub highest: Acr,
+    /// Where the key is plugged in, for the notice to its person.
+    pub place: Place,
+}
+
+/// A desk that issues a key.
+#[derive(Debug, Clone, Copy)]
+pub struct Desk {
+    /// Who of the desk.
+    pub person: PersonId,
+    /// The check that is used up.
+    pub check: IdentityCheckId,
+}
+
+impl Vouched {
+    fn purpose(&self) -> Purpose {
+        match self.desk {
+            Some(_) => Purpose::RegisterAtDesk,
+            None => Purpose::Register,
+        }
+    }
+}
+
+/// What the page answers a challenge with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Answered {
+    handle: String,
+    label: String,
+    credential: Value,
+}
+
+impl SecurityKeys {
+    /// A challenge for a new key of that person.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn begin_issue(&self, vouched: &Vouched) -> Result<KeyChallenge, Refusal> {
+        let (parts, now) = (&self.0, self.now());
+        let own = self.own(vouched.person).await?;
+        let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
+        let known = subject.ok_or(Refusal::NoSession)?;
+        let who = Registrant {
+            person: vouched.person.0,
+            name: known.id_nat.as_str().to_owned(),
+            display_name: format!("{} {}", known.given_name, known.family_name),
+            known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
+        };
+        let wishes =
+            Wishes { attestation: parts.policy.attestation != Attestation::None, verification: true };
+        let Challenge { options, state } = parts.ceremonies.begin_registration(&who, wishes)?;
+        let handle = Secret::of_256_bits(&*parts.random);
+        let new = Ceremony {
+            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
+            purpose: vouched.purpose(),
+            transaction_id: None,
+            session_id: Some(vouched.session),
+            person_id: Some(vouched.person),
+            state,
+            expires_at: now + CHALLENGE,
+        };
+        webauthn_ceremony::begin(&parts.db, &new, now).await?;
+        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+    }
+
+    /// Issues the key that answered. `event` is recorded with it, and learns what is known of the key, also where it is
+    /// refused.
+    ///
+    /// # Errors
+    /// [`Refusal`]; the challenge is used up then too.
+    pub async fn issue(&self, vouched: &Vouched, body: &[u8], event: &mut Event) -> Result<(), Refusal> {
+        let Answered { handle, label, credential } = read(body)?;
+        self.own(vouched.person).await?;
+        let (db, now) = (&self.0.db, self.now());
+        let handle_hash = sha256(handle.as_bytes());
+        let ceremony = webauthn_ceremony::by_handle(db, handle_hash, vouched.purpose(), now).await?;
+        let ceremony = ceremony.filter(|found| {
+            found.session_id == Some(vouched.session) && found.person_id == Some(vouched.person)
+        });
+        let ceremony = ceremony.ok_or(Refusal::NotWaiting)?;
+        let issued = self.issue_by(&ceremony, handle_hash, vouched, (&label, &credential), event).await;
+        if issued.is_err() {
+            webauthn_ceremony::forget(db, handle_hash).await?;
+        }
+        issued
+    }
+
+    async fn issue_by(
+        &self,
+        ceremony: &Ceremony,
+        handle_hash: [u8; 32],
+        vouched: &Vouched,
+        (label, credential): (&str, &Value),
+        event: &mut Event,
+    ) -> Result<(), Refusal> {
+        let (parts, now) = (&self.0, self.now());
+        let new = parts.ceremonies.finish_registration(credential, &ceremony.state)?;
+        let reference = URL_SAFE_NO_PAD.encode(&new.id);
+        let id = MeansId::new(now, &*parts.random);
+        let note = match &vouched.evidence {
+            Evidence::IdentityCheck { document, .. } => format!("model {}, on {document}", new.aaguid),
+            _ => format!("model {}", new.aaguid),
+        };
+        *event = event.clone().means(MEANS, Some(&reference)).enrolment(&id.to_string()).note(&note);
+        let seen = Seen {
+            aaguid: new.aaguid,
+            attested: self.proves(&new)?,
+            synced: new.backup_eligible,
+            user_verified: new.user_verified,
+            listed: parts.models.listed(new.aaguid, now),
+        };
+        self.admit(seen)?;
+        let level = parts.policy.level(seen).min(vouched.highest);
+        let key = SecurityKey {
+            means: Means {
+                id,
+                person_id: vouched.person,
+                kind: MeansKind::SecurityKey,
+                reference,
+                label: self::label(label),
+                level,
+                issued_by: if vouched.desk.is_some() { Issuer::Desk } else { Issuer::Person },
+                issuer_id: vouched.desk.map(|desk| desk.person),
+                evidence: vouched.evidence.clone(),
+                issued_at: now,
+                expires_at: now + parts.policy.life,
+                suspended_at: None,
+                revoked_at: None,
+                reason: None,
+                last_used_at: None,
+                last_used_where: String::new(),
+            },
+            credential: new.credential,
+            counter: i64::from(new.counter),
+            aaguid: new.aaguid.to_string(),
+            attested: seen.attested,
+            backup_eligible: new.backup_eligible,
+            backed_up: new.backed_up,
+            verifies_user: new.user_verified,
+        };
+        let event = event.clone().level(level.as_str(), &[]);
+        let check = vouched.desk.map(|desk| desk.check);
+        let told = Told::MeansIssued { means: MeansKind::SecurityKey, place: vouched.place.clone() };
+        let notice = NewNotice::new(vouched.person, told, now, &*parts.random);
+        let row = NewRow::from(&event);
+        match webauthn_credential::register(&parts.db, &key, &handle_hash, check, &notice, &row, now).await? {
+            Registered::Done => Ok(()),
+            Registered::CeremonyOver => Err(Refusal::NotWaiting),
+            Registered::CheckOver => Err(Refusal::CheckOver),
+            Registered::KnownAlready => Err(Refusal::KnownAlready),
+        }
+    }
+
+    /// Whether the key proves its model.
+    fn proves(&self, new: &NewCredential) -> Result<bool, Refusal> {
+        let parts = &self.0;
+        let proven = parts.models.prove(new.aaguid, new.attestation.as_deref(), self.now());
+        match (parts.policy.attestation, proven) {
+            (Attestation::None, _) => Ok(false),
+            (Attestation::Required, proven) => Ok(proven.map(|()| true)?),
+            (Attestation::Preferred, Ok(())) => Ok(true),
+            (Attestation::Preferred, Err(unproven)) => {
+                let code = unproven.code();
+                tracing::info!(code, model = %new.aaguid, "a key proves no model: {unproven}");
+                Ok(false)
+            }
+        }
+    }
+
+    /// The keys of a person who may have one more.
+    async fn own(&self, person: PersonId) -> Result<Vec<SecurityKey>, Refusal> {
+        let own = webauthn_credential::of_person(&self.0.db, person).await?;
+        let standing = own.iter().filter(|key| key.means.revoked_at.is_none()).count();
+        if standing < self.0.policy.per_person { Ok(own) } else { Err(Refusal::TooMany) }
+    }
+}
+
+/// What the person typed, as it is kept: one line, not too long.
+pub(super) fn label(typed: &str) -> String {
+    let line: String = typed.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect();
+    line.trim().to_owned()
+}
