@@ -18,6 +18,7 @@ use crate::webauthn::ceremony::{Ceremonies, CeremonyError};
 use crate::webauthn::metadata::{Certification, FIDO_ALLIANCE, Publisher};
 use crate::webauthn::models::{Models, Place, Source};
 use crate::webauthn::policy::{Attestation, KeyPolicy};
+use crate::webauthn::populations::{KeyPolicies, Population};
 use crate::webauthn::{Parts, SecurityKeys, trial};
 
 /// Why security keys cannot be offered as the configuration says.
@@ -128,14 +129,10 @@ pub fn models(config: &Config) -> Result<Arc<Models>, KeysError> {
 }
 
 /// The rules that the configuration states.
-pub fn policy(config: &Config) -> KeyPolicy {
+pub fn policy(config: &Config) -> KeyPolicies {
     let keys = &config.security_keys;
-    KeyPolicy {
-        attestation: match keys.attestation {
-            config::Attestation::None => Attestation::None,
-            config::Attestation::Preferred => Attestation::Preferred,
-            config::Attestation::Required => Attestation::Required,
-        },
+    let general = KeyPolicy {
+        attestation: attestation(keys.attestation),
         allow: keys.allow.clone(),
         deny: keys.deny.clone(),
         synced: keys.synced,
@@ -145,5 +142,32 @@ pub fn policy(config: &Config) -> KeyPolicy {
         synced_level: level(keys.synced_level),
         per_person: keys.per_person,
         life: keys.life,
+    };
+    let populations = keys.populations.iter().map(|own| population(own, &general)).collect();
+    KeyPolicies { general, populations }
+}
+
+/// The general rules, and what is stated for a population in their place.
+fn population(own: &config::KeyPopulation, general: &KeyPolicy) -> Population {
+    let certification = own.attested_certification.as_deref().and_then(Certification::of);
+    let policy = KeyPolicy {
+        attestation: own.attestation.map_or(general.attestation, attestation),
+        allow: own.allow.clone().unwrap_or_else(|| general.allow.clone()),
+        deny: own.deny.clone().unwrap_or_else(|| general.deny.clone()),
+        synced: own.synced.unwrap_or(general.synced),
+        attested_level: own.attested_level.map_or(general.attested_level, level),
+        attested_certification: certification.or(general.attested_certification),
+        device_bound_level: own.device_bound_level.map_or(general.device_bound_level, level),
+        synced_level: own.synced_level.map_or(general.synced_level, level),
+        ..general.clone()
+    };
+    Population { professions: own.professions.clone(), employees: own.employees, policy }
+}
+
+fn attestation(asked: config::Attestation) -> Attestation {
+    match asked {
+        config::Attestation::None => Attestation::None,
+        config::Attestation::Preferred => Attestation::Preferred,
+        config::Attestation::Required => Attestation::Required,
     }
 }

@@ -49,7 +49,7 @@ pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use oidc_mtls::OidcMtls;
 pub use reader::{Fault, FaultKind};
-pub use security_keys::{Attestation, KeyMetadata, MetadataPlace, SecurityKeys};
+pub use security_keys::{Attestation, KeyMetadata, KeyPopulation, MetadataPlace, SecurityKeys};
 pub use server::Server;
 pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;

@@ -383,6 +383,23 @@ impl<'a> Section<'a> {
         Section::of(name.to_owned(), value.into_inner(), offset, &self.shared)
     }
 
+    /// The sections `[name.…]` below this one, where `key` is the last part of `name`, each with its own last word.
+    pub(crate) fn sections_of(
+        &mut self,
+        key: &'static str,
+        name: &'static str,
+    ) -> Vec<(String, Section<'a>)> {
+        let Some(mut all) = self.section(key, name) else { return Vec::new() };
+        let named = std::mem::take(&mut all.table).into_iter();
+        named
+            .filter_map(|(key, value)| {
+                let (offset, word) = (key.span().start, key.into_inner().into_owned());
+                let path = format!("{name}.{word}");
+                Some((word, Section::of(path, value.into_inner(), offset, &all.shared)?))
+            })
+            .collect()
+    }
+
     /// Whether the key is there, not taken yet.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)

@@ -33,6 +33,8 @@ pub struct SecurityKeys {
     pub device_bound_level: CardAcr,
     /// The level of a synchronised passkey.
     pub synced_level: CardAcr,
+    /// Rules for some of the people.
+    pub populations: Vec<KeyPopulation>,
     /// How many keys one person may have.
     pub per_person: usize,
     /// For how long a key is good.
@@ -48,6 +50,60 @@ pub enum Attestation {
     Preferred,
     /// Yes.
     Required,
+}
+
+/// Rules for some of the people: what they state takes the place of the general ones.
+#[derive(Debug, Clone)]
+pub struct KeyPopulation {
+    /// Codes of professions.
+    pub professions: Vec<String>,
+    /// Whether it holds everybody without a profession.
+    pub employees: bool,
+    /// Whether a key has to prove its model.
+    pub attestation: Option<Attestation>,
+    /// Models that are taken.
+    pub allow: Option<Vec<Uuid>>,
+    /// Models that are not.
+    pub deny: Option<Vec<Uuid>>,
+    /// Whether a passkey that may leave its device is taken.
+    pub synced: Option<bool>,
+    /// The level of a key that proves its model and stays in its device.
+    pub attested_level: Option<CardAcr>,
+    /// The certification that a model needs for that level.
+    pub attested_certification: Option<String>,
+    /// The level of a key that says that it stays in its device, and proves nothing.
+    pub device_bound_level: Option<CardAcr>,
+    /// The level of a synchronised passkey.
+    pub synced_level: Option<CardAcr>,
+}
+
+impl KeyPopulation {
+    fn read(section: &mut Section<'_>) -> Self {
+        let professions = section.list("professions", profession).unwrap_or_default();
+        let employees = section.flag("employees").unwrap_or(false);
+        if professions.is_empty() && !employees {
+            section.refuse("professions", "names nobody: write codes of professions, or employees = true");
+        }
+        Self {
+            professions,
+            employees,
+            attestation: section.text("attestation", attestation),
+            allow: section.list("allow", model),
+            deny: section.list("deny", model),
+            synced: section.flag("synced"),
+            attested_level: section.text("attested_level", CardAcr::parse),
+            attested_certification: section.text("attested_certification", certification),
+            device_bound_level: section.text("device_bound_level", CardAcr::parse),
+            synced_level: section.text("synced_level", CardAcr::parse),
+        }
+    }
+}
+
+fn profession(text: &str) -> Result<String, String> {
+    match text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => Ok(text.to_owned()),
+        false => Err("must be codes of professions of two digits, such as \"60\" for nurses".to_owned()),
+    }
 }
 
 /// The metadata of models (FIDO Metadata Service).
@@ -135,12 +191,20 @@ impl SecurityKeys {
         if attested_certification.is_some() && metadata.is_none() {
             section.refuse("attested_certification", "needs metadata_file or metadata_url, which say it");
         }
+        let populations = section.sections_of("populations", "security_keys.populations");
+        let populations: Vec<_> =
+            populations.into_iter().map(|(_, mut section)| KeyPopulation::read(&mut section)).collect();
+        let proves = attestation_anchors_dir.is_some() || metadata.is_some();
+        if !proves && populations.iter().any(|own| own.attestation == Some(Attestation::Required)) {
+            section.refuse("populations", "ask for attestation: name attestation_anchors_dir or metadata");
+        }
         let longest = TimeDelta::days(3 * 365);
         Self {
             enabled: section.flag("enabled").unwrap_or(true),
             attestation: asked,
             attestation_anchors_dir,
             metadata,
+            populations,
             attested_certification,
             allow: section.list("allow", model).unwrap_or_default(),
             deny: section.list("deny", model).unwrap_or_default(),

@@ -286,6 +286,28 @@ fn keys_rotate_by_themselves_or_not_and_an_hsm_is_named_whole() {
 }
 
 #[test]
+fn a_population_of_security_keys_names_somebody_and_what_proves_a_model_is_there() {
+    let keys = |text: &str| format!("{ISSUER}[security_keys]\n{text}");
+    let population = "[security_keys.populations.soignants]\n";
+    let good = format!("{population}professions = [\"10\", \"60\"]\nsynced = false\n");
+    let own = parse(&keys(&good)).unwrap().security_keys.populations.remove(0);
+    assert_eq!((own.professions.len(), own.synced, own.allow), (2, Some(false), None));
+    for (text, said) in [
+        (population.to_owned(), "names nobody"),
+        (format!("{population}professions = [\"médecin\"]\n"), "two digits"),
+        (format!("{good}attestation = \"required\"\n"), "attestation_anchors_dir"),
+        ("attestation = \"required\"\n".to_owned(), "attestation_anchors_dir"),
+        ("attested_certification = \"L1\"\n".to_owned(), "metadata_file or metadata_url"),
+        ("metadata_file = \"a\"\n".to_owned(), "name the file of the root"),
+        ("metadata_file = \"a\"\nmetadata_url = \"https://a.example\"\n".to_owned(), "keep one"),
+        ("metadata_anchor = \"a\"\n".to_owned(), "needs metadata_file or metadata_url"),
+    ] {
+        let found = faults(&keys(&text));
+        assert!(found.iter().any(|fault| fault.contains(said)), "{text}: {found:?}");
+    }
+}
+
+#[test]
 fn the_examples_are_valid_and_complete() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let example = std::fs::read_to_string(root.join("sceau.example.toml")).unwrap();

@@ -18,6 +18,7 @@ use uuid::Uuid;
 
 use super::ceremony::{Assertion, Ceremonies, CeremonyError, Challenge};
 use super::policy::{Seen, factors};
+use super::populations::KeyRules;
 use super::refusal::Refusal;
 use super::{CHALLENGE, MAX_ANSWER_LEN, SecurityKeys, decoy};
 use crate::audit::{Caller, Event, Kind};
@@ -211,7 +212,6 @@ impl<'a> Visit<'a> {
             user_verified: signed.user_verified,
             listed: keys.models.listed(aaguid, now),
         };
-        self.keys.admit(seen)?;
         let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
         self.learn(|event| event.application(&client.name));
@@ -223,8 +223,10 @@ impl<'a> Visit<'a> {
         if demands.need_watch() {
             return Err(Refusal::Unwatched);
         }
-        directory::admitted(&keys.db, key.means.person_id, client.audience, now).await??;
-        let authentication = self.authentication(&key, seen);
+        let person = directory::admitted(&keys.db, key.means.person_id, client.audience, now).await??;
+        let rules = keys.policy.of(&person.professional);
+        self.keys.admit(&rules, seen)?;
+        let authentication = self.authentication(&key, &rules, seen);
         let used = Used {
             handle_hash,
             credential: signed.credential,
@@ -271,8 +273,8 @@ impl<'a> Visit<'a> {
     }
 
     /// What the signature proves. Never more than the key was issued for.
-    fn authentication(&self, key: &SecurityKey, seen: Seen) -> Authentication {
-        let acr: Acr = self.keys.0.policy.level(seen).min(key.means.level);
+    fn authentication(&self, key: &SecurityKey, rules: &KeyRules<'_>, seen: Seen) -> Authentication {
+        let acr: Acr = rules.level(seen).min(key.means.level);
         Authentication {
             person: key.means.person_id,
             acr,

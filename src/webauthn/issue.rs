@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::authentication::{MEANS, read};
 use super::ceremony::{Challenge, NewCredential, Registrant, Wishes};
 use super::policy::{Attestation, Seen};
+use super::populations::KeyRules;
 use super::refusal::Refusal;
 use super::{CHALLENGE, SecurityKeys};
 use crate::audit::Event;
@@ -82,14 +83,14 @@ impl SecurityKeys {
         let own = self.own(vouched.person).await?;
         let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
         let known = subject.ok_or(Refusal::NoSession)?;
+        let rules = parts.policy.of(&known.professional);
         let who = Registrant {
             person: vouched.person.0,
             name: known.id_nat.as_str().to_owned(),
             display_name: format!("{} {}", known.given_name, known.family_name),
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
-        let wishes =
-            Wishes { attestation: parts.policy.attestation != Attestation::None, verification: true };
+        let wishes = Wishes { attestation: rules.attestation() != Attestation::None, verification: true };
         let Challenge { options, state } = parts.ceremonies.begin_registration(&who, wishes)?;
         let handle = Secret::of_256_bits(&*parts.random);
         let new = Ceremony {
@@ -144,15 +145,18 @@ impl SecurityKeys {
             _ => format!("model {}", new.aaguid),
         };
         *event = event.clone().means(MEANS, Some(&reference)).enrolment(&id.to_string()).note(&note);
+        let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
+        let subject = subject.ok_or(Refusal::NoSession)?;
+        let rules = parts.policy.of(&subject.professional);
         let seen = Seen {
             aaguid: new.aaguid,
-            attested: self.proves(&new)?,
+            attested: self.proves(&rules, &new)?,
             synced: new.backup_eligible,
             user_verified: new.user_verified,
             listed: parts.models.listed(new.aaguid, now),
         };
-        self.admit(seen)?;
-        let level = parts.policy.level(seen).min(vouched.highest);
+        self.admit(&rules, seen)?;
+        let level = rules.level(seen).min(vouched.highest);
         let key = SecurityKey {
             means: Means {
                 id,
@@ -165,7 +169,7 @@ impl SecurityKeys {
                 issuer_id: vouched.desk.map(|desk| desk.person),
                 evidence: vouched.evidence.clone(),
                 issued_at: now,
-                expires_at: now + parts.policy.life,
+                expires_at: now + parts.policy.general.life,
                 suspended_at: None,
                 revoked_at: None,
                 reason: None,
@@ -194,10 +198,10 @@ impl SecurityKeys {
     }
 
     /// Whether the key proves its model.
-    fn proves(&self, new: &NewCredential) -> Result<bool, Refusal> {
+    fn proves(&self, rules: &KeyRules<'_>, new: &NewCredential) -> Result<bool, Refusal> {
         let parts = &self.0;
         let proven = parts.models.prove(new.aaguid, new.attestation.as_deref(), self.now());
-        match (parts.policy.attestation, proven) {
+        match (rules.attestation(), proven) {
             (Attestation::None, _) => Ok(false),
             (Attestation::Required, proven) => Ok(proven.map(|()| true)?),
             (Attestation::Preferred, Ok(())) => Ok(true),
@@ -213,7 +217,7 @@ impl SecurityKeys {
     async fn own(&self, person: PersonId) -> Result<Vec<SecurityKey>, Refusal> {
         let own = webauthn_credential::of_person(&self.0.db, person).await?;
         let standing = own.iter().filter(|key| key.means.revoked_at.is_none()).count();
-        if standing < self.0.policy.per_person { Ok(own) } else { Err(Refusal::TooMany) }
+        if standing < self.0.policy.general.per_person { Ok(own) } else { Err(Refusal::TooMany) }
     }
 }
 

@@ -15,6 +15,7 @@ pub mod issue;
 pub mod metadata;
 pub mod models;
 pub mod policy;
+pub mod populations;
 mod refusal;
 mod registration;
 pub mod trial;
@@ -36,7 +37,8 @@ use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
 use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
 use ceremony::Ceremonies;
 use models::Models;
-use policy::{KeyPolicy, Seen, Unfit};
+use policy::{Seen, Unfit};
+use populations::{KeyPolicies, KeyRules};
 pub use refusal::Refusal;
 
 /// How long a challenge is good: a person looks for the key and remembers its code.
@@ -64,7 +66,7 @@ pub struct Parts {
     /// The protocol, for that origin.
     pub ceremonies: Ceremonies,
     /// Which keys are good enough.
-    pub policy: KeyPolicy,
+    pub policy: KeyPolicies,
     /// What is known of their models.
     pub models: Arc<Models>,
     /// What decoys are derived from: 32 random bytes of this installation.
@@ -88,16 +90,16 @@ impl SecurityKeys {
     }
 
     /// Which keys are good enough.
-    pub fn policy(&self) -> &KeyPolicy {
+    pub fn policy(&self) -> &KeyPolicies {
         &self.0.policy
     }
 
     /// Whether a key is good enough, as far as is known today.
-    fn admit(&self, seen: Seen) -> Result<(), Unfit> {
+    fn admit(&self, rules: &KeyRules<'_>, seen: Seen) -> Result<(), Unfit> {
         if self.0.models.refuses(self.now()) {
             return Err(Unfit::Stale);
         }
-        self.0.policy.judge(seen)
+        rules.judge(seen)
     }
 
     fn now(&self) -> Time {

@@ -54,7 +54,7 @@ impl Default for KeyPolicy {
 }
 
 /// Whether a key has to prove its model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Attestation {
     /// No: none is asked for.
     None,

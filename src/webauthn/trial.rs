@@ -8,8 +8,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use uuid::Uuid;
 
 use super::models::Models;
-use super::policy::{KeyPolicy, Seen, Unfit};
+use super::policy::{Seen, Unfit};
+use super::populations::KeyPolicies;
 use crate::clock::Time;
+use crate::directory;
 use crate::ids::{MeansId, PersonId};
 use crate::session::Acr;
 use crate::store::means::Standing;
@@ -29,11 +31,11 @@ pub struct Trial {
     pub locked_out: BTreeSet<PersonId>,
 }
 
-/// Tries `policy` on every key that is active at `now`.
+/// Tries `policies` on every key that is active at `now`.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn of(db: &Db, policy: &KeyPolicy, models: &Models, now: Time) -> Result<Trial, StoreError> {
+pub async fn of(db: &Db, policies: &KeyPolicies, models: &Models, now: Time) -> Result<Trial, StoreError> {
     let mut trial = Trial::default();
     let stale = models.refuses(now);
     for key in webauthn_credential::active(db, now).await? {
@@ -46,8 +48,15 @@ pub async fn of(db: &Db, policy: &KeyPolicy, models: &Models, now: Time) -> Resu
             user_verified: key.verifies_user,
             listed: models.listed(aaguid, now),
         };
-        let judged = if stale { Err(Unfit::Stale) } else { policy.judge(seen) };
-        let level = policy.level(seen);
+        // Who it is decides only where populations have rules of their own.
+        let person = match policies.populations.is_empty() {
+            true => None,
+            false => directory::subject(db, key.means.person_id, now).await?,
+        };
+        let person = person.map(|subject| subject.professional).unwrap_or_default();
+        let rules = policies.of(&person);
+        let judged = if stale { Err(Unfit::Stale) } else { rules.judge(seen) };
+        let level = rules.level(seen);
         match judged {
             Err(unfit) => trial.excluded.push((key, unfit)),
             Ok(()) if level < key.means.level => trial.lowered.push((key, level)),

@@ -9,6 +9,7 @@ use crate::store;
 use crate::store::means::{Halt, Halting, Kind};
 use crate::tests::spec::stand::{DOCTOR, STRANGER};
 use crate::webauthn::policy::KeyPolicy;
+use crate::webauthn::populations::{KeyPolicies, Population};
 
 /// A hospital in which the doctor has a key, and the key.
 async fn with_key(hospital: &Hospital) -> SoftKey {
@@ -270,6 +271,29 @@ async fn nonsense_is_refused_with_a_sentence() {
         let long = json!({"txn": begun.txn, "handle": "x", "credential": "x".repeat(70_000)});
         assert_eq!(code(&hospital.say("/login/key", &long, &begun.cookie).await), "KEY-001");
         assert_eq!(code(&hospital.say("/login/key", &json!({"txn": "x"}), &begun.cookie).await), "KEY-001");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_population_has_rules_of_its_own_at_registration_and_at_sign_in() {
+    // The doctors of the stand have the profession 10.
+    let policy = KeyPolicy { synced: false, ..KeyPolicy::default() };
+    let doctors = Population { professions: vec!["10".into()], employees: false, policy };
+    let strict = KeyPolicies { general: KeyPolicy::default(), populations: vec![doctors.clone()] };
+    let nurses = Population { professions: vec!["60".into()], ..doctors };
+    let others = KeyPolicies { general: KeyPolicy::default(), populations: vec![nurses] };
+    let synced = || SoftKey { backup_eligible: true, backed_up: true, ..SoftKey::new() };
+    Hospital::on_both_with(strict, async |hospital| {
+        let browser = hospital.stand.sign_in().await;
+        assert_eq!(code(&hospital.try_register(&browser, &mut synced()).await), "KEY-017");
+        hospital.register(&browser, &mut SoftKey::new()).await;
+    })
+    .await;
+    Hospital::on_both_with(others, async |hospital| {
+        let mut key = synced();
+        hospital.register(&hospital.stand.sign_in().await, &mut key).await;
+        assert_eq!(hospital.sign_in(&mut key).await.1.json(), json!({"state": "done"}));
     })
     .await;
 }

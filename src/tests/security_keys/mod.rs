@@ -28,6 +28,7 @@ use crate::web::page::Site;
 use crate::webauthn::ceremony::Ceremonies;
 use crate::webauthn::models::Models;
 use crate::webauthn::policy::KeyPolicy;
+use crate::webauthn::populations::KeyPolicies;
 use crate::webauthn::{self, SecurityKeys};
 use authenticator::SoftKey;
 
@@ -43,11 +44,16 @@ impl Hospital {
         Self::on_both_with(KeyPolicy::default(), test).await;
     }
 
-    pub(super) async fn on_both_with(policy: KeyPolicy, test: impl AsyncFn(Self)) {
+    pub(super) async fn on_both_with(policy: impl Into<KeyPolicies>, test: impl AsyncFn(Self)) {
         Self::on_both_knowing(policy, Arc::default(), test).await;
     }
 
-    pub(super) async fn on_both_knowing(policy: KeyPolicy, models: Arc<Models>, test: impl AsyncFn(Self)) {
+    pub(super) async fn on_both_knowing(
+        policy: impl Into<KeyPolicies>,
+        models: Arc<Models>,
+        test: impl AsyncFn(Self),
+    ) {
+        let policy = policy.into();
         Stand::on_both(async |mut stand: Stand| {
             let site = Site { establishment: "Hôpital de test".into(), https: false, sandbox: false };
             let front = Url::parse(FRONT).unwrap();

@@ -21,7 +21,8 @@ const OTHER: Uuid = Uuid::from_u128(8);
 
 impl Hospital {
     async fn try_policy(&self, policy: &KeyPolicy, models: &Models) -> Trial {
-        trial::of(&self.stand.db, policy, models, self.stand.clock.now()).await.unwrap()
+        let policies = policy.clone().into();
+        trial::of(&self.stand.db, &policies, models, self.stand.clock.now()).await.unwrap()
     }
 }
 
