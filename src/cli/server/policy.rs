@@ -140,3 +140,100 @@ async fn named(db: &Db, person: PersonId) -> Result<String, Failure> {
     let identifiers = store::person::identifiers(db, person).await?;
     Ok(identifiers.first().map_or_else(|| person.0.to_string(), |id| id.as_str().to_owned()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::ExitCode;
+
+    use chrono::TimeDelta;
+    use clap::Parser as _;
+    use serde_json::Value;
+
+    use super::*;
+    use crate::audit::Kind;
+    use crate::cli::server::ServerCli;
+    use crate::clock::{Clock as _, SystemClock};
+    use crate::crypto::random::SystemRandom;
+    use crate::ids::SessionId;
+    use crate::session::Acr;
+    use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
+    use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
+    use crate::store::webauthn_credential;
+
+    /// Registers a key of this model for the person.
+    async fn register(context: &Context, person: PersonId, number: u8) {
+        let now = SystemClock.now();
+        let (id, session) = (MeansId::new(now, &SystemRandom), SessionId::new(now, &SystemRandom));
+        let hash = [number; 32];
+        let ceremony = Ceremony {
+            handle_hash: hash.to_vec(),
+            purpose: Purpose::Register,
+            transaction_id: None,
+            session_id: Some(session),
+            person_id: Some(person),
+            state: Value::Null,
+            expires_at: now + TimeDelta::minutes(5),
+        };
+        webauthn_ceremony::begin(&context.db, &ceremony, now).await.unwrap();
+        let key = SecurityKey {
+            means: Means {
+                id,
+                person_id: person,
+                kind: MeansKind::SecurityKey,
+                reference: format!("key-{number}"),
+                label: "Clé".into(),
+                level: Acr::Eidas1,
+                issued_by: Issuer::Person,
+                issuer_id: None,
+                evidence: Evidence::SignIn { session, at: now, acr: Acr::Eidas1 },
+                issued_at: now,
+                expires_at: now + TimeDelta::days(1),
+                suspended_at: None,
+                revoked_at: None,
+                reason: None,
+                last_used_at: None,
+                last_used_where: String::new(),
+            },
+            credential: Value::Null,
+            counter: 0,
+            aaguid: format!("00000000-0000-0000-0000-0000000000{number:02}"),
+            attested: false,
+            backup_eligible: false,
+            backed_up: false,
+            verifies_user: true,
+        };
+        let event = (&context.event(Kind::MeansIssued)).into();
+        webauthn_credential::register(&context.db, &key, &hash, &event, now).await.unwrap();
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_draft_that_locks_somebody_out_ends_with_a_failure() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        let sceau = async |keys: &str, arguments: &[&str]| {
+            let issuer = "http://localhost:8080/auth/realms/esante-wallet";
+            let server = format!("[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n", state.display());
+            let config = dir.path().join("sceau.toml");
+            std::fs::write(&config, format!("{server}[security_keys]\n{keys}\n")).unwrap();
+            let config = config.display().to_string();
+            let line = ["sceau", "--config", &config].into_iter().chain(arguments.iter().copied());
+            ServerCli::try_parse_from(line).unwrap().run().await
+        };
+        let employee = "30B0000001/CPET00001";
+        let add = ["person", "add", employee, "--family-name", "CPET", "--given-name", "AGENT"];
+        assert_eq!(sceau("", &["init"]).await, ExitCode::SUCCESS);
+        assert_eq!(sceau("", &add).await, ExitCode::SUCCESS);
+        let context = Context::open(&dir.path().join("sceau.toml")).await.unwrap();
+        let person = store::person::by_identifier(&context.db, employee).await.unwrap().unwrap().id;
+        register(&context, person, 1).await;
+        let attempt = ["policy", "try"];
+        let deny = "deny = [\"00000000-0000-0000-0000-000000000001\"]";
+        assert_eq!(sceau("", &attempt).await, ExitCode::SUCCESS);
+        assert_eq!(sceau(deny, &attempt).await, ExitCode::FAILURE, "it is the only one");
+        assert_eq!(sceau(deny, &["policy", "try", "--json"]).await, ExitCode::FAILURE);
+        assert_eq!(sceau("attestation = \"required\"", &attempt).await, ExitCode::FAILURE);
+        register(&context, person, 2).await;
+        assert_eq!(sceau(deny, &attempt).await, ExitCode::SUCCESS, "another is left");
+        context.db.close().await;
+    }
+}
