@@ -231,7 +231,8 @@ mod tests {
         assert_eq!(sceau("", &attempt).await, ExitCode::SUCCESS);
         assert_eq!(sceau(deny, &attempt).await, ExitCode::FAILURE, "it is the only one");
         assert_eq!(sceau(deny, &["policy", "try", "--json"]).await, ExitCode::FAILURE);
-        assert_eq!(sceau("attestation = \"required\"", &attempt).await, ExitCode::FAILURE);
+        let allow = "allow = [\"00000000-0000-0000-0000-000000000002\"]";
+        assert_eq!(sceau(allow, &attempt).await, ExitCode::FAILURE);
         register(&context, person, 2).await;
         assert_eq!(sceau(deny, &attempt).await, ExitCode::SUCCESS, "another is left");
         context.db.close().await;
