@@ -220,7 +220,9 @@ mod tests {
             ServerCli::try_parse_from(line).unwrap().run().await
         };
         let employee = "30B0000001/CPET00001";
+        let place = ["--sector", "SA01", "--structure-name", "HOPITAL"];
         let add = ["person", "add", employee, "--family-name", "CPET", "--given-name", "AGENT"];
+        let add = [&add[..], &place].concat();
         assert_eq!(sceau("", &["init"]).await, ExitCode::SUCCESS);
         assert_eq!(sceau("", &add).await, ExitCode::SUCCESS);
         let context = Context::open(&dir.path().join("sceau.toml")).await.unwrap();
