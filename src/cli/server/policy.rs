@@ -157,6 +157,7 @@ mod tests {
     use crate::ids::SessionId;
     use crate::session::Acr;
     use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
+    use crate::store::notice::{NewNotice, Place, Told};
     use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
     use crate::store::webauthn_credential;
 
@@ -203,7 +204,10 @@ mod tests {
             verifies_user: true,
         };
         let event = (&context.event(Kind::MeansIssued)).into();
-        webauthn_credential::register(&context.db, &key, &hash, &event, now).await.unwrap();
+        let place = Place { zone: String::new(), browser: String::new() };
+        let told = Told::MeansIssued { means: MeansKind::SecurityKey, place };
+        let notice = NewNotice::new(person, told, now, &SystemRandom);
+        webauthn_credential::register(&context.db, &key, &hash, &notice, &event, now).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
