@@ -207,7 +207,7 @@ mod tests {
         let place = Place { zone: String::new(), browser: String::new() };
         let told = Told::MeansIssued { means: MeansKind::SecurityKey, place };
         let notice = NewNotice::new(person, told, now, &SystemRandom);
-        webauthn_credential::register(&context.db, &key, &hash, &notice, &event, now).await.unwrap();
+        webauthn_credential::register(&context.db, &key, &hash, None, &notice, &event, now).await.unwrap();
     }
 
     #[tokio::test(flavor = "multi_thread")]
