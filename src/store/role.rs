@@ -4,6 +4,7 @@
 //! establishment and is not disabled, which is asked at each use: nobody has to remember to take it away.
 
 use super::audit::{NewRow, record};
+use super::notice::{NewNotice, queue_notice};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::PersonId;
@@ -43,7 +44,7 @@ pub struct Granted {
     pub granted_at: Time,
 }
 
-/// Grants a role and records `event`. Yields whether the person did not have it before.
+/// Grants a role, tells its person by `notice` and records `event`. Yields whether the person did not have it before.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -51,8 +52,9 @@ pub async fn grant(
     db: &Db,
     person: PersonId,
     role: Role,
-    now: Time,
+    notice: &NewNotice,
     event: &NewRow,
+    now: Time,
 ) -> Result<bool, StoreError> {
     write!(db, c => {
         let granted = sqlx::query(
@@ -67,17 +69,25 @@ pub async fn grant(
         .rows_affected()
             == 1;
         if granted {
+            queue_notice!(c, notice, now);
             record!(c, *event);
         }
         Ok(granted)
     })
 }
 
-/// Takes a role away and records `event`. Yields whether the person had it.
+/// Takes a role away, tells its person by `notice` and records `event`. Yields whether the person had it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn revoke(db: &Db, person: PersonId, role: Role, event: &NewRow) -> Result<bool, StoreError> {
+pub async fn revoke(
+    db: &Db,
+    person: PersonId,
+    role: Role,
+    notice: &NewNotice,
+    event: &NewRow,
+    now: Time,
+) -> Result<bool, StoreError> {
     write!(db, c => {
         let revoked = sqlx::query("DELETE FROM person_role WHERE person_id = $1 AND role = $2")
             .bind(person)
@@ -87,6 +97,7 @@ pub async fn revoke(db: &Db, person: PersonId, role: Role, event: &NewRow) -> Re
             .rows_affected()
             == 1;
         if revoked {
+            queue_notice!(c, notice, now);
             record!(c, *event);
         }
         Ok(revoked)

@@ -10,6 +10,7 @@ use super::{Context, Failure};
 use crate::audit::Kind;
 use crate::store;
 use crate::store::audit::NewRow;
+use crate::store::notice::{NewNotice, Told};
 use crate::store::person::Person;
 use crate::store::role::Role;
 
@@ -52,7 +53,9 @@ impl RoleCommand {
 async fn grant(context: &Context, person: &Person, role: Role) -> Result<(), Failure> {
     let now = context.clock.now();
     let event = NewRow::from(&event(context, Kind::RoleGranted, person.id, role.as_str()));
-    if !store::role::grant(&context.db, person.id, role, now, &event).await? {
+    let told = Told::RoleGranted { role: role.as_str().to_owned() };
+    let notice = NewNotice::new(person.id, told, now, &*context.random);
+    if !store::role::grant(&context.db, person.id, role, &notice, &event, now).await? {
         return Err(Failure::plain(format!("{} has the role {} already", person.id, role.as_str())));
     }
     println!("{} {}: {}", cell(&person.given_name), cell(&person.family_name), role.as_str());
@@ -66,7 +69,10 @@ async fn grant(context: &Context, person: &Person, role: Role) -> Result<(), Fai
 
 async fn revoke(context: &Context, person: &Person, role: Role) -> Result<(), Failure> {
     let event = NewRow::from(&event(context, Kind::RoleRevoked, person.id, role.as_str()));
-    if !store::role::revoke(&context.db, person.id, role, &event).await? {
+    let now = context.clock.now();
+    let told = Told::RoleRevoked { role: role.as_str().to_owned() };
+    let notice = NewNotice::new(person.id, told, now, &*context.random);
+    if !store::role::revoke(&context.db, person.id, role, &notice, &event, now).await? {
         return Err(Failure::plain(format!("{} does not have the role {}", person.id, role.as_str())));
     }
     println!("{} {}: no longer {}", cell(&person.given_name), cell(&person.family_name), role.as_str());

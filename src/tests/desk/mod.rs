@@ -20,6 +20,7 @@ use crate::session::Evidence;
 use crate::store;
 use crate::store::audit::{Filter, Row};
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
+use crate::store::notice::{NewNotice, Told};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
 use crate::store::role::Role;
 use crate::store::session::NewSession;
@@ -127,13 +128,19 @@ async fn add(stand: &Stand, id_nat: &str, family_name: &str) -> PersonId {
 }
 
 async fn grant(stand: &Stand, id_nat: &str, role: Role) {
-    let (person, event) = (stand.person(id_nat).await, stand.event(Kind::RoleGranted));
-    assert!(store::role::grant(&stand.db, person, role, stand.clock.now(), &event).await.unwrap());
+    let (person, now, event) =
+        (stand.person(id_nat).await, stand.clock.now(), stand.event(Kind::RoleGranted));
+    let told = Told::RoleGranted { role: role.as_str().into() };
+    let notice = NewNotice::new(person, told, now, &SystemRandom);
+    assert!(store::role::grant(&stand.db, person, role, &notice, &event, now).await.unwrap());
 }
 
 async fn revoke(stand: &Stand, id_nat: &str, role: Role) {
-    let (person, event) = (stand.person(id_nat).await, stand.event(Kind::RoleRevoked));
-    assert!(store::role::revoke(&stand.db, person, role, &event).await.unwrap());
+    let (person, now, event) =
+        (stand.person(id_nat).await, stand.clock.now(), stand.event(Kind::RoleRevoked));
+    let told = Told::RoleRevoked { role: role.as_str().into() };
+    let notice = NewNotice::new(person, told, now, &SystemRandom);
+    assert!(store::role::revoke(&stand.db, person, role, &notice, &event, now).await.unwrap());
 }
 
 /// A sign-in by the person's own card, as it is completed: the registry knows the card afterwards.
