@@ -40,8 +40,7 @@ fn main() -> Result<(), Failure> {
     let made = key.do_registration(front.clone(), asked).map_err(|error| format!("{error:?}"))?;
     let registered = ceremonies.finish_registration(&serde_json::to_value(&made)?, &state)?;
 
-    let Challenge { options, state } =
-        ceremonies.begin_named(std::slice::from_ref(&registered.credential), &[])?;
+    let Challenge { options, state } = ceremonies.begin_named(std::slice::from_ref(&registered.id))?;
     let asked = serde_json::from_value(json!({"publicKey": options}))?;
     let signed = key.do_authentication(front, asked).map_err(|error| format!("{error:?}"))?;
     let answer = serde_json::to_value(&signed)?;
@@ -51,7 +50,7 @@ fn main() -> Result<(), Failure> {
     while begun.elapsed() < MEASURED {
         for _ in 0..50 {
             let assertion = Assertion::read(&answer)?;
-            ceremonies.finish_sign_in(&assertion, &state, &registered.credential)?;
+            ceremonies.finish_sign_in(&assertion, &state, Some(&registered.credential))?;
         }
         verified += 50;
     }

@@ -16,7 +16,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use super::login::CardLogin;
 use super::protocol::CardAnswer;
 use super::refusal::Refusal;
-use super::repeats::with_untold;
 use super::verify::VerifiedCard;
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
@@ -38,6 +37,7 @@ use crate::web::error_page::ErrorPage;
 use crate::web::limits::{TooMany, network_of};
 use crate::web::page::Frame;
 use crate::web::pages::card::{Finish, Outcome};
+use crate::web::repeats::with_untold;
 
 /// How long a card counts as present that the workstation's channel does not report: the next report is asked for at
 /// once, and this is what it may take to arrive.

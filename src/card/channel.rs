@@ -26,7 +26,6 @@ use super::protocol::{
     CLOCK_TOLERANCE, ChannelAnswer, ChannelOpening, ChannelReport, ProtocolError, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT, WebOrigin,
 };
-use super::repeats::with_untold;
 use crate::audit::{Caller, Kind};
 use crate::clock::Time;
 use crate::crypto::jose::{self, Expected, JwsError, SignError};
@@ -38,6 +37,7 @@ use crate::store::StoreError;
 use crate::store::audit::NewRow;
 use crate::store::channel::{Offer, Report, Reported};
 use crate::store::workstation::{State as WorkstationState, Workstation};
+use crate::web::repeats::with_untold;
 
 /// The longest message that is read.
 const MAX_LEN: usize = 8 * 1024;

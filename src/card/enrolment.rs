@@ -19,7 +19,6 @@ use super::protocol::{
     Invitation, ProtocolError, RETURN_PATH, RequestKeys, TYP_AGENT_NOTICE, TYP_ENROLLED, TYP_ENROLMENT,
     TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
-use super::repeats::with_untold;
 use crate::audit::{Caller, Event, Kind};
 use crate::clock::Time;
 use crate::crypto::constant_time_eq;
@@ -33,6 +32,7 @@ use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::workstation::{Invite, Workstation, invite_place};
 use crate::store::{Db, StoreError};
+use crate::web::repeats::with_untold;
 
 /// Events with one code that are recorded each minute: of one token, one workstation, or all invitations.
 const RECORDED: u32 = 10;

@@ -16,7 +16,6 @@ use super::protocol::{
     Purpose, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
     WebOrigin,
 };
-use super::repeats::Repeats;
 use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
@@ -36,6 +35,7 @@ use crate::web::page::Site;
 use crate::web::pages::sign_in::{
     BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH,
 };
+use crate::web::repeats::Repeats;
 
 /// The path that the return path's page posts to.
 pub const FINISH_PATH: &str = "/card/finish";

@@ -35,7 +35,6 @@ pub mod protocol;
 #[cfg(feature = "server")]
 pub mod refusal;
 #[cfg(feature = "server")]
-mod repeats;
 #[cfg(feature = "server")]
 mod return_path;
 #[cfg(feature = "server")]

@@ -24,7 +24,6 @@ use super::protocol::{
     TYP_TERMINAL_BEGIN, TYP_TERMINAL_IDENTITY, TerminalBegin, TerminalFinish, TerminalIdentity,
 };
 use super::refusal::Refusal;
-use super::repeats::with_untold;
 use super::standing::SignedByRefusal;
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
@@ -38,6 +37,7 @@ use crate::store::audit::NewRow;
 use crate::store::client::Audience;
 use crate::store::terminal_login::{Begun, TerminalLogin};
 use crate::store::workstation;
+use crate::web::repeats::with_untold;
 
 /// What an agent and the audit call the place where the person signs in.
 const TERMINAL: &str = "Terminal";

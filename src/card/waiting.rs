@@ -19,7 +19,6 @@ use tokio::sync::broadcast;
 use super::login::CardLogin;
 use super::protocol::Challenge;
 use super::refusal::{CANCELLED, Refusal};
-use super::repeats::with_untold;
 use crate::audit::{Caller, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
@@ -34,6 +33,7 @@ use crate::web::i18n::Texts;
 use crate::web::language::Language;
 use crate::web::pages::card::{Finish, Outcome};
 use crate::web::pages::sign_in::{Noticed, Renewed, Status};
+use crate::web::repeats::with_untold;
 
 /// How often a stream looks for what another node did.
 const LOOK_EVERY: Duration = Duration::from_secs(2);

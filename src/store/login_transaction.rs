@@ -342,7 +342,9 @@ pub async fn complete(
     let is_consumed = matches!(proof, Proof::Badge(_) | Proof::SecurityKey(_));
     write!(db, c => {
         let is_good = match proof {
-            Proof::Badge(txn) => consume_badge!(c, txn.to_owned(), id, now),
+            Proof::Badge(txn) => {
+                !is_halted_card!(c, &new.authentication) && consume_badge!(c, txn.to_owned(), id, now)
+            }
             Proof::SecurityKey(used) => consume_signature!(c, used, now),
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };

@@ -186,6 +186,11 @@ pub(crate) use insert_means;
 macro_rules! is_halted_card {
     ($c:expr, $proved:expr) => {{
         let proved: &$crate::session::Authentication = $proved;
+        // First of all its row is held, by whoever halts it too: of the two the one sees what the other did.
+        sqlx::query("UPDATE means SET last_used_at = last_used_at WHERE kind = 'card' AND reference = $1")
+            .bind(proved.evidence.card_number().map(str::to_owned))
+            .execute(&mut *$c)
+            .await?;
         let halted: Option<i64> = sqlx::query_scalar(
             "SELECT COUNT(*) FROM means WHERE kind = 'card' AND reference = $1
                AND (revoked_at IS NOT NULL OR suspended_at IS NOT NULL)",
@@ -220,12 +225,16 @@ macro_rules! note_card {
             .bind(seen.expires_at)
             .execute(&mut *$c)
             .await?;
+        }
+        // A badge is the same card without its PIN: what it opens ends with it too.
+        let proved: &$crate::session::Authentication = $proved;
+        if let Some(number) = proved.evidence.card_number() {
             sqlx::query(
                 "UPDATE session SET means_id = (SELECT id FROM means WHERE kind = 'card' AND reference = $2)
                  WHERE id = $1",
             )
             .bind($session)
-            .bind(seen.reference)
+            .bind(number.to_owned())
             .execute(&mut *$c)
             .await?;
         }

@@ -57,12 +57,25 @@ macro_rules! consume_ceremony {
 }
 pub(crate) use consume_ceremony;
 
-/// Keeps a ceremony that begins.
+/// Keeps a ceremony that begins, and of those before it in the same sign-in or session the seven newest.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn begin(db: &Db, new: &Ceremony, now: Time) -> Result<(), StoreError> {
     write!(db, c => {
+        // A page has one that waits for a click and one that the browser suggests; a person has a few tabs.
+        sqlx::query(
+            "DELETE FROM webauthn_ceremony
+             WHERE purpose = $3 AND (transaction_id = $1 OR session_id = $2) AND handle_hash NOT IN (
+               SELECT handle_hash FROM webauthn_ceremony
+               WHERE purpose = $3 AND (transaction_id = $1 OR session_id = $2)
+               ORDER BY created_at DESC, handle_hash LIMIT 7)",
+        )
+        .bind(new.transaction_id)
+        .bind(new.session_id)
+        .bind(new.purpose)
+        .execute(&mut *c)
+        .await?;
         sqlx::query(
             "INSERT INTO webauthn_ceremony (handle_hash, purpose, transaction_id, session_id, person_id, state,
                created_at, expires_at)
@@ -103,17 +116,17 @@ pub async fn by_handle(
     .await?))
 }
 
-/// Forgets a ceremony whose answer was refused.
+/// Forgets a ceremony whose answer was refused. Yields whether it was there.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn forget(db: &Db, handle_hash: [u8; 32]) -> Result<(), StoreError> {
+pub async fn forget(db: &Db, handle_hash: [u8; 32]) -> Result<bool, StoreError> {
     write!(db, c => {
-        sqlx::query("DELETE FROM webauthn_ceremony WHERE handle_hash = $1")
+        let forgotten = sqlx::query("DELETE FROM webauthn_ceremony WHERE handle_hash = $1")
             .bind(handle_hash.to_vec())
             .execute(&mut *c)
             .await?;
-        Ok(())
+        Ok(forgotten.rows_affected() == 1)
     })
 }
 

@@ -181,7 +181,7 @@ macro_rules! consume_signature {
                 == 1
             && sqlx::query(
                 "UPDATE webauthn_credential SET credential = $2, counter = $3, backed_up = $4
-                 WHERE means_id = $1 AND counter = $5",
+                 WHERE means_id = $1 AND counter = $5 AND (counter < $3 OR (counter = 0 AND $3 = 0))",
             )
             .bind(used.key.means.id)
             .bind(sqlx::types::Json(used.credential.clone()))

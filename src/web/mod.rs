@@ -38,6 +38,8 @@ pub mod pages;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "server")]
+pub mod repeats;
+#[cfg(feature = "server")]
 pub mod samples;
 #[cfg(feature = "server")]
 pub mod serve;

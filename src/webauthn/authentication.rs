@@ -37,9 +37,12 @@ use crate::web::language::Language;
 use crate::web::new_session::{Beginning, NotBegun, station};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
+use crate::web::repeats::with_untold;
 
 /// The name of the means in the audit.
 pub(super) const MEANS: &str = "security-key";
+/// Refusals of one sign-in with one code that are recorded each minute: more than a person makes.
+pub(super) const RECORDED: u32 = 5;
 
 /// What the page asks a challenge with.
 #[derive(Deserialize)]
@@ -136,10 +139,11 @@ impl<'a> Visit<'a> {
         let Challenge { options, state } = match identifier.filter(|typed| !typed.is_empty()) {
             None => keys.ceremonies.begin_discoverable()?,
             Some(typed) => {
-                let own = self.keys_of(&typed).await?;
-                let decoys =
-                    if own.is_empty() { vec![decoy::of(&typed, &keys.decoy_key)] } else { Vec::new() };
-                keys.ceremonies.begin_named(&own, &decoys)?
+                let mut ids = self.keys_of(&typed).await?;
+                if ids.is_empty() {
+                    ids.push(decoy::of(&typed, &keys.decoy_key));
+                }
+                keys.ceremonies.begin_named(&ids)?
             }
         };
         let handle = Secret::of_256_bits(&*keys.random);
@@ -156,8 +160,8 @@ impl<'a> Visit<'a> {
         Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
     }
 
-    /// The keys of whoever has this identifier, that can sign in alone.
-    async fn keys_of(&self, typed: &str) -> Result<Vec<Value>, Refusal> {
+    /// The ids of the keys of whoever has this identifier, that can sign in alone.
+    async fn keys_of(&self, typed: &str) -> Result<Vec<Vec<u8>>, Refusal> {
         let db = &self.keys.0.db;
         let Some(id_nat) = NationalId::of_source(typed) else { return Ok(Vec::new()) };
         let Some(person) = store::person::by_identifier(db, id_nat.as_str()).await? else {
@@ -166,7 +170,7 @@ impl<'a> Visit<'a> {
         let now = self.keys.now();
         let mut own = webauthn_credential::of_person(db, person.id).await?;
         own.retain(|key| key.means.standing(now) == Standing::Active && key.verifies_user);
-        Ok(own.into_iter().map(|key| key.credential).collect())
+        Ok(own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect())
     }
 
     async fn sign_in(&mut self, body: &[u8]) -> Result<HeaderValue, Refusal> {
@@ -196,14 +200,30 @@ impl<'a> Visit<'a> {
         let keys = &self.keys.0;
         let now = self.keys.now();
         let assertion = Assertion::read(credential)?;
-        let key = self.key(&assertion, Ceremonies::is_discoverable(&ceremony.state)?).await?;
-        let signed = match keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, &key.credential) {
-            Err(CeremonyError::Cloned) => {
-                self.suspend_cloned(&key).await?;
-                return Err(CeremonyError::Cloned.into());
+        let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
+        self.learn(|event| event.means(MEANS, Some(&id)));
+        let found = webauthn_credential::by_credential_id(&keys.db, &id).await?;
+        // Nobody learns whether there is such a key, nor whose it is, before it has signed.
+        let kept = found.as_ref().map(|key| &key.credential);
+        let signed = match (keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, kept), &found) {
+            (Err(CeremonyError::Cloned), Some(key)) => {
+                self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
+                // Two copies of one answer are no two keys.
+                if webauthn_ceremony::forget(&keys.db, handle_hash).await? {
+                    self.suspend_cloned(key).await?;
+                    return Err(CeremonyError::Cloned.into());
+                }
+                return Err(Refusal::NotWaiting);
             }
-            signed => signed?,
+            (signed, _) => signed.map_err(Refusal::unverified)?,
         };
+        let key = found.ok_or(Refusal::Unknown)?;
+        self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
+        check_owner(&assertion, &key, Ceremonies::is_discoverable(&ceremony.state)?)?;
+        match key.means.standing(now) {
+            Standing::Active => {}
+            standing => return Err(Refusal::Halted(standing)),
+        }
         let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
         let seen = Seen {
             aaguid,
@@ -253,25 +273,6 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// The key that answers, if it is one of ours, its person's, and may sign in.
-    async fn key(&mut self, assertion: &Assertion, names_itself: bool) -> Result<SecurityKey, Refusal> {
-        let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
-        self.learn(|event| event.means(MEANS, Some(&id)));
-        let key = webauthn_credential::by_credential_id(&self.keys.0.db, &id).await?;
-        let key = key.ok_or(Refusal::Unknown)?;
-        self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
-        // §7.2, step 6: whom the key names is whose it is; where nobody was named before, it has to name somebody.
-        let owner = Some(key.means.person_id.0);
-        let names_nobody = assertion.names_nobody();
-        if (names_itself && names_nobody) || (!names_nobody && assertion.user_handle() != owner) {
-            return Err(Refusal::OtherPerson);
-        }
-        match key.means.standing(self.keys.now()) {
-            Standing::Active => Ok(key),
-            standing => Err(Refusal::Halted(standing)),
-        }
-    }
-
     /// What the signature proves. Never more than the key was issued for.
     fn authentication(&self, key: &SecurityKey, rules: &KeyRules<'_>, seen: Seen) -> Authentication {
         let acr: Acr = rules.level(seen).min(key.means.level);
@@ -317,15 +318,26 @@ impl<'a> Visit<'a> {
         let code = refusal.code();
         tracing::warn!(code, "a sign-in with a security key was refused: {refusal}");
         // What names no sign-in of this browser is a stranger's: it stands in the log alone.
-        if self.transaction.is_some() {
-            let event = self.event.clone();
+        let told = |named: TransactionId| self.keys.1.tell(named.0, code, RECORDED, self.keys.now());
+        if let Some(untold) = self.transaction.and_then(told) {
+            let event = with_untold(self.event.clone(), untold);
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
             if let Err(error) = store::audit::append(&self.keys.0.db, NewRow::from(&event)).await {
                 tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
             }
         }
         let texts = self.keys.0.site.frame(language).texts;
-        (refusal.status(), Json(Status::failed(code, texts))).into_response()
+        (refusal.status(), Json(Status::failed(refusal.told(), texts))).into_response()
+    }
+}
+
+/// §7.2, step 6: whom the key names is whose it is; where nobody was named before, it has to name somebody.
+fn check_owner(assertion: &Assertion, key: &SecurityKey, names_itself: bool) -> Result<(), Refusal> {
+    let names_nobody = assertion.names_nobody();
+    let is_owner = assertion.user_handle() == Some(key.means.person_id.0);
+    match is_owner || (names_nobody && !names_itself) {
+        true => Ok(()),
+        false => Err(Refusal::OtherPerson),
     }
 }
 

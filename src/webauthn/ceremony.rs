@@ -8,21 +8,21 @@
 
 use std::time::Duration;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use serde_cbor_2::Value as Cbor;
 use serde_json::Value;
 use url::Url;
 use uuid::Uuid;
-use webauthn_rs::prelude::{
-    DiscoverableAuthentication, DiscoverableKey, Passkey, PasskeyAuthentication, Webauthn, WebauthnBuilder,
-};
+use webauthn_rs::prelude::{DiscoverableAuthentication, DiscoverableKey, Passkey, Webauthn, WebauthnBuilder};
 use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::internals::AuthenticatorData;
 use webauthn_rs_core::proto::{
-    AttestationConveyancePreference, AuthenticationResult, Credential, ParsedAttestationData,
-    PublicKeyCredential, RegisterPublicKeyCredential, Registration, RegistrationState,
-    ResidentKeyRequirement, UserVerificationPolicy,
+    AllowCredentials, AttestationConveyancePreference, AttestationFormat, COSEKey, Credential,
+    ParsedAttestation, ParsedAttestationData, PublicKeyCredential, RegisterPublicKeyCredential,
+    RegisteredExtensions, Registration, RegistrationState, ResidentKeyRequirement, UserVerificationPolicy,
 };
 
 /// How long a browser waits for its person.
@@ -223,14 +223,12 @@ impl Assertion {
     }
 }
 
-/// What is kept of a sign-in.
+/// What is kept of a sign-in: never a key, which may change until the answer.
 #[derive(Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-enum SignInState {
-    /// Nobody is named: the key says whose it is.
-    Discoverable(DiscoverableAuthentication),
-    /// The keys of the person who was named.
-    Named(PasskeyAuthentication),
+struct SignInState {
+    challenge: DiscoverableAuthentication,
+    /// The keys of the person who was named (base64url); none: the key says whose it is.
+    asked: Option<Vec<String>>,
 }
 
 /// The ceremonies of one origin.
@@ -325,30 +323,24 @@ impl Ceremonies {
     /// # Errors
     /// [`CeremonyError::Failed`], where the library refuses.
     pub fn begin_discoverable(&self) -> Result<Challenge, CeremonyError> {
-        let (options, state) = self.safe.start_discoverable_authentication()?;
-        let state = kept(&SignInState::Discoverable(state))?;
+        let (options, challenge) = self.safe.start_discoverable_authentication()?;
+        let state = kept(&SignInState { challenge, asked: None })?;
         Ok(Challenge { options: kept(&options.public_key)?, state })
     }
 
-    /// Begins a sign-in with one of these keys. `decoys` are the ids of keys that do not exist.
+    /// Begins a sign-in with one of the keys with these ids, of which some may not exist. How a key is reached is not said: it
+    /// would tell those that exist from those that do not.
     ///
     /// # Errors
-    /// [`CeremonyError::Kept`] where a key cannot be read.
-    pub fn begin_named(&self, credentials: &[Value], decoys: &[Vec<u8>]) -> Result<Challenge, CeremonyError> {
-        let passkeys = credentials.iter().map(passkey).collect::<Result<Vec<_>, _>>()?;
-        let (mut options, state) = self.safe.start_passkey_authentication(&passkeys)?;
-        options.public_key.hints = None;
-        for allowed in &mut options.public_key.allow_credentials {
-            // How a key is reached would tell the keys that exist from those that do not.
-            allowed.transports = None;
-        }
-        let decoys = decoys.iter().map(|id| webauthn_rs_core::proto::AllowCredentials {
-            type_: "public-key".into(),
-            id: id.clone(),
-            transports: None,
-        });
-        options.public_key.allow_credentials.extend(decoys);
-        let state = kept(&SignInState::Named(state))?;
+    /// [`CeremonyError::Failed`], where the library refuses.
+    pub fn begin_named(&self, ids: &[Vec<u8>]) -> Result<Challenge, CeremonyError> {
+        let (mut options, challenge) = self.safe.start_discoverable_authentication()?;
+        options.public_key.allow_credentials = ids
+            .iter()
+            .map(|id| AllowCredentials { type_: "public-key".into(), id: id.clone(), transports: None })
+            .collect();
+        let asked = ids.iter().map(|id| URL_SAFE_NO_PAD.encode(id)).collect();
+        let state = kept(&SignInState { challenge, asked: Some(asked) })?;
         Ok(Challenge { options: kept(&options.public_key)?, state })
     }
 
@@ -358,30 +350,38 @@ impl Ceremonies {
     /// [`CeremonyError::Kept`].
     pub fn is_discoverable(state: &Value) -> Result<bool, CeremonyError> {
         let state = SignInState::deserialize(state).map_err(CeremonyError::Kept)?;
-        Ok(matches!(state, SignInState::Discoverable(_)))
+        Ok(state.asked.is_none())
     }
 
-    /// Ends a sign-in with this key: every check of §7.2 but whose key it is.
+    /// Ends a sign-in with this key, as it is kept now: every check of §7.2 but whose key it is. Where there is no such key,
+    /// another one stands in, so that the same checks fail in the same order.
     ///
     /// # Errors
-    /// [`CeremonyError`].
+    /// [`CeremonyError`]; without a key always one of them.
     pub fn finish_sign_in(
         &self,
         answer: &Assertion,
         state: &Value,
-        credential: &Value,
+        credential: Option<&Value>,
     ) -> Result<Signed, CeremonyError> {
         // The library looks at this in a registration only.
         check_top_level(&answer.0.response.client_data_json)?;
-        let mut key = passkey(credential)?;
-        let result: AuthenticationResult =
-            match SignInState::deserialize(state).map_err(CeremonyError::Kept)? {
-                SignInState::Discoverable(state) => {
-                    let key = DiscoverableKey::from(&key);
-                    self.safe.finish_discoverable_authentication_v2(&answer.0, state, &key)?
-                }
-                SignInState::Named(state) => self.safe.finish_passkey_authentication(&answer.0, &state)?,
-            };
+        let SignInState { challenge, asked } =
+            SignInState::deserialize(state).map_err(CeremonyError::Kept)?;
+        let id = URL_SAFE_NO_PAD.encode(answer.credential_id());
+        let is_asked = asked.is_none_or(|asked| asked.contains(&id));
+        let mut key = match credential.filter(|_| is_asked) {
+            Some(credential) => passkey(credential)?,
+            None => stand_in(answer.credential_id())?,
+        };
+        let result = self.safe.finish_discoverable_authentication_v2(
+            &answer.0,
+            challenge,
+            &DiscoverableKey::from(&key),
+        )?;
+        if credential.is_none() || !is_asked {
+            return Err(CeremonyError::NotAsked);
+        }
         key.update_credential(&result);
         Ok(Signed {
             credential: kept(&Credential::from(key))?,
@@ -407,6 +407,34 @@ fn check_top_level(client_data: &[u8]) -> Result<(), CeremonyError> {
         true => Err(CeremonyError::Framed),
         false => Ok(()),
     }
+}
+
+/// A key that nobody has: its private half is 1.
+fn stand_in(id: &[u8]) -> Result<Passkey, CeremonyError> {
+    const X: &str = "6b17d1f2e12c4247f8bce6e563a440f277037d812deb33a0f4a13945d898c296";
+    const Y: &str = "4fe342e2fe1a7f9b8ee7eb4a7c0f9e162bce33576b315ececbb6406837bf51f5";
+    let point = |text: &str| Cbor::Bytes(hex::decode(text).unwrap_or_default());
+    let members = [
+        (1, Cbor::Integer(2)),
+        (3, Cbor::Integer(-7)),
+        (-1, Cbor::Integer(1)),
+        (-2, point(X)),
+        (-3, point(Y)),
+    ];
+    let members = members.into_iter().map(|(label, value)| (Cbor::Integer(label), value));
+    Ok(Passkey::from(Credential {
+        cred_id: id.to_vec(),
+        cred: COSEKey::try_from(&Cbor::Map(members.collect()))?,
+        counter: 0,
+        transports: None,
+        user_verified: true,
+        backup_eligible: false,
+        backup_state: false,
+        registration_policy: UserVerificationPolicy::Required,
+        extensions: RegisteredExtensions::none(),
+        attestation: ParsedAttestation::default(),
+        attestation_format: AttestationFormat::None,
+    }))
 }
 
 fn kept(value: &impl Serialize) -> Result<Value, CeremonyError> {

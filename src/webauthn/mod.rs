@@ -35,6 +35,7 @@ use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
 use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
+use crate::web::repeats::Repeats;
 use ceremony::Ceremonies;
 use models::Models;
 use policy::{Seen, Unfit};
@@ -75,13 +76,13 @@ pub struct Parts {
 
 /// The server's side of security keys.
 #[derive(Debug)]
-pub struct SecurityKeys(Parts);
+pub struct SecurityKeys(Parts, Repeats);
 
 impl SecurityKeys {
     /// From its parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self(parts))
+        Arc::new(Self(parts, Repeats::default()))
     }
 
     /// What is known of models.

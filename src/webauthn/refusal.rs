@@ -51,6 +51,9 @@ pub enum Refusal {
     /// The policy.
     #[error(transparent)]
     Unfit(#[from] Unfit),
+    /// The protocol, of a key that has not signed.
+    #[error(transparent)]
+    Unverified(CeremonyError),
     /// The protocol.
     #[error(transparent)]
     Ceremony(#[from] CeremonyError),
@@ -78,10 +81,39 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Of an answer that did not verify.
+    pub fn unverified(error: CeremonyError) -> Self {
+        match error {
+            // What these say is in the answer itself, whatever the key.
+            CeremonyError::Origin
+            | CeremonyError::Framed
+            | CeremonyError::Host
+            | CeremonyError::Challenge
+            | CeremonyError::NotVerified
+            | CeremonyError::Kept(_) => Self::Ceremony(error),
+            error => Self::Unverified(error),
+        }
+    }
+
+    /// The code that the page is told. Of a key that has not signed nobody learns whether it is there, or whose it is: the
+    /// log and the audit trail know.
+    pub fn told(&self) -> &'static str {
+        match self {
+            Self::Unverified(_) => Self::Unknown.code(),
+            refusal => refusal.code(),
+        }
+    }
+
     /// The stable code of `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::ForeignOrigin(refused) => refused.code(),
+            Self::Unverified(CeremonyError::Malformed(_)) => "KEY-001",
+            Self::Unverified(CeremonyError::Signature) => "KEY-007",
+            Self::Unverified(CeremonyError::Cloned) => "KEY-008",
+            Self::Unverified(CeremonyError::Backup) => "KEY-017",
+            Self::Unverified(CeremonyError::Algorithm) => "KEY-018",
+            Self::Unverified(_) => "KEY-009",
             Self::Ceremony(CeremonyError::Malformed(_)) => "KEY-001",
             Self::NotWaiting | Self::Ceremony(CeremonyError::Challenge) => "KEY-002",
             Self::Ceremony(CeremonyError::Origin | CeremonyError::NoDomain(_)) => "KEY-003",

@@ -50,7 +50,8 @@ fuzz_target!(|input: &[u8]| {
     if let (Ok(assertion), Ok(challenge)) = (Assertion::read(&answer), begun.ceremonies.begin_discoverable())
         && let Ok(registered) = registered
     {
-        let _refused = begun.ceremonies.finish_sign_in(&assertion, &challenge.state, &registered.credential);
+        let _refused =
+            begun.ceremonies.finish_sign_in(&assertion, &challenge.state, Some(&registered.credential));
     }
 });
 

@@ -154,7 +154,8 @@ async fn a_key_of_somebody_else_or_of_nobody_is_refused() {
         let (_, answer) = hospital
             .sign_in(&mut SoftKey { id: key.id.clone(), user: key.user.clone(), ..SoftKey::new() })
             .await;
-        assert_eq!(code(&answer), "KEY-007");
+        assert_eq!(code(&answer), "KEY-009");
+        assert_eq!(hospital.last_event().await.2.as_deref(), Some("KEY-007"), "the trail knows more");
     })
     .await;
 }
@@ -234,7 +235,14 @@ async fn a_key_that_begins_to_be_copied_is_refused() {
     Hospital::on_both(async |hospital| {
         let key = with_key(&hospital).await;
         let mut moved = SoftKey { backup_eligible: true, backed_up: true, ..key };
-        assert_eq!(code(&hospital.sign_in(&mut moved).await.1), "KEY-017");
+        assert_eq!(code(&hospital.sign_in(&mut moved).await.1), "KEY-009");
+        assert_eq!(hospital.last_event().await.2.as_deref(), Some("KEY-017"));
+        // Nor where its person is named, nor one that says so and has not moved yet.
+        moved.backed_up = false;
+        let begun = hospital.begin().await;
+        let asked = hospital.challenge(&begun, Some(DOCTOR)).await;
+        assert_eq!(code(&hospital.answer(&begun, &asked, &mut moved).await), "KEY-009");
+        assert_eq!(hospital.last_event().await.2.as_deref(), Some("KEY-017"));
     })
     .await;
 }
@@ -294,6 +302,49 @@ async fn a_population_has_rules_of_its_own_at_registration_and_at_sign_in() {
         let mut key = synced();
         hospital.register(&hospital.stand.sign_in().await, &mut key).await;
         assert_eq!(hospital.sign_in(&mut key).await.1.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+/// Whoever types a name learns nothing from what becomes of a wrong answer either.
+#[tokio::test]
+async fn a_wrong_answer_tells_nothing_of_who_has_a_key() {
+    Hospital::on_both(async |hospital| {
+        with_key(&hospital).await;
+        let begun = hospital.begin().await;
+        let mut answers = Vec::new();
+        for typed in [DOCTOR, STRANGER, "nobody at all"] {
+            let asked = hospital.challenge(&begun, Some(typed)).await;
+            let id = asked["options"]["allowCredentials"][0]["id"].as_str().unwrap();
+            let id = base64::Engine::decode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, id).unwrap();
+            let answer = hospital.answer(&begun, &asked, &mut SoftKey { id, ..SoftKey::new() }).await;
+            answers.push((answer.status, answer.body));
+        }
+        assert!(answers[0].1.contains("KEY-009"), "{answers:?}");
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "{answers:?}");
+    })
+    .await;
+}
+
+/// A browser that asks for challenge after challenge keeps the last few, and its refusals do not fill the trail.
+#[tokio::test]
+async fn a_page_fills_neither_the_database_nor_the_trail() {
+    Hospital::on_both(async |hospital| {
+        let mut key = with_key(&hospital).await;
+        let begun = hospital.begin().await;
+        let first = hospital.challenge(&begun, None).await;
+        for _ in 0..8 {
+            hospital.stand.advance(1);
+            hospital.challenge(&begun, None).await;
+        }
+        assert_eq!(code(&hospital.answer(&begun, &first, &mut key).await), "KEY-002");
+        for _ in 0..20 {
+            let asked = hospital.challenge(&begun, None).await;
+            hospital.answer(&begun, &asked, &mut SoftKey::new()).await;
+        }
+        let recorded =
+            hospital.stand.events().await.iter().filter(|event| event.ends_with("KEY-009")).count();
+        assert_eq!(recorded, 5);
     })
     .await;
 }

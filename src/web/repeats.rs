@@ -19,7 +19,7 @@ const MOST: usize = 20_000;
 
 /// What was recorded within the last minute.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub struct Repeats {
     seen: Mutex<HashMap<(Uuid, String), Seen>>,
 }
 
@@ -34,7 +34,7 @@ struct Seen {
 impl Repeats {
     /// Whether something with this code is to be recorded of `whose` now: so many a minute are. Yields how many stand for
     /// it that were not.
-    pub(super) fn tell(&self, whose: Uuid, code: &str, most: u32, now: Time) -> Option<u32> {
+    pub fn tell(&self, whose: Uuid, code: &str, most: u32, now: Time) -> Option<u32> {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let key = (whose, code.to_owned());
         let is_over = |since: Time| (now - since).abs() >= MINUTE;
@@ -58,7 +58,7 @@ impl Repeats {
 }
 
 /// Says in the event how many stand for it that were not recorded.
-pub(super) fn with_untold(event: Event, untold: u32) -> Event {
+pub fn with_untold(event: Event, untold: u32) -> Event {
     if untold == 0 { event } else { event.note(&format!("and {untold} more before")) }
 }
 
