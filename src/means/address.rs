@@ -96,7 +96,7 @@ impl Visit<'_> {
         }
         let (person, now) = (session.person_id, parts.clock.now());
         let own = store::means::of_person(&parts.db, person).await?;
-        match may_change(&own, &session, now) {
+        match may_change(&own, &session, &self.means.0.policies, now) {
             Ok(()) => {}
             Err(ChangeRefused::NotFresh) => return Ok(sign_in(FRESH)),
             Err(refused) => {

@@ -92,6 +92,9 @@ pub enum ChangeRefused {
     /// The means of the sign-in was added less than a day ago.
     #[error("a means that was added less than a day ago changes no other")]
     Probation,
+    /// The workstation is one that several people use in turn: whoever sits there now may be another.
+    #[error("means are not changed at a workstation that several people use")]
+    Shared,
     /// The session's means is no longer in the registry.
     #[error("the means of the session is not in the registry any more")]
     Gone,
@@ -105,6 +108,7 @@ impl ChangeRefused {
             Self::Weak => "MEANS-003",
             Self::Probation => "MEANS-004",
             Self::Gone => "MEANS-005",
+            Self::Shared => "MEANS-007",
         }
     }
 }
@@ -113,7 +117,15 @@ impl ChangeRefused {
 ///
 /// # Errors
 /// [`ChangeRefused`], the first that applies.
-pub fn may_change(own: &[Means], session: &Session, now: Time) -> Result<(), ChangeRefused> {
+pub fn may_change(
+    own: &[Means],
+    session: &Session,
+    policies: &Policies,
+    now: Time,
+) -> Result<(), ChangeRefused> {
+    if policies.is_shared(&session.station()) {
+        return Err(ChangeRefused::Shared);
+    }
     let active = || own.iter().filter(|means| means.standing(now) == Standing::Active);
     // Every kind that the registry knows so far resists phishing.
     if !session.evidence.is_phishing_resistant() && active().next().is_some() {

@@ -13,7 +13,7 @@ use crate::audit::{Caller, Event, Kind};
 use crate::ids::{MeansId, Secret};
 use crate::session::{EndReason, Session, Standing as SessionStanding};
 use crate::store::audit::NewRow;
-use crate::store::means::{Halt, Halting, Means};
+use crate::store::means::{Halt, Halting, Kind as MeansKind, Means};
 use crate::store::{self, StoreError};
 use crate::web::cookies;
 use crate::web::csrf;
@@ -118,7 +118,7 @@ impl Visit<'_> {
         let Some((session, cookie)) = self.session().await? else { return Ok(sign_in("")) };
         let all = store::means::of_person(&parts.db, session.person_id).await?;
         let keys = store::webauthn_credential::of_person(&parts.db, session.person_id).await?;
-        let allowed = may_change(&all, &session, now);
+        let allowed = may_change(&all, &session, &parts.policies, now);
         let subject = crate::directory::subject(&parts.db, session.person_id, now).await?;
         let name =
             subject.map(|known| format!("{} {}", known.given_name, known.family_name)).unwrap_or_default();
@@ -159,7 +159,7 @@ impl Visit<'_> {
         let now = parts.clock.now();
         let means = self.own(id, &session).await?;
         let all = store::means::of_person(&parts.db, session.person_id).await?;
-        match may_change(&all, &session, now) {
+        match may_change(&all, &session, &parts.policies, now) {
             Ok(()) => {}
             Err(ChangeRefused::NotFresh) => return Ok(sign_in(FRESH)),
             Err(refused) => {
@@ -168,14 +168,18 @@ impl Visit<'_> {
                 return Err(refused.into());
             }
         }
-        let event = self.event(Kind::MeansRevoked, &session, &means);
+        // A card cannot be issued anew here: the desk, or whoever looks after the registry, decides about one that is lost.
+        let (kind, halt) = match means.kind {
+            MeansKind::Card => (Kind::MeansSuspended, Halt::Suspend),
+            MeansKind::SecurityKey => (Kind::MeansRevoked, Halt::Revoke),
+        };
+        let event = self.event(kind, &session, &means);
         let ended = |session| {
             let event = parts.trail.event(Kind::SessionEnded).person(means.person_id).session(session);
             NewRow::from(&event.note(EndReason::MeansHalted.as_str()).caller(self.caller))
         };
         let event = NewRow::from(&event);
-        let halting =
-            Halting { id, halt: Halt::Revoke, reason: "by its person", event: &event, ended: &ended };
+        let halting = Halting { id, halt, reason: "by its person", event: &event, ended: &ended };
         store::means::halt(&parts.db, &halting, now, &*parts.random).await?;
         Ok(back())
     }

@@ -215,7 +215,10 @@ impl<'a> Visit<'a> {
                 }
                 return Err(Refusal::NotWaiting);
             }
-            (signed, _) => signed.map_err(Refusal::unverified)?,
+            (signed, found) => signed.map_err(|error| match (found, Refusal::unverified(error)) {
+                (None, Refusal::Unverified(_)) => Refusal::Unknown,
+                (_, refusal) => refusal,
+            })?,
         };
         let key = found.ok_or(Refusal::Unknown)?;
         self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));

@@ -80,7 +80,8 @@ impl<'a> Visit<'a> {
         }
         self.is_known = true;
         self.event = self.event.clone().person(session.person_id).session(session.id);
-        may_change(&store::means::of_person(&keys.db, session.person_id).await?, &session, now)?;
+        let own = store::means::of_person(&keys.db, session.person_id).await?;
+        may_change(&own, &session, &keys.policies, now)?;
         Ok(Vouched {
             person: session.person_id,
             session: session.id,

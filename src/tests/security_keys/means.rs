@@ -144,3 +144,17 @@ async fn our_own_pages_are_no_service_that_anybody_can_name() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn means_are_not_changed_where_the_next_person_may_be_another() {
+    use crate::session::Station;
+
+    Hospital::on_both(async |hospital| {
+        let station = Station { zone: String::new(), shared: true };
+        let browser = hospital.stand.sign_in_at(station, None).await;
+        let asked = hospital.say("/means/key/options", &json!({}), &browser.cookie).await;
+        assert_eq!(code(&asked), "MEANS-007");
+        assert!(hospital.page(&browser.cookie).await.contains("MEANS-007"));
+    })
+    .await;
+}

@@ -132,6 +132,14 @@ impl MeansRow {
         }
     }
 
+    /// What comes of taking it away.
+    fn revoking_hint(&self, t: &Texts) -> String {
+        match self.kind {
+            RowKind::Card => t.text("means-lost-hint"),
+            RowKind::SecurityKey | RowKind::Passkey => t.text("means-revoke-hint"),
+        }
+    }
+
     /// What taking it away is called.
     fn revoking(&self, t: &Texts) -> String {
         match self.kind {
