@@ -377,7 +377,7 @@ impl Ceremonies {
         let result = self.safe.finish_discoverable_authentication_v2(
             &answer.0,
             challenge,
-            &DiscoverableKey::from(&key),
+            DiscoverableKey::from(&key),
         )?;
         if credential.is_none() || !is_asked {
             return Err(CeremonyError::NotAsked);
