@@ -38,6 +38,10 @@ fn the_desk_issues_a_key_to_a_colleague_and_takes_it_away() {
                 "EXEMPLE",
                 "--given-name",
                 "CAMILLE",
+                "--sector",
+                "SA01",
+                "--structure-name",
+                "HOPITAL DE DEMONSTRATION",
             ]);
             let browser = Browser::start(FRENCH).await;
             to_desk(&browser).await;
