@@ -9,7 +9,7 @@ use super::notice::{NewNotice, queue_notice};
 use super::webauthn_ceremony::consume_ceremony;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{IdentityCheckId, PersonId};
+use crate::ids::{IdentityCheckId, PersonId, SessionId};
 
 /// A security key.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -48,7 +48,7 @@ macro_rules! columns {
 pub enum Registered {
     /// The key is registered.
     Done,
-    /// The ceremony was answered before, or is too old.
+    /// The ceremony was answered before, or is too old, or the session that it is for has ended.
     CeremonyOver,
     /// The identity check that it rests on was used, or is too old.
     CheckOver,
@@ -71,6 +71,25 @@ pub async fn register(
     now: Time,
 ) -> Result<Registered, StoreError> {
     write!(db, c => {
+        let session: Option<Option<SessionId>> =
+            sqlx::query_scalar("SELECT session_id FROM webauthn_ceremony WHERE handle_hash = $1")
+                .bind(handle_hash.to_vec())
+                .fetch_optional(&mut *c)
+                .await?;
+        // The session in which it is registered is held until it is: nothing is issued in one that has just ended.
+        if let Some(session) = session.flatten() {
+            let held = sqlx::query(
+                "UPDATE session SET last_seen_at = last_seen_at
+                 WHERE id = $1 AND ended_at IS NULL AND locked_at IS NULL AND expires_at > $2",
+            )
+            .bind(session)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            if held.rows_affected() != 1 {
+                return Ok(Registered::CeremonyOver);
+            }
+        }
         if !consume_ceremony!(c, handle_hash, now) {
             return Ok(Registered::CeremonyOver);
         }

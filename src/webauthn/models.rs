@@ -180,7 +180,10 @@ impl Models {
     /// # Errors
     /// [`RefreshError`]; what is in use stays so.
     pub async fn refresh(&self, db: &Db, egress: &Egress, now: Time) -> Result<(), RefreshError> {
-        self.recall(db).await?;
+        // What is kept may be another publisher's, of a configuration before: that keeps nobody from looking for newer.
+        if let Err(error) = self.recall(db).await {
+            tracing::warn!("the metadata that is kept is not used: {error}");
+        }
         let Some(source) = &self.source else { return Ok(()) };
         let document = match &source.place {
             Place::File(path) => {

@@ -159,7 +159,7 @@ mod tests {
     use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
     use crate::store::notice::{NewNotice, Place, Told};
     use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
-    use crate::store::webauthn_credential;
+    use crate::store::webauthn_credential::{self, Registered};
 
     /// Registers a key of this model for the person.
     async fn register(context: &Context, person: PersonId, number: u8) {
@@ -170,7 +170,7 @@ mod tests {
             handle_hash: hash.to_vec(),
             purpose: Purpose::Register,
             transaction_id: None,
-            session_id: Some(session),
+            session_id: None,
             person_id: Some(person),
             state: Value::Null,
             expires_at: now + TimeDelta::minutes(5),
@@ -207,7 +207,8 @@ mod tests {
         let place = Place { zone: String::new(), browser: String::new() };
         let told = Told::MeansIssued { means: MeansKind::SecurityKey, place };
         let notice = NewNotice::new(person, told, now, &SystemRandom);
-        webauthn_credential::register(&context.db, &key, &hash, None, &notice, &event, now).await.unwrap();
+        let done = webauthn_credential::register(&context.db, &key, &hash, None, &notice, &event, now).await;
+        assert_eq!(done.unwrap(), Registered::Done);
     }
 
     #[tokio::test(flavor = "multi_thread")]

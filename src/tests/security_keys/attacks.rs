@@ -160,6 +160,25 @@ async fn a_key_of_somebody_else_or_of_nobody_is_refused() {
     .await;
 }
 
+/// Signed out in one tab while the key of another blinks.
+#[tokio::test]
+async fn no_key_is_registered_in_a_session_that_has_ended() {
+    Hospital::on_both(async |hospital| {
+        let browser = hospital.stand.sign_in().await;
+        let asked = hospital.registration(&browser).await;
+        let mut key = SoftKey::new();
+        let made = key.create(&asked["options"]);
+        let (db, now) = (&hospital.stand.db, crate::clock::Clock::now(&hospital.stand.clock));
+        let event = hospital.stand.event(crate::audit::Kind::SessionEnded);
+        let random = &crate::crypto::random::SystemRandom;
+        let reason = crate::session::EndReason::SignedOut;
+        store::session::end(db, browser.session, reason, &event, now, random).await.unwrap();
+        let words = json!({"handle": asked["handle"], "label": "", "credential": made});
+        assert_eq!(code(&hospital.say("/means/key", &words, &browser.cookie).await), "MEANS-001");
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_credential_id_is_registered_once_whoever_comes_with_it() {
     Hospital::on_both(async |hospital| {
