@@ -9,11 +9,11 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::refusal::Refusal;
-use super::{CHECK_LIFE, Desk, rights};
+use super::{CHECK_LIFE, Desk, RECORDED, rights};
 use crate::audit::{Caller, Event, Kind};
 use crate::directory::{Audience, admitted};
-use crate::ids::{IdentityCheckId, MeansId, PersonId, Secret};
-use crate::session::{EndReason, Session, Standing as SessionStanding};
+use crate::ids::{IdentityCheckId, MeansId, PersonId, Secret, SessionId};
+use crate::session::{EndReason, Session};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::identity_check::{Document, HandOut, HandedOut, IdentityCheck};
@@ -21,14 +21,14 @@ use crate::store::means::{Halt, Halting, Means, Standing};
 use crate::store::notice::{NewNotice, Told};
 use crate::store::role::Role;
 use crate::store::subject::Known;
+use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
-use crate::web::new_session::of_browser;
+use crate::web::new_session;
 use crate::web::pages::desk::{
     DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding, SIGN_IN_PATH,
 };
 use crate::web::pages::means::FRESH;
-use crate::web::{cookies, csrf};
 
 /// So many people are shown at most: a desk looks somebody up, and does not read a list of the staff.
 const MOST_FOUND: usize = 20;
@@ -136,28 +136,29 @@ pub(super) struct Visit<'a> {
     pub(super) desk: &'a Desk,
     pub(super) caller: &'a Caller,
     headers: &'a HeaderMap,
+    kind: Kind,
     pub(super) event: Event,
-    /// Whether it is certain who is there.
-    is_known: bool,
+    /// The session, once it is certain who is there.
+    session: Option<SessionId>,
 }
 
 impl<'a> Visit<'a> {
     pub(super) fn new(desk: &'a Desk, caller: &'a Caller, headers: &'a HeaderMap, kind: Kind) -> Self {
-        let event = desk.0.trail.event(kind).caller(caller);
-        Self { desk, caller, headers, event, is_known: false }
+        let event = desk.parts.trail.event(kind).caller(caller);
+        Self { desk, caller, headers, kind, event, session: None }
     }
 
     async fn show(&mut self, language: Language) -> Result<Response, Refusal> {
         let (_, cookie) = self.holder().await?;
         let page = DeskPage { csrf: csrf::token(&cookie), ..DeskPage::default() };
-        let mut frame = self.desk.0.site.frame(language);
+        let mut frame = self.desk.parts.site.frame(language);
         frame.switch = Some(format!("{DESK_PATH}?ui_locales={}", frame.other().tag()));
         Ok(page.render(&frame))
     }
 
     async fn find(&mut self, posted: &Posted, language: Language) -> Result<Response, Refusal> {
         let (_, cookie) = self.posting(posted).await?;
-        let (db, now) = (&self.desk.0.db, self.desk.now());
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
         let text = posted.text.trim();
         if !(SHORTEST_TEXT..=LONGEST_TEXT).contains(&text.chars().count()) {
             return Err(Refusal::Unclear);
@@ -176,13 +177,13 @@ impl<'a> Visit<'a> {
         });
         let page =
             DeskPage { text: text.to_owned(), found: Some(rows.collect()), more, csrf: csrf::token(&cookie) };
-        Ok(page.render(&self.desk.0.site.frame(language)))
+        Ok(page.render(&self.desk.parts.site.frame(language)))
     }
 
     async fn person(&mut self, person: PersonId, language: Language) -> Result<Response, Refusal> {
         let (session, cookie) = self.holder().await?;
         let known = self.receiver(person, &session).await?;
-        let (db, now) = (&self.desk.0.db, self.desk.now());
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
         let all = store::means::of_person(db, person).await?;
         let keys = store::webauthn_credential::of_person(db, person).await?;
         let checked = store::identity_check::good(db, session.id, person, now).await?;
@@ -211,11 +212,11 @@ impl<'a> Visit<'a> {
             documents: Document::ALL.into_iter().map(Document::as_str).collect(),
             reasons: REASONS.to_vec(),
             means: rows.collect(),
-            takes_keys: self.desk.0.keys.is_some(),
+            takes_keys: self.desk.parts.keys.is_some(),
             path: path_of(person),
             csrf: csrf::token(&cookie),
         };
-        let mut frame = self.desk.0.site.frame(language);
+        let mut frame = self.desk.parts.site.frame(language);
         frame.switch = Some(format!("{}?ui_locales={}", path_of(person), frame.other().tag()));
         Ok(page.render(&frame))
     }
@@ -227,7 +228,7 @@ impl<'a> Visit<'a> {
         let document = Document::named(&posted.document).ok_or(Refusal::Unclear)?;
         let now = self.desk.now();
         let check = IdentityCheck {
-            id: IdentityCheckId::new(now, &*self.desk.0.random),
+            id: IdentityCheckId::new(now, &*self.desk.parts.random),
             person_id: person,
             checked_by: session.person_id,
             session_id: session.id,
@@ -236,7 +237,7 @@ impl<'a> Visit<'a> {
             expires_at: now + CHECK_LIFE,
         };
         let event = self.event.clone().note(document.as_str());
-        store::identity_check::keep(&self.desk.0.db, &check, &(&event).into()).await?;
+        store::identity_check::keep(&self.desk.parts.db, &check, &(&event).into()).await?;
         Ok(back(person))
     }
 
@@ -254,13 +255,13 @@ impl<'a> Visit<'a> {
         let reason = REASONS.into_iter().find(|reason| *reason == posted.reason).ok_or(Refusal::Unclear)?;
         let event = NewRow::from(&self.event.clone().note(reason));
         let ended = |ended| {
-            let event = self.desk.0.trail.event(Kind::SessionEnded).person(person).session(ended);
+            let event = self.desk.parts.trail.event(Kind::SessionEnded).person(person).session(ended);
             let event = event.actor(&actor(&session)).note(EndReason::MeansHalted.as_str());
             NewRow::from(&event.caller(self.caller))
         };
         let halting = Halting { id: means.id, halt, reason, event: &event, ended: &ended };
-        let (db, now) = (&self.desk.0.db, self.desk.now());
-        match store::means::halt(db, &halting, now, &*self.desk.0.random).await? {
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
+        match store::means::halt(db, &halting, now, &*self.desk.parts.random).await? {
             true => Ok(back(person)),
             false => Err(Refusal::Changed),
         }
@@ -281,7 +282,7 @@ impl<'a> Visit<'a> {
         let check = self.good_check(person, &session).await?;
         let event = NewRow::from(&self.event.clone().note(check.document.as_str()));
         let told = Told::MeansResumed { means: means.kind };
-        let notice = NewNotice::new(person, told, self.desk.now(), &*self.desk.0.random);
+        let notice = NewNotice::new(person, told, self.desk.now(), &*self.desk.parts.random);
         let handed = HandOut {
             means: &means,
             check: check.id,
@@ -289,7 +290,7 @@ impl<'a> Visit<'a> {
             resumed: resumes.then_some(&notice),
             event: &event,
         };
-        match store::identity_check::hand_out(&self.desk.0.db, &handed, self.desk.now()).await? {
+        match store::identity_check::hand_out(&self.desk.parts.db, &handed, self.desk.now()).await? {
             HandedOut::Done => Ok(back(person)),
             HandedOut::CheckOver => Err(Refusal::NoCheck),
             HandedOut::Changed => Err(Refusal::Changed),
@@ -298,7 +299,7 @@ impl<'a> Visit<'a> {
 
     /// The session of whoever posts a form of a page of the desk.
     async fn posting(&mut self, posted: &Posted) -> Result<(Session, Secret), Refusal> {
-        self.desk.0.own.check_origin(self.headers)?;
+        self.desk.parts.own.check_origin(self.headers)?;
         let (session, cookie) = self.holder().await?;
         csrf::check_token(&cookie, &posted.csrf)?;
         Ok((session, cookie))
@@ -306,20 +307,17 @@ impl<'a> Visit<'a> {
 
     /// The session of whoever asks by script from a page of the desk.
     pub(super) async fn scripted(&mut self) -> Result<Session, Refusal> {
-        self.desk.0.own.check_origin(self.headers)?;
+        self.desk.parts.own.check_origin(self.headers)?;
         Ok(self.holder().await?.0)
     }
 
     /// The session of this browser, whose person may use the role now.
     async fn holder(&mut self) -> Result<(Session, Secret), Refusal> {
-        let parts = &self.desk.0;
+        let parts = &self.desk.parts;
         let now = self.desk.now();
-        let cookie = cookies::session().read(self.headers).ok_or(Refusal::NoSession)?;
-        let (session, _) = of_browser(&parts.db, self.headers).await?.ok_or(Refusal::NoSession)?;
-        if session.standing(parts.policies.at(&session.station()), now) != SessionStanding::Alive {
-            return Err(Refusal::NoSession);
-        }
-        self.is_known = true;
+        let alive = new_session::alive(&parts.db, self.headers, &parts.policies, now).await?;
+        let (session, cookie) = alive.ok_or(Refusal::NoSession)?;
+        self.session = Some(session.id);
         self.event = self.event.clone().session(session.id).actor(&actor(&session));
         rights::may_use(&parts.db, Role::Desk, &session, parts.level, now).await?;
         Ok((session, cookie))
@@ -327,7 +325,7 @@ impl<'a> Visit<'a> {
 
     /// The person it is about, who is somebody else.
     pub(super) async fn receiver(&mut self, person: PersonId, session: &Session) -> Result<Known, Refusal> {
-        let known = store::subject::known(&self.desk.0.db, person, self.desk.now()).await?;
+        let known = store::subject::known(&self.desk.parts.db, person, self.desk.now()).await?;
         let known = known.ok_or(Refusal::Nobody)?;
         self.event = self.event.clone().person(person);
         if person == session.person_id { Err(Refusal::OwnMeans) } else { Ok(known) }
@@ -335,7 +333,7 @@ impl<'a> Visit<'a> {
 
     /// Whether the person may be given anything: they are linked with the establishment, and not disabled.
     pub(super) async fn gets_something(&self, person: PersonId) -> Result<(), Refusal> {
-        let (db, now) = (&self.desk.0.db, self.desk.now());
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
         admitted(db, person, Audience::Affiliated, now).await??;
         Ok(())
     }
@@ -346,13 +344,13 @@ impl<'a> Visit<'a> {
         person: PersonId,
         session: &Session,
     ) -> Result<IdentityCheck, Refusal> {
-        let (db, now) = (&self.desk.0.db, self.desk.now());
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
         store::identity_check::good(db, session.id, person, now).await?.ok_or(Refusal::NoCheck)
     }
 
     /// A means of this person that was not revoked.
     async fn means(&mut self, person: PersonId, id: MeansId) -> Result<Means, Refusal> {
-        let found = store::means::by_id(&self.desk.0.db, id).await?;
+        let found = store::means::by_id(&self.desk.parts.db, id).await?;
         let found = found.filter(|means| means.person_id == person && means.revoked_at.is_none());
         let means = found.ok_or(Refusal::Changed)?;
         let event = self.event.clone().enrolment(&means.id.to_string());
@@ -373,21 +371,19 @@ impl<'a> Visit<'a> {
             true => page.retry(format!("{SIGN_IN_PATH}?{FRESH}")),
             false => page.back(DESK_PATH),
         };
-        page.render(&self.desk.0.site.frame(language))
+        page.render(&self.desk.parts.site.frame(language))
     }
 
     /// Logs a refusal and, where it is certain who was refused, records it.
     pub(super) async fn record(&self, refusal: &Refusal) {
         let code = refusal.code();
         tracing::warn!(code, "the desk refused: {refusal}");
-        if !self.is_known {
-            return;
-        }
+        let Some(session) = self.session else { return };
         let event = self.event.clone();
         let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-        if let Err(error) = store::audit::append(&self.desk.0.db, &event).await {
-            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-        }
+        let Desk { parts, repeats } = self.desk;
+        let what = format!("{} {code}", self.kind.name());
+        repeats.record(&parts.db, session.0, &what, RECORDED, event, self.desk.now()).await;
     }
 }
 

@@ -86,11 +86,11 @@ impl Visit<'_> {
 
     async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         self.record(refusal).await;
-        let texts = self.desk.0.site.frame(language).texts;
+        let texts = self.desk.parts.site.frame(language).texts;
         (refusal.status(), Json(Status::failed(refusal.code(), texts))).into_response()
     }
 }
 
 fn keys(desk: &Desk) -> Result<&SecurityKeys, Refusal> {
-    desk.0.keys.as_deref().ok_or(Refusal::NoKeys)
+    desk.parts.keys.as_deref().ok_or(Refusal::NoKeys)
 }

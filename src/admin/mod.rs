@@ -28,10 +28,13 @@ use crate::web::page::Site;
 use crate::web::pages::desk::{
     ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, PERSON_ROUTE,
 };
+use crate::web::repeats::Repeats;
 use crate::webauthn::SecurityKeys;
 
 /// How long an identity check is good: the person stands there.
 const CHECK_LIFE: TimeDelta = TimeDelta::minutes(10);
+/// Refusals in one session with one code that are recorded each minute: more than a person makes.
+const RECORDED: u32 = 5;
 
 /// What the desk is made of.
 #[derive(Debug)]
@@ -58,17 +61,20 @@ pub struct Parts {
 
 /// The desk.
 #[derive(Debug)]
-pub struct Desk(Parts);
+pub struct Desk {
+    parts: Parts,
+    repeats: Repeats,
+}
 
 impl Desk {
     /// From its parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self(parts))
+        Arc::new(Self { parts, repeats: Repeats::default() })
     }
 
     fn now(&self) -> Time {
-        self.0.clock.now()
+        self.parts.clock.now()
     }
 }
 

@@ -7,7 +7,7 @@
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use sceau::webauthn::ceremony::{Assertion, Ceremonies, Challenge, Registrant, Wishes};
+use sceau::webauthn::ceremony::{Assertion, Ceremonies, Challenge, Registrant};
 use serde_json::json;
 use url::Url;
 use uuid::Uuid;
@@ -30,8 +30,7 @@ fn main() -> Result<(), Failure> {
         display_name: "KIT DOC0036624".into(),
         known: Vec::new(),
     };
-    let wishes = Wishes { attestation: false, verification: true };
-    let Challenge { mut options, state } = ceremonies.begin_registration(&who, wishes)?;
+    let Challenge { mut options, state } = ceremonies.begin_registration(&who, false)?;
     if let Some(selection) = options.get_mut("authenticatorSelection") {
         // This authenticator keeps no names.
         *selection = json!({"requireResidentKey": false, "userVerification": "required"});

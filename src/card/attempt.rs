@@ -37,7 +37,6 @@ use crate::web::error_page::ErrorPage;
 use crate::web::limits::{TooMany, network_of};
 use crate::web::page::Frame;
 use crate::web::pages::card::{Finish, Outcome};
-use crate::web::repeats::with_untold;
 
 /// How long a card counts as present that the workstation's channel does not report: the next report is asked for at
 /// once, and this is what it may take to arrive.
@@ -397,13 +396,10 @@ impl<'a> Attempt<'a> {
         tracing::warn!(code, "a card sign-in was refused: {refusal}");
         let db = &self.login.parts.db;
         // What names no sign-in of ours is a stranger's: it stands in the log alone.
-        let told = |named: TransactionId| self.login.repeats.tell(named.0, code, RECORDED, self.login.now());
-        if let Some(untold) = self.named.and_then(told) {
-            let event = with_untold(self.event.clone(), untold);
+        if let Some(named) = self.named {
+            let event = self.event.clone();
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            if let Err(error) = store::audit::append(db, NewRow::from(&event)).await {
-                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-            }
+            self.login.repeats.record(db, named.0, code, RECORDED, event, self.login.now()).await;
         }
         if let Some(transaction) = transaction {
             if let Err(error) = store::login_transaction::note_failure(db, transaction.id, code).await {

@@ -102,6 +102,6 @@ impl CardLogin {
 
 /// The text as agents accept it: they refuse what could disguise itself.
 pub(super) fn presentable(text: &str, max_chars: usize) -> String {
-    let shown: String = text.chars().filter(|c| super::protocol::is_plain(*c)).take(max_chars).collect();
-    if shown.trim().is_empty() { "?".to_owned() } else { shown }
+    let shown = crate::web::text::line(text, max_chars);
+    if shown.is_empty() { "?".to_owned() } else { shown }
 }

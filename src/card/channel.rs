@@ -37,7 +37,6 @@ use crate::store::StoreError;
 use crate::store::audit::NewRow;
 use crate::store::channel::{Offer, Report, Reported};
 use crate::store::workstation::{State as WorkstationState, Workstation};
-use crate::web::repeats::with_untold;
 
 /// The longest message that is read.
 const MAX_LEN: usize = 8 * 1024;
@@ -387,15 +386,12 @@ impl CardLogin {
                 let named = workstation.as_ref().map(|workstation| workstation.id.to_string());
                 tracing::warn!(code, workstation = named, "a message of a channel was refused: {refusal}");
                 let of_whom = workstation.filter(|_| refusal.is_to_be_recorded());
-                let told = |whose: &Workstation| self.repeats.tell(whose.id.0, code, 1, self.now());
-                if let Some((untold, workstation)) = of_whom.and_then(|known| Some((told(&known)?, known))) {
+                if let Some(workstation) = of_whom {
                     let event = self.parts.trail.event(Kind::WorkstationRefused).caller(caller).denied(code);
                     let event =
                         event.workstation(workstation.id).zone(&workstation.zone).note(&workstation.name);
-                    let event = with_untold(event, untold);
-                    if let Err(error) = store::audit::append(&self.parts.db, NewRow::from(&event)).await {
-                        tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-                    }
+                    let (db, whose) = (&self.parts.db, workstation.id.0);
+                    self.repeats.record(db, whose, code, 1, event, self.now()).await;
                 }
                 let refused = Refused { code, message: refusal.to_string() };
                 (refusal.status(), Json(refused)).into_response()

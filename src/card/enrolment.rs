@@ -231,16 +231,12 @@ impl CardLogin {
             EnrolmentRefusal::Expired | EnrolmentRefusal::Used | EnrolmentRefusal::Proof => uuid::Uuid::nil(),
             _ => return,
         };
-        let Some(untold) = self.repeats.tell(whose, code, RECORDED, self.now()) else { return };
         let event = self.parts.trail.event(Kind::WorkstationEnrolled).caller(caller).denied(code);
         let event = match refusal {
             EnrolmentRefusal::Site(refusal) => refusal.describe(event),
             _ => event,
         };
-        let event = with_untold(event, untold);
-        if let Err(error) = store::audit::append(&self.parts.db, NewRow::from(&event)).await {
-            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-        }
+        self.repeats.record(&self.parts.db, whose, code, RECORDED, event, self.now()).await;
     }
 
     /// Writes what a workstation reports into the audit trail, if it is one of ours that says so, now.

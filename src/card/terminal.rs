@@ -37,7 +37,6 @@ use crate::store::audit::NewRow;
 use crate::store::client::Audience;
 use crate::store::terminal_login::{Begun, TerminalLogin};
 use crate::store::workstation;
-use crate::web::repeats::with_untold;
 
 /// What an agent and the audit call the place where the person signs in.
 const TERMINAL: &str = "Terminal";
@@ -63,13 +62,10 @@ pub(super) async fn finish(State(login): State<Arc<CardLogin>>, caller: Caller, 
             let code = refusal.code();
             tracing::warn!(code, "a card sign-in at a terminal was refused: {refusal}");
             // What answers no request of ours is a stranger's: it stands in the log alone.
-            let told = |of: WorkstationId| login.repeats.tell(of.0, code, 1, login.now());
-            if let Some(untold) = attempt.of.and_then(told) {
-                let event = with_untold(attempt.event, untold);
+            if let Some(of) = attempt.of {
+                let event = attempt.event;
                 let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-                if let Err(error) = store::audit::append(&login.parts.db, NewRow::from(&event)).await {
-                    tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-                }
+                login.repeats.record(&login.parts.db, of.0, code, 1, event, login.now()).await;
             }
             refused(&refusal)
         }

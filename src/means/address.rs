@@ -9,16 +9,15 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::page::{Refusal, Visit, back, sign_in};
-use super::{ChangeRefused, OwnMeans, may_change};
+use super::{OwnMeans, RECORDED};
 use crate::audit::{Caller, Event, Kind};
 use crate::ids::{ContactCodeId, PersonId};
 use crate::notify::{address, code};
 use crate::session::Session;
-use crate::store;
 use crate::store::notice::{NewNotice, Told};
 use crate::store::person_contact::{self, NewCode, Typed, Verdict};
 use crate::web::language::Language;
-use crate::web::pages::means::{ContactPanel, FRESH, MEANS_PATH};
+use crate::web::pages::means::{ContactPanel, MEANS_PATH};
 
 /// What the page says of a form that was not taken: codes of `docs/errors.md`, in its query.
 const WRONG_ADDRESS: &str = "MAIL-010";
@@ -74,7 +73,7 @@ impl Visit<'_> {
         session: &Session,
         query: Option<&str>,
     ) -> Result<Option<ContactPanel>, Refusal> {
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         if parts.codes.is_none() {
             return Ok(None);
         }
@@ -90,20 +89,13 @@ impl Visit<'_> {
 
     async fn ask(&self, asked: &Asked, language: Language) -> Result<Response, Refusal> {
         let Some(session) = self.posting(&asked.csrf).await? else { return Ok(sign_in("")) };
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         if parts.codes.is_none() {
             return Ok(back());
         }
         let (person, now) = (session.person_id, parts.clock.now());
-        let own = store::means::of_person(&parts.db, person).await?;
-        match may_change(&own, &session, &self.means.0.policies, now) {
-            Ok(()) => {}
-            Err(ChangeRefused::NotFresh) => return Ok(sign_in(FRESH)),
-            Err(refused) => {
-                let event = self.of_contact(&session).denied(refused.code());
-                store::audit::append(&parts.db, &event).await?;
-                return Err(refused.into());
-            }
+        if let Some(elsewhere) = self.check_change(&session, &self.of_contact(&session)).await? {
+            return Ok(elsewhere);
         }
         let Ok(address) = address::parse(&asked.address) else { return Ok(back_with(WRONG_ADDRESS)) };
         let id = ContactCodeId::new(now, &*parts.random);
@@ -121,13 +113,14 @@ impl Visit<'_> {
         if person_contact::send_code(&parts.db, &new, now).await? {
             return Ok(back());
         }
-        store::audit::append(&parts.db, &self.of_contact(&session).denied(TOO_MANY)).await?;
+        let (repeats, event) = (&self.means.repeats, self.of_contact(&session).denied(TOO_MANY));
+        repeats.record(&parts.db, session.id.0, TOO_MANY, RECORDED, event, now).await;
         Ok(back_with(TOO_MANY))
     }
 
     async fn verify(&self, brought: &Brought) -> Result<Response, Refusal> {
         let Some(session) = self.posting(&brought.csrf).await? else { return Ok(sign_in("")) };
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         let Some(codes) = &parts.codes else { return Ok(back()) };
         let (person, now) = (session.person_id, parts.clock.now());
         let open = person_contact::open_code(&parts.db, person, code::TRIES, now).await?;
@@ -151,12 +144,12 @@ impl Visit<'_> {
     }
 
     fn notice(&self, person: PersonId, told: Told) -> NewNotice {
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         NewNotice::new(person, told, parts.clock.now(), &*parts.random)
     }
 
     fn of_contact(&self, session: &Session) -> Event {
-        let event = self.means.0.trail.event(Kind::ContactChanged).caller(self.caller);
+        let event = self.means.parts.trail.event(Kind::ContactChanged).caller(self.caller);
         event.person(session.person_id).session(session.id)
     }
 }

@@ -28,11 +28,14 @@ use crate::web::page::Site;
 use crate::web::pages::means::{
     ADDRESS_PATH, CODE_PATH, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding,
 };
+use crate::web::repeats::Repeats;
 
 /// How old the sign-in of whoever changes their means may be.
 pub const FRESH: TimeDelta = TimeDelta::minutes(5);
 /// For how long a means that its person added changes no other: time to notice that somebody else did.
 pub const PROBATION: TimeDelta = TimeDelta::hours(24);
+/// Refusals in one session with one code that are recorded each minute: more than a person makes.
+const RECORDED: u32 = 5;
 
 /// What the page is made of.
 #[derive(Debug)]
@@ -59,13 +62,16 @@ pub struct Parts {
 
 /// A person's own view of their means.
 #[derive(Debug)]
-pub struct OwnMeans(Parts);
+pub struct OwnMeans {
+    parts: Parts,
+    repeats: Repeats,
+}
 
 impl OwnMeans {
     /// From its parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self(parts))
+        Arc::new(Self { parts, repeats: Repeats::default() })
     }
 }
 
@@ -181,7 +187,7 @@ pub fn row(means: &Means, keys: &[SecurityKey], now: Time) -> Option<MeansRow> {
         expires_at: means.expires_at,
         last_used: means.last_used_at.map(|at| (at, means.last_used_where.clone())),
         current: false,
-        rename: String::new(),
+        rename: None,
         revoke: None,
     })
 }

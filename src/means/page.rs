@@ -8,22 +8,19 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{ChangeRefused, OwnMeans, is_of, may_change, row};
+use super::{ChangeRefused, OwnMeans, RECORDED, is_of, may_change, row};
 use crate::audit::{Caller, Event, Kind};
 use crate::ids::{MeansId, Secret};
-use crate::session::{EndReason, Session, Standing as SessionStanding};
+use crate::session::{EndReason, Session};
 use crate::store::audit::NewRow;
 use crate::store::means::{Halt, Halting, Kind as MeansKind, Means};
 use crate::store::{self, StoreError};
-use crate::web::cookies;
 use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
-use crate::web::new_session::of_browser;
-use crate::web::pages::means::{FRESH, MEANS_PATH, MeansPage, MeansRow, SIGN_IN_PATH};
-
-/// The longest label that a person can give a means.
-const LONGEST_LABEL: usize = 60;
+use crate::web::new_session;
+use crate::web::pages::means::{FRESH, LONGEST_LABEL, MEANS_PATH, MeansPage, MeansRow, SIGN_IN_PATH};
+use crate::web::text::line;
 
 /// Why the page, or a form of it, does not do what it was asked for.
 #[derive(Debug, thiserror::Error)]
@@ -113,7 +110,7 @@ pub(super) struct Visit<'a> {
 
 impl Visit<'_> {
     async fn show(&self, language: Language, query: Option<&str>) -> Result<Response, Refusal> {
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         let now = parts.clock.now();
         let Some((session, cookie)) = self.session().await? else { return Ok(sign_in("")) };
         let all = store::means::of_person(&parts.db, session.person_id).await?;
@@ -126,7 +123,7 @@ impl Visit<'_> {
             let shown = row(means, &keys, now)?;
             Some(MeansRow {
                 current: is_of(means, &session),
-                rename: format!("{MEANS_PATH}/{}/rename", means.id),
+                rename: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/rename", means.id)),
                 revoke: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/revoke", means.id)),
                 ..shown
             })
@@ -147,26 +144,23 @@ impl Visit<'_> {
     async fn rename(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
         let Some(session) = self.posting(&posted.csrf).await? else { return Ok(sign_in("")) };
         let means = self.own(id, &session).await?;
-        let line: String = posted.label.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect();
         let event = self.event(Kind::MeansRenamed, &session, &means);
-        store::means::rename(&self.means.0.db, id, session.person_id, line.trim(), &(&event).into()).await?;
+        if let Some(elsewhere) = self.check_change(&session, &event).await? {
+            return Ok(elsewhere);
+        }
+        let (db, label) = (&self.means.parts.db, line(&posted.label, LONGEST_LABEL));
+        store::means::rename(db, id, session.person_id, &label, &(&event).into()).await?;
         Ok(back())
     }
 
     async fn revoke(&self, id: MeansId, posted: &Posted) -> Result<Response, Refusal> {
         let Some(session) = self.posting(&posted.csrf).await? else { return Ok(sign_in("")) };
-        let parts = &self.means.0;
+        let parts = &self.means.parts;
         let now = parts.clock.now();
         let means = self.own(id, &session).await?;
-        let all = store::means::of_person(&parts.db, session.person_id).await?;
-        match may_change(&all, &session, &parts.policies, now) {
-            Ok(()) => {}
-            Err(ChangeRefused::NotFresh) => return Ok(sign_in(FRESH)),
-            Err(refused) => {
-                let event = self.event(Kind::MeansRevoked, &session, &means).denied(refused.code());
-                store::audit::append(&parts.db, &event).await?;
-                return Err(refused.into());
-            }
+        let event = self.event(Kind::MeansRevoked, &session, &means);
+        if let Some(elsewhere) = self.check_change(&session, &event).await? {
+            return Ok(elsewhere);
         }
         // A card cannot be issued anew here: the desk, or whoever looks after the registry, decides about one that is lost.
         let (kind, halt) = match means.kind {
@@ -184,9 +178,29 @@ impl Visit<'_> {
         Ok(back())
     }
 
+    /// Whether the person may change something now. Yields where they have to go first; `event` is recorded of a refusal.
+    pub(super) async fn check_change(
+        &self,
+        session: &Session,
+        event: &Event,
+    ) -> Result<Option<Response>, Refusal> {
+        let OwnMeans { parts, repeats } = self.means;
+        let now = parts.clock.now();
+        let own = store::means::of_person(&parts.db, session.person_id).await?;
+        match may_change(&own, session, &parts.policies, now) {
+            Ok(()) => Ok(None),
+            Err(ChangeRefused::NotFresh) => Ok(Some(sign_in(FRESH))),
+            Err(refused) => {
+                let (code, whose) = (refused.code(), session.id.0);
+                repeats.record(&parts.db, whose, code, RECORDED, event.clone().denied(code), now).await;
+                Err(refused.into())
+            }
+        }
+    }
+
     /// The session of whoever posts a form of the page.
     pub(super) async fn posting(&self, token: &str) -> Result<Option<Session>, Refusal> {
-        self.means.0.own.check_origin(self.headers)?;
+        self.means.parts.own.check_origin(self.headers)?;
         let Some((session, cookie)) = self.session().await? else { return Ok(None) };
         csrf::check_token(&cookie, token)?;
         Ok(Some(session))
@@ -194,21 +208,18 @@ impl Visit<'_> {
 
     /// The session of this browser, where whoever is there may use it.
     async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
-        let parts = &self.means.0;
-        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
-        let Some((session, _)) = of_browser(&parts.db, self.headers).await? else { return Ok(None) };
-        let standing = session.standing(parts.policies.at(&session.station()), parts.clock.now());
-        Ok((standing == SessionStanding::Alive).then_some((session, cookie)))
+        let parts = &self.means.parts;
+        new_session::alive(&parts.db, self.headers, &parts.policies, parts.clock.now()).await
     }
 
     async fn own(&self, id: MeansId, session: &Session) -> Result<Means, Refusal> {
-        let found = store::means::by_id(&self.means.0.db, id).await?;
+        let found = store::means::by_id(&self.means.parts.db, id).await?;
         let own = found.filter(|means| means.person_id == session.person_id && means.revoked_at.is_none());
         own.ok_or(Refusal::NotTheirs)
     }
 
     fn event(&self, kind: Kind, session: &Session, means: &Means) -> Event {
-        let event = self.means.0.trail.event(kind).caller(self.caller).person(session.person_id);
+        let event = self.means.parts.trail.event(kind).caller(self.caller).person(session.person_id);
         let event = event.session(session.id).enrolment(&means.id.to_string());
         event.means(means.kind.as_str(), Some(&means.reference))
     }
@@ -217,7 +228,7 @@ impl Visit<'_> {
         let code = refusal.code();
         tracing::warn!(code, "a change of means was refused: {refusal}");
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
-        ErrorPage::new(refusal.status(), code, operation).render(&self.means.0.site.frame(language))
+        ErrorPage::new(refusal.status(), code, operation).render(&self.means.parts.site.frame(language))
     }
 }
 

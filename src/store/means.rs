@@ -191,14 +191,14 @@ macro_rules! is_halted_card {
             .bind(proved.evidence.card_number().map(str::to_owned))
             .execute(&mut *$c)
             .await?;
-        let halted: Option<i64> = sqlx::query_scalar(
+        let halted: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM means WHERE kind = 'card' AND reference = $1
                AND (revoked_at IS NOT NULL OR suspended_at IS NOT NULL)",
         )
         .bind(proved.evidence.card_number().map(str::to_owned))
-        .fetch_optional(&mut *$c)
+        .fetch_one(&mut *$c)
         .await?;
-        halted.is_some_and(|count| count > 0)
+        halted > 0
     }};
 }
 pub(crate) use is_halted_card;
@@ -400,6 +400,16 @@ pub async fn halt(
             record!(c, ended(session));
         }
         revoke_offline!(c, "SELECT id FROM session WHERE means_id = $1", id, EndReason::MeansHalted, now);
+        // Nor does what was granted on the strength of it stay where the session has gone on with another means.
+        sqlx::query(
+            "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
+             WHERE offline AND revoked_at IS NULL AND means_id = $1",
+        )
+        .bind(id)
+        .bind(now)
+        .bind(EndReason::MeansHalted.as_str())
+        .execute(&mut *c)
+        .await?;
         Ok(true)
     })
 }

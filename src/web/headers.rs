@@ -9,6 +9,16 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
+/// What no page may use, and security keys, which those may that ask for them.
+macro_rules! permissions {
+    ($keys:literal) => {
+        concat!(
+            "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=(), \
+             publickey-credentials-create=", $keys, ", publickey-credentials-get=", $keys
+        )
+    };
+}
+
 /// What one page may do beyond showing itself.
 #[derive(Clone, Debug, Default)]
 pub struct Policy {
@@ -27,6 +37,8 @@ pub struct Policy {
     pub opens_agent: bool,
     /// A form of the page posts to another site, which is told our origin and nothing of the address.
     pub tells_origin: bool,
+    /// The page asks for security keys.
+    pub keys: bool,
     /// The site is reached by https, so browsers are told to stay there.
     pub https: bool,
 }
@@ -48,7 +60,10 @@ impl Policy {
             header::REFERRER_POLICY,
             if self.opens_agent || self.tells_origin { "origin" } else { "same-origin" },
         );
-        set(HeaderName::from_static("permissions-policy"), PERMISSIONS);
+        set(
+            HeaderName::from_static("permissions-policy"),
+            if self.keys { permissions!("(self)") } else { permissions!("()") },
+        );
         if self.https {
             set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
         }
@@ -85,9 +100,6 @@ impl Policy {
         policy
     }
 }
-
-const PERMISSIONS: &str = "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), \
-                           serial=(), usb=(), publickey-credentials-create=(self), publickey-credentials-get=(self)";
 
 /// The CSP source for an address a form may end at: its origin, or its scheme for an application's private scheme.
 /// `None` for what no form should ever reach, so that a strange registration cannot widen the policy.
@@ -140,6 +152,7 @@ mod tests {
             opens_agent: true,
             tells_origin: true,
             https: true,
+            keys: true,
             frames: vec!["https://rp.example".into()],
         };
         assert!(!csp(&policy).contains("unsafe"));
@@ -147,6 +160,20 @@ mod tests {
         assert_eq!(policy.headers()["cross-origin-opener-policy"], "same-origin-allow-popups");
         assert_eq!(policy.headers()["referrer-policy"], "origin");
         assert!(policy.headers().contains_key("strict-transport-security"));
+    }
+
+    #[test]
+    fn only_a_page_that_asks_for_security_keys_may_use_them() {
+        let allowed = |keys| {
+            let headers = Policy { keys, ..Policy::default() }.headers();
+            headers["permissions-policy"].to_str().expect("ASCII").to_owned()
+        };
+        for (keys, whom) in [(false, "()"), (true, "(self)")] {
+            for act in ["create", "get"] {
+                let said = format!("publickey-credentials-{act}={whom}");
+                assert!(allowed(keys).split(", ").any(|part| part == said), "{}", allowed(keys));
+            }
+        }
     }
 
     #[test]

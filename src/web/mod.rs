@@ -43,5 +43,6 @@ pub mod repeats;
 pub mod samples;
 #[cfg(feature = "server")]
 pub mod serve;
+pub mod text;
 #[cfg(feature = "server")]
 pub mod tls;

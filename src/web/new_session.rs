@@ -14,6 +14,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::{Random, Secret, SessionId, TransactionId};
 use crate::session::{Amr, Authentication, EndReason, Policies, Session, Standing, Station};
 use crate::store::audit::NewRow;
+use crate::store::client::own_pages;
 use crate::store::login_transaction::{self, Completion, Proof, Replaced};
 use crate::store::session::NewSession;
 use crate::store::{self, Db, StoreError};
@@ -29,6 +30,26 @@ pub async fn of_browser(db: &Db, headers: &HeaderMap) -> Result<Option<(Session,
     let hash = sha256(cookie.expose().as_bytes());
     let had = store::session::by_cookie(db, hash).await?;
     Ok(had.filter(|session| session.ended_at.is_none()).map(|session| (session, hash)))
+}
+
+/// The session of a browser that whoever is there may use for pages of our own, and its cookie. A locked one is none, nor is
+/// one that a badge alone renewed: these pages take it no more than any service that does not say so.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn alive(
+    db: &Db,
+    headers: &HeaderMap,
+    policies: &Policies,
+    now: Time,
+) -> Result<Option<(Session, Secret)>, StoreError> {
+    let Some(cookie) = cookies::session().read(headers) else { return Ok(None) };
+    let demands = own_pages().demands();
+    let found = of_browser(db, headers).await?.filter(|(session, _)| {
+        let policy = policies.at(&session.station()).tightened(&demands);
+        session.standing(policy, now) == Standing::Alive
+    });
+    Ok(found.map(|(session, _)| (session, cookie)))
 }
 
 /// Where a session is opened by a browser that does not say at which workstation: where there are any that several people

@@ -12,6 +12,8 @@ use uuid::Uuid;
 
 use crate::audit::Event;
 use crate::clock::Time;
+use crate::store::audit::NewRow;
+use crate::store::{self, Db};
 
 const MINUTE: TimeDelta = TimeDelta::minutes(1);
 /// Whose repetitions are remembered; each takes some 60 bytes. Beyond it nothing new is recorded until a minute is over.
@@ -54,6 +56,17 @@ impl Repeats {
         }
         entry.recorded = entry.recorded.saturating_add(1);
         Some(std::mem::take(&mut entry.untold))
+    }
+}
+
+impl Repeats {
+    /// Records what was refused of `whose`, unless `most` of `what` were within the last minute. Where it cannot be, the log says
+    /// so: nobody is answered otherwise for it.
+    pub async fn record(&self, db: &Db, whose: Uuid, what: &str, most: u32, event: Event, now: Time) {
+        let Some(untold) = self.tell(whose, what, most, now) else { return };
+        if let Err(error) = store::audit::append(db, NewRow::from(&with_untold(event, untold))).await {
+            tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
+        }
     }
 }
 

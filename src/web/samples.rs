@@ -234,7 +234,7 @@ fn means() -> MeansPage {
         expires_at: now + TimeDelta::days(3 * 365 - days),
         last_used: used.map(|place| (now - TimeDelta::days(1), place.into())),
         current: kind == RowKind::Card,
-        rename: "/means/1/rename".into(),
+        rename: Some("/means/1/rename".into()),
         revoke: Some("/means/1/revoke".into()),
     };
     MeansPage {

@@ -26,7 +26,7 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
 use crate::ids::{Secret, TransactionId};
-use crate::session::{Acr, AuthMode, Authentication, Evidence};
+use crate::session::{Acr, AuthMode, Authentication, EndReason, Evidence};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
@@ -37,7 +37,7 @@ use crate::web::language::Language;
 use crate::web::new_session::{Beginning, NotBegun, station};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
-use crate::web::repeats::with_untold;
+use crate::web::{browser, cookies};
 
 /// The name of the means in the audit.
 pub(super) const MEANS: &str = "security-key";
@@ -105,7 +105,7 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
-        let event = keys.0.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
+        let event = keys.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
         Self { keys, caller, headers, event, transaction: None }
     }
 
@@ -115,26 +115,24 @@ impl<'a> Visit<'a> {
 
     /// The sign-in that the page speaks of, if it began in this browser, our own page says so, and it is still open.
     async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
-        let keys = &self.keys.0;
+        let keys = &self.keys.parts;
         keys.own.check_origin(self.headers)?;
         let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
         let found = store::login_transaction::by_id(&keys.db, id).await?.ok_or(Refusal::NoSignIn)?;
-        let cookie = crate::web::cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
+        let cookie = cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
         if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
             return Err(Refusal::NoSignIn);
         }
         self.transaction = Some(id);
         self.learn(|event| event.transaction(id).client(&found.client_id));
-        match found.state == Stage::Open && found.expires_at > self.keys.now() {
-            true => Ok(found),
-            false => Err(Refusal::NoSignIn),
-        }
+        let is_open = found.state == Stage::Open && found.expires_at > self.keys.now();
+        if is_open { Ok(found) } else { Err(Refusal::NoSignIn) }
     }
 
     async fn ask(&mut self, body: &[u8]) -> Result<KeyChallenge, Refusal> {
         let Asked { txn, identifier } = read(body)?;
         let transaction = self.transaction(&txn).await?;
-        let keys = &self.keys.0;
+        let keys = &self.keys.parts;
         let (now, identifier) = (self.keys.now(), identifier.map(|typed| typed.trim().to_owned()));
         let Challenge { options, state } = match identifier.filter(|typed| !typed.is_empty()) {
             None => keys.ceremonies.begin_discoverable()?,
@@ -162,7 +160,7 @@ impl<'a> Visit<'a> {
 
     /// The ids of the keys of whoever has this identifier, that can sign in alone.
     async fn keys_of(&self, typed: &str) -> Result<Vec<Vec<u8>>, Refusal> {
-        let db = &self.keys.0.db;
+        let db = &self.keys.parts.db;
         let Some(id_nat) = NationalId::of_source(typed) else { return Ok(Vec::new()) };
         let Some(person) = store::person::by_identifier(db, id_nat.as_str()).await? else {
             return Ok(Vec::new());
@@ -179,13 +177,13 @@ impl<'a> Visit<'a> {
         let now = self.keys.now();
         let handle_hash = sha256(handle.as_bytes());
         let ceremony =
-            webauthn_ceremony::by_handle(&self.keys.0.db, handle_hash, Purpose::SignIn, now).await?;
+            webauthn_ceremony::by_handle(&self.keys.parts.db, handle_hash, Purpose::SignIn, now).await?;
         let ceremony = ceremony.filter(|found| found.transaction_id == Some(transaction.id));
         let ceremony = ceremony.ok_or(Refusal::NotWaiting)?;
         let judged = self.judged(&transaction, &ceremony, handle_hash, &credential).await;
         if judged.is_err() {
             // Its challenge has been shown to somebody who answered it wrongly: it is no use any more.
-            webauthn_ceremony::forget(&self.keys.0.db, handle_hash).await?;
+            webauthn_ceremony::forget(&self.keys.parts.db, handle_hash).await?;
         }
         judged
     }
@@ -197,7 +195,7 @@ impl<'a> Visit<'a> {
         handle_hash: [u8; 32],
         credential: &Value,
     ) -> Result<HeaderValue, Refusal> {
-        let keys = &self.keys.0;
+        let keys = &self.keys.parts;
         let now = self.keys.now();
         let assertion = Assertion::read(credential)?;
         let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
@@ -255,7 +253,7 @@ impl<'a> Visit<'a> {
             credential: signed.credential,
             counter: i64::from(signed.counter),
             backed_up: signed.backed_up,
-            place: self.caller.user_agent.clone().unwrap_or_default(),
+            place: browser::place(self.caller).browser,
             key,
         };
         let beginning = Beginning {
@@ -297,13 +295,13 @@ impl<'a> Visit<'a> {
 
     /// There may be two of this key: neither signs in until the desk has looked into it (§6.1.1).
     async fn suspend_cloned(&self, key: &SecurityKey) -> Result<(), Refusal> {
-        let keys = &self.keys.0;
+        let keys = &self.keys.parts;
         let event = keys.trail.event(Kind::MeansSuspended).caller(self.caller).person(key.means.person_id);
         let event = event.means(MEANS, Some(&key.means.reference)).enrolment(&key.means.id.to_string());
         let event = event.note("counter went back");
         let ended = |session| {
             let event = keys.trail.event(Kind::SessionEnded).person(key.means.person_id).session(session);
-            NewRow::from(&event.note(crate::session::EndReason::MeansHalted.as_str()))
+            NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
         };
         let event = NewRow::from(&event);
         let halting = Halting {
@@ -321,15 +319,13 @@ impl<'a> Visit<'a> {
         let code = refusal.code();
         tracing::warn!(code, "a sign-in with a security key was refused: {refusal}");
         // What names no sign-in of this browser is a stranger's: it stands in the log alone.
-        let told = |named: TransactionId| self.keys.1.tell(named.0, code, RECORDED, self.keys.now());
-        if let Some(untold) = self.transaction.and_then(told) {
-            let event = with_untold(self.event.clone(), untold);
+        if let Some(named) = self.transaction {
+            let event = self.event.clone();
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            if let Err(error) = store::audit::append(&self.keys.0.db, NewRow::from(&event)).await {
-                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-            }
+            let SecurityKeys { parts, repeats } = self.keys;
+            repeats.record(&parts.db, named.0, code, RECORDED, event, self.keys.now()).await;
         }
-        let texts = self.keys.0.site.frame(language).texts;
+        let texts = self.keys.parts.site.frame(language).texts;
         (refusal.status(), Json(Status::failed(refusal.told(), texts))).into_response()
     }
 }

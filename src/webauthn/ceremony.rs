@@ -1,8 +1,8 @@
 //! The two ceremonies of Web Authentication, by `webauthn-rs`.
 //!
 //! The one file that names its crates. Signing in goes through the safe interface. Registration goes through the core
-//! beneath it, because the safe interface fixes what is a hospital's to decide: whether a model has to prove itself, and
-//! whether a key keeps its person's name. The core compares origins one by one (no sub-domain, no other port), refuses
+//! beneath it, because the safe interface leaves out what a hospital decides: that a key keeps its person's name, and whether
+//! a model has to prove itself. The core compares origins one by one (no sub-domain, no other port), refuses
 //! what comes from a frame of another site, and compares the hash of our host with what the authenticator signed (§7.1,
 //! §7.2); the path of an attestation is judged by [`super::attestation`], by our clock.
 
@@ -22,7 +22,7 @@ use webauthn_rs_core::internals::AuthenticatorData;
 use webauthn_rs_core::proto::{
     AllowCredentials, AttestationConveyancePreference, AttestationFormat, COSEKey, Credential,
     ParsedAttestation, ParsedAttestationData, PublicKeyCredential, RegisterPublicKeyCredential,
-    RegisteredExtensions, Registration, RegistrationState, ResidentKeyRequirement, UserVerificationPolicy,
+    RegisteredExtensions, Registration, RegistrationState, UserVerificationPolicy,
 };
 
 /// How long a browser waits for its person.
@@ -149,15 +149,6 @@ pub struct Registrant {
     pub known: Vec<Vec<u8>>,
 }
 
-/// What is asked of a key.
-#[derive(Debug, Clone, Copy)]
-pub struct Wishes {
-    /// It proves its model.
-    pub attestation: bool,
-    /// It verifies its person, and keeps who that is: it signs in without a name being typed.
-    pub verification: bool,
-}
-
 /// A key that was registered.
 #[derive(Debug, Clone)]
 pub struct NewCredential {
@@ -258,32 +249,28 @@ impl Ceremonies {
         Ok(Self { safe: builder.build()?, core })
     }
 
-    /// Begins a registration (§7.1).
+    /// Begins a registration (§7.1). The key has to verify its person, and to keep who that is: it signs in without a name
+    /// being typed. With `attestation` it is asked to prove its model.
     ///
     /// # Errors
     /// [`CeremonyError::Failed`], where the library refuses.
-    pub fn begin_registration(&self, who: &Registrant, wishes: Wishes) -> Result<Challenge, CeremonyError> {
-        let attestation = match wishes.attestation {
+    pub fn begin_registration(
+        &self,
+        who: &Registrant,
+        attestation: bool,
+    ) -> Result<Challenge, CeremonyError> {
+        let attestation = match attestation {
             true => AttestationConveyancePreference::Direct,
             false => AttestationConveyancePreference::None,
-        };
-        let verification = match wishes.verification {
-            true => UserVerificationPolicy::Required,
-            false => UserVerificationPolicy::Discouraged_DO_NOT_USE,
         };
         let builder = self
             .core
             .new_challenge_register_builder(who.person.as_bytes(), &who.name, &who.display_name)?
             .attestation(attestation)
-            .user_verification_policy(verification)
-            .require_resident_key(wishes.verification)
+            .user_verification_policy(UserVerificationPolicy::Required)
+            .require_resident_key(true)
             .exclude_credentials(Some(who.known.clone()));
-        let (mut options, state) = self.core.generate_challenge_register(builder)?;
-        if let Some(selection) = &mut options.public_key.authenticator_selection
-            && !wishes.verification
-        {
-            selection.resident_key = Some(ResidentKeyRequirement::Discouraged);
-        }
+        let (options, state) = self.core.generate_challenge_register(builder)?;
         Ok(Challenge { options: kept(&options.public_key)?, state: kept(&state)? })
     }
 

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::authentication::{MEANS, read};
-use super::ceremony::{Challenge, NewCredential, Registrant, Wishes};
+use super::ceremony::{Challenge, NewCredential, Registrant};
 use super::policy::{Attestation, Seen};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
@@ -24,10 +24,8 @@ use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
 use crate::store::notice::{NewNotice, Place, Told};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, Registered, SecurityKey};
-use crate::web::pages::means::KeyChallenge;
-
-/// The longest label that a person can give a key.
-pub(super) const LONGEST_LABEL: usize = 60;
+use crate::web::pages::means::{KeyChallenge, LONGEST_LABEL};
+use crate::web::text::line;
 
 /// Who vouches for whom.
 #[derive(Debug, Clone)]
@@ -79,7 +77,7 @@ impl SecurityKeys {
     /// # Errors
     /// [`Refusal`].
     pub async fn begin_issue(&self, vouched: &Vouched) -> Result<KeyChallenge, Refusal> {
-        let (parts, now) = (&self.0, self.now());
+        let (parts, now) = (&self.parts, self.now());
         let own = self.own(vouched.person).await?;
         let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
         let known = subject.ok_or(Refusal::NoSession)?;
@@ -90,8 +88,8 @@ impl SecurityKeys {
             display_name: format!("{} {}", known.given_name, known.family_name),
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
-        let wishes = Wishes { attestation: rules.attestation() != Attestation::None, verification: true };
-        let Challenge { options, state } = parts.ceremonies.begin_registration(&who, wishes)?;
+        let attestation = rules.attestation() != Attestation::None;
+        let Challenge { options, state } = parts.ceremonies.begin_registration(&who, attestation)?;
         let handle = Secret::of_256_bits(&*parts.random);
         let new = Ceremony {
             handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
@@ -114,7 +112,7 @@ impl SecurityKeys {
     pub async fn issue(&self, vouched: &Vouched, body: &[u8], event: &mut Event) -> Result<(), Refusal> {
         let Answered { handle, label, credential } = read(body)?;
         self.own(vouched.person).await?;
-        let (db, now) = (&self.0.db, self.now());
+        let (db, now) = (&self.parts.db, self.now());
         let handle_hash = sha256(handle.as_bytes());
         let ceremony = webauthn_ceremony::by_handle(db, handle_hash, vouched.purpose(), now).await?;
         let ceremony = ceremony.filter(|found| {
@@ -136,7 +134,7 @@ impl SecurityKeys {
         (label, credential): (&str, &Value),
         event: &mut Event,
     ) -> Result<(), Refusal> {
-        let (parts, now) = (&self.0, self.now());
+        let (parts, now) = (&self.parts, self.now());
         let new = parts.ceremonies.finish_registration(credential, &ceremony.state)?;
         let reference = URL_SAFE_NO_PAD.encode(&new.id);
         let id = MeansId::new(now, &*parts.random);
@@ -163,7 +161,7 @@ impl SecurityKeys {
                 person_id: vouched.person,
                 kind: MeansKind::SecurityKey,
                 reference,
-                label: self::label(label),
+                label: line(label, LONGEST_LABEL),
                 level,
                 issued_by: if vouched.desk.is_some() { Issuer::Desk } else { Issuer::Person },
                 issuer_id: vouched.desk.map(|desk| desk.person),
@@ -199,7 +197,7 @@ impl SecurityKeys {
 
     /// Whether the key proves its model.
     fn proves(&self, rules: &KeyRules<'_>, new: &NewCredential) -> Result<bool, Refusal> {
-        let parts = &self.0;
+        let parts = &self.parts;
         let proven = parts.models.prove(new.aaguid, new.attestation.as_deref(), self.now());
         match (rules.attestation(), proven) {
             (Attestation::None, _) => Ok(false),
@@ -215,14 +213,8 @@ impl SecurityKeys {
 
     /// The keys of a person who may have one more.
     async fn own(&self, person: PersonId) -> Result<Vec<SecurityKey>, Refusal> {
-        let own = webauthn_credential::of_person(&self.0.db, person).await?;
+        let own = webauthn_credential::of_person(&self.parts.db, person).await?;
         let standing = own.iter().filter(|key| key.means.revoked_at.is_none()).count();
-        if standing < self.0.policy.general.per_person { Ok(own) } else { Err(Refusal::TooMany) }
+        if standing < self.parts.policy.general.per_person { Ok(own) } else { Err(Refusal::TooMany) }
     }
-}
-
-/// What the person typed, as it is kept: one line, not too long.
-pub(super) fn label(typed: &str) -> String {
-    let line: String = typed.chars().filter(|c| !c.is_control()).take(LONGEST_LABEL).collect();
-    line.trim().to_owned()
 }

@@ -76,35 +76,38 @@ pub struct Parts {
 
 /// The server's side of security keys.
 #[derive(Debug)]
-pub struct SecurityKeys(Parts, Repeats);
+pub struct SecurityKeys {
+    parts: Parts,
+    repeats: Repeats,
+}
 
 impl SecurityKeys {
     /// From its parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self(parts, Repeats::default()))
+        Arc::new(Self { parts, repeats: Repeats::default() })
     }
 
     /// What is known of models.
     pub fn models(&self) -> &Arc<Models> {
-        &self.0.models
+        &self.parts.models
     }
 
     /// Which keys are good enough.
     pub fn policy(&self) -> &KeyPolicies {
-        &self.0.policy
+        &self.parts.policy
     }
 
     /// Whether a key is good enough, as far as is known today.
     fn admit(&self, rules: &KeyRules<'_>, seen: Seen) -> Result<(), Unfit> {
-        if self.0.models.refuses(self.now()) {
+        if self.parts.models.refuses(self.now()) {
             return Err(Unfit::Stale);
         }
         rules.judge(seen)
     }
 
     fn now(&self) -> Time {
-        self.0.clock.now()
+        self.parts.clock.now()
     }
 }
 

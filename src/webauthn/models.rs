@@ -185,14 +185,15 @@ impl Models {
             tracing::warn!("the metadata that is kept is not used: {error}");
         }
         let Some(source) = &self.source else { return Ok(()) };
+        let mut seen = None;
         let document = match &source.place {
             Place::File(path) => {
                 let unavailable = |error: std::io::Error| {
                     MetadataError::Unavailable(format!("{}: {error}", path.display()))
                 };
                 let about = tokio::fs::metadata(path).await.map_err(unavailable)?;
-                let seen = (about.modified().map_err(unavailable)?, about.len());
-                if self.looked().file.replace(seen) == Some(seen) {
+                seen = Some((about.modified().map_err(unavailable)?, about.len()));
+                if self.looked().file == seen {
                     return Ok(());
                 }
                 if about.len() > LARGEST as u64 {
@@ -210,7 +211,12 @@ impl Models {
                 fetch(egress, address).await?
             }
         };
-        self.learn(db, document, now).await?;
+        let learned = self.learn(db, document, now).await;
+        // A database that did not answer says nothing of the file.
+        if !matches!(learned, Err(RefreshError::Store(_))) {
+            self.looked().file = seen;
+        }
+        learned?;
         self.looked().due = Some(now + EVERY);
         Ok(())
     }

@@ -9,18 +9,17 @@ use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 
 use super::SecurityKeys;
-use super::authentication::MEANS;
+use super::authentication::{MEANS, RECORDED};
 use super::issue::Vouched;
 use super::refusal::Refusal;
 use crate::audit::{Caller, Event, Kind};
+use crate::ids::SessionId;
 use crate::means::may_change;
-use crate::session::Standing as SessionStanding;
 use crate::store;
-use crate::store::audit::NewRow;
 use crate::store::means::Evidence;
 use crate::web::browser;
 use crate::web::language::Language;
-use crate::web::new_session::of_browser;
+use crate::web::new_session;
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
 
@@ -59,26 +58,24 @@ struct Visit<'a> {
     caller: &'a Caller,
     headers: &'a HeaderMap,
     event: Event,
-    /// Whether it is certain who is there.
-    is_known: bool,
+    /// The session, once it is certain who is there.
+    session: Option<SessionId>,
 }
 
 impl<'a> Visit<'a> {
     fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
-        let event = keys.0.trail.event(Kind::MeansIssued).caller(caller).means(MEANS, None);
-        Self { keys, caller, headers, event, is_known: false }
+        let event = keys.parts.trail.event(Kind::MeansIssued).caller(caller).means(MEANS, None);
+        Self { keys, caller, headers, event, session: None }
     }
 
     /// That the session of this browser vouches for its person, if they may add a means now.
     async fn vouched(&mut self) -> Result<Vouched, Refusal> {
-        let keys = &self.keys.0;
+        let keys = &self.keys.parts;
         keys.own.check_origin(self.headers)?;
         let now = self.keys.now();
-        let (session, _) = of_browser(&keys.db, self.headers).await?.ok_or(Refusal::NoSession)?;
-        if session.standing(keys.policies.at(&session.station()), now) != SessionStanding::Alive {
-            return Err(Refusal::NoSession);
-        }
-        self.is_known = true;
+        let alive = new_session::alive(&keys.db, self.headers, &keys.policies, now).await?;
+        let (session, _) = alive.ok_or(Refusal::NoSession)?;
+        self.session = Some(session.id);
         self.event = self.event.clone().person(session.person_id).session(session.id);
         let own = store::means::of_person(&keys.db, session.person_id).await?;
         may_change(&own, &session, &keys.policies, now)?;
@@ -105,14 +102,13 @@ impl<'a> Visit<'a> {
     async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         let code = refusal.code();
         tracing::warn!(code, "the registration of a security key was refused: {refusal}");
-        if self.is_known {
+        if let Some(session) = self.session {
             let event = self.event.clone();
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            if let Err(error) = store::audit::append(&self.keys.0.db, NewRow::from(&event)).await {
-                tracing::error!(code = error.code(), %error, "the refusal is missing in the audit trail");
-            }
+            let SecurityKeys { parts, repeats } = self.keys;
+            repeats.record(&parts.db, session.0, code, RECORDED, event, self.keys.now()).await;
         }
-        let texts = self.keys.0.site.frame(language).texts;
+        let texts = self.keys.parts.site.frame(language).texts;
         (refusal.status(), Json(Status::failed(code, texts))).into_response()
     }
 }

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use sceau::webauthn::ceremony::{Assertion, Ceremonies, Registrant, Wishes};
+use sceau::webauthn::ceremony::{Assertion, Ceremonies, Registrant};
 use serde_json::{Value, json};
 
 /// One registration on its way, and what a browser says of it.
@@ -24,7 +24,7 @@ static BEGUN: LazyLock<Option<Begun>> = LazyLock::new(|| {
         display_name: "KIT DOC0036624".into(),
         known: Vec::new(),
     };
-    let begun = ceremonies.begin_registration(&who, Wishes { attestation: true, verification: true }).ok()?;
+    let begun = ceremonies.begin_registration(&who, true).ok()?;
     let data = json!({
         "type": "webauthn.create", "challenge": begun.options.get("challenge")?, "origin": "http://localhost:8080",
         "crossOrigin": false,

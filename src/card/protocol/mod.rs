@@ -24,6 +24,7 @@ use serde::de::DeserializeOwned;
 pub use crate::card::proof::Purpose;
 use crate::clock::Time;
 use crate::crypto::jose::base64url;
+use crate::web::text::is_plain;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
 pub use channel::{AgentName, ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
@@ -167,12 +168,6 @@ fn check_text(name: &'static str, text: &str, max_chars: usize) -> Result<(), Pr
         return Err(ProtocolError::Text(name));
     }
     Ok(())
-}
-
-/// Whether a character shows as what it is. See [`check_text`].
-pub(super) fn is_plain(c: char) -> bool {
-    !c.is_control()
-        && !matches!(c, '\u{200B}'..='\u{200F}' | '\u{2028}'..='\u{202E}' | '\u{2060}'..='\u{206F}' | '\u{FEFF}')
 }
 
 fn time_from_seconds(name: &'static str, seconds: i64) -> Result<Time, ProtocolError> {

@@ -24,8 +24,6 @@ use crate::web::pages::means::{FRESH, MEANS_PATH};
 /// Where a sign-in to one of our pages begins.
 pub const ROUTE: &str = "/sign-in/{page}";
 
-/// How old a sign-in "of the moment" may be, in seconds.
-const MOMENT: u32 = 5 * 60;
 /// How old that of somebody with a role may be, in seconds.
 const MOMENT_OF_ROLE: u32 = 15 * 60;
 
@@ -55,19 +53,12 @@ impl OwnPage {
         }
     }
 
-    /// How old the sign-in may be; `fresh` asks for one of the moment.
-    fn max_age(self, fresh: bool) -> Option<u32> {
-        match (self, fresh) {
-            (_, true) => Some(MOMENT),
-            (Self::Desk, false) => Some(MOMENT_OF_ROLE),
-            (Self::Home | Self::Means, false) => None,
+    /// How old the sign-in may be.
+    fn max_age(self) -> Option<u32> {
+        match self {
+            Self::Desk => Some(MOMENT_OF_ROLE),
+            Self::Home | Self::Means => None,
         }
-    }
-
-    /// Whether a sign-in that is young enough is asked for again: at the desk `fresh` means another one, for the page has
-    /// just said that this one is not enough.
-    fn prompt(self, fresh: bool) -> Prompt {
-        if fresh && self == Self::Desk { Prompt::Login } else { Prompt::Auto }
     }
 }
 
@@ -83,8 +74,10 @@ pub async fn answer(
     let language = language.unwrap_or_else(|| Language::choose(None, accept_language(&headers)));
     let visit =
         Visit { provider: &provider, caller: &caller, headers: &headers, language, method: Method::GET };
+    // A picture or a frame of another site begins no sign-in: each leaves a row here and a cookie there.
+    let goes_there = headers.get("sec-fetch-dest").is_none_or(|wanted| wanted == "document");
     let is_fresh = query.as_deref().is_some_and(|query| query.split('&').any(|pair| pair == FRESH));
-    let Some(page) = OwnPage::named(&page) else {
+    let Some(page) = OwnPage::named(&page).filter(|_| goes_there) else {
         let operation = caller.operation.map(|id| id.to_string()).unwrap_or_default();
         let frame = provider.site.frame(language);
         return ErrorPage::new(StatusCode::NOT_FOUND, "WEB-003", operation).render(&frame);
@@ -101,8 +94,9 @@ impl Visit<'_> {
             request: AuthorizationRequest {
                 client_id: client::OWN_PAGES.to_owned(),
                 redirect_uri: self.provider.settings.front_address(page.path()),
-                max_age: page.max_age(fresh),
-                prompt: page.prompt(fresh),
+                max_age: page.max_age(),
+                // However young the present one is: the page has just said that it is not enough.
+                prompt: if fresh { Prompt::Login } else { Prompt::Auto },
                 ..AuthorizationRequest::default()
             },
             client: client::own_pages(),

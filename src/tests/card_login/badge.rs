@@ -319,6 +319,35 @@ async fn a_session_that_ended_with_its_card_gets_another_and_keeps_its_hour() {
     .await;
 }
 
+/// Reported lost here, before the national list has it: what its badge alone has opened ends too, and it opens nothing more.
+#[tokio::test]
+async fn what_a_badge_has_opened_ends_with_its_card() {
+    use crate::store::means::{self, Halt, Halting};
+
+    let zone = ZonePolicy { shared: true, ..ZonePolicy::default() };
+    on_both_in(zone, async |mut scene| {
+        scene.pass(TimeDelta::minutes(30));
+        scene.report(&[]).await;
+        let (page, request) = scene.clicked().await;
+        scene.tap(&request, "good").await.unwrap();
+        assert_eq!(scene.told(page).await, "done");
+        let opened = scene.session().await;
+        assert!(opened.ended_at.is_none() && opened.evidence.is_badge());
+        let hospital = &scene.hospital;
+        let (db, now) = (&hospital.db, hospital.clock.now());
+        let [card] = means::of_person(db, opened.person_id).await.unwrap().try_into().unwrap();
+        let event = |kind| NewRow::from(&hospital.trail.event(kind));
+        let (suspended, ended) = (event(Kind::MeansSuspended), |_| event(Kind::SessionEnded));
+        let halting =
+            Halting { id: card.id, halt: Halt::Suspend, reason: "lost", event: &suspended, ended: &ended };
+        assert!(means::halt(db, &halting, now, &SystemRandom).await.unwrap());
+        assert!(scene.session().await.ended_at.is_some());
+        let page = scene.page(|_| {}).await;
+        assert_eq!(scene.click(page).await.unwrap_err(), "CARD-050", "there is nothing left to renew");
+    })
+    .await;
+}
+
 /// The card with its PIN brings everything back, also what takes no badge.
 #[tokio::test]
 async fn the_pin_lifts_a_session_that_a_badge_renewed() {

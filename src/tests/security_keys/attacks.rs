@@ -5,9 +5,13 @@ use serde_json::json;
 
 use super::authenticator::SoftKey;
 use super::{Hospital, code};
+use crate::crypto::digest::sha256;
+use crate::session::EndReason;
 use crate::store;
-use crate::store::means::{Halt, Halting, Kind};
-use crate::tests::spec::stand::{DOCTOR, STRANGER};
+use crate::store::client::{Metadata, ProfileName};
+use crate::store::means::Kind;
+use crate::tests::spec::browser::Page;
+use crate::tests::spec::stand::{DOCTOR, NewRp, STRANGER, SignedIn};
 use crate::webauthn::policy::KeyPolicy;
 use crate::webauthn::populations::{KeyPolicies, Population};
 
@@ -160,21 +164,78 @@ async fn a_key_of_somebody_else_or_of_nobody_is_refused() {
     .await;
 }
 
-/// Signed out in one tab while the key of another blinks.
+/// Signed out in one tab while the key of another blinks: also where the other answer came in between.
 #[tokio::test]
 async fn no_key_is_registered_in_a_session_that_has_ended() {
+    use crate::audit::Kind as Event;
+    use crate::store::notice::{NewNotice, Place, Told};
+    use crate::store::webauthn_credential::{self, Registered};
+
     Hospital::on_both(async |hospital| {
         let browser = hospital.stand.sign_in().await;
-        let asked = hospital.registration(&browser).await;
-        let mut key = SoftKey::new();
-        let made = key.create(&asked["options"]);
+        hospital.register(&browser, &mut SoftKey::new()).await;
+        let person = hospital.stand.person(DOCTOR).await;
         let (db, now) = (&hospital.stand.db, crate::clock::Clock::now(&hospital.stand.clock));
-        let event = hospital.stand.event(crate::audit::Kind::SessionEnded);
         let random = &crate::crypto::random::SystemRandom;
-        let reason = crate::session::EndReason::SignedOut;
+        let asked = hospital.registration(&browser).await;
+        let handle = asked["handle"].as_str().unwrap();
+        let (event, reason) = (hospital.stand.event(Event::SessionEnded), EndReason::SignedOut);
         store::session::end(db, browser.session, reason, &event, now, random).await.unwrap();
-        let words = json!({"handle": asked["handle"], "label": "", "credential": made});
+
+        let made = SoftKey::new().create(&asked["options"]);
+        let words = json!({"handle": handle, "label": "", "credential": made});
         assert_eq!(code(&hospital.say("/means/key", &words, &browser.cookie).await), "MEANS-001");
+        let mut other = webauthn_credential::of_person(db, person).await.unwrap().remove(0);
+        other.means.id = crate::ids::MeansId::new(now, random);
+        other.means.reference = "another".into();
+        let place = Place { zone: String::new(), browser: String::new() };
+        let told = Told::MeansIssued { means: Kind::SecurityKey, place };
+        let notice = NewNotice::new(person, told, now, random);
+        let (hash, event) = (sha256(handle.as_bytes()), hospital.stand.event(Event::MeansIssued));
+        let done = webauthn_credential::register(db, &other, &hash, None, &notice, &event, now).await;
+        assert_eq!(done.unwrap(), Registered::CeremonyOver);
+    })
+    .await;
+}
+
+/// A thief's key adds another, and both keep one session: what was granted on the strength of the first ends with it.
+#[tokio::test]
+async fn what_outlives_a_session_ends_with_the_key_that_it_was_granted_on() {
+    Hospital::on_both(async |hospital| {
+        let metadata = Metadata { scope: Some("openid offline_access".into()), ..Metadata::default() };
+        let rp = NewRp { profile: ProfileName::Standard, metadata, ..NewRp::named("std") };
+        hospital.stand.add_rp(rp).await;
+        let (mut first, mut second) = (SoftKey::new(), SoftKey::new());
+        let by_card = hospital.stand.sign_in().await;
+        hospital.register(&by_card, &mut first).await;
+        hospital.register(&by_card, &mut second).await;
+        let signed_in = hospital.sign_in(&mut first).await.1;
+        let browser = SignedIn { cookie: signed_in.cookie(), session: by_card.session };
+        let request = [
+            ("client_id", "std"),
+            ("redirect_uri", "https://std.example/cb"),
+            ("scope", "openid offline_access"),
+        ];
+        let page = Page::of(&hospital.stand, &request, &browser).await;
+        let granted = page.press(&hospital.stand, "allow").await.parameter("code").unwrap();
+        let tokens = hospital.stand.redeem_as("std", &granted).await.json();
+
+        // The same browser, the other key: the session goes on.
+        let mut begun = hospital.begin().await;
+        begun.cookie = format!("{}; {}", begun.cookie, browser.cookie);
+        let asked = hospital.challenge(&begun, None).await;
+        let answer = hospital.answer(&begun, &asked, &mut second).await;
+        assert_eq!(answer.json(), json!({"state": "done"}));
+        assert_eq!(
+            hospital.stand.get("/means", &[("cookie", &browser.cookie)]).await.location(),
+            "/sign-in/means"
+        );
+
+        hospital.revoke(&first).await;
+        let still = hospital.stand.get("/means", &[("cookie", &answer.cookie())]).await;
+        assert_eq!(still.status, StatusCode::OK, "the session rests on the other key now");
+        let refreshed = hospital.stand.refresh("std", tokens["refresh_token"].as_str().unwrap()).await;
+        assert_eq!(refreshed.error(), "invalid_grant");
     })
     .await;
 }
@@ -225,16 +286,7 @@ async fn a_counter_that_goes_back_suspends_the_key_and_ends_its_sessions() {
 async fn a_revoked_key_and_a_disabled_person_sign_in_no_more() {
     Hospital::on_both(async |hospital| {
         let mut key = with_key(&hospital).await;
-        let (db, now) = (&hospital.stand.db, crate::clock::Clock::now(&hospital.stand.clock));
-        let person = hospital.stand.person(DOCTOR).await;
-        let own = store::means::of_person(db, person).await.unwrap();
-        let registered = own.iter().find(|means| means.kind == Kind::SecurityKey).unwrap();
-        let event = hospital.stand.event(crate::audit::Kind::MeansRevoked);
-        let ended = |_| hospital.stand.event(crate::audit::Kind::SessionEnded);
-        let random = &crate::crypto::random::SystemRandom;
-        let halting =
-            Halting { id: registered.id, halt: Halt::Revoke, reason: "lost", event: &event, ended: &ended };
-        assert!(store::means::halt(db, &halting, now, random).await.unwrap());
+        hospital.revoke(&key).await;
         assert_eq!(code(&hospital.sign_in(&mut key).await.1), "KEY-011");
 
         let mut second = SoftKey::new();

@@ -74,7 +74,7 @@ async fn whoever_sits_down_at_an_open_screen_changes_nothing() {
         hospital.stand.clock.advance(TimeDelta::minutes(6));
         let page = hospital.page(&browser.cookie).await;
         assert!(page.contains("MEANS-002") && page.contains("/sign-in/means?fresh=1"), "{page}");
-        assert!(forms(&page, "/revoke").is_empty());
+        assert!(forms(&page, "/revoke").is_empty() && forms(&page, "/rename").is_empty());
         let asked = hospital.say("/means/key/options", &json!({}), &browser.cookie).await;
         assert_eq!(code(&asked), "MEANS-002");
         let pressed = hospital.press(&revoke, &browser.cookie, "").await;
@@ -84,6 +84,12 @@ async fn whoever_sits_down_at_an_open_screen_changes_nothing() {
         assert!(begun.location().starts_with("/login/"));
         let begun = hospital.stand.get("/sign-in/means", &[("cookie", &browser.cookie)]).await;
         assert_eq!(begun.location(), "/means");
+        // No picture on another site begins one.
+        let picture = [("cookie", browser.cookie.as_str()), ("sec-fetch-dest", "image")];
+        assert_eq!(
+            hospital.stand.get("/sign-in/means?fresh=1", &picture).await.status,
+            StatusCode::NOT_FOUND
+        );
     })
     .await;
 }
@@ -96,6 +102,9 @@ async fn a_key_of_today_changes_no_other_until_tomorrow() {
         let (_, signed_in) = hospital.sign_in(&mut key).await;
         let asked = hospital.say("/means/key/options", &json!({}), &signed_in.cookie()).await;
         assert_eq!(code(&asked), "MEANS-004");
+        // An older means does, in the same minute: the page leads to a sign-in, though this one is young.
+        let again = hospital.stand.get("/sign-in/means?fresh=1", &[("cookie", &signed_in.cookie())]).await;
+        assert!(again.location().starts_with("/login/"));
         hospital.stand.clock.advance(TimeDelta::hours(24));
         let (_, signed_in) = hospital.sign_in(&mut key).await;
         let asked = hospital.say("/means/key/options", &json!({}), &signed_in.cookie()).await;

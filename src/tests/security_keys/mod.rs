@@ -166,6 +166,21 @@ impl Hospital {
         (begun, answer)
     }
 
+    /// Takes a key out of use for ever, as an administrator does.
+    async fn revoke(&self, key: &SoftKey) {
+        use crate::store::means::{Halt, Halting, Kind};
+
+        let db = &self.stand.db;
+        let id = base64::Engine::encode(&base64::engine::general_purpose::URL_SAFE_NO_PAD, &key.id);
+        let found = store::means::by_reference(db, Kind::SecurityKey, &id).await.unwrap().unwrap();
+        let event = self.stand.event(crate::audit::Kind::MeansRevoked);
+        let ended = |_| self.stand.event(crate::audit::Kind::SessionEnded);
+        let halting =
+            Halting { id: found.id, halt: Halt::Revoke, reason: "lost", event: &event, ended: &ended };
+        let now = crate::clock::Clock::now(&self.stand.clock);
+        assert!(store::means::halt(db, &halting, now, &SystemRandom).await.unwrap());
+    }
+
     /// Kind, outcome and code of the newest event.
     pub(super) async fn last_event(&self) -> (String, String, Option<String>) {
         let filter = Filter { limit: 1, ..Filter::default() };

@@ -1,7 +1,7 @@
 //! One folder per specification: behaviour through the real router, and for every check the attack that it stops.
 
 mod attacks;
-mod browser;
+pub(crate) mod browser;
 mod claims;
 mod client_assertion;
 mod consent;

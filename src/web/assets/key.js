@@ -3,6 +3,8 @@
 // nothing is judged here.
 const registration = document.querySelector("[data-keys]");
 if (registration) startRegistration(registration);
+// A challenge is good for five minutes.
+const RENEWED = 4 * 60_000;
 const panel = document.querySelector("[data-key]");
 if (panel) startSignIn(panel);
 
@@ -55,16 +57,32 @@ function startSignIn(panel) {
   async function suggest() {
     if (!(await window.PublicKeyCredential.isConditionalMediationAvailable?.())) return;
     suggestion = new AbortController();
+    const { signal } = suggestion;
+    let chosen;
     try {
       const asked = await say(options, { txn });
       if (asked.state === "failed") return;
+      // Before its challenge is too old, another takes its place.
+      const renew = setTimeout(() => signal.aborted || suggestAgain(), RENEWED);
+      signal.addEventListener("abort", () => clearTimeout(renew));
       const publicKey = forGet(asked.options);
-      const signal = suggestion.signal;
       const credential = await navigator.credentials.get({ publicKey, mediation: "conditional", signal });
-      await bring(asked.handle, credential);
+      clearTimeout(renew);
+      chosen = { handle: asked.handle, credential };
     } catch {
       // Nobody chose one, or a click took its place.
+      return;
     }
+    try {
+      await bring(chosen.handle, chosen.credential);
+    } catch (cause) {
+      show(panel, named(cause));
+    }
+  }
+
+  function suggestAgain() {
+    suggestion?.abort();
+    suggest();
   }
 
   async function atClick() {
@@ -78,6 +96,7 @@ function startSignIn(panel) {
       await bring(asked.handle, await navigator.credentials.get({ publicKey: forGet(asked.options) }));
     } catch (cause) {
       show(panel, named(cause));
+      suggestAgain();
     } finally {
       button.disabled = false;
     }

@@ -5,7 +5,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 
-use super::means::MeansRow;
+use super::means::{LONGEST_LABEL, MeansRow};
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// The page to find a person.
@@ -110,6 +110,14 @@ impl DeskRow {
 }
 
 impl DeskPersonPage {
+    fn key_options(&self) -> String {
+        format!("{}/key/options", self.path)
+    }
+
+    fn key_answer(&self) -> String {
+        format!("{}/key", self.path)
+    }
+
     fn document_in_words(name: &str, t: &Texts) -> String {
         match name {
             "identity-card" => t.text("desk-document-identity-card"),
@@ -160,7 +168,7 @@ struct PersonView<'a> {
 impl DeskPersonPage {
     pub fn render(&self, frame: &Frame) -> Response {
         let view = PersonView { frame, t: frame.texts, page: self, script: &assets::KEY.path };
-        let policy = Policy { images: true, scripts: true, calls: true, ..Policy::default() };
+        let policy = Policy { images: true, scripts: true, calls: true, keys: true, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }
 }

@@ -27,6 +27,9 @@ pub const KEY_OPTIONS_PATH: &str = "/means/key/options";
 /// `POST` brings what the key made of it; the answer is a [`super::sign_in::Status`].
 pub const KEY_PATH: &str = "/means/key";
 
+/// The longest label that a person can give a means.
+pub const LONGEST_LABEL: usize = 60;
+
 /// A challenge for a security key.
 #[derive(Clone, Debug, Serialize)]
 pub struct KeyChallenge {
@@ -77,8 +80,8 @@ pub struct MeansRow {
     pub last_used: Option<(DateTime<Utc>, String)>,
     /// The session of this browser was opened with it.
     pub current: bool,
-    /// Path of the form that gives it another label.
-    pub rename: String,
+    /// Path of the form that gives it another label; none where its person may not now.
+    pub rename: Option<String>,
     /// Path of the form that revokes it; none where its person may not.
     pub revoke: Option<String>,
 }
@@ -180,7 +183,7 @@ impl MeansPage {
         let said = said.and_then(|code| frame.texts.error(code, &[]));
         let script = &assets::KEY.path;
         let view = MeansView { frame, t: frame.texts, page: self, fixed, said, script };
-        let policy = Policy { images: true, scripts: true, calls: true, ..Policy::default() };
+        let policy = Policy { images: true, scripts: true, calls: true, keys: true, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }
 }

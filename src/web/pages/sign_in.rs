@@ -276,6 +276,7 @@ impl SignIn {
             calls: true,
             images: true,
             opens_agent: true,
+            keys: self.key.is_some(),
             form_targets,
             ..Policy::default()
         };

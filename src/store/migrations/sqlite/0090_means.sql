@@ -66,3 +66,7 @@ CREATE INDEX webauthn_ceremony_expires_at ON webauthn_ceremony (expires_at);
 -- The means that a session was opened with: it ends with it.
 ALTER TABLE session ADD COLUMN means_id BLOB;
 CREATE INDEX session_means ON session (means_id) WHERE means_id IS NOT NULL;
+-- The means that its session rested on when something was granted: what outlives the session ends with that means too,
+-- also where the session went on with another.
+ALTER TABLE authorization_grant ADD COLUMN means_id BLOB;
+CREATE INDEX authorization_grant_means ON authorization_grant (means_id) WHERE means_id IS NOT NULL;
