@@ -38,7 +38,7 @@ pub async fn to_images(browser: &Browser) {
 }
 
 /// Waits until the relying party has signed the person out, because it was told.
-async fn hears_of_it(browser: &Browser, relying_party: &str) {
+pub async fn hears_of_it(browser: &Browser, relying_party: &str) {
     until("the relying party to sign the person out", async || {
         browser.open(relying_party).await;
         browser.text().await.contains("Pro Santé Connect").then_some(())

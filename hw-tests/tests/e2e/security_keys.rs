@@ -20,38 +20,15 @@ pub(crate) fn usb_key() -> Value {
 }
 
 /// The device's own passkey, as of a phone or a laptop.
-fn internal() -> Value {
+pub(crate) fn internal() -> Value {
     json!({
         "protocol": "ctap2", "ctap2Version": "ctap2_1", "transport": "internal", "hasResidentKey": true,
         "hasUserVerification": true, "isUserVerified": true, "automaticPresenceSimulation": true,
     })
 }
 
-impl Browser {
-    /// A command of Chromium's debugging protocol.
-    async fn command(&self, name: &str, parameters: Value) -> Value {
-        self.devtools(name, parameters).await
-    }
-
-    /// Plugs an authenticator in; its id.
-    pub(crate) async fn plug_in(&self, options: Value) -> String {
-        self.command("WebAuthn.enable", json!({"enableUI": false})).await;
-        let added = self.command("WebAuthn.addVirtualAuthenticator", json!({"options": options})).await;
-        added["authenticatorId"].as_str().unwrap_or_else(|| panic!("{added}")).to_owned()
-    }
-
-    pub(crate) async fn pull_out(&self, authenticator: &str) {
-        self.command("WebAuthn.removeVirtualAuthenticator", json!({"authenticatorId": authenticator})).await;
-    }
-
-    async fn verifies(&self, authenticator: &str, verified: bool) {
-        let parameters = json!({"authenticatorId": authenticator, "isUserVerified": verified});
-        self.command("WebAuthn.setUserVerified", parameters).await;
-    }
-}
-
 /// Signs in to the page of means with the card.
-async fn to_means(browser: &Browser) {
+pub(crate) async fn to_means(browser: &Browser) {
     browser.open(&format!("{FRONT}/means")).await;
     browser.says("card-insert").await;
     let first = to_popup(browser).await;
@@ -62,7 +39,7 @@ async fn to_means(browser: &Browser) {
 }
 
 /// Registers the authenticator that is plugged in.
-async fn register(browser: &Browser, label: &str) {
+pub(crate) async fn register(browser: &Browser, label: &str) {
     browser.write("#label", label).await;
     browser.press("means-add-start").await;
     browser.shows(label).await;

@@ -1,6 +1,7 @@
 //! A real browser of its own: Chromium, or Firefox as Debian ships it. A test says which in its [`Settings`], and goes on
 //! the same way in both.
 
+mod authenticator;
 mod bidi;
 mod chromium;
 mod firefox;
@@ -216,6 +217,18 @@ impl Browser {
     /// Clicks the link or button that says the text called `id`, in its user's language.
     pub async fn press(&self, id: &str) {
         self.click_text(&self.language.texts().text(id)).await;
+    }
+
+    /// Unfolds what the text called `id` stands on, in its user's language.
+    pub async fn unfold(&self, id: &str) {
+        let text = self.language.texts().text(id);
+        let path = format!("//summary[contains(., \"{text}\")]");
+        self.click_at(&Place::XPath(&path), &format!("nothing to unfold says “{text}”")).await;
+    }
+
+    /// Chooses `value` in the list that `css` selects.
+    pub async fn choose(&self, css: &str, value: &str) {
+        self.click(&format!("{css} option[value=\"{value}\"]")).await;
     }
 
     /// How long after the last click the sign-in page came to `state`, by the page's own clock: the driver's would also
