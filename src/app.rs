@@ -54,7 +54,8 @@ use crate::web::page::Site;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::ServeError;
 use crate::web::tls::TlsError;
-use crate::webauthn::{self, SecurityKeys};
+use crate::webauthn::models::Models;
+use crate::webauthn::{self, SecurityKeys, trial};
 
 pub use init::{init, init_sandbox, trail};
 pub use listeners::{Certificates, Listeners};
@@ -111,6 +112,13 @@ pub enum StartError {
     /// Security keys.
     #[error(transparent)]
     SecurityKeys(#[from] security_keys::KeysError),
+    /// The configuration takes the last means of so many administrators.
+    #[error(
+        "with this configuration {0} people with the role admin would have no means left to sign in with: `sceau policy try` \
+         names them. Register another means of theirs with the configuration as it was; or, if they are to have none, take \
+         the role away: `sceau person role revoke PERSON admin`"
+    )]
+    Administrators(usize),
     /// The mail server.
     #[error(transparent)]
     Mail(#[from] MailError),
@@ -139,6 +147,7 @@ impl StartError {
             Self::Egress(error) => error.code(),
             Self::Anchors(error) => error.code(),
             Self::SecurityKeys(error) => error.code(),
+            Self::Administrators(_) => "KEY-041",
             Self::Mail(error) => error.code(),
             Self::Tls(error) => error.code(),
             Self::Serve(error) => error.code(),
@@ -337,8 +346,18 @@ impl App {
                 site: &site,
             })?,
         };
-        if let Some(keys) = &keys {
-            security_keys::look_over(keys, &db, clock.now()).await?;
+        if let Some(keys) = &keys
+            && let Err(error) = keys.models().recall(&db).await
+        {
+            tracing::warn!(code = error.code(), "the metadata of security keys is not used: {error}");
+        }
+        if play.is_none() {
+            let (none, now) = (Models::default(), clock.now());
+            let taken = security_keys::taken_by(&config, keys.as_deref(), &none);
+            let without = trial::administrators_without_means(&db, taken, now).await?.len();
+            if without > 0 {
+                return Err(StartError::Administrators(without));
+            }
         }
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),
@@ -536,6 +555,9 @@ impl App {
         // Beside the first requests: nobody has to wait until the disk has it.
         let started = self.clone();
         let started = tokio::spawn(async move { started.note(Kind::ServerStarted).await });
+        if self.approval.is_none() {
+            tokio::spawn(self.clone().look_over_means());
+        }
         let jobs = Jobs::start(self.jobs());
         let (card, stopping) = (Arc::clone(&self.card), stop.clone());
         tokio::spawn(async move {
@@ -554,6 +576,15 @@ impl App {
         }
         self.db.close().await;
         tracing::info!("stopped");
+    }
+
+    /// Says in the log how many means the configuration takes no more: beside the requests, for it reads all of them.
+    async fn look_over_means(self) {
+        let none = Models::default();
+        let taken = security_keys::taken_by(&self.config, self.keys.as_deref(), &none);
+        if let Err(error) = security_keys::look_over(&self.db, taken, self.clock.now()).await {
+            tracing::warn!(code = error.code(), %error, "the means of people were not looked over");
+        }
     }
 
     async fn note(&self, kind: Kind) {

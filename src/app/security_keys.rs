@@ -19,7 +19,8 @@ use crate::webauthn::metadata::{Certification, FIDO_ALLIANCE, Publisher};
 use crate::webauthn::models::{Models, Place, Source};
 use crate::webauthn::policy::{Attestation, KeyPolicy};
 use crate::webauthn::populations::{KeyPolicies, Population};
-use crate::webauthn::{Parts, SecurityKeys, trial};
+use crate::webauthn::trial::{self, Taken};
+use crate::webauthn::{Parts, SecurityKeys};
 
 /// Why security keys cannot be offered as the configuration says.
 #[derive(Debug, thiserror::Error)]
@@ -60,17 +61,8 @@ pub(super) struct Made<'a> {
 /// The server's side of security keys; none where they are turned off, or the pages are at an address without a name.
 pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysError> {
     let Made { config, db, clock, random, trail, seal, site } = made;
-    if !config.security_keys.enabled {
-        return Ok(None);
-    }
+    let Some(ceremonies) = ceremonies(config)? else { return Ok(None) };
     let front = &config.server.front_url;
-    let ceremonies = match Ceremonies::new(front, &config.establishment.name) {
-        Err(error @ CeremonyError::NoDomain(_)) => {
-            tracing::info!("security keys are not offered: {error}");
-            return Ok(None);
-        }
-        ceremonies => ceremonies?,
-    };
     Ok(Some(SecurityKeys::new(Parts {
         db: db.clone(),
         clock: clock.clone(),
@@ -86,23 +78,50 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
     })))
 }
 
-/// Reads what is known of models, and says in the log how many keys the policy takes no more.
+/// The protocol at the address of the pages; none where keys are turned off, or that address has no name.
 ///
 /// # Errors
-/// [`StoreError`]; metadata that cannot be read is none.
-pub(super) async fn look_over(keys: &SecurityKeys, db: &Db, now: Time) -> Result<(), StoreError> {
-    if let Err(error) = keys.models().recall(db).await {
-        tracing::warn!(code = error.code(), "the metadata of security keys is not used: {error}");
+/// [`KeysError`], where browsers would refuse it there.
+pub fn ceremonies(config: &Config) -> Result<Option<Ceremonies>, KeysError> {
+    if !config.security_keys.enabled {
+        return Ok(None);
     }
-    let trial = trial::of(db, keys.policy(), keys.models(), now).await?;
-    let (excluded, people) = (trial.excluded.len(), trial.locked_out.len());
-    if excluded > 0 {
+    match Ceremonies::new(&config.server.front_url, &config.establishment.name) {
+        Err(error @ CeremonyError::NoDomain(_)) => {
+            tracing::info!("security keys are not offered: {error}");
+            Ok(None)
+        }
+        ceremonies => Ok(Some(ceremonies?)),
+    }
+}
+
+/// What the configuration takes; without rules for keys, none of them.
+pub fn taken<'a>(config: &Config, keys: Option<&'a KeyPolicies>, models: &'a Models) -> Taken<'a> {
+    let (cards, role_level) = (config.card.anchors_dir.is_some(), level(config.desk.level));
+    Taken { keys, models, cards, role_level }
+}
+
+/// As [`taken`], of a server at work; `none` stands for what is known of models where it takes no keys.
+pub(super) fn taken_by<'a>(config: &Config, keys: Option<&'a SecurityKeys>, none: &'a Models) -> Taken<'a> {
+    let models = keys.map_or(none, |keys| &**keys.models());
+    taken(config, keys.map(SecurityKeys::policy), models)
+}
+
+/// Says in the log how many means the configuration takes no more.
+///
+/// # Errors
+/// [`StoreError`].
+pub(super) async fn look_over(db: &Db, taken: Taken<'_>, now: Time) -> Result<(), StoreError> {
+    let trial = trial::of(db, taken, now).await?;
+    let (excluded, cards, people) = (trial.excluded.len(), trial.cards, trial.locked_out.len());
+    if excluded + cards > 0 {
         tracing::warn!(
             code = "KEY-040",
             excluded,
+            cards,
             people,
-            "{excluded} of {} security keys are not taken any more, and {people} people have no other means: \
-             `sceau policy try` names them",
+            "{excluded} of {} security keys and {cards} cards are not taken any more, and {people} people have no other \
+             means: `sceau policy try` names them",
             trial.tried
         );
     }

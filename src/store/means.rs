@@ -303,6 +303,16 @@ pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<Means>, StoreErr
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
 }
 
+/// Who has a card that may sign in, each card once, for a configuration that is tried.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn holders_of_cards(db: &Db, now: Time) -> Result<Vec<PersonId>, StoreError> {
+    const SQL: &str = "SELECT person_id FROM means
+         WHERE kind = 'card' AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at > $1";
+    read!(db, c => Ok(sqlx::query_scalar(SQL).bind(now).fetch_all(&mut *c).await?))
+}
+
 /// Gives a means of this person another label, and records `event`. Yields whether there was one.
 ///
 /// # Errors

@@ -1,4 +1,4 @@
-//! `sceau policy`: what the rules for security keys would do to the keys that are registered.
+//! `sceau policy`: what a configuration would do to the means that people have.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -18,7 +18,7 @@ use crate::webauthn::trial::{self, Trial};
 #[derive(Debug, Subcommand)]
 pub(super) enum PolicyCommand {
     /// Say which registered security keys the configuration takes no more, before it is applied: name the draft with
-    /// `--config`. Status 1 where somebody would have no means left.
+    /// `--config`. Status 1 where somebody would have no means left, or none for a role.
     Try {
         /// One JSON object instead of lines.
         #[arg(long)]
@@ -42,7 +42,17 @@ struct Report {
     tried: usize,
     excluded: Vec<Affected>,
     lowered: Vec<Affected>,
+    /// How many cards.
+    cards_excluded: usize,
     locked_out: Vec<String>,
+    lost_roles: Vec<LostRole>,
+}
+
+/// A role that its person could not use any more.
+#[derive(Serialize)]
+struct LostRole {
+    person: String,
+    role: &'static str,
 }
 
 /// A key that is not what it was.
@@ -86,8 +96,9 @@ async fn run(context: &Context, json: bool) -> Result<(), Failure> {
     let (db, now) = (&context.db, context.clock.now());
     let models = security_keys::models(&context.config)?;
     models.preview(db, now).await?;
-    let policy = security_keys::policy(&context.config);
-    let report = report(db, trial::of(db, &policy, &models, now).await?).await?;
+    let policy = security_keys::ceremonies(&context.config)?.map(|_| security_keys::policy(&context.config));
+    let taken = security_keys::taken(&context.config, policy.as_ref(), &models);
+    let report = report(db, trial::of(db, taken, now).await?).await?;
     if json {
         let text =
             serde_json::to_string_pretty(&report).map_err(|error| Failure::plain(error.to_string()))?;
@@ -95,20 +106,40 @@ async fn run(context: &Context, json: bool) -> Result<(), Failure> {
     } else {
         print(&report)?;
     }
-    match report.locked_out.len() {
-        0 => Ok(()),
-        people => Err(Failure::new(
-            "KEY-040",
-            format!("not safe: {people} people would have no means left: {}", report.locked_out.join(", ")),
-        )),
+    report.verdict()
+}
+
+impl Report {
+    /// Whether the configuration may be applied.
+    fn verdict(&self) -> Result<(), Failure> {
+        let (people, roles) = (self.locked_out.len(), self.lost_roles.len());
+        if people + roles == 0 {
+            return Ok(());
+        }
+        let mut why = Vec::new();
+        if people > 0 {
+            why.push(format!("{people} people would have no means left: {}", self.locked_out.join(", ")));
+        }
+        if roles > 0 {
+            let lost = self.lost_roles.iter().map(|lost| format!("{} ({})", lost.person, lost.role));
+            let lost = lost.collect::<Vec<_>>().join(", ");
+            why.push(format!("{roles} roles could not be used any more: {lost}"));
+        }
+        Err(Failure::new("KEY-040", format!("not safe: {}", why.join("; "))))
     }
 }
 
 async fn report(db: &Db, trial: Trial) -> Result<Report, Failure> {
-    let mut report =
-        Report { tried: trial.tried, excluded: Vec::new(), lowered: Vec::new(), locked_out: Vec::new() };
-    for (key, unfit) in &trial.excluded {
-        report.excluded.push(Affected::of(db, key, unfit.to_string()).await?);
+    let mut report = Report {
+        tried: trial.tried,
+        excluded: Vec::new(),
+        lowered: Vec::new(),
+        cards_excluded: trial.cards,
+        locked_out: Vec::new(),
+        lost_roles: Vec::new(),
+    };
+    for (key, why) in &trial.excluded {
+        report.excluded.push(Affected::of(db, key, why.to_string()).await?);
     }
     for (key, level) in &trial.lowered {
         let why = format!("{} instead of {}", level.as_str(), key.means.level.as_str());
@@ -116,6 +147,9 @@ async fn report(db: &Db, trial: Trial) -> Result<Report, Failure> {
     }
     for person in trial.locked_out {
         report.locked_out.push(named(db, person).await?);
+    }
+    for (person, role) in trial.lost_roles {
+        report.lost_roles.push(LostRole { person: named(db, person).await?, role: role.as_str() });
     }
     Ok(report)
 }
@@ -128,9 +162,10 @@ fn print(report: &Report) -> Result<(), Failure> {
         written(table(&headings, rows.into_iter()))?;
     }
     let (tried, excluded, lowered) = (report.tried, report.excluded.len(), report.lowered.len());
-    let locked = report.locked_out.len();
+    let (cards, locked, roles) = (report.cards_excluded, report.locked_out.len(), report.lost_roles.len());
     println!(
-        "{tried} keys tried: {excluded} excluded, {lowered} at a lower level, {locked} people without a means."
+        "{tried} keys tried: {excluded} excluded, {lowered} at a lower level; {cards} cards excluded; {locked} people \
+         without a means, {roles} roles without one."
     );
     Ok(())
 }
@@ -144,15 +179,18 @@ async fn named(db: &Db, person: PersonId) -> Result<String, Failure> {
 #[cfg(test)]
 mod tests {
     use std::process::ExitCode;
+    use std::sync::Arc;
 
     use chrono::TimeDelta;
     use clap::Parser as _;
     use serde_json::Value;
 
     use super::*;
+    use crate::app::App;
     use crate::audit::Kind;
     use crate::cli::server::ServerCli;
     use crate::clock::{Clock as _, SystemClock};
+    use crate::config::Config;
     use crate::crypto::random::SystemRandom;
     use crate::ids::SessionId;
     use crate::session::Acr;
@@ -240,8 +278,31 @@ mod tests {
         assert_eq!(sceau(deny, &["policy", "try", "--json"]).await, ExitCode::FAILURE);
         let allow = "allow = [\"00000000-0000-0000-0000-000000000002\"]";
         assert_eq!(sceau(allow, &attempt).await, ExitCode::FAILURE);
+        assert_eq!(sceau("enabled = false", &attempt).await, ExitCode::FAILURE, "no key is taken at all");
+        // A server does not start with it either, where it is an administrator's.
+        let start = async |keys: &str| {
+            sceau(keys, &attempt).await;
+            let config = Arc::new(Config::read(&dir.path().join("sceau.toml")).unwrap());
+            let started = App::start(config, Arc::new(SystemClock), Arc::new(SystemRandom)).await;
+            started.map(|_| ()).map_err(|error| error.code())
+        };
+        assert_eq!(start(deny).await, Ok(()));
+        assert_eq!(sceau("", &["person", "role", "grant", employee, "admin"]).await, ExitCode::SUCCESS);
+        assert_eq!(start("").await, Ok(()));
+        assert_eq!(start(deny).await, Err("KEY-041"));
+        assert_eq!(start("enabled = false").await, Err("KEY-041"));
+        assert_eq!(sceau("", &["person", "role", "revoke", employee, "admin"]).await, ExitCode::SUCCESS);
+        assert_eq!(start(deny).await, Ok(()));
         register(&context, person, 2).await;
         assert_eq!(sceau(deny, &attempt).await, ExitCode::SUCCESS, "another is left");
+        assert_eq!(sceau("enabled = false", &attempt).await, ExitCode::FAILURE);
+        let left = ["person", "unlink", employee];
+        assert_eq!(sceau("", &left).await, ExitCode::SUCCESS);
+        assert_eq!(
+            sceau("enabled = false", &attempt).await,
+            ExitCode::SUCCESS,
+            "whoever has left needs none"
+        );
         context.db.close().await;
     }
 }

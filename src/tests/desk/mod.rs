@@ -127,7 +127,7 @@ async fn add(stand: &Stand, id_nat: &str, family_name: &str) -> PersonId {
     new.id
 }
 
-async fn grant(stand: &Stand, id_nat: &str, role: Role) {
+pub(super) async fn grant(stand: &Stand, id_nat: &str, role: Role) {
     let (person, now, event) =
         (stand.person(id_nat).await, stand.clock.now(), stand.event(Kind::RoleGranted));
     let told = Told::RoleGranted { role: role.as_str().into() };
@@ -135,7 +135,7 @@ async fn grant(stand: &Stand, id_nat: &str, role: Role) {
     assert!(store::role::grant(&stand.db, person, role, &notice, &event, now).await.unwrap());
 }
 
-async fn revoke(stand: &Stand, id_nat: &str, role: Role) {
+pub(super) async fn revoke(stand: &Stand, id_nat: &str, role: Role) {
     let (person, now, event) =
         (stand.person(id_nat).await, stand.clock.now(), stand.event(Kind::RoleRevoked));
     let told = Told::RoleRevoked { role: role.as_str().into() };
@@ -144,7 +144,7 @@ async fn revoke(stand: &Stand, id_nat: &str, role: Role) {
 }
 
 /// A sign-in by the person's own card, as it is completed: the registry knows the card afterwards.
-async fn by_card(stand: &Stand, id_nat: &str) -> SignedIn {
+pub(super) async fn by_card(stand: &Stand, id_nat: &str) -> SignedIn {
     let (cookie, mut new) = stand.new_session(id_nat).await;
     if let Evidence::Card { card_number, .. } = &mut new.authentication.evidence {
         *card_number = format!("8025000001/{id_nat}");
