@@ -162,16 +162,44 @@ const CHANNEL_SHARE: NonZeroU32 = match NonZeroU32::new(10) {
     None => NonZeroU32::MIN,
 };
 
-/// Opens the database that the configuration names.
+/// Opens the database that the configuration names, makes it where there is none, and brings it up to date.
 ///
 /// # Errors
 /// What the database says.
 pub async fn open_database(config: &Config) -> Result<Db, StoreError> {
-    let url = match &config.database {
+    Db::open(&address(config)).await
+}
+
+/// As [`open_database`], and makes none: it would belong to whoever runs the command, and lack keys and namespace.
+///
+/// # Errors
+/// [`StartError::NotInitialised`], and what the database says.
+pub async fn open_existing(config: &Config) -> Result<Db, StartError> {
+    require_database(config)?;
+    Ok(open_database(config).await?)
+}
+
+/// For whoever only looks: makes no database, and brings none up to date.
+///
+/// # Errors
+/// [`StartError::NotInitialised`], and what the database says; [`StoreError::Older`] where it is not up to date.
+pub async fn open_as_it_is(config: &Config) -> Result<Db, StartError> {
+    require_database(config)?;
+    Ok(Db::open_as_it_is(&address(config)).await?)
+}
+
+fn require_database(config: &Config) -> Result<(), StartError> {
+    match &config.database {
+        Database::Sqlite(path) if !path.exists() => Err(StartError::NotInitialised),
+        _ => Ok(()),
+    }
+}
+
+fn address(config: &Config) -> DatabaseUrl {
+    match &config.database {
         Database::Sqlite(path) => DatabaseUrl::Sqlite(path.clone()),
         Database::Postgres(url) => DatabaseUrl::Postgres(url.expose_secret().to_owned()),
-    };
-    Db::open(&url).await
+    }
 }
 
 /// Whether the database was made as a sandbox's.
@@ -299,10 +327,7 @@ impl App {
         random: SharedRandom,
         play: Option<Arc<Play>>,
     ) -> Result<Self, StartError> {
-        if matches!(&config.database, Database::Sqlite(path) if !path.exists()) {
-            return Err(StartError::NotInitialised);
-        }
-        let db = open_database(&config).await?;
+        let db = open_existing(&config).await?;
         match (is_sandbox(&db).await?, &play) {
             (true, None) => return Err(StartError::SandboxDatabase),
             (false, Some(_)) => return Err(StartError::NotASandbox),

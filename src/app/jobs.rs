@@ -74,7 +74,7 @@ impl App {
 
     /// Tells the relying parties of the sessions that ended.
     async fn deliver_logouts(self) -> Outcome {
-        while backchannel::deliver_due(&self.provider, &self.egress).await.map_err(said)? > 0 {}
+        while backchannel::deliver_due(&self.provider, self.provider.outbound()).await.map_err(said)? > 0 {}
         Ok(())
     }
 

@@ -143,8 +143,13 @@ impl KeyMetadata {
             (Some(file), None) => MetadataPlace::File(file),
             (None, Some(address)) => MetadataPlace::Address(address),
             (None, None) => {
-                if anchor.is_some() || refuses_stale {
-                    section.refuse("metadata_anchor", "needs metadata_file or metadata_url");
+                let alone = [
+                    ("metadata_anchor", anchor.is_some()),
+                    ("metadata_signer", signer.is_some()),
+                    ("metadata_stale", refuses_stale),
+                ];
+                for (key, _) in alone.into_iter().filter(|(_, is_there)| *is_there) {
+                    section.refuse(key, "needs metadata_file or metadata_url");
                 }
                 return None;
             }
@@ -197,6 +202,11 @@ impl SecurityKeys {
         let proves = attestation_anchors_dir.is_some() || metadata.is_some();
         if !proves && populations.iter().any(|own| own.attestation == Some(Attestation::Required)) {
             section.refuse("populations", "ask for attestation: name attestation_anchors_dir or metadata");
+        }
+        let certified = populations.iter().any(|own| own.attested_certification.is_some());
+        if metadata.is_none() && certified {
+            let why = "ask for attested_certification: name metadata_file or metadata_url, which say it";
+            section.refuse("populations", why);
         }
         let longest = TimeDelta::days(3 * 365);
         Self {

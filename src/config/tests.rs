@@ -300,7 +300,10 @@ fn a_population_of_security_keys_names_somebody_and_what_proves_a_model_is_there
         ("attested_certification = \"L1\"\n".to_owned(), "metadata_file or metadata_url"),
         ("metadata_file = \"a\"\n".to_owned(), "name the file of the root"),
         ("metadata_file = \"a\"\nmetadata_url = \"https://a.example\"\n".to_owned(), "keep one"),
-        ("metadata_anchor = \"a\"\n".to_owned(), "needs metadata_file or metadata_url"),
+        ("metadata_anchor = \"a\"\n".to_owned(), "metadata_anchor needs metadata_file or metadata_url"),
+        ("metadata_signer = \"a\"\n".to_owned(), "metadata_signer needs metadata_file or metadata_url"),
+        ("metadata_stale = \"refuse\"\n".to_owned(), "metadata_stale needs metadata_file or metadata_url"),
+        (format!("{good}attested_certification = \"L2\"\n"), "name metadata_file or metadata_url"),
     ] {
         let found = faults(&keys(&text));
         assert!(found.iter().any(|fault| fault.contains(said)), "{text}: {found:?}");

@@ -194,6 +194,11 @@ impl Provider {
         &self.nonces
     }
 
+    /// What calls the addresses of clients.
+    pub fn outbound(&self) -> &Outbound {
+        &self.outbound
+    }
+
     /// The keys of tokens.
     pub fn token_keys(&self) -> &Keyring {
         &self.token_keys

@@ -190,7 +190,7 @@ impl<'a> Visit<'a> {
         }
         let frames = frontchannel::frames(provider, here.id).await?;
         let ended: Vec<SessionId> = ending.iter().map(|(session, _)| *session).collect();
-        let untold = backchannel::tell_now(provider, &ended).await?;
+        let untold = backchannel::tell_now(provider, &ended).await;
         let mut response =
             SignedOut { back: None, frames, untold }.render(&provider.site.frame(self.language));
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);

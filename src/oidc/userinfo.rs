@@ -37,10 +37,10 @@ enum UserinfoError {
     Sign(#[from] SignError),
     #[error(transparent)]
     Encryption(#[from] EncryptionError),
-    #[error("{0}")]
-    Binding(#[from] BindingError),
+    #[error("{error}")]
+    Binding { error: BindingError, algorithms: &'static [Algorithm] },
     #[error("The session proves less than was required")]
-    Level { required: Vec<Level>, scheme: Scheme },
+    Level { required: Vec<Level>, scheme: Scheme, algorithms: &'static [Algorithm] },
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
@@ -99,11 +99,14 @@ async fn tell(
     }
     let request = (method.as_str(), psc::USERINFO);
     let brought = (scheme, token.expose());
+    // What a proof may be signed by is the business of the client's profile.
+    let algorithms = profile::of(&access.client).rules().signing_algorithms;
     binding::of_resource_request(provider, &access.client, credentials, brought, &access.claims, request)
-        .await?;
+        .await
+        .map_err(|error| UserinfoError::Binding { error, algorithms })?;
     let required = &access.grant.details.required_levels;
     if !required.is_empty() && !required.iter().any(|level| level.is_met_by(&access.session)) {
-        return Err(UserinfoError::Level { required: required.clone(), scheme });
+        return Err(UserinfoError::Level { required: required.clone(), scheme, algorithms });
     }
     let facts = Facts {
         issuer: provider.settings.issuer.as_str(),
@@ -173,7 +176,7 @@ fn refuse(refusal: &UserinfoError) -> Response {
             tracing::info!(code = error.code(), %error, "userinfo was refused");
             (StatusCode::UNAUTHORIZED, "invalid_token")
         }
-        UserinfoError::Binding(error) => {
+        UserinfoError::Binding { error, .. } => {
             if let Some(fault) = error.fault() {
                 return error::fault(fault, fault.code());
             }
@@ -191,23 +194,24 @@ fn refuse(refusal: &UserinfoError) -> Response {
     let mut response = error::json(status, name, &refusal.to_string());
     // A request without a token is told no error in the header (RFC 6750 §3.1), but both schemes (RFC 9449 §7.1).
     let said = format!("error=\"{name}\", error_description=\"{refusal}\"");
-    let algorithms = dpop::ALGORITHMS.map(Algorithm::name).join(" ");
     let challenges = match refusal {
         UserinfoError::NoToken => {
+            let algorithms = names(&dpop::ALGORITHMS);
             vec!["Bearer realm=\"sceau\"".to_owned(), format!("DPoP realm=\"sceau\", algs=\"{algorithms}\"")]
         }
-        UserinfoError::Binding(
-            BindingError::Dpop(_) | BindingError::ProofMissing | BindingError::NotBound,
-        ) => {
-            vec![format!("DPoP realm=\"sceau\", {said}, algs=\"{algorithms}\"")]
+        UserinfoError::Binding {
+            error: BindingError::Dpop(_) | BindingError::ProofMissing | BindingError::NotBound,
+            algorithms,
+        } => {
+            vec![format!("DPoP realm=\"sceau\", {said}, algs=\"{}\"", names(algorithms))]
         }
         // RFC 9470 §3: what to ask the authorization server for.
-        UserinfoError::Level { required, scheme } => {
+        UserinfoError::Level { required, scheme, algorithms } => {
             let levels = required.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(" ");
             let said = format!("{said}, acr_values=\"{levels}\"");
             vec![match scheme {
                 Scheme::Bearer => format!("Bearer realm=\"sceau\", {said}"),
-                Scheme::Dpop => format!("DPoP realm=\"sceau\", {said}, algs=\"{algorithms}\""),
+                Scheme::Dpop => format!("DPoP realm=\"sceau\", {said}, algs=\"{}\"", names(algorithms)),
             }]
         }
         _ => vec![format!("Bearer realm=\"sceau\", {said}")],
@@ -218,4 +222,8 @@ fn refuse(refusal: &UserinfoError) -> Response {
         }
     }
     response
+}
+
+fn names(algorithms: &[Algorithm]) -> String {
+    algorithms.iter().copied().map(Algorithm::name).collect::<Vec<_>>().join(" ")
 }

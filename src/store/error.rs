@@ -19,6 +19,11 @@ pub enum StoreError {
         "migration {0} of the database differs from this program's; restore the backup or the matching version"
     )]
     MigrationChanged(i64),
+    /// An older version of the program wrote it, and it is to be left as it is.
+    #[error(
+        "the database lacks migration {0} of this program; the server brings it up to date when it starts"
+    )]
+    Older(i64),
     /// The server or file cannot be reached.
     #[error("the database cannot be opened: {0}")]
     Unreachable(String),
@@ -56,6 +61,7 @@ impl StoreError {
             Self::Inconsistent { .. } => "STORE-007",
             Self::Driver(_) => "STORE-008",
             Self::NotCommitted => "STORE-009",
+            Self::Older(_) => "STORE-015",
         }
     }
 

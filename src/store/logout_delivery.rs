@@ -186,6 +186,17 @@ pub async fn report(db: &Db, client_id: Option<&str>) -> Result<Vec<Reported>, S
     read!(db, c => Ok(sqlx::query_as(SQL).bind(client_id).fetch_all(&mut *c).await?))
 }
 
+/// The names of the relying parties that were not told of the end of a session, each with what went wrong last; with
+/// nothing while the first attempt is still to come, or on its way.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn untold(db: &Db, session: SessionId) -> Result<Vec<(String, Option<String>)>, StoreError> {
+    const SQL: &str = "SELECT c.name, d.last_error FROM logout_delivery d JOIN client c ON c.id = d.client_id
+         WHERE d.session_id = $1 AND d.delivered_at IS NULL";
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(session).fetch_all(&mut *c).await?))
+}
+
 /// How many deliveries wait, and how many were given up.
 ///
 /// # Errors
@@ -258,6 +269,8 @@ mod tests {
             session::end(&db, new.id, EndReason::SignedOut, &event(), clock.now(), &random).await.unwrap();
 
             let lease = TimeDelta::seconds(30);
+            let not_told = async || untold(&db, new.id).await.unwrap();
+            assert_eq!(not_told().await, [("Service rp".into(), None)]);
             let taken = take_due(&db, 10, lease, clock.now()).await.unwrap();
             assert_eq!(taken.len(), 1);
             assert_eq!((taken[0].uri.as_str(), taken[0].attempts), ("https://rp.example/logout", 1));
@@ -272,6 +285,7 @@ mod tests {
                 all.remove(0)
             };
             put_off(&db, again[0].id, "502", clock.now() + lease).await.unwrap();
+            assert_eq!(not_told().await, [("Service rp".into(), Some("502".into()))]);
             assert_eq!(
                 (reported().await.standing, undelivered(&db).await.unwrap()),
                 (DeliveryStanding::Waiting, (1, 0))
@@ -292,7 +306,7 @@ mod tests {
             assert_eq!((found.client_id.as_str(), found.standing), ("rp", DeliveryStanding::GivenUp));
             assert_eq!((found.reason.as_str(), found.count, found.last), ("503", 1, again[0].created_at));
             delivered(&db, again[0].id, clock.now(), &event()).await.unwrap();
-            assert_eq!(undelivered(&db).await.unwrap(), (0, 0));
+            assert_eq!((undelivered(&db).await.unwrap(), not_told().await), ((0, 0), vec![]));
             assert_eq!(reported().await.standing, DeliveryStanding::Delivered);
             assert_eq!(delete_old(&db, clock.now(), 10).await.unwrap(), 1);
         })

@@ -2,10 +2,13 @@
 
 use std::borrow::Cow;
 
-use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
+use sqlx::migrate::{Migrate, MigrateError, Migration, MigrationType, Migrator};
 use sqlx::{PgPool, SqlSafeStr as _, SqliteConnection};
 
 use super::StoreError;
+
+/// Where a database keeps what was applied to it.
+const APPLIED: &str = "_sqlx_migrations";
 
 /// Lists each migration once, for both engines.
 macro_rules! migrations {
@@ -74,6 +77,41 @@ pub(super) async fn run_sqlite(connection: &mut SqliteConnection) -> Result<(), 
 
 pub(super) async fn run_postgres(pool: &PgPool) -> Result<(), StoreError> {
     postgres().run(pool).await.map_err(explain)
+}
+
+/// Whether every migration was applied, and no other; nothing is changed.
+pub(super) async fn check_sqlite(connection: &mut SqliteConnection) -> Result<(), StoreError> {
+    check(&sqlite(), connection).await
+}
+
+/// As [`check_sqlite`].
+pub(super) async fn check_postgres(pool: &PgPool) -> Result<(), StoreError> {
+    check(&postgres(), &mut *pool.acquire().await?).await
+}
+
+async fn check(ours: &Migrator, connection: &mut impl Migrate) -> Result<(), StoreError> {
+    let applied = match connection.list_applied_migrations(APPLIED).await {
+        Ok(applied) => applied,
+        // A database that no version of the program has made.
+        Err(MigrateError::Execute(sqlx::Error::Database(error))) if lacks_table(&*error) => Vec::new(),
+        Err(error) => return Err(explain(error)),
+    };
+    for there in &applied {
+        match ours.iter().find(|own| own.version == there.version) {
+            None => return Err(StoreError::Newer(there.version)),
+            Some(own) if own.checksum != there.checksum => {
+                return Err(StoreError::MigrationChanged(there.version));
+            }
+            Some(_) => {}
+        }
+    }
+    let lacking = ours.iter().find(|own| applied.iter().all(|there| there.version != own.version));
+    lacking.map_or(Ok(()), |lacking| Err(StoreError::Older(lacking.version)))
+}
+
+/// PostgreSQL: `undefined_table`. SQLite has no code of its own for it.
+fn lacks_table(error: &dyn sqlx::error::DatabaseError) -> bool {
+    error.code().as_deref() == Some("42P01") || error.message().starts_with("no such table")
 }
 
 fn explain(error: MigrateError) -> StoreError {

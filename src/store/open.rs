@@ -1,4 +1,4 @@
-//! Opening the database, of either kind, and bringing it up to date.
+//! Opening the database, of either kind, and bringing it up to date, or leaving it as it is.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, PgPool};
+use sqlx::{ConnectOptions as _, PgPool, SqliteConnection};
 
 use super::sqlite_readers::SqliteReaders;
 use super::sqlite_writer::SqliteWriter;
@@ -73,8 +73,39 @@ impl Db {
     /// [`StoreError::Newer`] where a newer program wrote it, [`StoreError::Unreachable`], [`StoreError::Locked`], …
     pub async fn open(url: &DatabaseUrl) -> Result<Self, StoreError> {
         match url {
-            DatabaseUrl::Sqlite(path) => open_sqlite(path).await,
-            DatabaseUrl::Postgres(url) => open_postgres(url).await,
+            DatabaseUrl::Sqlite(path) => {
+                let options =
+                    sqlite_options(path).create_if_missing(true).journal_mode(SqliteJournalMode::Wal);
+                let mut connection = options.connect().await?;
+                migrations::run_sqlite(&mut connection).await?;
+                with_readers(connection, options).await
+            }
+            DatabaseUrl::Postgres(url) => {
+                let pool = postgres_pool(url).await?;
+                migrations::run_postgres(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
+        }
+    }
+
+    /// Opens a database that is there, and leaves it as it is: none is made, and no migration is applied.
+    ///
+    /// # Errors
+    /// As [`Db::open`]; [`StoreError::Older`] where it would be brought up to date, or [`StoreError::Unreachable`] where
+    /// there is none.
+    pub async fn open_as_it_is(url: &DatabaseUrl) -> Result<Self, StoreError> {
+        match url {
+            DatabaseUrl::Sqlite(path) => {
+                let options = sqlite_options(path);
+                let mut connection = options.connect().await?;
+                migrations::check_sqlite(&mut connection).await?;
+                with_readers(connection, options).await
+            }
+            DatabaseUrl::Postgres(url) => {
+                let pool = postgres_pool(url).await?;
+                migrations::check_postgres(&pool).await?;
+                Ok(Self::Postgres(pool))
+            }
         }
     }
 
@@ -98,29 +129,26 @@ impl Db {
     }
 }
 
-async fn open_sqlite(path: &Path) -> Result<Db, StoreError> {
-    let options = SqliteConnectOptions::new()
+fn sqlite_options(path: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
         .filename(path)
-        .create_if_missing(true)
-        .journal_mode(SqliteJournalMode::Wal)
         // FULL: a consumed code or an audit event must not come back after a power cut. The writer commits for all
         // who wait at once, so that the price is paid once.
         .synchronous(SqliteSynchronous::Full)
         .foreign_keys(true)
         .busy_timeout(BUSY)
-        .disable_statement_logging();
-    let mut connection = options.connect().await?;
-    migrations::run_sqlite(&mut connection).await?;
-    let readers = SqliteReaders::open(options.read_only(true).create_if_missing(false)).await?;
-    Ok(Db::Sqlite(Sqlite { readers: Arc::new(readers), writer: Arc::new(SqliteWriter::new(connection)) }))
+        .disable_statement_logging()
 }
 
-async fn open_postgres(url: &str) -> Result<Db, StoreError> {
+async fn with_readers(writer: SqliteConnection, options: SqliteConnectOptions) -> Result<Db, StoreError> {
+    let readers = SqliteReaders::open(options.read_only(true).create_if_missing(false)).await?;
+    Ok(Db::Sqlite(Sqlite { readers: Arc::new(readers), writer: Arc::new(SqliteWriter::new(writer)) }))
+}
+
+async fn postgres_pool(url: &str) -> Result<PgPool, StoreError> {
     let options = PgConnectOptions::from_str(url)
         .map_err(|_| StoreError::Address("postgres://…".into()))?
         .options([("lock_timeout", "5000")])
         .disable_statement_logging();
-    let pool = PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options).await?;
-    migrations::run_postgres(&pool).await?;
-    Ok(Db::Postgres(pool))
+    Ok(PgPoolOptions::new().max_connections(8).acquire_timeout(BUSY).connect_with(options).await?)
 }

@@ -107,6 +107,34 @@ async fn a_database_of_a_newer_program_is_refused() {
     }
 }
 
+/// What only looks must not be what brings a database up to date: the server that runs may be of the version before.
+#[tokio::test]
+async fn whoever_only_looks_makes_no_database_and_brings_none_up_to_date() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sceau.db");
+    let missing = Db::open_as_it_is(&DatabaseUrl::Sqlite(file.clone())).await.unwrap_err();
+    assert_eq!((missing.code(), file.exists()), ("STORE-005", false));
+    std::fs::write(&file, "").unwrap();
+    for url in [DatabaseUrl::Sqlite(file), empty_postgres().await] {
+        assert!(matches!(Db::open_as_it_is(&url).await, Err(StoreError::Older(1))), "nobody made it");
+        let db = Db::open(&url).await.unwrap();
+        Db::open_as_it_is(&url).await.unwrap().close().await;
+        let change = async |sql: &'static str| {
+            write!(&db, c => {
+                sqlx::query(sql).execute(&mut *c).await?;
+                Ok(())
+            })
+        };
+        change("DELETE FROM _sqlx_migrations WHERE version = 96").await.unwrap();
+        for _ in 0..2 {
+            let older = Db::open_as_it_is(&url).await;
+            assert!(matches!(older, Err(StoreError::Older(96))), "{older:?}: and it stays so");
+        }
+        change("UPDATE _sqlx_migrations SET version = 9999 WHERE version = 1").await.unwrap();
+        assert!(matches!(Db::open_as_it_is(&url).await, Err(StoreError::Newer(9999))));
+    }
+}
+
 #[tokio::test]
 async fn a_database_held_by_another_program_says_so() {
     let dir = tempfile::tempdir().unwrap();

@@ -41,10 +41,12 @@ where
     }
 }
 
-/// A field of a line for people, its control characters written out.
+/// A field of a line for people, its control characters written out. What the bridge from the crate `log` adds stands at
+/// the head of the line already.
 fn one_line(writer: &mut Writer<'_>, field: &Field, value: &dyn Debug) -> fmt::Result {
     let text = match field.name() {
         "message" => format!("{value:?}"),
+        bridged if bridged.starts_with("log.") => return Ok(()),
         name => format!("{name}={value:?}"),
     };
     text.chars().try_for_each(|c| {
@@ -88,5 +90,24 @@ mod tests {
             assert!(written.contains("everything is fine"), "it is told: {written:?}");
             assert!(!written.trim_end().contains(char::is_control), "{written:?}");
         }
+    }
+
+    /// Many libraries log through the crate `log`, whose bridge repeats where a line comes from in fields of its own.
+    #[test]
+    fn what_comes_by_the_bridge_is_said_once() {
+        let (page, log) = (Page::default(), Log { format: LogFormat::Human, filter: "info".into() });
+        let writer = page.clone();
+        tracing::subscriber::with_default(lines(&log, false, move || writer.clone()), || {
+            tracing::warn!(
+                log.target = "library",
+                log.file = "library.rs",
+                log.line = 7,
+                port = 443,
+                "no answer"
+            );
+        });
+        let written = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
+        assert!(written.contains("no answer") && written.contains("port=443"), "{written:?}");
+        assert!(!written.contains("library"), "{written:?}");
     }
 }

@@ -211,6 +211,12 @@ fn nothing_is_served_before_init_or_without_the_seal_key() {
     let said = String::from_utf8(installation.run(&["doctor"]).stdout).unwrap();
     assert!(said.contains("sceau init") && !said.contains("STORE-010"), "nothing is lost yet: {said}");
     assert!(!installation.path("state").exists(), "no command but init makes an installation");
+    std::fs::create_dir(installation.path("state")).unwrap();
+    for command in ["doctor", "check"] {
+        installation.refused(&[command]);
+        let made = std::fs::read_dir(installation.path("state")).unwrap().count();
+        assert_eq!(made, 0, "{command} looks, and makes nothing");
+    }
     installation.done(&["init"]);
     let key = installation.path("state/seal.key");
     std::fs::rename(&key, installation.path("elsewhere")).unwrap();

@@ -13,11 +13,11 @@ use super::spec::stand::{self, DOCTOR, SignedIn, Stand};
 use crate::clock::{Clock as _, SystemClock};
 use crate::config;
 use crate::crypto::digest::sha256;
-use crate::crypto::egress::Egress;
 use crate::crypto::random::SystemRandom;
 use crate::ids::Secret;
 use crate::oidc::Issuer;
 use crate::oidc::logout::backchannel;
+use crate::oidc::outbound::Outbound;
 use crate::sandbox::Service;
 use crate::sandbox::relying_party::RelyingParty;
 use crate::session::EndReason;
@@ -135,8 +135,8 @@ async fn a_service_shows_who_signed_in_and_forgets_them_when_the_provider_says_s
         config::Destination::Host("127.0.0.1".into()),
         config::Destination::Network("127.0.0.0/8".parse().unwrap()),
     ];
-    let egress = Egress::new(&config::Egress { allow }).unwrap();
-    assert_eq!(backchannel::deliver_due(&scene.stand.provider, &egress).await.unwrap(), 1);
+    let outbound = Outbound::new(&config::Egress { allow }).unwrap();
+    assert_eq!(backchannel::deliver_due(&scene.stand.provider, &outbound).await.unwrap(), 1);
     assert!(!scene.open("/", &mut browser).await.body.contains("DOC0042788"));
 }
 

@@ -16,7 +16,8 @@ use chrono::TimeDelta;
 use super::limits::TooMany;
 use crate::clock::Time;
 
-/// Keys that are remembered; each takes some 80 bytes. Beyond it a refusal of a new one is one too many.
+/// Keys that are remembered; each takes some 80 bytes. Beyond it whoever does not wait is forgotten, and where all of them
+/// wait, a refusal of a new one is one too many.
 const MOST: usize = 20_000;
 /// After so long without a refusal all is forgotten.
 const FORGOTTEN: TimeDelta = TimeDelta::hours(1);
@@ -30,12 +31,6 @@ pub struct Waits {
     pub free: u32,
     /// The longest wait.
     pub longest: TimeDelta,
-}
-
-impl Default for Waits {
-    fn default() -> Self {
-        Self { free: 30, longest: TimeDelta::minutes(5) }
-    }
 }
 
 /// Refusals of late, by key.
@@ -76,7 +71,7 @@ impl<K: Hash + Eq> Delays<K> {
     pub fn refuse(&self, key: K, now: Time) -> Result<(), TooMany> {
         let mut seen = self.seen();
         if seen.len() >= MOST && !seen.contains_key(&key) {
-            seen.retain(|_, refused| !refused.is_over(now));
+            seen.retain(|_, refused| refused.check(now, self.waits.longest).is_err());
             if seen.len() >= MOST {
                 return Err(too_many(self.waits.longest));
             }
@@ -123,10 +118,10 @@ impl<K: Hash + Eq> Delays<K> {
 }
 
 impl Refused {
-    /// A clock that was set back makes nobody wait longer than ever.
+    /// Nobody is made to wait longer than the longest wait: where so much is left, the clock was set back.
     fn check(&self, now: Time, longest: TimeDelta) -> Result<(), TooMany> {
         let left = self.until - now;
-        if left <= TimeDelta::zero() { Ok(()) } else { Err(too_many(left.min(longest))) }
+        if left <= TimeDelta::zero() || left > longest { Ok(()) } else { Err(too_many(left)) }
     }
 
     fn is_over(&self, now: Time) -> bool {
@@ -171,8 +166,13 @@ mod tests {
     fn an_hour_without_a_refusal_is_forgiven_and_a_clock_set_back_locks_nobody_up() {
         let (delays, clock) = delays();
         while delays.refuse(1, clock.now()).is_ok() {}
+        assert!(delays.check(&1, clock.now()).is_err());
         clock.advance(TimeDelta::minutes(-30));
-        assert_eq!(delays.check(&1, clock.now()).unwrap_err().wait.as_secs(), 60, "the longest at most");
+        assert_eq!(delays.check(&1, clock.now()), Ok(()), "and not half an hour");
+        assert_eq!(delays.refuse(1, clock.now()), Ok(()), "what they did is still known");
+        assert_eq!(delays.check(&1, clock.now()).unwrap_err().wait.as_secs(), 2);
+        clock.advance(TimeDelta::seconds(60));
+        assert_eq!(delays.check(&1, clock.now()), Ok(()), "after the longest wait at the latest");
         clock.advance(TimeDelta::minutes(90));
         for _ in 0..3 {
             assert_eq!(delays.refuse(1, clock.now()), Ok(()));
@@ -183,8 +183,22 @@ mod tests {
     }
 
     #[test]
-    fn only_so_many_are_remembered() {
+    fn only_so_many_are_remembered_and_those_who_do_not_wait_make_room() {
         let (delays, clock) = delays();
+        while delays.refuse(0, clock.now()).is_ok() {}
+        for number in 1..MOST as u32 {
+            assert_eq!(delays.refuse(number, clock.now()), Ok(()));
+        }
+        let next = MOST as u32;
+        assert_eq!(delays.refuse(next, clock.now()), Ok(()), "a full table hides no refusal");
+        assert_eq!(delays.len(), 2);
+        assert!(delays.check(&0, clock.now()).is_err(), "whoever waits goes on waiting");
+    }
+
+    #[test]
+    fn where_everybody_waits_a_new_one_is_one_too_many() {
+        let clock = MockClock::default();
+        let delays = Delays::new(Waits { free: 1, longest: TimeDelta::seconds(60) });
         for number in 0..MOST as u32 {
             assert_eq!(delays.refuse(number, clock.now()), Ok(()));
         }
@@ -195,7 +209,7 @@ mod tests {
             (MOST, Ok(())),
             "and it may still prove itself"
         );
-        clock.advance(FORGOTTEN);
+        clock.advance(TimeDelta::seconds(1));
         assert_eq!(delays.refuse(next, clock.now()), Ok(()));
         assert_eq!(delays.len(), 1);
     }

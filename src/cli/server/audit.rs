@@ -8,7 +8,6 @@ use serde_json::Value;
 
 use super::arguments::{Moment, cell, written};
 use super::{Context, Failure};
-use crate::app::trail;
 use crate::audit::{self, ExportError, Kind, Outcome};
 use crate::store::audit::{Filter, Row};
 use crate::store::{self, StoreError};
@@ -203,9 +202,7 @@ impl Export {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let now = context.clock.now();
         let (since, until) = (self.since.map(|it| it.at(now)), self.until.map(|it| it.at(now)));
-        let trail = trail(&context.config, &context.clock, &context.random);
-        let event = trail.event(Kind::AuditExported).actor(&super::arguments::actor());
-        store::audit::append(&context.db, &event).await?;
+        store::audit::append(&context.db, &context.event(Kind::AuditExported)).await?;
         let exported = match &self.output {
             None => audit::export(&context.db, since, until, &mut io::stdout()).await,
             Some(path) => {

@@ -3,13 +3,14 @@
 use std::path::Path;
 
 use super::Failure;
-use crate::app;
+use crate::app::{self, StartError};
 use crate::card::machine::MachineAuthority;
 use crate::card::verify::{CardPolicy, CardVerifier};
 use crate::clock::{Clock as _, SystemClock};
-use crate::config::{Config, Database, Fallback};
+use crate::config::{Config, Fallback};
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::crypto::x509::crl::CrlStatus;
+use crate::store::StoreError;
 
 /// Arguments of `sceau check`.
 #[derive(Debug, clap::Args)]
@@ -21,15 +22,13 @@ impl Check {
         let mut faults = Vec::new();
         let server = &config.server;
         let mut seal_key_is_to_come = false;
-        if let Database::Sqlite(database) = &config.database
-            && !database.exists()
-        {
-            faults.push(format!("{} is not there yet: run `sceau init`", database.display()));
-            seal_key_is_to_come = true;
-        } else {
-            match app::open_database(&config).await {
-                Ok(db) => db.close().await,
-                Err(error) => faults.push(format!("{error} ({})", error.code())),
+        match app::open_as_it_is(&config).await {
+            Ok(db) => db.close().await,
+            // Whoever installs a new version checks the file while the old server still runs.
+            Err(StartError::Store(StoreError::Older(_))) => {}
+            Err(error) => {
+                seal_key_is_to_come = matches!(error, StartError::NotInitialised);
+                faults.push(format!("{error} ({})", error.code()));
             }
         }
         match SealKey::read(&server.seal_key_path()) {

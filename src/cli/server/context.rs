@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use super::Failure;
 use super::arguments::actor;
-use crate::app::{self, StartError};
-use crate::audit::{Event, Kind};
+use crate::app;
+use crate::audit::{Event, Kind, Trail};
 use crate::clock::{SharedClock, SystemClock};
-use crate::config::{Config, Database};
+use crate::config::Config;
 use crate::crypto::random::SystemRandom;
 use crate::ids::SharedRandom;
 use crate::store::Db;
@@ -33,18 +33,17 @@ impl Context {
     /// What is wrong with either.
     pub async fn open(path: &Path) -> Result<Self, Failure> {
         let config = Arc::new(Config::read(path)?);
-        // A command makes no database: it would belong to whoever runs it, and lack keys and namespace.
-        if let Database::Sqlite(database) = &config.database
-            && !database.exists()
-        {
-            return Err(StartError::NotInitialised.into());
-        }
-        let db = app::open_database(&config).await?;
+        let db = app::open_existing(&config).await?;
         Ok(Self { config, db, clock: Arc::new(SystemClock), random: Arc::new(SystemRandom) })
+    }
+
+    /// What makes the audit events of this installation.
+    pub fn trail(&self) -> Trail {
+        app::trail(&self.config, &self.clock, &self.random)
     }
 
     /// An event of this command, with whoever runs it.
     pub fn event(&self, kind: Kind) -> Event {
-        app::trail(&self.config, &self.clock, &self.random).event(kind).actor(&actor())
+        self.trail().event(kind).actor(&actor())
     }
 }

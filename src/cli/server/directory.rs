@@ -10,7 +10,6 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use super::arguments::{actor, cell, written};
 use super::{Context, Failure};
-use crate::app::trail;
 use crate::directory::import::{Importer, Options, Progress, Report};
 use crate::directory::model::Professional;
 use crate::directory::synthetic::{self, Sample};
@@ -91,7 +90,7 @@ impl Directory {
 impl Import {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let begun = Instant::now();
-        let trail = trail(&context.config, &context.clock, &context.random);
+        let trail = context.trail();
         let importer = Importer {
             db: &context.db,
             trail: &trail,

@@ -130,8 +130,7 @@ async fn vault(context: &Context) -> Result<Vault, Failure> {
 
 /// Makes the keys that tokens are signed by with `algorithm`, where there are none yet.
 pub(super) async fn make_for(context: &Context, algorithm: Algorithm) -> Result<(), Failure> {
-    let (vault, trail) =
-        (vault(context).await?, app::trail(&context.config, &context.clock, &context.random));
+    let (vault, trail) = (vault(context).await?, context.trail());
     let (db, clock, random) = (context.db.clone(), context.clock.clone(), context.random.clone());
     let ring = Keyring::open(db, &vault, Purpose::Token, clock, random, &trail).await?;
     ring.current_for(algorithm).await?;

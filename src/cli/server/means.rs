@@ -6,10 +6,9 @@ use std::path::Path;
 use clap::Subcommand;
 use serde::Serialize;
 
-use super::arguments::{actor, cell, table, written};
+use super::arguments::{cell, table, written};
 use super::person;
 use super::{Context, Failure};
-use crate::app;
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
 use crate::ids::MeansId;
@@ -149,9 +148,8 @@ async fn halt(context: &Context, id: MeansId, how: Halt, reason: &str) -> Result
         Halt::Suspend => (Kind::MeansSuspended, "suspended"),
         Halt::Revoke => (Kind::MeansRevoked, "revoked"),
     };
-    let trail = app::trail(&context.config, &context.clock, &context.random);
     let ended = |session| {
-        let event = trail.event(Kind::SessionEnded).person(means.person_id).session(session).actor(&actor());
+        let event = context.event(Kind::SessionEnded).person(means.person_id).session(session);
         NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
     };
     let event = NewRow::from(&event(context, kind, &means).note(reason));
@@ -179,7 +177,6 @@ async fn found(context: &Context, id: MeansId) -> Result<Means, Failure> {
 }
 
 fn event(context: &Context, kind: Kind, means: &Means) -> Event {
-    let event = app::trail(&context.config, &context.clock, &context.random).event(kind);
-    let event = event.person(means.person_id).enrolment(&means.id.to_string()).actor(&actor());
+    let event = context.event(kind).person(means.person_id).enrolment(&means.id.to_string());
     event.means(means.kind.as_str(), Some(&means.reference))
 }

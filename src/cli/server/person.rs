@@ -6,10 +6,9 @@ use std::path::Path;
 
 use clap::{Args, Subcommand};
 
-use super::arguments::{Moment, actor, cell, written};
+use super::arguments::{Moment, cell, written};
 use super::role::RoleCommand;
 use super::{Context, Failure, person_mail};
-use crate::app::trail;
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
 use crate::directory::identifier::{IdError, is_finess, is_siret};
@@ -176,8 +175,7 @@ pub(super) async fn find(context: &Context, text: &str) -> Result<Person, Failur
 }
 
 pub(super) fn event(context: &Context, kind: Kind, person: PersonId, note: &str) -> Event {
-    let event = trail(&context.config, &context.clock, &context.random).event(kind);
-    let event = event.person(person).actor(&actor());
+    let event = context.event(kind).person(person);
     if note.is_empty() { event } else { event.note(note) }
 }
 

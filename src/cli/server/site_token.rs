@@ -10,7 +10,6 @@ use serde::Serialize;
 use zeroize::Zeroizing;
 
 use super::arguments::{Moment, cell, table, written};
-use super::workstation::event;
 use super::{Context, Failure};
 use crate::audit::Kind;
 use crate::card::fleet::{self, Limits};
@@ -118,7 +117,7 @@ impl Create {
         if let Some(path) = &self.output {
             files::write_private(path, b"").map_err(|error| faulty(path, error))?;
         }
-        let event = event(context, Kind::SiteTokenCreated);
+        let event = context.event(Kind::SiteTokenCreated);
         let (id, code) = fleet::create(&context.db, &seal, &limits, event, now, &*context.random).await?;
         let server = context.config.server.front_url.origin().ascii_serialization();
         let file = match &self.output {
@@ -161,7 +160,7 @@ async fn list(context: &Context, json: bool) -> Result<(), Failure> {
 }
 
 async fn revoke(context: &Context, id: SiteTokenId, with_workstations: bool) -> Result<(), Failure> {
-    let event = event(context, Kind::SiteTokenRevoked).enrolment(&id.to_string());
+    let event = context.event(Kind::SiteTokenRevoked).enrolment(&id.to_string());
     let event = if with_workstations { event.note("with its workstations") } else { event };
     let now = context.clock.now();
     let done =

@@ -9,8 +9,7 @@ use serde::Serialize;
 use super::arguments::{cell, table, written};
 use super::site_token::TokenCommand;
 use super::{Context, Failure};
-use crate::app;
-use crate::audit::{Event, Kind};
+use crate::audit::Kind;
 use crate::card::enrolment::{self, Place};
 use crate::card::protocol::{AgentVersion, check_workstation_name};
 use crate::clock::Time;
@@ -87,7 +86,7 @@ impl WorkstationCommand {
             Self::Token(command) => command.run(&context).await,
             Self::Approve { id, key } => approve(&context, id, &key).await,
             Self::Revoke { id } => {
-                let event = event(&context, Kind::WorkstationRevoked).workstation(id);
+                let event = context.event(Kind::WorkstationRevoked).workstation(id);
                 let (row, now) = (NewRow::from(&event), context.clock.now());
                 changed(store::workstation::revoke(&context.db, id, &row, now).await?, id, "revoked")
             }
@@ -100,13 +99,13 @@ impl WorkstationCommand {
 impl Invite {
     async fn run(self, context: &Context) -> Result<(), Failure> {
         let seal = SealKey::read(&context.config.server.seal_key_path())?;
-        let trail = app::trail(&context.config, &context.clock, &context.random);
+        let trail = context.trail();
         let (db, clock, random) = (context.db.clone(), context.clock.clone(), context.random.clone());
         let ring = Keyring::open(db, seal.clone(), Purpose::CardRequest, clock, random, &trail).await?;
         let keys = ring.keys().await;
         let place =
             Place { site: self.site, zone: self.zone, needs_approval: self.approval, shared: self.shared };
-        let event = event(context, Kind::WorkstationInvited);
+        let event = context.event(Kind::WorkstationInvited);
         let now = context.clock.now();
         let code = enrolment::invite(&context.db, &seal, &keys, &place, event, now, &*context.random).await?;
         let server = context.config.server.front_url.origin().ascii_serialization();
@@ -158,7 +157,7 @@ async fn approve(context: &Context, id: WorkstationId, key: &str) -> Result<(), 
             ),
         ));
     }
-    let event = event(context, Kind::WorkstationApproved).workstation(id).note(&format!("key {key}"));
+    let event = context.event(Kind::WorkstationApproved).workstation(id).note(&format!("key {key}"));
     let (row, now) = (NewRow::from(&event), context.clock.now());
     match store::workstation::approve(&context.db, id, key, &row, now).await? {
         Approval::Done => changed(true, id, "approved"),
@@ -178,7 +177,7 @@ async fn rename(context: &Context, id: WorkstationId, name: &str) -> Result<(), 
         Failure::new("WS-026", "a name has 1 to 255 readable characters, and none that could disguise it")
     })?;
     let former = store::workstation::by_id(&context.db, id).await?.map(|known| known.name);
-    let event = event(context, Kind::WorkstationRenamed).workstation(id);
+    let event = context.event(Kind::WorkstationRenamed).workstation(id);
     let event = event.note(&format!("{} → {name}", former.unwrap_or_default()));
     let done = store::workstation::rename(&context.db, id, name, &NewRow::from(&event)).await?;
     changed(done, id, "renamed")
@@ -264,9 +263,4 @@ fn changed(done: bool, id: WorkstationId, what: &str) -> Result<(), Failure> {
             format!("there is no workstation {id} that could be {what}: see `sceau workstation list`"),
         ))
     }
-}
-
-/// An event of this command, with whoever runs it.
-pub(super) fn event(context: &Context, kind: Kind) -> Event {
-    context.event(kind)
 }

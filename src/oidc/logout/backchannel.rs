@@ -14,10 +14,11 @@ use serde_json::{Value, json};
 
 use crate::audit::Kind;
 use crate::clock::Time;
-use crate::crypto::egress::{Egress, EgressError};
+use crate::crypto::egress::EgressError;
 use crate::crypto::jose;
 use crate::crypto::keys::Algorithm;
 use crate::ids::SessionId;
+use crate::oidc::outbound::Outbound;
 use crate::oidc::{Provider, signing};
 use crate::store::logout_delivery::{self, LogoutDelivery};
 use crate::store::{self, StoreError};
@@ -39,6 +40,9 @@ const PAUSES: [TimeDelta; 8] = [
 ];
 /// How long the page after a sign-out waits for the services, so that it can say which could not be told.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// How often it then looks whether another node has told those that it took, and how long it waits between.
+const LOOKS: u32 = 10;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(100);
 /// The life of a logout token (Back-Channel Logout §2.4 recommends at most two minutes).
 const LIFETIME: TimeDelta = TimeDelta::seconds(120);
 
@@ -60,73 +64,108 @@ struct LogoutToken {
 ///
 /// # Errors
 /// Where the database does not answer; a relying party that does not is no error.
-pub async fn deliver_due(provider: &Provider, egress: &Egress) -> Result<usize, StoreError> {
+pub async fn deliver_due(provider: &Provider, outbound: &Outbound) -> Result<usize, StoreError> {
     let due = logout_delivery::take_due(&provider.db, BATCH, LEASE, provider.now()).await?;
-    let attempts = due.iter().map(|delivery| attempt(provider, delivery, post(provider, egress, delivery)));
+    let attempts = due.iter().map(|delivery| attempt(provider, delivery, post(provider, outbound, delivery)));
     let made = futures_util::future::join_all(attempts).await;
-    made.into_iter().collect::<Result<Vec<bool>, _>>().map(|made| made.len())
+    made.into_iter().collect::<Result<Vec<()>, _>>().map(|made| made.len())
 }
 
 /// Makes the first attempts for sessions that a person has just ended, while they wait for the page that says so. Yields the
 /// names of the services that could not be told yet, sorted; each is tried again.
 ///
-/// # Errors
-/// Where the database does not answer.
-pub(in crate::oidc) async fn tell_now(
-    provider: &Provider,
-    sessions: &[SessionId],
-) -> Result<Vec<String>, StoreError> {
+/// A node whose job came first has taken some of them: those are waited for as well, or the page would say too soon that
+/// everybody was told.
+pub(in crate::oidc) async fn tell_now(provider: &Provider, sessions: &[SessionId]) -> Vec<String> {
+    if let Err(error) = first_attempts(provider, sessions).await {
+        tracing::error!(code = error.code(), %error, "logouts could not be delivered while the person waited");
+    }
+    let mut untold = Untold::of(provider, sessions).await;
+    for _ in 0..LOOKS {
+        if !untold.may_be_told_yet {
+            break;
+        }
+        tokio::time::sleep(BETWEEN_LOOKS).await;
+        untold = Untold::of(provider, sessions).await;
+    }
+    untold.names()
+}
+
+/// The names of the services that were not told yet of the end of a session, sorted, where nobody waits for it.
+pub(in crate::oidc) async fn untold(provider: &Provider, session: SessionId) -> Vec<String> {
+    Untold::of(provider, &[session]).await.names()
+}
+
+async fn first_attempts(provider: &Provider, sessions: &[SessionId]) -> Result<(), StoreError> {
     let mut due = Vec::new();
     for session in sessions {
         due.extend(logout_delivery::take_due_of(&provider.db, *session, LEASE, provider.now()).await?);
     }
-    let egress = provider.outbound.to_registered();
-    let attempts = due.iter().map(async |delivery| {
+    let attempts = due.iter().map(|delivery| {
         let posted = async {
-            let answered = tokio::time::timeout(PATIENCE, post(provider, egress, delivery)).await;
-            answered.unwrap_or(Err(AttemptError::Slow))
+            let posting = post(provider, &provider.outbound, delivery);
+            tokio::time::timeout(PATIENCE, posting).await.unwrap_or(Err(AttemptError::Slow))
         };
-        attempt(provider, delivery, posted).await.map(|told| (delivery, told))
+        attempt(provider, delivery, posted)
     });
-    let mut untold = BTreeSet::new();
-    for made in futures_util::future::join_all(attempts).await {
-        let (delivery, told) = made?;
-        if told {
-            continue;
-        }
-        // Of one that was removed meanwhile there is no name to tell.
-        if let Some(client) = store::client::by_id(&provider.db, &delivery.client_id).await? {
-            untold.insert(client.name);
-        }
-    }
-    Ok(untold.into_iter().collect())
+    futures_util::future::join_all(attempts).await.into_iter().collect()
 }
 
-/// Notes how an attempt ended. Yields whether the relying party was told.
+/// Services that were not told of the end of a session.
+#[derive(Default)]
+struct Untold {
+    names: BTreeSet<String>,
+    /// A first attempt is on its way, of this node or of another.
+    may_be_told_yet: bool,
+}
+
+impl Untold {
+    /// The session has ended, whatever the database says now: without its answer nobody is named.
+    async fn of(provider: &Provider, sessions: &[SessionId]) -> Self {
+        let mut all = Self::default();
+        for session in sessions {
+            match logout_delivery::untold(&provider.db, *session).await {
+                Ok(found) => {
+                    all.may_be_told_yet |= found.iter().any(|(_, failed)| failed.is_none());
+                    all.names.extend(found.into_iter().map(|(name, _)| name));
+                }
+                Err(error) => {
+                    let code = error.code();
+                    tracing::error!(code, %error, "whom a logout did not reach cannot be said");
+                }
+            }
+        }
+        all
+    }
+
+    fn names(self) -> Vec<String> {
+        self.names.into_iter().collect()
+    }
+}
+
+/// Notes how an attempt ended.
 async fn attempt(
     provider: &Provider,
     delivery: &LogoutDelivery,
     posted: impl Future<Output = Result<(), AttemptError>>,
-) -> Result<bool, StoreError> {
+) -> Result<(), StoreError> {
     let event = provider.trail.event(Kind::LogoutDelivered).person(delivery.person_id);
     let event = event.client(&delivery.client_id).session(delivery.session_id);
     let Err(error) = posted.await else {
-        logout_delivery::delivered(&provider.db, delivery.id, provider.now(), &(&event).into()).await?;
-        return Ok(true);
+        return logout_delivery::delivered(&provider.db, delivery.id, provider.now(), &(&event).into()).await;
     };
     let next = next_attempt(delivery.attempts, provider.now());
     let code = error.code();
     tracing::warn!(client = delivery.client_id, code, %error, ?next, "a logout was not delivered");
     let reason = format!("{error} ({code})");
     match next {
-        Some(next) => logout_delivery::put_off(&provider.db, delivery.id, &reason, next).await?,
+        Some(next) => logout_delivery::put_off(&provider.db, delivery.id, &reason, next).await,
         // Each attempt stands in the log; the audit has the end of it.
         None => {
             let event = (&event.failure(code)).into();
-            logout_delivery::given_up(&provider.db, delivery.id, &reason, &event).await?;
+            logout_delivery::given_up(&provider.db, delivery.id, &reason, &event).await
         }
     }
-    Ok(false)
 }
 
 /// Why one attempt failed.
@@ -157,15 +196,18 @@ impl AttemptError {
     }
 }
 
-async fn post(provider: &Provider, egress: &Egress, delivery: &LogoutDelivery) -> Result<(), AttemptError> {
+async fn post(
+    provider: &Provider,
+    outbound: &Outbound,
+    delivery: &LogoutDelivery,
+) -> Result<(), AttemptError> {
     // What a client registered by itself is called as a stranger's address, also after it removed itself.
-    let strangers = provider.outbound.to_strangers();
     let (sub, algorithm, egress) = match store::client::by_id(&provider.db, &delivery.client_id).await? {
         Some(client) => {
-            let egress = if client.self_registered { strangers } else { egress };
-            (provider.sub(delivery.person_id, &client).await?, signing::of_tokens(&client), egress)
+            let sub = provider.sub(delivery.person_id, &client).await?;
+            (sub, signing::of_tokens(&client), outbound.to(&client))
         }
-        None => (None, Algorithm::Rs256, strangers),
+        None => (None, Algorithm::Rs256, outbound.to_strangers()),
     };
     let now = provider.now();
     let token = LogoutToken {

@@ -302,8 +302,12 @@ impl<'a> Visit<'a> {
         let mut response = if frames.is_empty() && asked.back.is_some() {
             self.closed(asked)
         } else {
-            // There is a page to read, so it says whom it could not tell.
-            let untold = backchannel::tell_now(self.provider, &[ended]).await?;
+            // There is a page to read, so it says whom it could not tell. Nobody waits where a server posts the hint.
+            let is_server = self.method == Method::POST && cookies::session().read(self.headers).is_none();
+            let untold = match is_server {
+                true => backchannel::untold(self.provider, ended).await,
+                false => backchannel::tell_now(self.provider, &[ended]).await,
+            };
             self.closing(asked, frames, untold)
         };
         if let Some(cookie) = cookies::session().read(self.headers) {

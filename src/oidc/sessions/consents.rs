@@ -9,6 +9,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, Method};
+use url::Url;
 
 use super::{ROUTE, SessionsError, Visit};
 use crate::audit::{Caller, Kind};
@@ -66,7 +67,7 @@ fn row(allowed: Consented) -> ConsentRow {
     for word in scopes {
         if let Some(claim) = word.strip_prefix("claim:") {
             row.claims.push(claim.to_owned());
-        } else if word.contains("://") {
+        } else if Url::parse(&word).is_ok() {
             row.resources.push(word);
         } else {
             row.scopes.push(word);

@@ -59,7 +59,6 @@ use crate::store::signing_key::Purpose as KeyPurpose;
 use crate::store::{self, Db, testing};
 use crate::tests::http::{Answer, Call};
 use crate::web::cookies;
-use crate::web::delays::Waits;
 use crate::web::page::Site;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::CardPanel;
@@ -161,7 +160,7 @@ impl Hospital {
             certificate: None,
             policies: Policies::default(),
             site: Site { establishment: "CHU d’Essai".into(), https: false, sandbox: false },
-            waits: Waits::default(),
+            waits: crate::tests::spec::stand::WAITS,
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
             is_content_with_badge: authorize::resume::is_content_with_badge,

@@ -144,6 +144,9 @@ impl NewRp {
     }
 }
 
+/// When whoever is refused again and again begins to wait, as the configuration has it by default.
+pub(crate) const WAITS: Waits = Waits { free: 30, longest: TimeDelta::minutes(5) };
+
 pub(crate) fn trail(clock: &MockClock) -> Trail {
     Trail::new("main", "1", Arc::new(clock.clone()), Arc::new(Ascending))
 }
@@ -356,7 +359,7 @@ impl Stand {
             means: Means::default(),
             outbound: Outbound::new(&this_machine()).unwrap(),
             mtls,
-            waits: Waits::default(),
+            waits: WAITS,
         })
         .await
         .unwrap();

@@ -31,7 +31,7 @@ pub(super) async fn examine(config: &Config, now: Time) -> Vec<Finding> {
         return findings;
     }
     findings.push(seal_key(config));
-    match app::open_database(config).await {
+    match app::open_as_it_is(config).await {
         Ok(db) => {
             findings.extend(database(config, &db, now).await);
             db.close().await;

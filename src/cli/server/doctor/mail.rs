@@ -5,7 +5,7 @@ use chrono::TimeDelta;
 use super::Finding;
 use crate::app;
 use crate::clock::Time;
-use crate::config::{Config, Database, Mail, MailTls};
+use crate::config::{Config, Mail, MailTls};
 use crate::notify::SendError;
 use crate::store;
 
@@ -60,10 +60,7 @@ async fn server(config: &Config, mail: &Mail, offline: bool) -> Finding {
 
 /// A database that cannot be opened is told elsewhere.
 async fn queue(config: &Config, now: Time) -> Option<Finding> {
-    if matches!(&config.database, Database::Sqlite(path) if !path.exists()) {
-        return None;
-    }
-    let db = app::open_database(config).await.ok()?;
+    let db = app::open_as_it_is(config).await.ok()?;
     let waiting = store::notice::waiting(&db).await;
     db.close().await;
     let waiting = waiting.ok()?;

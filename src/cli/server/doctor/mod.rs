@@ -2,8 +2,8 @@
 //!
 //! What an administrator gets: one line for each thing that a sign-in hangs on, from the configuration to the disk, each
 //! `ok`, `warn` or `FAIL`; the ends of certificates and lists with their dates; and whether what is called outside
-//! answers. It may run beside a server, and changes nothing but what every command does, which is to bring the database
-//! up to date. Status 1 where something fails, so that monitoring can run it; `--json` for programs.
+//! answers. It may run beside a server, and changes nothing: no database is made or brought up to date. Status 1 where
+//! something fails, so that monitoring can run it; `--json` for programs.
 
 mod cards;
 mod installation;

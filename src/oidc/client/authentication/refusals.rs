@@ -87,8 +87,11 @@ impl Refusals {
     /// It is one too many.
     pub(super) fn count(&self, refused: &ClientError, caller: &Caller, now: Time) -> Result<(), TooMany> {
         let Some(network) = caller.address.map(network_of) else { return Ok(()) };
-        self.delays.refuse(self.key(refused.client().unwrap_or_default(), network), now)?;
-        self.of_addresses.refuse(network, now)
+        let key = self.key(refused.client().unwrap_or_default(), network);
+        // What is not told is not counted; and an address that waits takes no room for further names.
+        self.delays.check(&key, now)?;
+        self.of_addresses.refuse(network, now)?;
+        self.delays.refuse(key, now)
     }
 
     /// Counts a refusal of somebody who names no client: a token to register with.

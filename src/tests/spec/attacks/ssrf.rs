@@ -27,6 +27,7 @@ use crate::crypto::jose;
 use crate::crypto::keys::{Algorithm, SigningKey};
 use crate::oidc::client::sector::{self, SectorFault};
 use crate::oidc::logout::backchannel::deliver_due;
+use crate::oidc::outbound::Outbound;
 use crate::store::client::{Metadata, NewClient, ProfileName};
 use crate::store::logout_delivery::undelivered;
 use crate::tests::spec::browser::of;
@@ -240,7 +241,7 @@ async fn what_a_stranger_registers_reaches_nothing_inside() {
 async fn no_end_of_a_session_is_told_to_what_is_inside() {
     Stand::on_both(async |stand| {
         let canary = Canary::sing().await;
-        let egress = closed();
+        let outbound = Outbound::new(&config::Egress::default()).unwrap();
         for (at, (address, _)) in spellings(canary.port).into_iter().enumerate() {
             // A frame or a page would have the first attempt made at once, with what this stand lets be called.
             let mut client = hostile(&address, false);
@@ -252,7 +253,7 @@ async fn no_end_of_a_session_is_told_to_what_is_inside() {
             let hint = stand.redeem_as("hostile", &code).await.json()["id_token"].clone();
             let back = "post_logout_redirect_uri=https://hostile.example/bye";
             stand.post(LOGOUT, &format!("id_token_hint={}&{back}", hint.as_str().unwrap()), &[]).await;
-            assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 1, "{address}");
+            assert_eq!(deliver_due(&stand.provider, &outbound).await.unwrap(), 1, "{address}");
             let waiting = i64::try_from(at + 1).unwrap();
             assert_eq!(undelivered(&stand.db).await.unwrap(), (waiting, 0), "{address}");
             stand.remove_client("hostile").await;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::par::{PUSH, bring};
-use super::stand::{Answer, ISSUER, NewRp, Stand, TOKEN, basic, claims, query};
+use super::stand::{Answer, ISSUER, NewRp, Stand, TOKEN, USERINFO, basic, claims, query};
 use crate::clock::Clock as _;
 use crate::crypto::jose;
 use crate::crypto::keys::{Algorithm, SigningKey};
@@ -91,6 +91,14 @@ async fn pushed_by_a_key_with_pkce_a_request_leads_to_a_token_that_is_bound() {
         let tokens = stand.post(TOKEN, &client.form(&stand, &form), &[("dpop", &proof)]).await;
         assert_eq!(tokens.status, 200, "{}", tokens.body);
         assert_eq!(tokens.json()["token_type"], "DPoP");
+        let token = format!("Bearer {}", tokens.json()["access_token"].as_str().unwrap());
+        let challenge =
+            stand.get(USERINFO, &[("authorization", &token)]).await.headers["www-authenticate"].clone();
+        let challenge = challenge.to_str().unwrap();
+        assert!(
+            challenge.contains("algs=\"PS256 ES256 EdDSA\""),
+            "what its proofs may be signed by: {challenge}"
+        );
         let bound = claims(&tokens.json()["access_token"])["cnf"]["jkt"].clone();
         assert_eq!(bound, json!(client.key.public().kid()));
     })

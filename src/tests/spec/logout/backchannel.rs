@@ -5,17 +5,22 @@ use std::sync::{Arc, Mutex};
 use axum::extract::State;
 use axum::routing::post;
 use axum::{Form, Router};
+use chrono::TimeDelta;
 use http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::audit::Kind;
 use crate::clock::Clock as _;
 use crate::config::{self, Destination};
-use crate::crypto::egress::Egress;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
+use crate::crypto::random::SystemRandom;
 use crate::oidc::logout::backchannel::deliver_due;
+use crate::oidc::outbound::Outbound;
+use crate::session::EndReason;
 use crate::store::client::{Metadata, NewClient, ProfileName};
-use crate::store::logout_delivery::{DeliveryStanding, report, undelivered};
+use crate::store::logout_delivery::{DeliveryStanding, delivered, report, take_due, undelivered};
+use crate::store::session;
 use crate::tests::spec::browser::ORIGIN;
 use crate::tests::spec::stand::{ISSUER, LOGOUT, NAMESPACE, NewRp, REALM, SignedIn, Stand, new_client};
 
@@ -56,9 +61,9 @@ async fn sign_out_of_client(stand: &Stand, new: &NewClient) -> SignedIn {
     browser
 }
 
-fn local_egress() -> Egress {
+fn to_this_machine() -> Outbound {
     let allow = vec![Destination::Network("127.0.0.0/8".parse().unwrap())];
-    Egress::new(&config::Egress { allow }).unwrap()
+    Outbound::new(&config::Egress { allow }).unwrap()
 }
 
 #[tokio::test]
@@ -66,8 +71,8 @@ async fn a_signed_token_names_the_session() {
     let stand = Stand::new().await;
     let (uri, received) = relying_party(StatusCode::OK).await;
     let browser = sign_out_of(&stand, &uri).await;
-    assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 1);
-    assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 0);
+    assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 1);
+    assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 0);
     assert_eq!(undelivered(&stand.db).await.unwrap(), (0, 0));
     let tokens = received.lock().unwrap().clone();
     assert_eq!(tokens.len(), 1);
@@ -96,12 +101,12 @@ async fn what_fails_is_tried_again_later_and_given_up_in_the_end() {
     let stand = Stand::new().await;
     let (uri, received) = relying_party(StatusCode::SERVICE_UNAVAILABLE).await;
     sign_out_of(&stand, &uri).await;
-    let egress = local_egress();
+    let outbound = to_this_machine();
     let mut attempts = 0;
     for seconds in [0, 5, 30, 120, 600, 1800, 7200, 28_800, 129_600, 1_000_000] {
         stand.advance(seconds);
-        attempts += deliver_due(&stand.provider, &egress).await.unwrap();
-        assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 0, "not twice at once");
+        attempts += deliver_due(&stand.provider, &outbound).await.unwrap();
+        assert_eq!(deliver_due(&stand.provider, &outbound).await.unwrap(), 0, "not twice at once");
     }
     assert_eq!((attempts, received.lock().unwrap().len()), (9, 9));
     assert_eq!(undelivered(&stand.db).await.unwrap(), (0, 1));
@@ -117,8 +122,8 @@ async fn an_address_behind_the_provider_is_not_called() {
     let stand = Stand::new().await;
     let (uri, received) = relying_party(StatusCode::OK).await;
     sign_out_of(&stand, &uri).await;
-    let egress = Egress::new(&config::Egress::default()).unwrap();
-    assert_eq!(deliver_due(&stand.provider, &egress).await.unwrap(), 1);
+    let outbound = Outbound::new(&config::Egress::default()).unwrap();
+    assert_eq!(deliver_due(&stand.provider, &outbound).await.unwrap(), 1);
     assert!(received.lock().unwrap().is_empty());
     assert_eq!(undelivered(&stand.db).await.unwrap(), (1, 0));
 }
@@ -131,10 +136,10 @@ async fn a_stranger_has_nothing_of_what_administrators_opened() {
     let stranger =
         NewClient { backchannel_logout_uri: Some(uri), self_registered: true, ..new_client("told") };
     sign_out_of_client(&stand, &stranger).await;
-    assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 1);
+    assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 1);
     stand.advance(5);
     stand.remove_client("told").await;
-    deliver_due(&stand.provider, &local_egress()).await.unwrap();
+    deliver_due(&stand.provider, &to_this_machine()).await.unwrap();
     assert!(received.lock().unwrap().is_empty());
 }
 
@@ -171,9 +176,9 @@ async fn who_signs_out_reads_which_services_could_not_be_told() {
         assert!(!page.body.contains("Service good"), "{}", page.body);
         assert_eq!(received.lock().unwrap().len(), 1, "told while the page was made");
         assert_eq!(undelivered(&stand.db).await.unwrap(), (2, 0), "tried again");
-        assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 0, "after their pause");
+        assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 0, "after their pause");
         stand.advance(5);
-        assert_eq!(deliver_due(&stand.provider, &local_egress()).await.unwrap(), 2);
+        assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 2);
     })
     .await;
 }
@@ -193,6 +198,50 @@ async fn who_signs_out_everywhere_reads_it_too_and_who_reached_all_reads_so() {
         assert!(page.contains("Service gone") && page.contains("pas encore pu être prévenus"), "{page}");
         let page = everywhere(&stand.sign_in().await).await;
         assert!(page.contains("ont été prévenus"), "{page}");
+    })
+    .await;
+}
+
+/// The job of another node, or of this one, may be quicker than the page: what it has taken is not told yet.
+#[tokio::test]
+async fn the_page_waits_for_those_that_another_node_is_telling() {
+    Stand::on_both(async |stand| {
+        let browser = stand.sign_in().await;
+        sign_on(&stand, "taken", &nobody(), &browser).await;
+        let hint = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
+        let (event, now) = (stand.event(Kind::SessionEnded), stand.clock.now());
+        session::end(&stand.db, browser.session, EndReason::SignedOut, &event, now, &SystemRandom)
+            .await
+            .unwrap();
+        let taken = take_due(&stand.db, 10, TimeDelta::minutes(1), now).await.unwrap();
+        let page = async || {
+            let headers = [("cookie", browser.cookie.as_str()), ("accept-language", "fr")];
+            stand.post(LOGOUT, &format!("id_token_hint={hint}"), &headers).await.body
+        };
+        let waiting = page().await;
+        assert!(
+            waiting.contains("pas encore pu être prévenus") && waiting.contains("Service taken"),
+            "{waiting}"
+        );
+        let event = stand.event(Kind::LogoutDelivered);
+        delivered(&stand.db, taken[0].id, now, &event).await.unwrap();
+        assert!(page().await.contains("ont été prévenus"));
+    })
+    .await;
+}
+
+/// A server that posts a hint looks at no page: its answer must not hang on other services.
+#[tokio::test]
+async fn a_server_that_signs_somebody_out_waits_for_nobody() {
+    Stand::on_both(async |stand| {
+        let (uri, received) = relying_party(StatusCode::OK).await;
+        let browser = stand.sign_in().await;
+        sign_on(&stand, "good", &uri, &browser).await;
+        let hint = stand.tokens(&browser).await["id_token"].as_str().unwrap().to_owned();
+        let page = stand.post(LOGOUT, &format!("id_token_hint={hint}"), &[]).await;
+        assert!(page.status == StatusCode::OK && page.body.contains("Service good"), "{}", page.body);
+        assert_eq!((received.lock().unwrap().len(), undelivered(&stand.db).await.unwrap()), (0, (1, 0)));
+        assert_eq!(deliver_due(&stand.provider, &to_this_machine()).await.unwrap(), 1);
     })
     .await;
 }
