@@ -393,6 +393,7 @@ impl App {
             own: OwnOrigin::of(&config.server.front_url),
             site: site.clone(),
             takes_keys: keys.is_some(),
+            takes_second_factors: keys.as_ref().is_some_and(|keys| keys.policy().take_second_factors()),
             codes: config.mail.as_ref().map(|_| Codes::new(&seal)),
         });
         let outbox =
@@ -428,6 +429,7 @@ impl App {
                 play,
             })
         });
+        let key_tab = keys.clone().map(|keys| Arc::new(security_keys::KeyTab(keys)) as _);
         let test_persons = approval.clone().map(|approval| approval as _);
         let provider = Provider::open(oidc::Parts {
             settings,
@@ -438,7 +440,7 @@ impl App {
             random: random.clone(),
             trail: trail.clone(),
             site: site.clone(),
-            means: Means { card: card_tab, security_keys: keys.is_some(), test_persons },
+            means: Means { card: card_tab, security_keys: key_tab, test_persons },
             outbound: Outbound::new(&config.egress)?,
             mtls: mtls(&config, clock.now())?.map(Arc::new),
             waits: policies::waits(&config),

@@ -29,9 +29,10 @@ pub(super) async fn options(
     language: Language,
     caller: Caller,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
     let mut visit = Visit::new(&desk, &caller, &headers, Kind::MeansIssued);
-    match visit.ask(person).await {
+    match visit.ask(person, &body).await {
         Ok(challenge) => Json(challenge).into_response(),
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
@@ -54,9 +55,9 @@ pub(super) async fn answer(
 }
 
 impl Visit<'_> {
-    async fn ask(&mut self, person: PersonId) -> Result<KeyChallenge, Refusal> {
+    async fn ask(&mut self, person: PersonId, body: &[u8]) -> Result<KeyChallenge, Refusal> {
         let vouched = self.vouched(person).await?;
-        Ok(keys(self.desk)?.begin_issue(&vouched).await?)
+        Ok(keys(self.desk)?.begin_issue(&vouched, body).await?)
     }
 
     async fn issue(&mut self, person: PersonId, body: &[u8]) -> Result<(), Refusal> {

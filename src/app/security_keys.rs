@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures_util::FutureExt as _;
+
 use super::card::level;
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -10,6 +12,10 @@ use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::anchors::AnchorFault;
 use crate::crypto::x509::foreign::Roots;
 use crate::ids::SharedRandom;
+use crate::oidc::authorize;
+use crate::oidc::authorize::means::{KeyMeans, Later};
+use crate::session::Session;
+use crate::store::login_transaction::LoginTransaction;
 use crate::store::{Db, StoreError};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
@@ -74,8 +80,24 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
         ceremonies,
         models: models(config)?,
         policy: policy(config),
+        is_answered_by: authorize::resume::is_answered_by,
         decoy_key: *seal.derive("security-key decoys"),
     })))
+}
+
+/// Security keys as the sign-in page knows them.
+#[derive(Debug)]
+pub(crate) struct KeyTab(pub(crate) Arc<SecurityKeys>);
+
+impl KeyMeans for KeyTab {
+    fn offers_touch<'a>(
+        &'a self,
+        transaction: &'a LoginTransaction,
+        session: &'a Session,
+    ) -> Later<'a, bool> {
+        async move { self.0.offers_touch(transaction, session).await.map_err(|refusal| refusal.to_string()) }
+            .boxed()
+    }
 }
 
 /// The protocol at the address of the pages; none where keys are turned off, or that address has no name.
@@ -159,6 +181,8 @@ pub fn policy(config: &Config) -> KeyPolicies {
         attested_certification: keys.attested_certification.as_deref().and_then(Certification::of),
         device_bound_level: level(keys.device_bound_level),
         synced_level: level(keys.synced_level),
+        second_factor: keys.second_factor,
+        second_factor_level: level(keys.second_factor_level),
         per_person: keys.per_person,
         life: keys.life,
     };
@@ -178,6 +202,8 @@ fn population(own: &config::KeyPopulation, general: &KeyPolicy) -> Population {
         attested_certification: certification.or(general.attested_certification),
         device_bound_level: own.device_bound_level.map_or(general.device_bound_level, level),
         synced_level: own.synced_level.map_or(general.synced_level, level),
+        second_factor: own.second_factor.unwrap_or(general.second_factor),
+        second_factor_level: own.second_factor_level.map_or(general.second_factor_level, level),
         ..general.clone()
     };
     Population { professions: own.professions.clone(), employees: own.employees, policy }

@@ -335,6 +335,7 @@ pub(super) fn is_revoked(verifier: &CardVerifier, evidence: &Evidence) -> bool {
             hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))
                 || is_revoked(verifier, renews)
         }
+        Evidence::BadgeAndKey { badge, .. } => is_revoked(verifier, badge),
         Evidence::Card { serial, issuer, .. } | Evidence::CardCertificate { serial, issuer, .. } => {
             let issuer = issuer.as_ref().and_then(|issuer| hex::decode(issuer).ok()?.try_into().ok());
             hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))

@@ -33,6 +33,10 @@ pub struct SecurityKeys {
     pub device_bound_level: CardAcr,
     /// The level of a synchronised passkey.
     pub synced_level: CardAcr,
+    /// Whether a key is taken that need not verify its person, and counts after a badge only.
+    pub second_factor: bool,
+    /// The level of a badge and such a key: never `eidas3`.
+    pub second_factor_level: CardAcr,
     /// Rules for some of the people.
     pub populations: Vec<KeyPopulation>,
     /// How many keys one person may have.
@@ -75,6 +79,10 @@ pub struct KeyPopulation {
     pub device_bound_level: Option<CardAcr>,
     /// The level of a synchronised passkey.
     pub synced_level: Option<CardAcr>,
+    /// Whether a key is taken that counts after a badge only.
+    pub second_factor: Option<bool>,
+    /// The level of a badge and such a key.
+    pub second_factor_level: Option<CardAcr>,
 }
 
 impl KeyPopulation {
@@ -95,7 +103,19 @@ impl KeyPopulation {
             attested_certification: section.text("attested_certification", certification),
             device_bound_level: section.text("device_bound_level", CardAcr::parse),
             synced_level: section.text("synced_level", CardAcr::parse),
+            second_factor: section.flag("second_factor"),
+            second_factor_level: section.text("second_factor_level", second_factor_level),
         }
+    }
+}
+
+/// What no hospital can answer for is no setting: two things that somebody has, and nothing that only they know.
+fn second_factor_level(text: &str) -> Result<CardAcr, String> {
+    match CardAcr::parse(text)? {
+        CardAcr::Eidas3 => {
+            Err("must be \"eidas1\" or \"eidas2\": a badge and a key are no card and PIN".to_owned())
+        }
+        level => Ok(level),
     }
 }
 
@@ -222,6 +242,10 @@ impl SecurityKeys {
             attested_level: section.text("attested_level", CardAcr::parse).unwrap_or(CardAcr::Eidas2),
             device_bound_level: section.text("device_bound_level", CardAcr::parse).unwrap_or(CardAcr::Eidas1),
             synced_level: section.text("synced_level", CardAcr::parse).unwrap_or(CardAcr::Eidas1),
+            second_factor: section.flag("second_factor").unwrap_or(false),
+            second_factor_level: section
+                .text("second_factor_level", second_factor_level)
+                .unwrap_or(CardAcr::Eidas1),
             per_person: section
                 .number("per_person", 1..=50)
                 .and_then(|n| usize::try_from(n).ok())

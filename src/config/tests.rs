@@ -297,6 +297,7 @@ fn a_population_of_security_keys_names_somebody_and_what_proves_a_model_is_there
         (format!("{population}professions = [\"médecin\"]\n"), "two digits"),
         (format!("{good}attestation = \"required\"\n"), "attestation_anchors_dir"),
         ("attestation = \"required\"\n".to_owned(), "attestation_anchors_dir"),
+        ("second_factor_level = \"eidas3\"\n".to_owned(), "no card and PIN"),
         ("attested_certification = \"L1\"\n".to_owned(), "metadata_file or metadata_url"),
         ("metadata_file = \"a\"\n".to_owned(), "name the file of the root"),
         ("metadata_file = \"a\"\nmetadata_url = \"https://a.example\"\n".to_owned(), "keep one"),

@@ -56,6 +56,8 @@ pub struct Parts {
     pub site: Site,
     /// Whether security keys can be registered.
     pub takes_keys: bool,
+    /// Whether they may be such that count after a badge only.
+    pub takes_second_factors: bool,
     /// What derives the codes that verify a mail address; none where no mail server is configured.
     pub codes: Option<Codes>,
 }
@@ -132,7 +134,8 @@ pub fn may_change(
     if policies.is_shared(&session.station()) {
         return Err(ChangeRefused::Shared);
     }
-    let active = || own.iter().filter(|means| means.standing(now) == Standing::Active);
+    let active =
+        || own.iter().filter(|means| means.standing(now) == Standing::Active && means.kind.signs_in_alone());
     // Every kind that the registry knows so far resists phishing.
     if !session.evidence.is_phishing_resistant() && active().next().is_some() {
         return Err(ChangeRefused::Weak);
@@ -154,13 +157,14 @@ pub fn may_change(
 
 /// The means of `own` that the session was opened with.
 pub fn used<'a>(own: &'a [Means], session: &Session) -> Option<&'a Means> {
-    own.iter().find(|means| is_of(means, session))
+    own.iter().find(|means| means.kind.signs_in_alone() && is_of(means, session))
 }
 
 /// Whether the session was opened with this means.
 pub(crate) fn is_of(means: &Means, session: &Session) -> bool {
     match means.kind {
         Kind::SecurityKey => session.evidence.security_key() == Some(means.id),
+        Kind::SecondFactor => session.evidence.second_factor() == Some(means.id),
         Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
     }
 }
@@ -178,6 +182,7 @@ pub fn row(means: &Means, keys: &[SecurityKey], now: Time) -> Option<MeansRow> {
         Kind::Card => RowKind::Card,
         Kind::SecurityKey if is_synced() => RowKind::Passkey,
         Kind::SecurityKey => RowKind::SecurityKey,
+        Kind::SecondFactor => RowKind::SecondFactor,
     };
     Some(MeansRow {
         kind,

@@ -132,6 +132,7 @@ impl Visit<'_> {
             name,
             means: rows.collect(),
             takes_keys: parts.takes_keys,
+            takes_second_factors: parts.takes_second_factors,
             contact: self.contact(&session, query).await?,
             fixed: allowed.err().map(|refused| refused.code().to_owned()),
             csrf: csrf::token(&cookie),
@@ -165,7 +166,7 @@ impl Visit<'_> {
         // A card cannot be issued anew here: the desk, or whoever looks after the registry, decides about one that is lost.
         let (kind, halt) = match means.kind {
             MeansKind::Card => (Kind::MeansSuspended, Halt::Suspend),
-            MeansKind::SecurityKey => (Kind::MeansRevoked, Halt::Revoke),
+            MeansKind::SecurityKey | MeansKind::SecondFactor => (Kind::MeansRevoked, Halt::Revoke),
         };
         let event = self.event(kind, &session, &means);
         let ended = |session| {

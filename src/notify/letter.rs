@@ -171,6 +171,7 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
     let named = |means: &Kind| match means {
         Kind::Card => t.text("mail-card"),
         Kind::SecurityKey => t.text("mail-key"),
+        Kind::SecondFactor => t.text("mail-second-factor"),
     };
     match told {
         Told::MeansIssued { means, place } => {

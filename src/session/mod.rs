@@ -114,7 +114,7 @@ impl Level {
     pub fn is_met_by(self, session: &Session) -> bool {
         match self {
             Self::Phr => session.evidence.is_phishing_resistant(),
-            Self::Phrh => session.evidence.is_phishing_resistant() && session.amr.contains(&Amr::Hwk),
+            Self::Phrh => session.evidence.is_phishing_resistant() && session.is_held_in_hardware(),
             level => level.assurance().is_some_and(|asked| asked <= session.acr),
         }
     }
@@ -243,6 +243,20 @@ pub enum Evidence {
         /// What the sign-in with card and PIN saw that this renews: an [`Evidence::Card`].
         renews: Box<Evidence>,
     },
+    /// A tap of the badge, and the touch of a security key that does not verify its person: two things that somebody has.
+    #[serde(rename = "badge-and-key")]
+    BadgeAndKey {
+        /// What the tap proved: an [`Evidence::Badge`].
+        badge: Box<Evidence>,
+        /// The key's row in the registry of means.
+        key: MeansId,
+        /// The model that it says it is; nil where it does not say, as keys of U2F do.
+        aaguid: String,
+        /// Whether an attestation proves the model.
+        attested: bool,
+        /// When it was touched.
+        touched_at: Time,
+    },
     /// A signature of a security key or passkey.
     #[serde(rename = "security-key")]
     SecurityKey {
@@ -273,11 +287,21 @@ impl Evidence {
         match self {
             Self::Card { .. } => Some(self),
             Self::Badge { renews, .. } => renews.card_and_pin(),
+            Self::BadgeAndKey { badge, .. } => badge.card_and_pin(),
             Self::CardCertificate { .. } | Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
         }
     }
 
-    /// Its security key in the registry of means, where it was one.
+    /// The security key in the registry of means that was touched after a badge, where one was.
+    #[must_use]
+    pub fn second_factor(&self) -> Option<MeansId> {
+        match self {
+            Self::BadgeAndKey { key, .. } => Some(*key),
+            _ => None,
+        }
+    }
+
+    /// Its security key in the registry of means, where it was one that signed in alone.
     #[must_use]
     pub fn security_key(&self) -> Option<MeansId> {
         match self {
@@ -294,6 +318,7 @@ impl Evidence {
                 Some(card_number.as_str()).filter(|number| !number.is_empty())
             }
             Self::Badge { renews, .. } => renews.card_number(),
+            Self::BadgeAndKey { badge, .. } => badge.card_number(),
             Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
         }
     }
@@ -302,7 +327,13 @@ impl Evidence {
     /// origin.
     #[must_use]
     pub fn is_phishing_resistant(&self) -> bool {
-        matches!(self, Self::Card { .. } | Self::CardCertificate { .. } | Self::SecurityKey { .. })
+        matches!(
+            self,
+            Self::Card { .. }
+                | Self::CardCertificate { .. }
+                | Self::SecurityKey { .. }
+                | Self::BadgeAndKey { .. }
+        )
     }
 
     /// Whether it is one factor only: the card, without its PIN.
@@ -310,13 +341,19 @@ impl Evidence {
     pub fn is_badge(&self) -> bool {
         matches!(self, Self::Badge { .. })
     }
+
+    /// Whether its card was tapped instead of its PIN typed, alone or with a key that was touched.
+    #[must_use]
+    pub fn rests_on_badge(&self) -> bool {
+        matches!(self, Self::Badge { .. } | Self::BadgeAndKey { .. })
+    }
 }
 
 impl Evidence {
     /// Whether the PIN is known to have been typed for this sign-in, or the establishment counts it so.
     #[must_use]
     pub fn is_of_the_moment(&self) -> bool {
-        !matches!(self, Self::CardCertificate { fresh: false, .. } | Self::Badge { .. })
+        !self.rests_on_badge() && !matches!(self, Self::CardCertificate { fresh: false, .. })
     }
 }
 
@@ -363,12 +400,21 @@ pub struct Session {
 }
 
 impl Session {
+    /// Whether what resists phishing in it is proven to be held in hardware. Of a badge and a key it is the key that does:
+    /// the chip of the card says nothing of it.
+    fn is_held_in_hardware(&self) -> bool {
+        match self.evidence {
+            Evidence::BadgeAndKey { attested, .. } => attested,
+            _ => self.amr.contains(&Amr::Hwk),
+        }
+    }
+
     /// The card whose PIN was typed for it, as channels name it: the one that is watched, or that a badge stood in for.
     #[must_use]
     pub fn card_of_pin(&self) -> Option<&str> {
         match (&self.card, self.evidence.card_and_pin()) {
             (Some(card), _) => Some(card),
-            (None, Some(Evidence::Card { certificate_sha256, .. })) if self.evidence.is_badge() => {
+            (None, Some(Evidence::Card { certificate_sha256, .. })) if self.evidence.rests_on_badge() => {
                 Some(certificate_sha256)
             }
             (None, _) => None,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
-use super::{Authentication, Session};
+use super::{Amr, Authentication, Session};
 use crate::clock::Time;
 
 /// How far into the future a lease may reach beyond its own length before it is seen for what it is: written by a clock
@@ -284,7 +284,7 @@ impl Session {
 
     /// How old the sign-in with all factors may be. What a badge renewed is as old as the sign-in that it renews.
     fn lifetime(&self, policy: SessionPolicy) -> TimeDelta {
-        if self.evidence.is_badge() {
+        if self.evidence.rests_on_badge() {
             policy.badge_window.unwrap_or(LONGEST_BADGE_WINDOW)
         } else {
             policy.lifetime
@@ -294,7 +294,7 @@ impl Session {
     /// A session whose agent keeps no channel cannot be locked: nobody watches its card. One that a badge renewed is
     /// locked for those who do not take a badge: card and PIN open it.
     fn is_locked(&self, policy: SessionPolicy, now: Time) -> bool {
-        if self.evidence.is_badge() && policy.badge_window.is_none() {
+        if self.evidence.rests_on_badge() && policy.badge_window.is_none() {
             return true;
         }
         let watched = self.workstation_id.is_some() && policy.card_out != CardOut::Ignore;
@@ -312,8 +312,14 @@ impl Session {
     /// session may then go on with it; what was granted on the strength of the one never rests on less afterwards.
     #[must_use]
     pub fn is_matched_by(&self, proved: &Authentication) -> bool {
+        // The PIN makes up for a key that was touched in its place.
+        let made_up_for = |factor: &Amr| {
+            self.evidence.second_factor().is_some()
+                && proved.amr.contains(&Amr::Pin)
+                && matches!(factor, Amr::Swk | Amr::User)
+        };
         proved.acr >= self.acr
-            && self.amr.iter().all(|factor| proved.amr.contains(factor))
+            && self.amr.iter().all(|factor| proved.amr.contains(factor) || made_up_for(factor))
             && (proved.evidence.is_of_the_moment() || !self.evidence.is_of_the_moment())
     }
 }
@@ -332,7 +338,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::{CountingRandom, PersonId, SessionId, WorkstationId};
-    use crate::session::{Acr, Amr, AuthMode, Evidence};
+    use crate::session::{Acr, AuthMode, Evidence};
 
     fn zone(zone: &str, shared: bool) -> Station {
         Station { zone: zone.into(), shared }
@@ -497,6 +503,46 @@ mod tests {
         assert!(!by_agent.is_matched_by(&unsure), "a PIN that may have been typed hours before");
         let by_certificate = Session { acr: Acr::Eidas2, evidence: certificate, ..by_agent };
         assert!(by_certificate.is_matched_by(&unsure) && by_certificate.is_matched_by(&proved), "or more");
+    }
+
+    #[test]
+    fn card_and_pin_make_up_for_a_key_that_was_touched_in_their_place() {
+        let now = MockClock::default().now();
+        let by_pin = session(now);
+        let badge = Evidence::Badge {
+            card_number: String::new(),
+            certificate_sha256: String::new(),
+            serial: String::new(),
+            issuer: String::new(),
+            workstation: WorkstationId::new(now, &CountingRandom::default()),
+            tapped_at: now,
+            renews: Box::new(by_pin.evidence.clone()),
+        };
+        let touched = Evidence::BadgeAndKey {
+            badge: Box::new(badge),
+            key: crate::ids::MeansId::new(now, &CountingRandom::default()),
+            aaguid: String::new(),
+            attested: false,
+            touched_at: now,
+        };
+        let joined = Session {
+            acr: Acr::Eidas2,
+            amr: vec![Amr::Sc, Amr::Hwk, Amr::Swk, Amr::User],
+            evidence: touched,
+            ..by_pin.clone()
+        };
+        let proved = Authentication {
+            person: by_pin.person_id,
+            acr: Acr::Eidas3,
+            amr: vec![Amr::Sc, Amr::Pin, Amr::Hwk, Amr::Mfa],
+            auth_mode: AuthMode::Card,
+            at: now,
+            evidence: by_pin.evidence,
+        };
+        assert!(joined.is_matched_by(&proved), "the session goes on, with all that was granted");
+        let key_alone = Authentication { amr: vec![Amr::Swk, Amr::User, Amr::Mfa], ..proved };
+        assert!(!joined.is_matched_by(&key_alone));
+        assert!(!joined.is_fresh(TimeDelta::hours(4), now), "a touch is no proof of the moment");
     }
 
     #[test]

@@ -90,7 +90,8 @@ macro_rules! renew_session {
         let proof = &new.authentication;
         sqlx::query(
             "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, evidence = $6, last_seen_at = $7, expires_at = $8,
-               workstation_id = NULL, card = NULL, leased_until = NULL, watched_by = NULL, locked_at = NULL
+               workstation_id = NULL, card = NULL, leased_until = NULL, watched_by = NULL, locked_at = NULL,
+               second_means_id = NULL
              WHERE id = $1 AND person_id = $2 AND ended_at IS NULL AND expires_at > $7 AND cookie_hash = $9
                AND auth_time = $10",
         )

@@ -207,8 +207,10 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
     write!(db, c => {
         let granted = sqlx::query(
             "INSERT INTO authorization_grant
-               (id, session_id, person_id, client_id, scope, nonce, created_at, details, offline, means_id)
-             SELECT $1, s.id, s.person_id, c.id, $4, $5, $6, $8, $9, s.means_id FROM session s JOIN client c ON c.id = $3
+               (id, session_id, person_id, client_id, scope, nonce, created_at, details, offline, means_id,
+                second_means_id)
+             SELECT $1, s.id, s.person_id, c.id, $4, $5, $6, $8, $9, s.means_id, s.second_means_id
+             FROM session s JOIN client c ON c.id = $3
              WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
                AND s.expires_at > $6 AND c.disabled_at IS NULL",
         )

@@ -11,7 +11,7 @@ use super::badge::{consume_badge, renew_session};
 use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
-use super::session::{NewSession, begin_session, end_session, go_on_with_session};
+use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -299,6 +299,8 @@ pub enum Proof<'a> {
     Badge(&'a str),
     /// The signature of a security key over the challenge of a ceremony.
     SecurityKey(&'a Used),
+    /// The same, of a key that counts only because the session was renewed by a badge.
+    SecondFactor(&'a Used),
 }
 
 /// How a sign-in is completed.
@@ -335,17 +337,23 @@ pub async fn complete(
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
         Proof::Certificate(hash) => (None, Some(hash.to_vec())),
-        Proof::Badge(_) | Proof::SecurityKey(_) => (None, None),
+        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) => (None, None),
     };
     let by_badge = matches!(proof, Proof::Badge(_));
     // These are consumed in a place of their own.
-    let is_consumed = matches!(proof, Proof::Badge(_) | Proof::SecurityKey(_));
+    let is_consumed = matches!(proof, Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_));
+    let by_second_factor = matches!(proof, Proof::SecondFactor(_));
     write!(db, c => {
         let is_good = match proof {
             Proof::Badge(txn) => {
                 !is_halted_card!(c, &new.authentication) && consume_badge!(c, txn.to_owned(), id, now)
             }
             Proof::SecurityKey(used) => consume_signature!(c, used, now),
+            Proof::SecondFactor(used) => {
+                goes_on.is_some()
+                    && !is_halted_card!(c, &new.authentication)
+                    && consume_signature!(c, used, now)
+            }
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {
@@ -380,6 +388,7 @@ pub async fn complete(
         }
         let went_on = match goes_on {
             Some(cookie_before) if by_badge => renew_session!(c, new, cookie_before, now),
+            Some(cookie_before) if by_second_factor => join_session!(c, new, cookie_before, now),
             Some(cookie_before) => go_on_with_session!(c, new, cookie_before, now),
             None => true,
         };

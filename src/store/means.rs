@@ -63,6 +63,8 @@ pub enum Kind {
     Card,
     /// A security key or passkey (WebAuthn).
     SecurityKey,
+    /// A security key that need not verify its person: it signs nobody in alone, and counts after a badge.
+    SecondFactor,
 }
 
 impl Kind {
@@ -71,6 +73,16 @@ impl Kind {
         match self {
             Self::Card => "card",
             Self::SecurityKey => "security-key",
+            Self::SecondFactor => "second-factor",
+        }
+    }
+
+    /// Whether it signs its person in by itself.
+    #[must_use]
+    pub fn signs_in_alone(self) -> bool {
+        match self {
+            Self::Card | Self::SecurityKey => true,
+            Self::SecondFactor => false,
         }
     }
 }
@@ -159,7 +171,7 @@ macro_rules! insert_means {
             "INSERT INTO means (id, person_id, kind, reference, label, level, issued_by, issuer_id, evidence, issued_at,
                expires_at, last_used_at, last_used_where)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             ON CONFLICT (kind, reference) DO NOTHING",
+             ON CONFLICT DO NOTHING",
         )
         .bind(new.id)
         .bind(new.person_id)
@@ -401,7 +413,9 @@ pub async fn halt(
         };
         queue_notice!(c, &NewNotice::new(person, told, now, random), now);
         let sessions: Vec<SessionId> =
-            sqlx::query_scalar("SELECT id FROM session WHERE means_id = $1 AND ended_at IS NULL")
+            sqlx::query_scalar(
+                "SELECT id FROM session WHERE (means_id = $1 OR second_means_id = $1) AND ended_at IS NULL",
+            )
                 .bind(id)
                 .fetch_all(&mut *c)
                 .await?;
@@ -409,11 +423,17 @@ pub async fn halt(
             end_session!(c, session, EndReason::MeansHalted, now, random);
             record!(c, ended(session));
         }
-        revoke_offline!(c, "SELECT id FROM session WHERE means_id = $1", id, EndReason::MeansHalted, now);
+        revoke_offline!(
+            c,
+            "SELECT id FROM session WHERE means_id = $1 OR second_means_id = $1",
+            id,
+            EndReason::MeansHalted,
+            now
+        );
         // Nor does what was granted on the strength of it stay where the session has gone on with another means.
         sqlx::query(
             "UPDATE authorization_grant SET revoked_at = $2, revoke_reason = $3
-             WHERE offline AND revoked_at IS NULL AND means_id = $1",
+             WHERE offline AND revoked_at IS NULL AND (means_id = $1 OR second_means_id = $1)",
         )
         .bind(id)
         .bind(now)

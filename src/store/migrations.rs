@@ -59,6 +59,7 @@ migrations! {
     94 "0094_roles";
     95 "0095_desk";
     96 "0096_fido_metadata";
+    110 "0110_second_factor";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

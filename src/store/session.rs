@@ -97,8 +97,7 @@ macro_rules! go_on_with_session {
         sqlx::query(
             "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, auth_mode = $6, auth_time = $7, evidence = $8,
                last_seen_at = $9, expires_at = $10, workstation_id = $11, card = $12, leased_until = $13, zone = $14,
-               shared = $15, watched_by = $16, locked_at = NULL,
-               means_id = $18
+               shared = $15, watched_by = $16, locked_at = NULL, means_id = $18, second_means_id = NULL
              WHERE id = $1 AND person_id = $2 AND ended_at IS NULL AND expires_at > $9 AND cookie_hash = $17
                AND acr <= $4 AND (workstation_id IS NULL OR card IS NULL OR $12 IS NOT NULL)
                AND (card = $12 OR (locked_at IS NULL AND (leased_until IS NULL OR leased_until > $9)))",
@@ -128,6 +127,38 @@ macro_rules! go_on_with_session {
     }};
 }
 pub(crate) use go_on_with_session;
+
+/// Goes on with a session that a badge renewed, once a key was touched besides, inside a `write!` body: its level, factors and
+/// evidence are those of both, its cookie is new, and it ends with either. When its person typed a PIN, and when it ends at
+/// the latest, stays. Yields whether it could: only for the person whose it is, in the browser whose cookie it had until now.
+macro_rules! join_session {
+    ($c:expr, $new:expr, $cookie_before:expr, $now:expr) => {{
+        let new: &$crate::store::session::NewSession = $new;
+        let cookie_before: &[u8; 32] = $cookie_before;
+        let proof = &new.authentication;
+        sqlx::query(
+            "UPDATE session SET cookie_hash = $3, acr = $4, amr = $5, evidence = $6, last_seen_at = $7,
+               second_means_id = $8
+             WHERE id = $1 AND person_id = $2 AND ended_at IS NULL AND locked_at IS NULL AND expires_at > $7
+               AND cookie_hash = $9 AND auth_time = $10 AND acr <= $4",
+        )
+        .bind(new.id)
+        .bind(proof.person)
+        .bind(new.cookie_hash.to_vec())
+        .bind(proof.acr)
+        .bind(sqlx::types::Json(proof.amr.clone()))
+        .bind(sqlx::types::Json(proof.evidence.clone()))
+        .bind($now)
+        .bind(proof.evidence.second_factor())
+        .bind(cookie_before.to_vec())
+        .bind(proof.at)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use join_session;
 
 /// Locks a session that runs and is not locked, inside a `write!` body. Yields whether it locked it.
 macro_rules! lock_session {

@@ -18,8 +18,14 @@ pub enum Purpose {
     Register,
     /// A key is registered at the desk, for the person who stands there.
     RegisterAtDesk,
+    /// A key that need not verify its person is registered, by its person.
+    RegisterSecondFactor,
+    /// Such a key is registered at the desk.
+    RegisterSecondFactorAtDesk,
     /// A person signs in.
     SignIn,
+    /// A person who has tapped a badge touches a key besides.
+    SecondFactor,
 }
 
 /// A ceremony on its way.

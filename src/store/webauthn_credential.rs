@@ -4,7 +4,7 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::identity_check::consume_check;
-use super::means::{Means, insert_means, means_columns};
+use super::means::{Kind, Means, insert_means, means_columns};
 use super::notice::{NewNotice, queue_notice};
 use super::webauthn_ceremony::consume_ceremony;
 use super::{Db, StoreError, read, write};
@@ -122,22 +122,26 @@ pub async fn register(
     })
 }
 
-/// The key of a credential id (base64url), whatever its standing.
+/// The key of that kind and credential id (base64url), whatever its standing.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn by_credential_id(db: &Db, credential_id: &str) -> Result<Option<SecurityKey>, StoreError> {
+pub async fn by_credential_id(
+    db: &Db,
+    kind: Kind,
+    credential_id: &str,
+) -> Result<Option<SecurityKey>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
         columns!(),
         " FROM means m JOIN webauthn_credential w ON w.means_id = m.id
-         WHERE m.kind = 'security-key' AND m.reference = $1"
+         WHERE m.kind = $1 AND m.reference = $2"
     );
     let credential_id = credential_id.to_owned();
-    read!(db, c => Ok(sqlx::query_as(SQL).bind(credential_id).fetch_optional(&mut *c).await?))
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(kind).bind(credential_id).fetch_optional(&mut *c).await?))
 }
 
-/// The keys of a person, oldest first, whatever their standing.
+/// The keys of a person, those that count after a badge only included, oldest first, whatever their standing.
 ///
 /// # Errors
 /// [`StoreError`].

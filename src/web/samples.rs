@@ -53,6 +53,10 @@ pub const ALL: &[Sample] = &[
         let key = KeyPanel { transaction: "0190".into(), next: "/login/0190".into() };
         SignIn { card: None, key: Some(key), means: tabs(MeansKind::SecurityKey), ..sign_in() }.render(frame)
     }),
+    ("sign-in-touch", |frame| {
+        let touch = KeyPanel { transaction: "0190".into(), next: "/login/0190".into() };
+        SignIn { card: None, touch: Some(touch), means: tabs(MeansKind::Touch), ..sign_in() }.render(frame)
+    }),
     ("means", |frame| means().render(frame)),
     ("means-none", |frame| MeansPage { means: Vec::new(), ..means() }.render(frame)),
     ("means-contact", |frame| {
@@ -210,6 +214,7 @@ fn sign_in() -> SignIn {
             badge: false,
         }),
         key: None,
+        touch: None,
         persons: None,
         notice: None,
         expected: None,
@@ -221,7 +226,8 @@ fn sign_in() -> SignIn {
 fn tabs(selected: MeansKind) -> Vec<Means> {
     let tab =
         |kind: MeansKind| Means { kind, href: format!("?means={}", kind.name()), selected: kind == selected };
-    MeansKind::ALL.into_iter().map(tab).collect()
+    let shown = MeansKind::ALL.into_iter().filter(|kind| *kind != MeansKind::Touch || *kind == selected);
+    shown.map(tab).collect()
 }
 
 fn means() -> MeansPage {
@@ -243,9 +249,11 @@ fn means() -> MeansPage {
         means: vec![
             row(RowKind::Card, "", 200, Some("")),
             row(RowKind::SecurityKey, "Clé du bureau", 90, Some("Firefox, Pédiatrie")),
+            row(RowKind::SecondFactor, "", 60, None),
             MeansRow { standing: RowStanding::Suspended, ..row(RowKind::Passkey, "Téléphone", 30, None) },
         ],
         takes_keys: true,
+        takes_second_factors: true,
         fixed: None,
         csrf: "c2FtcGxl".into(),
     }
@@ -291,6 +299,7 @@ fn desk_person() -> DeskPersonPage {
         reasons: vec!["lost", "stolen", "damaged", "given-back", "doubt"],
         means: rows.collect(),
         takes_keys: true,
+        takes_second_factors: true,
         path: "/desk/people/1".into(),
         csrf: "c2FtcGxl".into(),
     }

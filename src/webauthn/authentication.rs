@@ -14,14 +14,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
 use super::ceremony::{Assertion, Ceremonies, CeremonyError, Challenge};
 use super::policy::{Seen, factors};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
 use super::{CHALLENGE, MAX_ANSWER_LEN, SecurityKeys, decoy};
-use crate::audit::{Caller, Event, Kind};
+use crate::audit::{Caller, Event, Kind as Recorded};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
@@ -30,7 +29,7 @@ use crate::session::{Acr, AuthMode, Authentication, EndReason, Evidence};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
-use crate::store::means::{Halt, Halting, Standing};
+use crate::store::means::{Halt, Halting, Kind, Standing};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, SecurityKey, Used};
 use crate::web::language::Language;
@@ -57,10 +56,10 @@ struct Asked {
 /// What the page answers it with.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Answered {
-    txn: String,
-    handle: String,
-    credential: Value,
+pub(super) struct Answered {
+    pub(super) txn: String,
+    pub(super) handle: String,
+    pub(super) credential: Value,
 }
 
 /// `POST /login/key/options`
@@ -71,7 +70,7 @@ pub(super) async fn options(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut visit = Visit::new(&keys, &caller, &headers);
+    let mut visit = Visit::new(&keys, &caller, &headers, Kind::SecurityKey);
     match visit.ask(&body).await {
         Ok(challenge) => Json(challenge).into_response(),
         Err(refusal) => visit.refuse(&refusal, language).await,
@@ -86,7 +85,7 @@ pub(super) async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
-    let mut visit = Visit::new(&keys, &caller, &headers);
+    let mut visit = Visit::new(&keys, &caller, &headers, Kind::SecurityKey);
     match visit.sign_in(&body).await {
         Ok(cookie) => ([(header::SET_COOKIE, cookie)], Json(Status::Done)).into_response(),
         Err(refusal) => visit.refuse(&refusal, language).await,
@@ -94,27 +93,33 @@ pub(super) async fn answer(
 }
 
 /// One request of a browser on its way through the checks. The event learns what is known.
-struct Visit<'a> {
-    keys: &'a SecurityKeys,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
-    event: Event,
+pub(super) struct Visit<'a> {
+    pub(super) keys: &'a SecurityKeys,
+    pub(super) caller: &'a Caller,
+    pub(super) headers: &'a HeaderMap,
+    pub(super) event: Event,
     /// The sign-in, once it is certain that this browser began it.
     transaction: Option<TransactionId>,
 }
 
 impl<'a> Visit<'a> {
-    fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
-        let event = keys.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
+    /// `kind` is the sort of key that is asked for.
+    pub(super) fn new(
+        keys: &'a SecurityKeys,
+        caller: &'a Caller,
+        headers: &'a HeaderMap,
+        kind: Kind,
+    ) -> Self {
+        let event = keys.parts.trail.event(Recorded::SignIn).caller(caller).means(kind.as_str(), None);
         Self { keys, caller, headers, event, transaction: None }
     }
 
-    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+    pub(super) fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
         self.event = more(self.event.clone());
     }
 
     /// The sign-in that the page speaks of, if it began in this browser, our own page says so, and it is still open.
-    async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
+    pub(super) async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
         let keys = &self.keys.parts;
         keys.own.check_origin(self.headers)?;
         let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
@@ -167,7 +172,10 @@ impl<'a> Visit<'a> {
         };
         let now = self.keys.now();
         let mut own = webauthn_credential::of_person(db, person.id).await?;
-        own.retain(|key| key.means.standing(now) == Standing::Active && key.verifies_user);
+        own.retain(|key| {
+            let means = &key.means;
+            means.kind == Kind::SecurityKey && means.standing(now) == Standing::Active && key.verifies_user
+        });
         Ok(own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect())
     }
 
@@ -200,7 +208,7 @@ impl<'a> Visit<'a> {
         let assertion = Assertion::read(credential)?;
         let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
         self.learn(|event| event.means(MEANS, Some(&id)));
-        let found = webauthn_credential::by_credential_id(&keys.db, &id).await?;
+        let found = webauthn_credential::by_credential_id(&keys.db, Kind::SecurityKey, &id).await?;
         // Nobody learns whether there is such a key, nor whose it is, before it has signed.
         let kept = found.as_ref().map(|key| &key.credential);
         let signed = match (keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, kept), &found) {
@@ -225,14 +233,7 @@ impl<'a> Visit<'a> {
             Standing::Active => {}
             standing => return Err(Refusal::Halted(standing)),
         }
-        let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
-        let seen = Seen {
-            aaguid,
-            attested: key.attested,
-            synced: key.backup_eligible,
-            user_verified: signed.user_verified,
-            listed: keys.models.listed(aaguid, now),
-        };
+        let seen = self.keys.seen(&key, signed.user_verified);
         let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
         self.learn(|event| event.application(&client.name));
@@ -294,13 +295,16 @@ impl<'a> Visit<'a> {
     }
 
     /// There may be two of this key: neither signs in until the desk has looked into it (§6.1.1).
-    async fn suspend_cloned(&self, key: &SecurityKey) -> Result<(), Refusal> {
+    pub(super) async fn suspend_cloned(&self, key: &SecurityKey) -> Result<(), Refusal> {
         let keys = &self.keys.parts;
-        let event = keys.trail.event(Kind::MeansSuspended).caller(self.caller).person(key.means.person_id);
-        let event = event.means(MEANS, Some(&key.means.reference)).enrolment(&key.means.id.to_string());
+        let event =
+            keys.trail.event(Recorded::MeansSuspended).caller(self.caller).person(key.means.person_id);
+        let event = event
+            .means(key.means.kind.as_str(), Some(&key.means.reference))
+            .enrolment(&key.means.id.to_string());
         let event = event.note("counter went back");
         let ended = |session| {
-            let event = keys.trail.event(Kind::SessionEnded).person(key.means.person_id).session(session);
+            let event = keys.trail.event(Recorded::SessionEnded).person(key.means.person_id).session(session);
             NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
         };
         let event = NewRow::from(&event);
@@ -315,7 +319,7 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+    pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         let code = refusal.code();
         tracing::warn!(code, "a sign-in with a security key was refused: {refusal}");
         // What names no sign-in of this browser is a stranger's: it stands in the log alone.
@@ -331,7 +335,11 @@ impl<'a> Visit<'a> {
 }
 
 /// §7.2, step 6: whom the key names is whose it is; where nobody was named before, it has to name somebody.
-fn check_owner(assertion: &Assertion, key: &SecurityKey, names_itself: bool) -> Result<(), Refusal> {
+pub(super) fn check_owner(
+    assertion: &Assertion,
+    key: &SecurityKey,
+    names_itself: bool,
+) -> Result<(), Refusal> {
     let names_nobody = assertion.names_nobody();
     let is_owner = assertion.user_handle() == Some(key.means.person_id.0);
     match is_owner || (names_nobody && !names_itself) {

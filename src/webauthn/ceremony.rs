@@ -20,8 +20,8 @@ use webauthn_rs_core::WebauthnCore;
 use webauthn_rs_core::error::WebauthnError;
 use webauthn_rs_core::internals::AuthenticatorData;
 use webauthn_rs_core::proto::{
-    AllowCredentials, AttestationConveyancePreference, AttestationFormat, COSEKey, Credential,
-    ParsedAttestation, ParsedAttestationData, PublicKeyCredential, RegisterPublicKeyCredential,
+    AllowCredentials, AttestationConveyancePreference, AttestationFormat, AuthenticationState, COSEKey,
+    Credential, ParsedAttestation, ParsedAttestationData, PublicKeyCredential, RegisterPublicKeyCredential,
     RegisteredExtensions, Registration, RegistrationState, UserVerificationPolicy,
 };
 
@@ -222,6 +222,14 @@ struct SignInState {
     asked: Option<Vec<String>>,
 }
 
+/// What is kept of a touch: never a key, which may change until the answer.
+#[derive(Serialize, Deserialize)]
+struct TouchState {
+    challenge: AuthenticationState,
+    /// The keys that were asked for (base64url).
+    asked: Vec<String>,
+}
+
 /// The ceremonies of one origin.
 #[derive(Debug, Clone)]
 pub struct Ceremonies {
@@ -250,7 +258,7 @@ impl Ceremonies {
     }
 
     /// Begins a registration (§7.1). The key has to verify its person, and to keep who that is: it signs in without a name
-    /// being typed. With `attestation` it is asked to prove its model.
+    /// being typed. A second factor need do neither. With `attestation` it is asked to prove its model.
     ///
     /// # Errors
     /// [`CeremonyError::Failed`], where the library refuses.
@@ -258,7 +266,12 @@ impl Ceremonies {
         &self,
         who: &Registrant,
         attestation: bool,
+        second_factor: bool,
     ) -> Result<Challenge, CeremonyError> {
+        let verification = match second_factor {
+            true => UserVerificationPolicy::Discouraged_DO_NOT_USE,
+            false => UserVerificationPolicy::Required,
+        };
         let attestation = match attestation {
             true => AttestationConveyancePreference::Direct,
             false => AttestationConveyancePreference::None,
@@ -267,8 +280,8 @@ impl Ceremonies {
             .core
             .new_challenge_register_builder(who.person.as_bytes(), &who.name, &who.display_name)?
             .attestation(attestation)
-            .user_verification_policy(UserVerificationPolicy::Required)
-            .require_resident_key(true)
+            .user_verification_policy(verification)
+            .require_resident_key(!second_factor)
             .exclude_credentials(Some(who.known.clone()));
         let (options, state) = self.core.generate_challenge_register(builder)?;
         Ok(Challenge { options: kept(&options.public_key)?, state: kept(&state)? })
@@ -322,13 +335,51 @@ impl Ceremonies {
     /// [`CeremonyError::Failed`], where the library refuses.
     pub fn begin_named(&self, ids: &[Vec<u8>]) -> Result<Challenge, CeremonyError> {
         let (mut options, challenge) = self.safe.start_discoverable_authentication()?;
-        options.public_key.allow_credentials = ids
-            .iter()
-            .map(|id| AllowCredentials { type_: "public-key".into(), id: id.clone(), transports: None })
-            .collect();
+        options.public_key.allow_credentials = allowed(ids);
         let asked = ids.iter().map(|id| URL_SAFE_NO_PAD.encode(id)).collect();
         let state = kept(&SignInState { challenge, asked: Some(asked) })?;
         Ok(Challenge { options: kept(&options.public_key)?, state })
+    }
+
+    /// Begins the touch of one of the keys with these ids, none of which need verify its person.
+    ///
+    /// # Errors
+    /// [`CeremonyError::Failed`], where the library refuses.
+    pub fn begin_touch(&self, ids: &[Vec<u8>]) -> Result<Challenge, CeremonyError> {
+        let verification = UserVerificationPolicy::Discouraged_DO_NOT_USE;
+        let builder = self.core.new_challenge_authenticate_builder(Vec::new(), Some(verification))?;
+        let (mut options, challenge) = self.core.generate_challenge_authenticate(builder)?;
+        options.public_key.allow_credentials = allowed(ids);
+        let asked = ids.iter().map(|id| URL_SAFE_NO_PAD.encode(id)).collect();
+        let state = kept(&TouchState { challenge, asked })?;
+        Ok(Challenge { options: kept(&options.public_key)?, state })
+    }
+
+    /// Ends the touch of this key, as it is kept now: every check of §7.2 but whose key it is.
+    ///
+    /// # Errors
+    /// [`CeremonyError`].
+    pub fn finish_touch(
+        &self,
+        answer: &Assertion,
+        state: &Value,
+        credential: &Value,
+    ) -> Result<Signed, CeremonyError> {
+        check_top_level(&answer.0.response.client_data_json)?;
+        let TouchState { challenge, asked } = TouchState::deserialize(state).map_err(CeremonyError::Kept)?;
+        if !asked.contains(&URL_SAFE_NO_PAD.encode(answer.credential_id())) {
+            return Err(CeremonyError::NotAsked);
+        }
+        let key = Credential::deserialize(credential).map_err(CeremonyError::Kept)?;
+        let result = self.core.authenticate_single_credential(&answer.0, &challenge, &key)?;
+        let mut key = Passkey::from(key);
+        key.update_credential(&result);
+        Ok(Signed {
+            credential: kept(&Credential::from(key))?,
+            counter: result.counter(),
+            backed_up: result.backup_state(),
+            user_verified: result.user_verified(),
+        })
     }
 
     /// Whether a sign-in names nobody beforehand.
@@ -394,6 +445,12 @@ fn check_top_level(client_data: &[u8]) -> Result<(), CeremonyError> {
         true => Err(CeremonyError::Framed),
         false => Ok(()),
     }
+}
+
+fn allowed(ids: &[Vec<u8>]) -> Vec<AllowCredentials> {
+    ids.iter()
+        .map(|id| AllowCredentials { type_: "public-key".into(), id: id.clone(), transports: None })
+        .collect()
 }
 
 /// A key that nobody has: its private half is 1.

@@ -9,9 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::authentication::{MEANS, read};
+use super::authentication::read;
 use super::ceremony::{Challenge, NewCredential, Registrant};
-use super::policy::{Attestation, Seen};
+use super::policy::{Attestation, Seen, Unfit};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
 use super::{CHALLENGE, SecurityKeys};
@@ -54,12 +54,23 @@ pub struct Desk {
 }
 
 impl Vouched {
-    fn purpose(&self) -> Purpose {
-        match self.desk {
-            Some(_) => Purpose::RegisterAtDesk,
-            None => Purpose::Register,
+    fn purpose(&self, kind: MeansKind) -> Purpose {
+        match (self.desk.is_some(), kind) {
+            (true, MeansKind::SecondFactor) => Purpose::RegisterSecondFactorAtDesk,
+            (false, MeansKind::SecondFactor) => Purpose::RegisterSecondFactor,
+            (true, _) => Purpose::RegisterAtDesk,
+            (false, _) => Purpose::Register,
         }
     }
+}
+
+/// What the page asks a challenge with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    /// Whether the key counts after a badge only, and need not verify its person.
+    #[serde(default)]
+    second_factor: bool,
 }
 
 /// What the page answers a challenge with.
@@ -68,20 +79,31 @@ impl Vouched {
 struct Answered {
     handle: String,
     label: String,
+    /// As it was asked.
+    #[serde(default)]
+    second_factor: bool,
     credential: Value,
 }
 
+fn kind(second_factor: bool) -> MeansKind {
+    if second_factor { MeansKind::SecondFactor } else { MeansKind::SecurityKey }
+}
+
 impl SecurityKeys {
-    /// A challenge for a new key of that person.
+    /// A challenge for a new key of that person, of the kind that the page asks for.
     ///
     /// # Errors
     /// [`Refusal`].
-    pub async fn begin_issue(&self, vouched: &Vouched) -> Result<KeyChallenge, Refusal> {
+    pub async fn begin_issue(&self, vouched: &Vouched, body: &[u8]) -> Result<KeyChallenge, Refusal> {
+        let Asked { second_factor } = read(body)?;
         let (parts, now) = (&self.parts, self.now());
         let own = self.own(vouched.person).await?;
         let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
         let known = subject.ok_or(Refusal::NoSession)?;
         let rules = parts.policy.of(&known.professional);
+        if second_factor && !rules.take_second_factors() {
+            return Err(Unfit::SecondFactor.into());
+        }
         let who = Registrant {
             person: vouched.person.0,
             name: known.id_nat.as_str().to_owned(),
@@ -89,11 +111,12 @@ impl SecurityKeys {
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
         let attestation = rules.attestation() != Attestation::None;
-        let Challenge { options, state } = parts.ceremonies.begin_registration(&who, attestation)?;
+        let Challenge { options, state } =
+            parts.ceremonies.begin_registration(&who, attestation, second_factor)?;
         let handle = Secret::of_256_bits(&*parts.random);
         let new = Ceremony {
             handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
-            purpose: vouched.purpose(),
+            purpose: vouched.purpose(kind(second_factor)),
             transaction_id: None,
             session_id: Some(vouched.session),
             person_id: Some(vouched.person),
@@ -110,11 +133,12 @@ impl SecurityKeys {
     /// # Errors
     /// [`Refusal`]; the challenge is used up then too.
     pub async fn issue(&self, vouched: &Vouched, body: &[u8], event: &mut Event) -> Result<(), Refusal> {
-        let Answered { handle, label, credential } = read(body)?;
+        let Answered { handle, label, second_factor, credential } = read(body)?;
+        let purpose = vouched.purpose(kind(second_factor));
         self.own(vouched.person).await?;
         let (db, now) = (&self.parts.db, self.now());
         let handle_hash = sha256(handle.as_bytes());
-        let ceremony = webauthn_ceremony::by_handle(db, handle_hash, vouched.purpose(), now).await?;
+        let ceremony = webauthn_ceremony::by_handle(db, handle_hash, purpose, now).await?;
         let ceremony = ceremony.filter(|found| {
             found.session_id == Some(vouched.session) && found.person_id == Some(vouched.person)
         });
@@ -138,11 +162,15 @@ impl SecurityKeys {
         let new = parts.ceremonies.finish_registration(credential, &ceremony.state)?;
         let reference = URL_SAFE_NO_PAD.encode(&new.id);
         let id = MeansId::new(now, &*parts.random);
+        // As the challenge was made for, whatever the page says of it.
+        let second_factor =
+            matches!(ceremony.purpose, Purpose::RegisterSecondFactor | Purpose::RegisterSecondFactorAtDesk);
+        let kind = kind(second_factor);
         let note = match &vouched.evidence {
             Evidence::IdentityCheck { document, .. } => format!("model {}, on {document}", new.aaguid),
             _ => format!("model {}", new.aaguid),
         };
-        *event = event.clone().means(MEANS, Some(&reference)).enrolment(&id.to_string()).note(&note);
+        *event = event.clone().means(kind.as_str(), Some(&reference)).enrolment(&id.to_string()).note(&note);
         let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
         let subject = subject.ok_or(Refusal::NoSession)?;
         let rules = parts.policy.of(&subject.professional);
@@ -151,6 +179,7 @@ impl SecurityKeys {
             attested: self.proves(&rules, &new)?,
             synced: new.backup_eligible,
             user_verified: new.user_verified,
+            second_factor,
             listed: parts.models.listed(new.aaguid, now),
         };
         self.admit(&rules, seen)?;
@@ -159,7 +188,7 @@ impl SecurityKeys {
             means: Means {
                 id,
                 person_id: vouched.person,
-                kind: MeansKind::SecurityKey,
+                kind,
                 reference,
                 label: line(label, LONGEST_LABEL),
                 level,
@@ -184,7 +213,7 @@ impl SecurityKeys {
         };
         let event = event.clone().level(level.as_str(), &[]);
         let check = vouched.desk.map(|desk| desk.check);
-        let told = Told::MeansIssued { means: MeansKind::SecurityKey, place: vouched.place.clone() };
+        let told = Told::MeansIssued { means: kind, place: vouched.place.clone() };
         let notice = NewNotice::new(vouched.person, told, now, &*parts.random);
         let row = NewRow::from(&event);
         match webauthn_credential::register(&parts.db, &key, &handle_hash, check, &notice, &row, now).await? {

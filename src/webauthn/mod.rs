@@ -18,6 +18,7 @@ pub mod policy;
 pub mod populations;
 mod refusal;
 mod registration;
+mod second_factor;
 pub mod trial;
 
 use std::sync::Arc;
@@ -29,12 +30,15 @@ use chrono::TimeDelta;
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::ids::SharedRandom;
-use crate::session::Policies;
+use crate::session::{Policies, Session};
 use crate::store::Db;
+use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
-use crate::web::pages::sign_in::{KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH};
+use crate::web::pages::sign_in::{
+    KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH, TOUCH_OPTIONS_PATH, TOUCH_PATH,
+};
 use crate::web::repeats::Repeats;
 use ceremony::Ceremonies;
 use models::Models;
@@ -70,6 +74,8 @@ pub struct Parts {
     pub policy: KeyPolicies,
     /// What is known of their models.
     pub models: Arc<Models>,
+    /// Whether a session answers the request of a sign-in.
+    pub is_answered_by: fn(&LoginTransaction, &Session, Time) -> bool,
     /// What decoys are derived from: 32 random bytes of this installation.
     pub decoy_key: [u8; 32],
 }
@@ -118,5 +124,7 @@ pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
         .route(KEY_PATH, post(registration::answer))
         .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
         .route(KEY_SIGN_IN_PATH, post(authentication::answer))
+        .route(TOUCH_OPTIONS_PATH, post(second_factor::options))
+        .route(TOUCH_PATH, post(second_factor::answer))
         .with_state(Arc::clone(keys))
 }

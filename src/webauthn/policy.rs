@@ -30,6 +30,10 @@ pub struct KeyPolicy {
     pub device_bound_level: Acr,
     /// The level of a synchronised passkey.
     pub synced_level: Acr,
+    /// Whether a key is taken that need not verify its person, and counts after a badge only.
+    pub second_factor: bool,
+    /// The level of a badge and such a key.
+    pub second_factor_level: Acr,
     /// How many keys one person may have.
     pub per_person: usize,
     /// For how long a key is good.
@@ -47,6 +51,8 @@ impl Default for KeyPolicy {
             attested_certification: None,
             device_bound_level: Acr::Eidas1,
             synced_level: Acr::Eidas1,
+            second_factor: false,
+            second_factor_level: Acr::Eidas1,
             per_person: 10,
             life: means::LONGEST_LIFE,
         }
@@ -75,6 +81,8 @@ pub struct Seen {
     pub synced: bool,
     /// Whether it verified its person.
     pub user_verified: bool,
+    /// Whether it counts after a badge only: then it need not have.
+    pub second_factor: bool,
     /// What the metadata says of that model.
     pub listed: Listed,
 }
@@ -100,10 +108,13 @@ pub enum Unfit {
     /// It does not verify its person.
     #[error("the key does not verify its person")]
     Unverified,
+    /// Keys that count after a badge only are not taken.
+    #[error("keys that count after a badge only are not taken here")]
+    SecondFactor,
 }
 
 impl KeyPolicy {
-    /// Whether the key is good enough to sign in with alone.
+    /// Whether the key is good enough: to sign in with alone, or, where it is a second factor, after a badge.
     ///
     /// # Errors
     /// [`Unfit`], the first that applies.
@@ -119,8 +130,12 @@ impl KeyPolicy {
         if let Some(word) = key.listed.broken {
             return Err(Unfit::Broken(key.aaguid, word));
         }
-        if key.synced && !self.synced {
+        // What counts because somebody holds it is held by nobody else.
+        if key.synced && (!self.synced || key.second_factor) {
             return Err(Unfit::Synced);
+        }
+        if key.second_factor {
+            return if self.second_factor { Ok(()) } else { Err(Unfit::SecondFactor) };
         }
         if !key.user_verified {
             return Err(Unfit::Unverified);
@@ -128,9 +143,12 @@ impl KeyPolicy {
         Ok(())
     }
 
-    /// The level that a sign-in with the key reaches.
+    /// The level that a sign-in with the key reaches; of a second factor, together with the badge.
     #[must_use]
     pub fn level(&self, key: Seen) -> Acr {
+        if key.second_factor {
+            return self.second_factor_level;
+        }
         let is_certified =
             self.attested_certification.is_none_or(|needed| key.listed.certification >= Some(needed));
         match (key.synced, key.attested && is_certified) {
@@ -145,9 +163,17 @@ impl KeyPolicy {
 /// known, so neither is said; and hardware is said of what proves it alone.
 #[must_use]
 pub fn factors(key: Seen) -> Vec<Amr> {
+    let mut factors = after_badge(key);
+    factors.extend(key.user_verified.then_some(Amr::Mfa));
+    factors
+}
+
+/// What a key adds to a badge. Two things that somebody has are not two kinds of factors: `mfa` is not said, also where the
+/// key verified its person this time, for it need not have.
+#[must_use]
+pub fn after_badge(key: Seen) -> Vec<Amr> {
     let held = if key.attested && !key.synced { Amr::Hwk } else { Amr::Swk };
-    let factors = [held, Amr::User].into_iter();
-    factors.chain(key.user_verified.then_some(Amr::Mfa)).collect()
+    vec![held, Amr::User]
 }
 
 #[cfg(test)]
@@ -159,6 +185,7 @@ mod tests {
         attested: true,
         synced: false,
         user_verified: true,
+        second_factor: false,
         listed: Listed { broken: None, certification: None },
     };
 
@@ -176,6 +203,19 @@ mod tests {
         assert_eq!(strict.judge(Seen { aaguid: other, ..KEY }), Err(Unfit::Model(other)));
         assert_eq!(strict.judge(Seen { synced: true, ..KEY }), Err(Unfit::Synced));
         assert_eq!(strict.judge(Seen { user_verified: false, ..KEY }), Err(Unfit::Unverified));
+    }
+
+    #[test]
+    fn a_second_factor_need_not_verify_its_person_and_is_taken_only_where_it_is_wanted() {
+        let key = Seen { user_verified: false, second_factor: true, ..KEY };
+        let wanted = KeyPolicy { second_factor: true, ..KeyPolicy::default() };
+        assert_eq!(KeyPolicy::default().judge(key), Err(Unfit::SecondFactor));
+        assert_eq!((wanted.judge(key), wanted.level(key)), (Ok(()), Acr::Eidas1));
+        assert_eq!(wanted.judge(Seen { synced: true, ..key }), Err(Unfit::Synced), "held by nobody else");
+        assert_eq!(wanted.judge(Seen { second_factor: false, ..key }), Err(Unfit::Unverified));
+        let proven = KeyPolicy { attestation: Attestation::Required, ..wanted };
+        assert_eq!(proven.judge(Seen { attested: false, ..key }), Err(Unfit::Unattested));
+        assert_eq!(after_badge(Seen { user_verified: true, ..key }), [Amr::Hwk, Amr::User], "never mfa");
     }
 
     #[test]

@@ -44,6 +44,13 @@ impl From<KeyPolicy> for KeyPolicies {
 }
 
 impl KeyPolicies {
+    /// Whether anybody may have a key that counts after a badge only.
+    #[must_use]
+    pub fn take_second_factors(&self) -> bool {
+        let mut own = self.populations.iter().map(|population| &population.policy);
+        self.general.second_factor || own.any(|policy| policy.second_factor)
+    }
+
     /// The rules that apply to a person.
     #[must_use]
     pub fn of(&self, person: &Professional) -> KeyRules<'_> {
@@ -62,6 +69,12 @@ impl KeyRules<'_> {
     #[must_use]
     pub fn attestation(&self) -> Attestation {
         self.0.iter().map(|policy| policy.attestation).max().unwrap_or(Attestation::Required)
+    }
+
+    /// Whether a key may be one that counts after a badge only: where each says so.
+    #[must_use]
+    pub fn take_second_factors(&self) -> bool {
+        self.0.iter().all(|policy| policy.second_factor)
     }
 
     /// Whether the key is good enough for each.
@@ -92,6 +105,7 @@ mod tests {
         attested: false,
         synced: true,
         user_verified: true,
+        second_factor: false,
         listed: Listed { broken: None, certification: None },
     };
 

@@ -30,6 +30,10 @@ pub enum Refusal {
     /// Nobody is signed in in this browser.
     #[error("nobody is signed in in this browser")]
     NoSession,
+    /// Nothing waits for the touch of a key: the session of this browser comes of no badge or is over, or such a key of its
+    /// person would not answer what is asked.
+    #[error("no badge of this browser waits for the touch of a key")]
+    NothingToTouch,
     /// The key is not registered here.
     #[error("the key is not registered here")]
     Unknown,
@@ -138,6 +142,8 @@ impl Refusal {
             Self::Ceremony(CeremonyError::Algorithm) => "KEY-018",
             Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",
             Self::NoSignIn => "KEY-020",
+            Self::NothingToTouch => "KEY-042",
+            Self::Unfit(Unfit::SecondFactor) => "KEY-043",
             Self::NoSession => "MEANS-001",
             Self::CheckOver => "DESK-008",
             Self::Change(refused) => refused.code(),

@@ -29,9 +29,10 @@ pub(super) async fn options(
     language: Language,
     caller: Caller,
     headers: HeaderMap,
+    body: Bytes,
 ) -> Response {
     let mut visit = Visit::new(&keys, &caller, &headers);
-    match visit.ask().await {
+    match visit.ask(&body).await {
         Ok(challenge) => Json(challenge).into_response(),
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
@@ -89,9 +90,9 @@ impl<'a> Visit<'a> {
         })
     }
 
-    async fn ask(&mut self) -> Result<KeyChallenge, Refusal> {
+    async fn ask(&mut self, body: &[u8]) -> Result<KeyChallenge, Refusal> {
         let vouched = self.vouched().await?;
-        self.keys.begin_issue(&vouched).await
+        self.keys.begin_issue(&vouched, body).await
     }
 
     async fn register(&mut self, body: &[u8]) -> Result<(), Refusal> {

@@ -76,6 +76,7 @@ impl Taken<'_> {
             attested: key.attested,
             synced: key.backup_eligible,
             user_verified: key.verifies_user,
+            second_factor: !key.means.kind.signs_in_alone(),
             listed: self.models.listed(aaguid, now),
         };
         // Who it is decides only where populations have rules of their own.
@@ -96,6 +97,7 @@ impl Taken<'_> {
             Kind::SecurityKey => {
                 levels.get(&means.id).is_some_and(|level| !role || *level >= self.role_level)
             }
+            Kind::SecondFactor => false,
         })
     }
 }
@@ -119,7 +121,9 @@ pub async fn of(db: &Db, taken: Taken<'_>, now: Time) -> Result<Trial, StoreErro
         };
         match judged {
             Err(why) => {
-                losers.insert(key.means.person_id);
+                if key.means.kind.signs_in_alone() {
+                    losers.insert(key.means.person_id);
+                }
                 trial.excluded.push((key, why));
             }
             Ok(level) => {
@@ -174,7 +178,7 @@ pub async fn administrators_without_means(
             has = had;
         }
         for key in webauthn_credential::of_person(db, person).await? {
-            if key.means.standing(now) != Standing::Active {
+            if key.means.standing(now) != Standing::Active || !key.means.kind.signs_in_alone() {
                 continue;
             }
             match taken.judge(db, &key, now).await? {

@@ -125,6 +125,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
             certificate: None,
         }),
         key: None,
+        touch: None,
         persons: None,
         notice: None,
         expected: None,

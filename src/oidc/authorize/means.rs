@@ -29,6 +29,16 @@ pub trait CardMeans: Send + Sync + Debug {
     ) -> Later<'a, CardPanel>;
 }
 
+/// Security keys: know what they would add to a session.
+pub trait KeyMeans: Send + Sync + Debug {
+    /// Whether the touch of a key is all that this sign-in needs of whoever has this session, which a badge has renewed.
+    ///
+    /// # Errors
+    /// A sentence for the log.
+    fn offers_touch<'a>(&'a self, transaction: &'a LoginTransaction, session: &'a Session)
+    -> Later<'a, bool>;
+}
+
 /// The test persons of `sceau sandbox`, where nobody has a card. No configuration leads here: `app` fills it for a
 /// database that was made as a sandbox's, and for no other.
 pub trait TestPersons: Send + Sync + Debug {
@@ -53,8 +63,8 @@ pub enum Offer {
 pub struct Means {
     /// The card.
     pub card: Option<Arc<dyn CardMeans>>,
-    /// Whether security keys sign in.
-    pub security_keys: bool,
+    /// Security keys; none where none sign in.
+    pub security_keys: Option<Arc<dyn KeyMeans>>,
     /// Test persons; none in an installation.
     pub test_persons: Option<Arc<dyn TestPersons>>,
 }

@@ -126,6 +126,12 @@ impl AuthorizationRequest {
         self.acr_values.is_empty() || self.acr_values.iter().any(|asked| asked == Acr::Eidas1.as_str())
     }
 
+    /// Whether a session that a badge renewed has reached one of the levels asked for, where any are, also by name alone.
+    fn takes_badge_of(&self, session: &Session) -> bool {
+        let mut asked = self.acr_values.iter().filter_map(|name| name.parse::<Level>().ok());
+        self.acr_values.is_empty() || asked.any(|level| level.is_met_by(session))
+    }
+
     /// Whether this is the person whom the relying party expects, where it says so.
     pub fn expects(&self, person: PersonId) -> bool {
         self.expected_person.is_none_or(|expected| expected == person)
@@ -147,7 +153,7 @@ impl AuthorizationRequest {
             && self.max_age.is_none_or(is_fresh)
             && self.expects(session.person_id)
             && self.levels.are_met_by(session)
-            && (!session.evidence.is_badge() || self.takes_lowest_level())
+            && (!session.evidence.rests_on_badge() || self.takes_badge_of(session))
     }
 
     /// Whether tokens are asked for that outlive the session (OpenID Connect Core §11).

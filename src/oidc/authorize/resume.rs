@@ -17,6 +17,7 @@ use super::means::Offer;
 use super::request::{AuthorizationRequest, Prompt, is_outcome};
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
 use crate::audit::Caller;
+use crate::clock::Time;
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, TransactionId};
@@ -56,6 +57,11 @@ pub fn wants_fresh_proof(transaction: &LoginTransaction) -> bool {
 /// cannot be read, it does.
 pub fn is_content_with_badge(transaction: &LoginTransaction, person: PersonId) -> bool {
     AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_content_with_badge_of(person))
+}
+
+/// Whether a session answers the request of a login transaction as it is. Where that cannot be read, it does not.
+pub fn is_answered_by(transaction: &LoginTransaction, session: &Session, now: Time) -> bool {
+    AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_satisfied_by(session, None, now))
 }
 
 /// `GET /login/{id}`
@@ -215,7 +221,14 @@ impl Visit<'_> {
     ) -> Result<Response, Failed> {
         let page = path(transaction.id);
         let cancel = format!("{page}/cancel");
-        let selected = self.selected(chosen);
+        let touch = match (&self.provider.means.security_keys, &earlier) {
+            (Some(keys), Some(session)) => {
+                keys.offers_touch(transaction, session).await.map_err(AuthorizationError::Means)?
+            }
+            _ => false,
+        };
+        let offered = self.offered(touch);
+        let selected = chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied());
         let with = |kind: Option<MeansKind>, language: Option<Language>| {
             let kind = kind.map(|kind| format!("means={}", kind.name()));
             let language = language.map(|language| format!("ui_locales={}", language.tag()));
@@ -234,6 +247,8 @@ impl Visit<'_> {
             }
             _ => None,
         };
+        let key = || KeyPanel { transaction: transaction.id.to_string(), next: page.clone() };
+        let touch = (selected == Some(MeansKind::Touch)).then(key);
         let key = (selected == Some(MeansKind::SecurityKey))
             .then(|| KeyPanel { transaction: transaction.id.to_string(), next: here.clone() });
         let persons = match &self.provider.means.test_persons {
@@ -243,7 +258,7 @@ impl Visit<'_> {
             },
             None => None,
         };
-        let means = self.offered().into_iter().map(|kind| Means {
+        let means = offered.into_iter().map(|kind| Means {
             kind,
             href: with(Some(kind), switched),
             selected: selected == Some(kind),
@@ -252,6 +267,7 @@ impl Visit<'_> {
             means: means.collect(),
             card,
             key,
+            touch,
             persons,
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
@@ -268,16 +284,12 @@ impl Visit<'_> {
         Ok(page)
     }
 
-    /// The means that have a tab, the first of them shown where nobody chose.
-    fn offered(&self) -> Vec<MeansKind> {
+    /// The means that have a tab, the first of them shown where nobody chose. A touch that is all that is missing goes first.
+    fn offered(&self, touch: bool) -> Vec<MeansKind> {
         let means = &self.provider.means;
         let card = means.card.as_ref().map(|_| MeansKind::Card);
-        card.into_iter().chain(means.security_keys.then_some(MeansKind::SecurityKey)).collect()
-    }
-
-    fn selected(&self, chosen: Option<MeansKind>) -> Option<MeansKind> {
-        let offered = self.offered();
-        chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied())
+        let key = means.security_keys.as_ref().map(|_| MeansKind::SecurityKey);
+        touch.then_some(MeansKind::Touch).into_iter().chain(card).chain(key).collect()
     }
 }
 

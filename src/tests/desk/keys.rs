@@ -157,3 +157,29 @@ async fn a_key_that_somebody_has_is_not_issued_again() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_desk_issues_a_key_that_counts_after_a_badge_only() {
+    let wanted = KeyPolicy { second_factor: true, second_factor_level: Acr::Eidas2, ..KeyPolicy::default() };
+    Counter::on_both_with(wanted, async |counter| {
+        counter.check("staff-card").await;
+        let path = counter.path("/key");
+        let say = async |path: &str, words| counter.hospital.say(path, &words, &counter.desk.cookie).await;
+        let asked = say(&format!("{path}/options"), json!({"second_factor": true})).await.json();
+        let mut key = SoftKey { user_verified: false, ..SoftKey::new() };
+        let credential = key.create(&asked["options"]);
+        let words = |second_factor: bool| {
+            json!({
+                "handle": asked["handle"], "label": "", "second_factor": second_factor,
+                "credential": credential,
+            })
+        };
+        assert_eq!(say(&path, words(true)).await.json(), json!({"state": "done"}));
+        let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+        let means = all.iter().find(|means| means.kind == MeansKind::SecondFactor).unwrap();
+        assert_eq!((means.issued_by, means.level), (Issuer::Desk, Acr::Eidas1), "no more than the document");
+        let page = counter.see(&counter.path("")).await.body;
+        assert!(page.contains("Clé de sécurité (second facteur seulement)"), "{page}");
+    })
+    .await;
+}

@@ -6,21 +6,28 @@ pub(super) mod authenticator;
 mod means;
 mod metadata;
 mod notices;
+mod second_factor;
+mod second_factor_attacks;
 mod sign_in;
 mod trial;
 
 use std::sync::Arc;
 
 use axum::body::Body;
+use chrono::TimeDelta;
 use http::{Method, Request, StatusCode, header};
 use serde_json::{Value, json};
 use url::Url;
 
 use super::spec::stand::{Answer, SignedIn, Stand, trail};
 use crate::admin::{self, Desk};
+use crate::app::security_keys::KeyTab;
 use crate::crypto::random::SystemRandom;
 use crate::notify::code::Codes;
-use crate::session::{Acr, Policies};
+use crate::oidc::Means;
+use crate::oidc::Settings;
+use crate::oidc::psc::Choices;
+use crate::session::{Acr, Policies, ZonePolicy};
 use crate::store;
 use crate::store::audit::Filter;
 use crate::web::csrf::OwnOrigin;
@@ -33,6 +40,14 @@ use crate::webauthn::{self, SecurityKeys};
 use authenticator::SoftKey;
 
 pub(super) const FRONT: &str = "http://localhost:8080";
+
+/// A zone of it has a badge window of two hours.
+pub(super) const BADGE_ZONE: &str = "soins";
+
+fn policies() -> Policies {
+    let zone = ZonePolicy { badge_window: Some(TimeDelta::hours(2)), ..ZonePolicy::default() };
+    Policies { zones: [(BADGE_ZONE.to_owned(), zone)].into(), ..Policies::default() }
+}
 
 /// A hospital that takes security keys and has a desk.
 pub(super) struct Hospital {
@@ -54,7 +69,11 @@ impl Hospital {
         test: impl AsyncFn(Self),
     ) {
         let policy = policy.into();
-        Stand::on_both(async |mut stand: Stand| {
+        let change = |settings: &mut Settings| {
+            settings.policies = policies();
+            settings.choices = Choices { card_acr: Acr::Eidas3, ..Choices::default() };
+        };
+        Stand::on_both_with(change, async |mut stand: Stand| {
             let site = Site { establishment: "Hôpital de test".into(), https: false, sandbox: false };
             let front = Url::parse(FRONT).unwrap();
             let clock: crate::clock::SharedClock = Arc::new(stand.clock.clone());
@@ -64,23 +83,28 @@ impl Hospital {
                 clock: clock.clone(),
                 random: Arc::new(SystemRandom),
                 trail: trail.clone(),
-                policies: Policies::default(),
+                policies: policies(),
                 own: OwnOrigin::of(&front),
                 site: site.clone(),
                 ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
                 policy: policy.clone(),
                 models: Arc::clone(&models),
+                is_answered_by: crate::oidc::authorize::resume::is_answered_by,
                 decoy_key: [7; 32],
             });
+            stand
+                .offer(Means { security_keys: Some(Arc::new(KeyTab(keys.clone()))), ..Means::default() })
+                .await;
             let means = crate::means::OwnMeans::new(crate::means::Parts {
                 db: stand.db.clone(),
                 clock: clock.clone(),
                 random: Arc::new(SystemRandom),
                 trail: trail.clone(),
-                policies: Policies::default(),
+                policies: policies(),
                 own: OwnOrigin::of(&front),
                 site: site.clone(),
                 takes_keys: true,
+                takes_second_factors: keys.policy().take_second_factors(),
                 codes: Some(Codes::new(&stand.seal)),
             });
             let desk = Desk::new(admin::Parts {
@@ -88,7 +112,7 @@ impl Hospital {
                 clock,
                 random: Arc::new(SystemRandom),
                 trail,
-                policies: Policies::default(),
+                policies: policies(),
                 own: OwnOrigin::of(&front),
                 site,
                 level: Acr::Eidas2,
@@ -179,6 +203,13 @@ impl Hospital {
             Halting { id: found.id, halt: Halt::Revoke, reason: "lost", event: &event, ended: &ended };
         let now = crate::clock::Clock::now(&self.stand.clock);
         assert!(store::means::halt(db, &halting, now, &SystemRandom).await.unwrap());
+    }
+
+    /// What the newest event of that kind tells besides.
+    pub(super) async fn last_event_of(&self, kind: crate::audit::Kind) -> Value {
+        let filter = Filter { kind: Some(kind.name().into()), limit: 1, ..Filter::default() };
+        let event = store::audit::list(&self.stand.db, &filter).await.unwrap().remove(0);
+        serde_json::from_str(&event.detail).unwrap()
     }
 
     /// Kind, outcome and code of the newest event.

@@ -367,6 +367,27 @@ impl Stand {
         Self { db, clock, provider, router, seal, _dir: dir }
     }
 
+    /// The same provider, with these means on its sign-in page.
+    pub(crate) async fn offer(&mut self, means: Means) {
+        self.provider = Provider::open(Parts {
+            settings: self.provider.settings().clone(),
+            db: self.db.clone(),
+            seal: self.seal.clone(),
+            vault: (&self.seal).into(),
+            clock: Arc::new(self.clock.clone()),
+            random: Arc::new(SystemRandom),
+            trail: trail(&self.clock),
+            site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
+            means,
+            outbound: Outbound::new(&this_machine()).unwrap(),
+            mtls: None,
+            waits: Waits::default(),
+        })
+        .await
+        .unwrap();
+        self.router = oidc::routes(&self.provider);
+    }
+
     pub(crate) fn advance(&self, seconds: i64) {
         self.clock.advance(TimeDelta::seconds(seconds));
     }

@@ -1,5 +1,5 @@
 // Security keys and passkeys: registers one ("Mes moyens d'identification"), and signs in with one, at a click, after an
-// identifier, or from the browser's own suggestions. What a browser or key made of a challenge goes to the server as it is:
+// identifier, from the browser's own suggestions, or after a badge. What a browser or key made of a challenge goes to the server as it is:
 // nothing is judged here.
 const registration = document.querySelector("[data-keys]");
 if (registration) startRegistration(registration);
@@ -7,6 +7,8 @@ if (registration) startRegistration(registration);
 const RENEWED = 4 * 60_000;
 const panel = document.querySelector("[data-key]");
 if (panel) startSignIn(panel);
+const touch = document.querySelector("[data-touch]");
+if (touch) startTouch(touch);
 
 function startRegistration(section) {
   const form = section.querySelector("form");
@@ -22,11 +24,13 @@ function startRegistration(section) {
     button.disabled = true;
     show(section, "waiting");
     try {
-      const asked = await say(section.dataset.options, {});
+      const second_factor = form.elements.second_factor?.checked ?? false;
+      const asked = await say(section.dataset.options, { second_factor });
       if (asked.state === "failed") return settle(asked);
       const credential = await navigator.credentials.create({ publicKey: forCreate(asked.options) });
       const label = form.elements.label.value;
-      settle(await say(section.dataset.answer, { handle: asked.handle, label, credential: created(credential) }));
+      const { handle } = asked;
+      settle(await say(section.dataset.answer, { handle, label, second_factor, credential: created(credential) }));
     } catch (cause) {
       show(section, named(cause));
     } finally {
@@ -108,12 +112,38 @@ function startSignIn(panel) {
   }
 
   function settle(outcome) {
-    if (outcome.state === "done") {
-      show(panel, "done");
-      return location.replace(next);
-    }
-    fail(panel, outcome);
+    goOn(panel, outcome, next);
   }
+}
+
+// A key is touched after a badge: nothing is typed, and nothing is suggested.
+function startTouch(panel) {
+  const { txn, options, answer, next } = panel.dataset;
+  const form = panel.querySelector("form");
+  const button = form.querySelector("button");
+  if (!window.PublicKeyCredential) return show(panel, "unsupported");
+  button.disabled = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    show(panel, "waiting");
+    try {
+      const asked = await say(options, { txn });
+      if (asked.state === "failed") return fail(panel, asked);
+      const credential = await navigator.credentials.get({ publicKey: forGet(asked.options) });
+      goOn(panel, await say(answer, { txn, handle: asked.handle, credential: signed(credential) }), next);
+    } catch (cause) {
+      show(panel, named(cause));
+    } finally {
+      button.disabled = false;
+    }
+  });
+}
+
+function goOn(panel, outcome, next) {
+  if (outcome.state !== "done") return fail(panel, outcome);
+  show(panel, "done");
+  location.replace(next);
 }
 
 function fail(section, outcome) {

@@ -83,6 +83,8 @@ pub struct DeskPersonPage {
     pub means: Vec<DeskRow>,
     /// Whether security keys can be registered here.
     pub takes_keys: bool,
+    /// Whether they may be such that count after a badge only.
+    pub takes_second_factors: bool,
     /// Path of this page.
     pub path: String,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.

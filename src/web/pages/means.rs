@@ -48,6 +48,8 @@ pub struct MeansPage {
     pub means: Vec<MeansRow>,
     /// Whether security keys can be registered here.
     pub takes_keys: bool,
+    /// Whether they may be such that count after a badge only.
+    pub takes_second_factors: bool,
     /// The address that notices go to; none where none are sent.
     pub contact: Option<ContactPanel>,
     /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
@@ -93,6 +95,8 @@ pub enum RowKind {
     SecurityKey,
     /// A passkey that its person's devices share.
     Passkey,
+    /// A security key that counts after a badge only.
+    SecondFactor,
 }
 
 /// Where a means stands.
@@ -109,6 +113,7 @@ impl MeansRow {
             RowKind::Card => t.text("means-card"),
             RowKind::SecurityKey => t.text("means-key"),
             RowKind::Passkey => t.text("means-passkey"),
+            RowKind::SecondFactor => t.text("means-second-factor"),
         }
     }
 
@@ -129,7 +134,7 @@ impl MeansRow {
         match self.kind {
             // How long a card is good says the national authority, at each sign-in.
             RowKind::Card => t.text_with("means-seen", &[("from", from.as_str())]),
-            RowKind::SecurityKey | RowKind::Passkey => {
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => {
                 t.text_with("means-issued", &[("from", from.as_str()), ("until", until.as_str())])
             }
         }
@@ -139,7 +144,7 @@ impl MeansRow {
     fn revoking_hint(&self, t: &Texts) -> String {
         match self.kind {
             RowKind::Card => t.text("means-lost-hint"),
-            RowKind::SecurityKey | RowKind::Passkey => t.text("means-revoke-hint"),
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => t.text("means-revoke-hint"),
         }
     }
 
@@ -147,7 +152,7 @@ impl MeansRow {
     fn revoking(&self, t: &Texts) -> String {
         match self.kind {
             RowKind::Card => t.text("means-lost"),
-            RowKind::SecurityKey | RowKind::Passkey => t.text("means-revoke"),
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => t.text("means-revoke"),
         }
     }
 

@@ -34,6 +34,10 @@ pub const LOCKED: &str = "SESSION-001";
 pub const KEY_SIGN_IN_OPTIONS_PATH: &str = "/login/key/options";
 /// See [`KEY_SIGN_IN_OPTIONS_PATH`].
 pub const KEY_SIGN_IN_PATH: &str = "/login/key";
+/// As [`KEY_SIGN_IN_OPTIONS_PATH`] and [`KEY_SIGN_IN_PATH`], for the touch of a key after a badge.
+pub const TOUCH_OPTIONS_PATH: &str = "/login/second-factor/options";
+/// See [`TOUCH_OPTIONS_PATH`].
+pub const TOUCH_PATH: &str = "/login/second-factor";
 
 /// The page.
 #[derive(Clone, Debug)]
@@ -45,6 +49,8 @@ pub struct SignIn {
     pub card: Option<CardPanel>,
     /// The panel of security keys.
     pub key: Option<KeyPanel>,
+    /// The panel of a key that is touched after a badge.
+    pub touch: Option<KeyPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
     /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
@@ -81,17 +87,20 @@ pub struct Means {
 pub enum MeansKind {
     Card,
     SecurityKey,
+    /// The touch of a key after a badge.
+    Touch,
 }
 
 impl MeansKind {
     /// In the order of the tabs.
-    pub const ALL: [Self; 2] = [Self::Card, Self::SecurityKey];
+    pub const ALL: [Self; 3] = [Self::Touch, Self::Card, Self::SecurityKey];
 
     /// The name in addresses.
     pub fn name(self) -> &'static str {
         match self {
             Self::Card => "card",
             Self::SecurityKey => "key",
+            Self::Touch => "touch",
         }
     }
 
@@ -99,6 +108,7 @@ impl MeansKind {
         match self {
             Self::Card => texts.text("means-card"),
             Self::SecurityKey => texts.text("means-key"),
+            Self::Touch => texts.text("means-touch"),
         }
     }
 }
@@ -276,7 +286,7 @@ impl SignIn {
             calls: true,
             images: true,
             opens_agent: true,
-            keys: self.key.is_some(),
+            keys: self.key.is_some() || self.touch.is_some(),
             form_targets,
             ..Policy::default()
         };
