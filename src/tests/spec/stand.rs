@@ -381,7 +381,7 @@ impl Stand {
             means,
             outbound: Outbound::new(&this_machine()).unwrap(),
             mtls: None,
-            waits: Waits::default(),
+            waits: WAITS,
         })
         .await
         .unwrap();
