@@ -14,7 +14,7 @@ use crate::crypto::x509::foreign::Roots;
 use crate::ids::SharedRandom;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{KeyMeans, Later};
-use crate::session::Session;
+use crate::session::{Level, Session};
 use crate::store::login_transaction::LoginTransaction;
 use crate::store::{Db, StoreError};
 use crate::web::csrf::OwnOrigin;
@@ -81,6 +81,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
         models: models(config)?,
         policy: policy(config),
         is_answered_by: authorize::resume::is_answered_by,
+        is_enough: authorize::resume::is_enough,
         decoy_key: *seal.derive("security-key decoys"),
     })))
 }
@@ -90,6 +91,10 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
 pub(crate) struct KeyTab(pub(crate) Arc<SecurityKeys>);
 
 impl KeyMeans for KeyTab {
+    fn reach_any(&self, levels: &[Level]) -> bool {
+        self.0.policy().reach_any(levels)
+    }
+
     fn offers_touch<'a>(
         &'a self,
         transaction: &'a LoginTransaction,

@@ -112,10 +112,20 @@ impl Level {
     /// Whether a session that reached this much has reached it. A higher level of assurance holds a lower one.
     #[must_use]
     pub fn is_met_by(self, session: &Session) -> bool {
+        self.is_reached(session.acr, &session.amr, &session.evidence)
+    }
+
+    /// Whether a sign-in that proved this much has reached it.
+    #[must_use]
+    pub fn is_proved_by(self, proved: &Authentication) -> bool {
+        self.is_reached(proved.acr, &proved.amr, &proved.evidence)
+    }
+
+    fn is_reached(self, acr: Acr, amr: &[Amr], evidence: &Evidence) -> bool {
         match self {
-            Self::Phr => session.evidence.is_phishing_resistant(),
-            Self::Phrh => session.evidence.is_phishing_resistant() && session.is_held_in_hardware(),
-            level => level.assurance().is_some_and(|asked| asked <= session.acr),
+            Self::Phr => evidence.is_phishing_resistant(),
+            Self::Phrh => evidence.is_phishing_resistant() && evidence.is_held_in_hardware(amr),
+            level => level.assurance().is_some_and(|asked| asked <= acr),
         }
     }
 }
@@ -336,6 +346,15 @@ impl Evidence {
         )
     }
 
+    /// Whether what resists phishing in it is proven to be held in hardware. Of a badge and a key it is the key that does:
+    /// the chip of the card says nothing of it.
+    fn is_held_in_hardware(&self, amr: &[Amr]) -> bool {
+        match self {
+            Self::BadgeAndKey { attested, .. } => *attested,
+            _ => amr.contains(&Amr::Hwk),
+        }
+    }
+
     /// Whether it is one factor only: the card, without its PIN.
     #[must_use]
     pub fn is_badge(&self) -> bool {
@@ -400,15 +419,6 @@ pub struct Session {
 }
 
 impl Session {
-    /// Whether what resists phishing in it is proven to be held in hardware. Of a badge and a key it is the key that does:
-    /// the chip of the card says nothing of it.
-    fn is_held_in_hardware(&self) -> bool {
-        match self.evidence {
-            Evidence::BadgeAndKey { attested, .. } => attested,
-            _ => self.amr.contains(&Amr::Hwk),
-        }
-    }
-
     /// The card whose PIN was typed for it, as channels name it: the one that is watched, or that a badge stood in for.
     #[must_use]
     pub fn card_of_pin(&self) -> Option<&str> {

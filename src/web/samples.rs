@@ -21,7 +21,8 @@ use super::{
         means::{ContactPanel, MeansPage, MeansRow, RowKind, RowStanding},
         session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{
-            CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty, SignIn,
+            Again, CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty,
+            SignIn,
         },
     },
 };
@@ -53,6 +54,7 @@ pub const ALL: &[Sample] = &[
         let key = KeyPanel { transaction: "0190".into(), next: "/login/0190".into() };
         SignIn { card: None, key: Some(key), means: tabs(MeansKind::SecurityKey), ..sign_in() }.render(frame)
     }),
+    ("sign-in-again", |frame| SignIn { again: Some(Again::NoneReaches), ..sign_in() }.render(frame)),
     ("sign-in-touch", |frame| {
         let touch = KeyPanel { transaction: "0190".into(), next: "/login/0190".into() };
         SignIn { card: None, touch: Some(touch), means: tabs(MeansKind::Touch), ..sign_in() }.render(frame)
@@ -215,6 +217,7 @@ fn sign_in() -> SignIn {
         }),
         key: None,
         touch: None,
+        again: None,
         persons: None,
         notice: None,
         expected: None,

@@ -249,6 +249,10 @@ impl<'a> Visit<'a> {
         let rules = keys.policy.of(&person.professional);
         self.keys.admit(&rules, seen)?;
         let authentication = self.authentication(&key, &rules, seen);
+        // Before anything ends for it: the session that is there reaches as much, or more.
+        if !(keys.is_enough)(transaction, &authentication) {
+            return Err(Refusal::TooLow);
+        }
         let used = Used {
             handle_hash,
             credential: signed.credential,

@@ -30,7 +30,7 @@ use chrono::TimeDelta;
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::ids::SharedRandom;
-use crate::session::{Policies, Session};
+use crate::session::{Authentication, Policies, Session};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
@@ -76,6 +76,8 @@ pub struct Parts {
     pub models: Arc<Models>,
     /// Whether a session answers the request of a sign-in.
     pub is_answered_by: fn(&LoginTransaction, &Session, Time) -> bool,
+    /// Whether a sign-in proves as much as its request insists on.
+    pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
     /// What decoys are derived from: 32 random bytes of this installation.
     pub decoy_key: [u8; 32],
 }

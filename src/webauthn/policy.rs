@@ -8,7 +8,7 @@ use chrono::TimeDelta;
 use uuid::Uuid;
 
 use super::metadata::{Certification, Listed};
-use crate::session::{Acr, Amr};
+use crate::session::{Acr, Amr, Level};
 use crate::store::means;
 
 /// The rules for security keys.
@@ -143,6 +143,20 @@ impl KeyPolicy {
         Ok(())
     }
 
+    /// Whether the best key that is taken reaches a level.
+    #[must_use]
+    pub fn reaches(&self, level: Level) -> bool {
+        let proves = self.attestation != Attestation::None;
+        let of_proven = proves.then_some(self.attested_level);
+        let of_others = [Some(self.device_bound_level), self.synced.then_some(self.synced_level)];
+        let of_others = of_others.into_iter().flatten().filter(|_| self.attestation != Attestation::Required);
+        let highest = of_others.chain(of_proven).max();
+        match level.assurance() {
+            Some(asked) => highest.is_some_and(|highest| asked <= highest),
+            None => level == Level::Phr || proves,
+        }
+    }
+
     /// The level that a sign-in with the key reaches; of a second factor, together with the badge.
     #[must_use]
     pub fn level(&self, key: Seen) -> Acr {
@@ -222,6 +236,17 @@ mod tests {
     fn a_denied_model_is_denied_though_it_is_allowed_too() {
         let policy = KeyPolicy { allow: vec![KEY.aaguid], deny: vec![KEY.aaguid], ..KeyPolicy::default() };
         assert_eq!(policy.judge(KEY), Err(Unfit::Model(KEY.aaguid)));
+    }
+
+    #[test]
+    fn what_the_best_key_reaches_decides_whether_keys_are_offered() {
+        let levels = [Level::Eidas1, Level::Eidas2, Level::Eidas3, Level::Phr, Level::Phrh];
+        let reached = |policy: KeyPolicy| levels.map(|level| policy.reaches(level));
+        assert_eq!(reached(KeyPolicy::default()), [true, false, false, true, false], "none proves its model");
+        let proven = KeyPolicy { attestation: Attestation::Preferred, ..KeyPolicy::default() };
+        assert_eq!(reached(proven), [true, true, false, true, true]);
+        let high = KeyPolicy { device_bound_level: Acr::Eidas3, ..KeyPolicy::default() };
+        assert_eq!(reached(high), [true, true, true, true, false]);
     }
 
     #[test]

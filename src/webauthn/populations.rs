@@ -6,7 +6,7 @@
 
 use super::policy::{Attestation, KeyPolicy, Seen, Unfit};
 use crate::directory::Professional;
-use crate::session::Acr;
+use crate::session::{Acr, Level};
 
 /// The rules of an installation.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -44,6 +44,14 @@ impl From<KeyPolicy> for KeyPolicies {
 }
 
 impl KeyPolicies {
+    /// Whether any key that is taken, of whomever, reaches one of these levels by itself.
+    #[must_use]
+    pub fn reach_any(&self, levels: &[Level]) -> bool {
+        let own = self.populations.iter().map(|population| &population.policy);
+        let mut all = std::iter::once(&self.general).chain(own);
+        all.any(|policy| levels.iter().any(|level| policy.reaches(*level)))
+    }
+
     /// Whether anybody may have a key that counts after a badge only.
     #[must_use]
     pub fn take_second_factors(&self) -> bool {

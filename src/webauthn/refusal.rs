@@ -34,6 +34,9 @@ pub enum Refusal {
     /// person would not answer what is asked.
     #[error("no badge of this browser waits for the touch of a key")]
     NothingToTouch,
+    /// The relying party insists on more than the key reaches.
+    #[error("the relying party insists on a level that the key does not reach")]
+    TooLow,
     /// The key is not registered here.
     #[error("the key is not registered here")]
     Unknown,
@@ -142,6 +145,7 @@ impl Refusal {
             Self::Ceremony(CeremonyError::Algorithm) => "KEY-018",
             Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",
             Self::NoSignIn => "KEY-020",
+            Self::TooLow => "KEY-044",
             Self::NothingToTouch => "KEY-042",
             Self::Unfit(Unfit::SecondFactor) => "KEY-043",
             Self::NoSession => "MEANS-001",
@@ -169,6 +173,7 @@ impl Refusal {
                 | Self::Person(_)
                 | Self::Client
                 | Self::Zone
+                | Self::TooLow
                 | Self::Unwatched
         )
     }

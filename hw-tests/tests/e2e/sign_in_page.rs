@@ -126,6 +126,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         }),
         key: None,
         touch: None,
+        again: None,
         persons: None,
         notice: None,
         expected: None,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::session::Session;
+use crate::session::{Level, Session};
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{CardPanel, PersonsPanel};
@@ -29,8 +29,11 @@ pub trait CardMeans: Send + Sync + Debug {
     ) -> Later<'a, CardPanel>;
 }
 
-/// Security keys: know what they would add to a session.
+/// Security keys: know what they reach, alone or after a badge.
 pub trait KeyMeans: Send + Sync + Debug {
+    /// Whether any key that is taken here, whoever's, reaches one of these levels by itself.
+    fn reach_any(&self, levels: &[Level]) -> bool;
+
     /// Whether the touch of a key is all that this sign-in needs of whoever has this session, which a badge has renewed.
     ///
     /// # Errors

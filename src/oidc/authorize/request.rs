@@ -9,7 +9,7 @@ use super::response_mode::ResponseMode;
 use crate::clock::Time;
 use crate::ids::PersonId;
 use crate::oidc::claims_request::ClaimsRequest;
-use crate::session::{Acr, Level, Session};
+use crate::session::{Acr, Authentication, Level, Session};
 use crate::store::grant::{Confirmation, Details};
 use crate::store::login_transaction::{LoginTransaction, State};
 
@@ -80,6 +80,17 @@ impl Levels {
     pub fn told(&self, session: &Session) -> Option<Level> {
         self.any_of.iter().copied().find(|asked| asked.is_met_by(session))
     }
+}
+
+/// Why somebody who is signed in is asked to sign in once more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missing {
+    /// The service asks for a higher level.
+    Level,
+    /// It asks for a sign-in that is younger, or for one in any case.
+    Moment,
+    /// It asks for somebody else.
+    Person,
 }
 
 /// Whether the person may, or must, be asked.
@@ -154,6 +165,26 @@ impl AuthorizationRequest {
             && self.expects(session.person_id)
             && self.levels.are_met_by(session)
             && (!session.evidence.rests_on_badge() || self.takes_badge_of(session))
+    }
+
+    /// What a running session that does not satisfy the request lacks: the first that applies.
+    pub fn missing(&self, session: &Session, now: Time) -> Option<Missing> {
+        let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
+        if !self.expects(session.person_id) {
+            return Some(Missing::Person);
+        }
+        let reaches = self.levels.are_met_by(session)
+            && (!session.evidence.rests_on_badge() || self.takes_badge_of(session));
+        match (reaches, self.prompt == Prompt::Login || !self.max_age.is_none_or(is_fresh)) {
+            (false, _) => Some(Missing::Level),
+            (true, true) => Some(Missing::Moment),
+            (true, false) => None,
+        }
+    }
+
+    /// Whether a sign-in proves as much as the request insists on. What it wishes for, nobody is refused for.
+    pub fn is_enough(&self, proved: &Authentication) -> bool {
+        !self.levels.required || self.levels.any_of.iter().any(|level| level.is_proved_by(proved))
     }
 
     /// Whether tokens are asked for that outlive the session (OpenID Connect Core §11).

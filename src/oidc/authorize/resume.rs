@@ -14,7 +14,7 @@ use url::Url;
 use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::Offer;
-use super::request::{AuthorizationRequest, Prompt, is_outcome};
+use super::request::{AuthorizationRequest, Levels, Missing, Prompt, is_outcome};
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
 use crate::audit::Caller;
 use crate::clock::Time;
@@ -24,15 +24,17 @@ use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
 use crate::oidc::sessions;
-use crate::session::{Session, Standing};
+use crate::session::{Authentication, Session, Standing};
 use crate::store;
+use crate::store::StoreError;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
+use crate::store::means::{Kind as OwnKind, Means as OwnMeans, Standing as OwnStanding};
 use crate::web::browser;
 use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::{KeyPanel, LOCKED, Means, MeansKind, SignIn};
+use crate::web::pages::sign_in::{Again, KeyPanel, LOCKED, Means, MeansKind, SignIn};
 
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
@@ -62,6 +64,11 @@ pub fn is_content_with_badge(transaction: &LoginTransaction, person: PersonId) -
 /// Whether a session answers the request of a login transaction as it is. Where that cannot be read, it does not.
 pub fn is_answered_by(transaction: &LoginTransaction, session: &Session, now: Time) -> bool {
     AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_satisfied_by(session, None, now))
+}
+
+/// Whether a sign-in proves as much as the request of a login transaction insists on. Where that cannot be read, it does not.
+pub fn is_enough(transaction: &LoginTransaction, proved: &Authentication) -> bool {
+    AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_enough(proved))
 }
 
 /// `GET /login/{id}`
@@ -142,6 +149,8 @@ impl Visit<'_> {
             Standing::Alive | Standing::Expired | Standing::Ended => None,
         });
         let earlier = seen.as_ref().map(|seen| seen.session.clone());
+        let again = seen.as_ref().filter(|seen| seen.standing == Standing::Alive);
+        let again = again.and_then(|seen| asked.request.missing(&seen.session, now));
         if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
             // Who has just signed in, and is somebody else, is not asked to sign in again: that is an error.
@@ -161,7 +170,7 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, earlier, notice, switched, chosen).await
+        self.sign_in_page(transaction, asked, (earlier, again), notice, switched, chosen).await
     }
 
     /// Yields our own page where no relying party waits for an answer.
@@ -214,7 +223,7 @@ impl Visit<'_> {
         &self,
         transaction: &LoginTransaction,
         asked: &Asked,
-        earlier: Option<Session>,
+        (earlier, again): (Option<Session>, Option<Missing>),
         notice: Option<&str>,
         switched: Option<Language>,
         chosen: Option<MeansKind>,
@@ -227,7 +236,7 @@ impl Visit<'_> {
             }
             _ => false,
         };
-        let offered = self.offered(touch);
+        let offered = self.offered(touch, &asked.request.levels);
         let selected = chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied());
         let with = |kind: Option<MeansKind>, language: Option<Language>| {
             let kind = kind.map(|kind| format!("means={}", kind.name()));
@@ -248,7 +257,7 @@ impl Visit<'_> {
             _ => None,
         };
         let key = || KeyPanel { transaction: transaction.id.to_string(), next: page.clone() };
-        let touch = (selected == Some(MeansKind::Touch)).then(key);
+        let touch_panel = (selected == Some(MeansKind::Touch)).then(key);
         let key = (selected == Some(MeansKind::SecurityKey))
             .then(|| KeyPanel { transaction: transaction.id.to_string(), next: here.clone() });
         let persons = match &self.provider.means.test_persons {
@@ -267,8 +276,14 @@ impl Visit<'_> {
             means: means.collect(),
             card,
             key,
-            touch,
+            touch: touch_panel,
             persons,
+            again: match (again, touch) {
+                (Some(Missing::Level), false) => Some(self.higher(earlier.as_ref(), asked).await?),
+                // The touch says so itself.
+                (Some(Missing::Level), true) | (Some(Missing::Person), _) | (None, _) => None,
+                (Some(Missing::Moment), _) => Some(Again::Moment),
+            },
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
             expected: asked.request.login_hint.clone().filter(|hint| is_a_name(hint)),
@@ -284,12 +299,32 @@ impl Visit<'_> {
         Ok(page)
     }
 
-    /// The means that have a tab, the first of them shown where nobody chose. A touch that is all that is missing goes first.
-    fn offered(&self, touch: bool) -> Vec<MeansKind> {
+    /// The means that have a tab, the first of them shown where nobody chose. A touch that is all that is missing goes first;
+    /// keys that cannot reach what the service insists on, whoever has one, are left out.
+    fn offered(&self, touch: bool, levels: &Levels) -> Vec<MeansKind> {
         let means = &self.provider.means;
         let card = means.card.as_ref().map(|_| MeansKind::Card);
-        let key = means.security_keys.as_ref().map(|_| MeansKind::SecurityKey);
+        let key = means.security_keys.as_ref();
+        let key = key.filter(|keys| !levels.required || keys.reach_any(&levels.any_of));
+        let key = key.map(|_| MeansKind::SecurityKey);
         touch.then_some(MeansKind::Touch).into_iter().chain(card).chain(key).collect()
+    }
+
+    /// What is said to somebody whose session reaches less than is asked for.
+    async fn higher(&self, session: Option<&Session>, asked: &Asked) -> Result<Again, StoreError> {
+        let Some(session) = session else { return Ok(Again::Level) };
+        let (db, now) = (&self.provider.db, self.provider.now());
+        let own = store::means::of_person(db, session.person_id).await?;
+        let reaches = |means: &OwnMeans| match means.kind {
+            OwnKind::Card => true,
+            OwnKind::SecurityKey => asked.request.levels.any_of.iter().any(|level| match level.assurance() {
+                Some(assurance) => assurance <= means.level,
+                None => true,
+            }),
+            OwnKind::SecondFactor => false,
+        };
+        let has_any = own.iter().any(|means| means.standing(now) == OwnStanding::Active && reaches(means));
+        Ok(if has_any { Again::Level } else { Again::NoneReaches })
     }
 }
 

@@ -9,6 +9,7 @@ mod notices;
 mod second_factor;
 mod second_factor_attacks;
 mod sign_in;
+mod step_up;
 mod trial;
 
 use std::sync::Arc;
@@ -90,6 +91,7 @@ impl Hospital {
                 policy: policy.clone(),
                 models: Arc::clone(&models),
                 is_answered_by: crate::oidc::authorize::resume::is_answered_by,
+                is_enough: crate::oidc::authorize::resume::is_enough,
                 decoy_key: [7; 32],
             });
             stand

@@ -53,6 +53,8 @@ pub struct SignIn {
     pub touch: Option<KeyPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
+    /// Why somebody who is signed in is asked again.
+    pub again: Option<Again>,
     /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
     pub notice: Option<String>,
     /// Address that gives up and goes back to the relying party, where it has one.
@@ -62,6 +64,27 @@ pub struct SignIn {
     /// Where a form of this page may end besides this host: the relying party's redirect origin, from
     /// [`crate::web::headers::form_target`].
     pub form_targets: Vec<String>,
+}
+
+/// Why somebody who is signed in is asked to sign in once more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Again {
+    /// The service asks for a higher level.
+    Level,
+    /// The same, and none of the means that the person has used here reaches it.
+    NoneReaches,
+    /// It asks for a sign-in that is younger, or for one in any case.
+    Moment,
+}
+
+impl Again {
+    fn text(self, t: &Texts) -> String {
+        match self {
+            Self::Level => t.text("again-level"),
+            Self::NoneReaches => t.text("again-none"),
+            Self::Moment => t.text("again-moment"),
+        }
+    }
 }
 
 /// A service that asks who someone is.
