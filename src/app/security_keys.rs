@@ -25,6 +25,7 @@ use crate::webauthn::metadata::{Certification, FIDO_ALLIANCE, Publisher};
 use crate::webauthn::models::{Models, Place, Source};
 use crate::webauthn::policy::{Attestation, KeyPolicy};
 use crate::webauthn::populations::{KeyPolicies, Population};
+use crate::webauthn::related::{RelatedError, RelyingParty};
 use crate::webauthn::trial::{self, Taken};
 use crate::webauthn::{Parts, SecurityKeys};
 
@@ -37,6 +38,9 @@ pub enum KeysError {
     /// The makers who are trusted.
     #[error(transparent)]
     Makers(#[from] MakersError),
+    /// The hosts that share their keys.
+    #[error(transparent)]
+    Related(#[from] RelatedError),
     /// The root of the metadata.
     #[error("the root of the metadata of models: {0}")]
     Root(AnchorFault),
@@ -49,6 +53,7 @@ impl KeysError {
             Self::Ceremony(_) => "CONF-027",
             Self::Makers(_) => "CONF-028",
             Self::Root(_) => "CONF-029",
+            Self::Related(error) => error.code(),
         }
     }
 }
@@ -113,7 +118,9 @@ pub fn ceremonies(config: &Config) -> Result<Option<Ceremonies>, KeysError> {
     if !config.security_keys.enabled {
         return Ok(None);
     }
-    match Ceremonies::new(&config.server.front_url, &config.establishment.name) {
+    let (front, keys) = (&config.server.front_url, &config.security_keys);
+    let party = RelyingParty::new(front, keys.rp_origin.as_ref().unwrap_or(front), &keys.related_origins)?;
+    match Ceremonies::of(party, &config.establishment.name) {
         Err(error @ CeremonyError::NoDomain(_)) => {
             tracing::info!("security keys are not offered: {error}");
             Ok(None)

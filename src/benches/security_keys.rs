@@ -30,7 +30,7 @@ fn main() -> Result<(), Failure> {
         display_name: "KIT DOC0036624".into(),
         known: Vec::new(),
     };
-    let Challenge { mut options, state } = ceremonies.begin_registration(&who, false)?;
+    let Challenge { mut options, state } = ceremonies.begin_registration(&who, false, false)?;
     if let Some(selection) = options.get_mut("authenticatorSelection") {
         // This authenticator keeps no names.
         *selection = json!({"requireResidentKey": false, "userVerification": "required"});

@@ -3,16 +3,22 @@
 use std::path::PathBuf;
 
 use chrono::TimeDelta;
+use url::Url;
 use uuid::Uuid;
 
 use super::card::CardAcr;
 use super::reader::Section;
+use super::server::origin;
 
 /// Which security keys are taken.
 #[derive(Debug, Clone)]
 pub struct SecurityKeys {
     /// Whether there are any. They are offered where the address of the pages allows it.
     pub enabled: bool,
+    /// The origin whose host keys are bound to; none: that of the pages.
+    pub rp_origin: Option<Url>,
+    /// The other origins whose pages may use them.
+    pub related_origins: Vec<Url>,
     /// Whether a key has to prove its model.
     pub attestation: Attestation,
     /// Directory of the authorities of makers.
@@ -231,6 +237,8 @@ impl SecurityKeys {
         let longest = TimeDelta::days(3 * 365);
         Self {
             enabled: section.flag("enabled").unwrap_or(true),
+            rp_origin: section.text("rp_origin", origin),
+            related_origins: section.list("related_origins", origin).unwrap_or_default(),
             attestation: asked,
             attestation_anchors_dir,
             metadata,

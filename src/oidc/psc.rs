@@ -11,7 +11,7 @@ use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use crate::crypto::keys::Algorithm;
 use crate::ids::SessionId;
-use crate::session::{Acr, AuthMode, Evidence, Session};
+use crate::session::{Acr, AuthMode, Evidence, Names, Session};
 use crate::store::client::AuthMethod;
 
 // 1. Addresses: the layout of PSC's realm, below the issuer. The authorization endpoint has two: the one of PSC's front
@@ -72,9 +72,9 @@ impl Default for Choices {
 }
 
 impl Choices {
-    /// The `acr` that relying parties are told: what is configured for the means, and never more than was reached.
-    /// Empty where a sandbox plays the time in which PSC told none.
-    pub fn acr(&self, session: &Session) -> &'static str {
+    /// The `acr` that a relying party is told: what is configured for the means, and never more than was reached, by its name
+    /// for it. Empty where a sandbox plays the time in which PSC told none.
+    pub fn acr<'a>(&self, session: &Session, names: &'a Names) -> &'a str {
         if matches!(session.evidence, Evidence::Sandbox { acr_untold: true, .. }) {
             return "";
         }
@@ -83,7 +83,7 @@ impl Choices {
             AuthMode::Mobile => self.mobile_acr,
             AuthMode::Fido => self.key_acr,
         };
-        told.min(session.acr).as_str()
+        names.of_acr(told.min(session.acr))
     }
 }
 
@@ -187,8 +187,8 @@ fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> impl Serialize 
         sid: SessionId,
         #[serde(rename = "authMode")]
         auth_mode: &'static str,
-        #[serde(skip_serializing_if = "str::is_empty")]
-        acr: &'static str,
+        #[serde(skip_serializing_if = "String::is_empty")]
+        acr: String,
         #[serde(skip_serializing_if = "Option::is_none")]
         auth_level: Option<String>,
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -199,7 +199,7 @@ fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> impl Serialize 
         given_name: String,
         family_name: String,
     }
-    let Facts { subject, session, grant, choices, .. } = facts;
+    let Facts { subject, session, grant, choices, client, .. } = facts;
     IdToken {
         exp: stamp.expires_at.timestamp(),
         iat: facts.issued_at.timestamp(),
@@ -215,7 +215,7 @@ fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> impl Serialize 
         at_hash,
         sid: session.id,
         auth_mode: session.auth_mode.as_str(),
-        acr: choices.acr(session),
+        acr: choices.acr(session, &client.names).to_owned(),
         auth_level: choices.auth_level.clone(),
         scope: choices.auth_level.as_ref().map(|_| grant.scope.clone()),
         subject_name_id: subject.id_nat.clone(),
@@ -271,7 +271,7 @@ pub struct OtherId {
 
 /// An access token.
 fn access_token(facts: &Facts<'_>, stamp: Stamp) -> AccessToken {
-    let Facts { subject, session, grant, choices, .. } = facts;
+    let Facts { subject, session, grant, choices, client, .. } = facts;
     AccessToken {
         exp: stamp.expires_at.timestamp(),
         iat: facts.issued_at.timestamp(),
@@ -283,7 +283,7 @@ fn access_token(facts: &Facts<'_>, stamp: Stamp) -> AccessToken {
         azp: grant.client_id.clone(),
         nonce: grant.nonce.clone(),
         session_state: session.id.to_string(),
-        acr: choices.acr(session).into(),
+        acr: choices.acr(session, &client.names).into(),
         scope: grant.scope.clone(),
         sid: session.id.to_string(),
         auth_mode: session.auth_mode.as_str().into(),

@@ -10,7 +10,7 @@ use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
 use crate::crypto::keys::Algorithm;
-use crate::session::{Amr, Level};
+use crate::session::Level;
 use crate::store::client::AuthMethod;
 
 /// The scopes: who, how to show them, and PSC's professional data as one.
@@ -99,7 +99,7 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
         "jti": stamp.jti,
         "azp": client.id,
         "acr": level(facts),
-        "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
+        "amr": facts.client.names.of_factors(session),
         "at_hash": at_hash,
         "sid": session.id,
     }));
@@ -111,10 +111,12 @@ pub(super) fn id_token(facts: &Facts<'_>, stamp: Stamp, at_hash: String) -> Valu
 }
 
 /// The level that is told: the one that was asked for, where it was reached, else the one that was. A session that was
-/// renewed at a lower level since tells that one.
-fn level(facts: &Facts<'_>) -> &'static str {
-    let asked = facts.grant.details.acr.filter(|asked| asked.is_met_by(facts.session));
-    asked.map_or(facts.session.acr.as_str(), Level::as_str)
+/// renewed at a lower level since tells that one. Each by the client's name for it.
+fn level<'a>(facts: &Facts<'a>) -> &'a str {
+    let names = &facts.client.names;
+    let is_offered = |asked: &Level| asked.assurance().is_some() || names.has_phr();
+    let asked = facts.grant.details.acr.filter(|asked| asked.is_met_by(facts.session)).filter(is_offered);
+    names.of_level(asked.unwrap_or(facts.session.acr.into()))
 }
 
 /// Adds the claims that were asked for by name (OpenID Connect Core §5.5), of the scopes that the client may ask for. What
@@ -159,7 +161,7 @@ pub(super) fn access_token(facts: &Facts<'_>, stamp: Stamp) -> Value {
         "client_id": grant.client_id,
         "scope": grant.scope,
         "acr": level(facts),
-        "amr": session.amr.iter().copied().map(Amr::as_str).collect::<Vec<_>>(),
+        "amr": facts.client.names.of_factors(session),
         "sid": session.id,
     })
 }

@@ -40,7 +40,7 @@ enum UserinfoError {
     #[error("{error}")]
     Binding { error: BindingError, algorithms: &'static [Algorithm] },
     #[error("The session proves less than was required")]
-    Level { required: Vec<Level>, scheme: Scheme, algorithms: &'static [Algorithm] },
+    Level { required: Vec<String>, scheme: Scheme, algorithms: &'static [Algorithm] },
 }
 
 /// `GET` and `POST {iss}/protocol/openid-connect/userinfo`
@@ -105,8 +105,13 @@ async fn tell(
         .await
         .map_err(|error| UserinfoError::Binding { error, algorithms })?;
     let required = &access.grant.details.required_levels;
+    let named = |level: &Level| access.client.names.of_level(*level).to_owned();
     if !required.is_empty() && !required.iter().any(|level| level.is_met_by(&access.session)) {
-        return Err(UserinfoError::Level { required: required.clone(), scheme, algorithms });
+        return Err(UserinfoError::Level {
+            required: required.iter().map(named).collect(),
+            scheme,
+            algorithms,
+        });
     }
     let facts = Facts {
         issuer: provider.settings.issuer.as_str(),
@@ -207,7 +212,7 @@ fn refuse(refusal: &UserinfoError) -> Response {
         }
         // RFC 9470 §3: what to ask the authorization server for.
         UserinfoError::Level { required, scheme, algorithms } => {
-            let levels = required.iter().map(|level| level.as_str()).collect::<Vec<_>>().join(" ");
+            let levels = required.join(" ");
             let said = format!("{said}, acr_values=\"{levels}\"");
             vec![match scheme {
                 Scheme::Bearer => format!("Bearer realm=\"sceau\", {said}"),

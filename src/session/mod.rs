@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a cookie's format, a page or a protocol.
 
+mod names;
 mod policy;
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::ids::{MeansId, PersonId, SessionId, WorkstationId};
 
+pub use names::{Names, NamesFault};
 pub use policy::{
     CardOut, Demands, IdleGroup, LONGEST_BADGE_WINDOW, Policies, SessionPolicy, Standing, Station, ZonePolicy,
 };
@@ -130,6 +132,16 @@ impl Level {
     }
 }
 
+impl From<Acr> for Level {
+    fn from(acr: Acr) -> Self {
+        match acr {
+            Acr::Eidas1 => Self::Eidas1,
+            Acr::Eidas2 => Self::Eidas2,
+            Acr::Eidas3 => Self::Eidas3,
+        }
+    }
+}
+
 impl std::str::FromStr for Level {
     type Err = ();
 
@@ -157,6 +169,8 @@ pub enum Amr {
 }
 
 impl Amr {
+    const ALL: [Self; 6] = [Self::Sc, Self::Pin, Self::Hwk, Self::Swk, Self::User, Self::Mfa];
+
     /// The name of RFC 8176.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -59,6 +59,7 @@ migrations! {
     94 "0094_roles";
     95 "0095_desk";
     96 "0096_fido_metadata";
+    100 "0100_client_names";
     110 "0110_second_factor";
 }
 

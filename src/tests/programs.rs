@@ -583,6 +583,28 @@ fn services_are_looked_after_from_a_shell() {
         assert!(here.refused(&["client", command, "nobody"]).contains("OIDC-086"));
     }
     assert!(here.json(&["client", "show", "dpi", "--json"])["disabled_at"].is_null());
+    let names = [
+        "client",
+        "policy",
+        "dpi",
+        "--acr-name",
+        "eidas2=substantial",
+        "--amr-name",
+        "user=fido",
+        "--no-phr",
+    ];
+    assert!(here.done(&names).contains("eidas2 is told as substantial"));
+    let shown = here.json(&["client", "show", "dpi", "--json"]);
+    assert_eq!((&shown["acr_names"]["eidas2"], &shown["phr"]), (&"substantial".into(), &false.into()));
+    for more in ["eidas1=eidas3", "eidas1=phr", "eidas1=", "high=x"] {
+        assert!(
+            here.refused(&["client", "policy", "dpi", "--acr-name", more]).contains("OIDC-171"),
+            "{more}"
+        );
+    }
+    assert_eq!(here.json(&["client", "show", "dpi", "--json"]), shown, "what is refused changes nothing");
+    here.done(&["client", "policy", "dpi"]);
+    assert_eq!(here.json(&["client", "show", "dpi", "--json"])["acr_names"], serde_json::json!({}));
     assert!(here.done(&["client", "logouts"]).contains("No service was told"));
     assert_eq!(here.json(&["client", "logouts", "dpi", "--json"]), serde_json::json!([]));
     assert!(here.refused(&["client", "logouts", "nobody"]).contains("OIDC-086"));

@@ -243,7 +243,7 @@ impl Connection {
 }
 
 /// The host name a request is for, without port.
-pub(super) fn host<B>(request: &Request<B>) -> Option<&str> {
+pub(crate) fn host<B>(request: &Request<B>) -> Option<&str> {
     let authority = || request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = request.uri().authority().map(|authority| authority.as_str()).or_else(authority)?;
     Some(

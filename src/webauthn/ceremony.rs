@@ -8,6 +8,7 @@
 
 use std::time::Duration;
 
+use super::related::RelyingParty;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
@@ -230,9 +231,10 @@ struct TouchState {
     asked: Vec<String>,
 }
 
-/// The ceremonies of one origin.
+/// The ceremonies of one relying party.
 #[derive(Debug, Clone)]
 pub struct Ceremonies {
+    party: RelyingParty,
     safe: Webauthn,
     core: WebauthnCore,
 }
@@ -243,18 +245,33 @@ impl Ceremonies {
     /// # Errors
     /// [`CeremonyError::NoDomain`] where the host is a number.
     pub fn new(front: &Url, name: &str) -> Result<Self, CeremonyError> {
-        let host = front.domain().ok_or_else(|| CeremonyError::NoDomain(front.to_string()))?;
+        Self::of(RelyingParty::alone(front), name)
+    }
+
+    /// For the pages of every origin of `party`. The relying party id is exactly its host; the origins exactly those.
+    ///
+    /// # Errors
+    /// [`CeremonyError::NoDomain`] where the host is a number.
+    pub fn of(party: RelyingParty, name: &str) -> Result<Self, CeremonyError> {
+        let origin = party.origin();
+        let host = origin.domain().ok_or_else(|| CeremonyError::NoDomain(origin.to_string()))?;
         let name = if name.is_empty() { host } else { name };
-        let builder = WebauthnBuilder::new(host, front)?.rp_name(name).timeout(BROWSER_WAITS);
+        let builder = WebauthnBuilder::new(host, origin)?.rp_name(name).timeout(BROWSER_WAITS);
+        let safe = party.origins().skip(1).fold(builder, WebauthnBuilder::append_allowed_origin).build()?;
         let core = WebauthnCore::new_unsafe_experts_only(
             name,
             host,
-            vec![front.clone()],
+            party.origins().cloned().collect(),
             BROWSER_WAITS,
             Some(false),
             Some(false),
         );
-        Ok(Self { safe: builder.build()?, core })
+        Ok(Self { safe, core, party })
+    }
+
+    /// Whose they are, and who shares them.
+    pub fn relying_party(&self) -> &RelyingParty {
+        &self.party
     }
 
     /// Begins a registration (§7.1). The key has to verify its person, and to keep who that is: it signs in without a name

@@ -18,13 +18,14 @@ pub mod policy;
 pub mod populations;
 mod refusal;
 mod registration;
+pub mod related;
 mod second_factor;
 pub mod trial;
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::post;
+use axum::routing::{get, post};
 use chrono::TimeDelta;
 
 use crate::audit::Trail;
@@ -68,7 +69,7 @@ pub struct Parts {
     pub own: OwnOrigin,
     /// What stands around the pages.
     pub site: Site,
-    /// The protocol, for that origin.
+    /// The protocol, for that origin and those that share its keys.
     pub ceremonies: Ceremonies,
     /// Which keys are good enough.
     pub policy: KeyPolicies,
@@ -121,8 +122,11 @@ impl SecurityKeys {
 
 /// Where pages ask for challenges and bring answers.
 pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
-    Router::new()
-        .route(KEY_OPTIONS_PATH, post(registration::options))
+    let list = match keys.parts.ceremonies.relying_party().is_asked_here() {
+        true => Router::new().route(related::PATH, get(related::list)),
+        false => Router::new(),
+    };
+    list.route(KEY_OPTIONS_PATH, post(registration::options))
         .route(KEY_PATH, post(registration::answer))
         .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
         .route(KEY_SIGN_IN_PATH, post(authentication::answer))

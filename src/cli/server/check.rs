@@ -44,6 +44,9 @@ impl Check {
                 faults.push(format!("{error} ({})", error.code()));
             }
         }
+        if let Err(error) = app::security_keys::ceremonies(&config) {
+            faults.push(format!("{error} ({})", error.code()));
+        }
         if let Err(error) = app::security_keys::models(&config) {
             faults.push(format!("{error} ({})", error.code()));
         }

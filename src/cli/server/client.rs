@@ -1,7 +1,9 @@
 //! `sceau client`: the services that sign their users in here.
 
 mod logouts;
+mod names;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use chrono::TimeDelta;
@@ -54,13 +56,15 @@ pub(super) enum ClientCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Say what a service asks for beyond the rules of the place: it may tighten them, never loosen. What is not given goes
-    /// back to the rules of the place.
+    /// Say what a service asks for beyond the rules of the place: it may tighten them, never loosen; and what it calls levels
+    /// and factors. What is not given goes back to the rules of the place.
     Policy {
         /// Its client id.
         id: String,
         #[command(flatten)]
         demands: DemandArgs,
+        #[command(flatten)]
+        names: names::NameArgs,
     },
     /// Replace what is registered of a service by a document (RFC 7591). Its secret, audience and rights stay.
     Update(Update),
@@ -210,7 +214,7 @@ impl ClientCommand {
             }
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
-            Self::Policy { id, demands } => set_policy(&context, &id, demands.into()).await,
+            Self::Policy { id, demands, names } => set_policy(&context, &id, demands.into(), &names).await,
             Self::Disable { id, reason } => disable(&context, &id, reason.as_deref()).await,
             Self::Enable { id } => enable(&context, &id).await,
             Self::Logouts(logouts) => logouts.run(&context).await,
@@ -420,6 +424,7 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     if shown.accepts_badge {
         println!("badge                   accepted, where the zone has a badge window");
     }
+    names::print(&client.names);
     if *shown.metadata != Metadata::default() {
         let text = serde_json::to_string_pretty(shown.metadata)
             .map_err(|error| Failure::plain(error.to_string()))?;
@@ -454,9 +459,16 @@ async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool)
     Ok(())
 }
 
-async fn set_policy(context: &Context, id: &str, demands: Demands) -> Result<(), Failure> {
-    let event = NewRow::from(&context.event(Kind::ClientChanged).client(id).note("policy"));
-    if !store::client::set_demands(&context.db, id, &demands, context.clock.now(), &event).await? {
+async fn set_policy(
+    context: &Context,
+    id: &str,
+    demands: Demands,
+    names: &names::NameArgs,
+) -> Result<(), Failure> {
+    let names = names.read()?;
+    let event = context.event(Kind::ClientChanged).client(id).note(&names::note(&names));
+    let (event, now) = (NewRow::from(&event), context.clock.now());
+    if !store::client::set_policy(&context.db, id, &demands, &names, now, &event).await? {
         return Err(unknown(id));
     }
     show(context, id, false).await
@@ -515,6 +527,9 @@ struct Shown<'a> {
     lifetime_minutes: Option<i64>,
     zones: &'a [String],
     accepts_badge: bool,
+    acr_names: BTreeMap<&'static str, &'a str>,
+    amr_names: BTreeMap<&'static str, &'a str>,
+    phr: bool,
     created_at: Time,
     updated_at: Time,
     disabled_at: Option<Time>,
@@ -539,6 +554,9 @@ impl<'a> From<&'a Client> for Shown<'a> {
             lifetime_minutes: client.session_lifetime.map(|seconds| seconds / 60),
             zones: &client.zones,
             accepts_badge: client.accepts_badge,
+            acr_names: client.names.levels().collect(),
+            amr_names: client.names.factors().collect(),
+            phr: client.names.has_phr(),
             created_at: client.created_at,
             updated_at: client.updated_at,
             disabled_at: client.disabled_at,

@@ -160,7 +160,7 @@ mod tests {
     use super::*;
     use crate::clock::{Clock as _, MockClock};
     use crate::oidc::{Issuer, Lifetimes, psc};
-    use crate::session::{Acr, Policies};
+    use crate::session::{Acr, Names, Policies};
     use crate::store::client::{Audience, Metadata, ProfileName};
 
     const REDIRECT: &str = "https://rp.example/cb";
@@ -195,6 +195,7 @@ mod tests {
                 ..Metadata::default()
             },
             accepts_badge: false,
+            names: Names::default(),
             self_registered: false,
             registration_token_hash: None,
         }

@@ -341,7 +341,7 @@ async fn the_zone_or_a_service_that_was_reached_decides_what_happens() {
             grant(&scene, session, service).await;
         }
         let demands = Demands { card_out: Some(CardOut::End), ..Demands::default() };
-        client::set_demands(&scene.db, "strict", &demands, scene.clock.now(), &scene.event()).await.unwrap();
+        client::set_policy(&scene.db, "strict", &demands, &Default::default(), scene.clock.now(), &scene.event()).await.unwrap();
 
         let Reported::Taken(mut changed) = scene.report(post, channel, 1, &[]).await else { panic!("refused") };
         changed.sort();

@@ -13,7 +13,7 @@ use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::SessionId;
-use crate::session::{CardOut, Demands};
+use crate::session::{CardOut, Demands, Names};
 use chrono::TimeDelta;
 
 pub use metadata::{AuthMethod, Metadata, SubjectType};
@@ -65,6 +65,9 @@ pub struct Client {
     pub metadata: Metadata,
     /// Whether it takes a session that a tap of the badge renewed.
     pub accepts_badge: bool,
+    /// What it calls levels and factors.
+    #[sqlx(json)]
+    pub names: Names,
     /// It registered itself (RFC 7591): a stranger to outbound calls.
     pub self_registered: bool,
     /// SHA-256 of the token by which it manages its registration (RFC 7592).
@@ -203,8 +206,8 @@ macro_rules! columns {
     () => {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
-         disabled_at, card_out, session_idle, session_lifetime, zones, metadata, accepts_badge, self_registered,
-         registration_token_hash"
+         disabled_at, card_out, session_idle, session_lifetime, zones, metadata, accepts_badge, names,
+         self_registered, registration_token_hash"
     };
 }
 
@@ -293,6 +296,7 @@ pub fn own_pages() -> Client {
         zones: Vec::new(),
         metadata: Metadata::default(),
         accepts_badge: false,
+        names: Names::default(),
         self_registered: false,
         registration_token_hash: None,
     }
@@ -368,10 +372,11 @@ pub async fn rotate_secret(
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn set_demands(
+pub async fn set_policy(
     db: &Db,
     id: &str,
     demands: &Demands,
+    names: &Names,
     now: Time,
     event: &NewRow,
 ) -> Result<bool, StoreError> {
@@ -379,7 +384,7 @@ pub async fn set_demands(
     write!(db, c => {
         let changed = sqlx::query(
             "UPDATE client SET card_out = $2, session_idle = $3, session_lifetime = $4, zones = $5,
-               accepts_badge = $7, updated_at = $6
+               accepts_badge = $7, names = $8, updated_at = $6
              WHERE id = $1",
         )
         .bind(id)
@@ -389,6 +394,7 @@ pub async fn set_demands(
         .bind(Json(demands.zones.clone()))
         .bind(now)
         .bind(demands.accepts_badge)
+        .bind(Json(names.clone()))
         .execute(&mut *c)
         .await?;
         if changed.rows_affected() != 1 {
@@ -503,11 +509,18 @@ pub(crate) mod tests {
                 zones: vec!["bloc".into()],
                 accepts_badge: true,
             };
-            assert!(set_demands(&db, "rp", &demands, now, &event()).await.unwrap());
-            assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), demands);
-            assert!(set_demands(&db, "rp", &Demands::default(), now, &event()).await.unwrap());
-            assert_eq!(by_id(&db, "rp").await.unwrap().unwrap().demands(), Demands::default());
-            assert!(!set_demands(&db, "nobody", &demands, now, &event()).await.unwrap());
+            let own = [("eidas2".to_owned(), "possession".to_owned())];
+            let names = Names::new(&own, &[], true).unwrap();
+            let policy = async || {
+                let client = by_id(&db, "rp").await.unwrap().unwrap();
+                (client.demands(), client.names)
+            };
+            assert!(set_policy(&db, "rp", &demands, &names, now, &event()).await.unwrap());
+            assert_eq!(policy().await, (demands.clone(), names.clone()));
+            let (nothing, ours) = (Demands::default(), Names::default());
+            assert!(set_policy(&db, "rp", &nothing, &ours, now, &event()).await.unwrap());
+            assert_eq!(policy().await, (nothing, ours));
+            assert!(!set_policy(&db, "nobody", &demands, &names, now, &event()).await.unwrap());
             let metadata = Metadata {
                 token_endpoint_auth_method: Some(AuthMethod::PrivateKeyJwt),
                 default_max_age: Some(600),

@@ -139,7 +139,11 @@ impl Hospital {
     async fn accept_badge(&self, accepts_badge: bool) {
         let (event, now) = (NewRow::from(&self.trail.event(Kind::ClientChanged)), self.clock.now());
         let demands = Demands { accepts_badge, ..Demands::default() };
-        assert!(store::client::set_demands(&self.db, CLIENT, &demands, now, &event).await.unwrap());
+        assert!(
+            store::client::set_policy(&self.db, CLIENT, &demands, &Default::default(), now, &event)
+                .await
+                .unwrap()
+        );
     }
 
     /// An open channel of a workstation.

@@ -602,7 +602,11 @@ impl Hospital {
         };
         let event = NewRow::from(&self.trail.event(Kind::ClientChanged));
         let now = self.clock.now();
-        assert!(store::client::set_demands(&self.db, CLIENT, &demands, now, &event).await.unwrap());
+        assert!(
+            store::client::set_policy(&self.db, CLIENT, &demands, &Default::default(), now, &event)
+                .await
+                .unwrap()
+        );
     }
 }
 
@@ -614,7 +618,11 @@ async fn a_service_that_is_not_meant_for_the_zone_is_refused_and_another_zone_is
         let demands = crate::session::Demands { zones: vec![zone.into()], ..Default::default() };
         let event = NewRow::from(&hospital.trail.event(Kind::ClientChanged));
         let now = hospital.clock.now();
-        assert!(store::client::set_demands(&hospital.db, CLIENT, &demands, now, &event).await.unwrap());
+        assert!(
+            store::client::set_policy(&hospital.db, CLIENT, &demands, &Default::default(), now, &event)
+                .await
+                .unwrap()
+        );
     };
     set("bloc").await;
     let mut browser = Browser::default();

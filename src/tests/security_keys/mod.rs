@@ -6,6 +6,7 @@ pub(super) mod authenticator;
 mod means;
 mod metadata;
 mod notices;
+mod related;
 mod second_factor;
 mod second_factor_attacks;
 mod sign_in;
@@ -50,6 +51,35 @@ fn policies() -> Policies {
     Policies { zones: [(BADGE_ZONE.to_owned(), zone)].into(), ..Policies::default() }
 }
 
+fn site() -> Site {
+    Site { establishment: "Hôpital de test".into(), https: false, sandbox: false }
+}
+
+/// The server's side of security keys, of a node with its pages at `front`.
+pub(super) fn security_keys(
+    stand: &Stand,
+    front: &Url,
+    ceremonies: &Ceremonies,
+    policy: &KeyPolicies,
+    models: &Arc<Models>,
+) -> Arc<SecurityKeys> {
+    SecurityKeys::new(webauthn::Parts {
+        db: stand.db.clone(),
+        clock: Arc::new(stand.clock.clone()),
+        random: Arc::new(SystemRandom),
+        trail: trail(&stand.clock),
+        policies: policies(),
+        own: OwnOrigin::of(front),
+        site: site(),
+        ceremonies: ceremonies.clone(),
+        policy: policy.clone(),
+        models: Arc::clone(models),
+        is_answered_by: crate::oidc::authorize::resume::is_answered_by,
+        is_enough: crate::oidc::authorize::resume::is_enough,
+        decoy_key: [7; 32],
+    })
+}
+
 /// A hospital that takes security keys and has a desk.
 pub(super) struct Hospital {
     pub(super) stand: Stand,
@@ -69,31 +99,18 @@ impl Hospital {
         models: Arc<Models>,
         test: impl AsyncFn(Self),
     ) {
+        let front = Url::parse(FRONT).unwrap();
+        let ceremonies = Ceremonies::new(&front, "Hôpital de test").unwrap();
         let policy = policy.into();
         let change = |settings: &mut Settings| {
             settings.policies = policies();
             settings.choices = Choices { card_acr: Acr::Eidas3, ..Choices::default() };
         };
         Stand::on_both_with(change, async |mut stand: Stand| {
-            let site = Site { establishment: "Hôpital de test".into(), https: false, sandbox: false };
-            let front = Url::parse(FRONT).unwrap();
+            let keys = security_keys(&stand, &front, &ceremonies, &policy, &models);
+            let site = site();
             let clock: crate::clock::SharedClock = Arc::new(stand.clock.clone());
             let trail = trail(&stand.clock);
-            let keys = SecurityKeys::new(webauthn::Parts {
-                db: stand.db.clone(),
-                clock: clock.clone(),
-                random: Arc::new(SystemRandom),
-                trail: trail.clone(),
-                policies: policies(),
-                own: OwnOrigin::of(&front),
-                site: site.clone(),
-                ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
-                policy: policy.clone(),
-                models: Arc::clone(&models),
-                is_answered_by: crate::oidc::authorize::resume::is_answered_by,
-                is_enough: crate::oidc::authorize::resume::is_enough,
-                decoy_key: [7; 32],
-            });
             stand
                 .offer(Means { security_keys: Some(Arc::new(KeyTab(keys.clone()))), ..Means::default() })
                 .await;

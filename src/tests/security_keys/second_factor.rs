@@ -56,7 +56,11 @@ impl Hospital {
         self.stand.add_rp(NewRp { profile: ProfileName::Standard, ..NewRp::named(id) }).await;
         let (event, now) = (self.stand.event(Recorded::ClientChanged), self.stand.clock.now());
         let demands = Demands { accepts_badge: true, ..Demands::default() };
-        assert!(store::client::set_demands(&self.stand.db, id, &demands, now, &event).await.unwrap());
+        assert!(
+            store::client::set_policy(&self.stand.db, id, &demands, &Default::default(), now, &event)
+                .await
+                .unwrap()
+        );
     }
 
     /// Somebody, half an hour after their PIN, by badge.

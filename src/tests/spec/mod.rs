@@ -19,6 +19,7 @@ mod jarm;
 mod keys;
 mod logout;
 mod mtls;
+mod names;
 mod offline;
 mod oracle;
 mod pairwise;

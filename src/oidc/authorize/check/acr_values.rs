@@ -22,7 +22,9 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
         Some(level) if !level.values.is_empty() => (level.values, false),
         _ => (asked, false),
     };
-    draft.request.acr_values = asked;
+    // What is kept is in our words, whatever the client calls it.
+    let ours = |word: String| client.names.level(&word).map_or(word, |level| level.as_str().to_owned());
+    draft.request.acr_values = asked.into_iter().map(ours).collect();
     let asked = &draft.request.acr_values;
     if rules.levels == LevelRule::Ignored || asked.is_empty() {
         return Ok(());
@@ -30,7 +32,7 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
     let highest = draft.settings.highest_level;
     let can_be_reached = |level: &Level| level.assurance().is_none_or(|asked| asked <= highest);
     let reachable: Vec<Level> =
-        asked.iter().filter_map(|name| name.parse().ok()).filter(can_be_reached).collect();
+        asked.iter().filter_map(|word| client.names.level(word)).filter(can_be_reached).collect();
     let required = essential || rules.levels == LevelRule::Required;
     if required && reachable.is_empty() {
         return Err(AuthorizationError::LevelUnreachable);

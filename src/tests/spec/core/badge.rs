@@ -25,7 +25,9 @@ async fn stand() -> Stand {
     .await;
     let (event, now) = (stand.event(Kind::ClientChanged), stand.clock.now());
     let demands = Demands { accepts_badge: true, ..Demands::default() };
-    assert!(store::client::set_demands(&stand.db, "rp", &demands, now, &event).await.unwrap());
+    assert!(
+        store::client::set_policy(&stand.db, "rp", &demands, &Default::default(), now, &event).await.unwrap()
+    );
     stand
 }
 
@@ -93,7 +95,11 @@ async fn a_service_that_takes_no_badge_finds_the_session_locked_and_keeps_its_gr
     let set = async |accepts_badge| {
         let (event, now) = (stand.event(Kind::ClientChanged), stand.clock.now());
         let demands = Demands { accepts_badge, ..Demands::default() };
-        assert!(store::client::set_demands(&stand.db, "rp", &demands, now, &event).await.unwrap());
+        assert!(
+            store::client::set_policy(&stand.db, "rp", &demands, &Default::default(), now, &event)
+                .await
+                .unwrap()
+        );
     };
     set(false).await;
     assert_eq!(stand.userinfo(access).await.status, 401);

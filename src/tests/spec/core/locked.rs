@@ -127,7 +127,11 @@ async fn a_session_that_nobody_watches_serves_no_service_that_wants_to_know_when
         (tokens["access_token"].as_str().unwrap(), tokens["refresh_token"].as_str().unwrap());
     let demands = Demands { card_out: Some(CardOut::End), ..Demands::default() };
     let event = stand.event(Kind::ClientChanged);
-    assert!(store::client::set_demands(&stand.db, "rp", &demands, stand.clock.now(), &event).await.unwrap());
+    assert!(
+        store::client::set_policy(&stand.db, "rp", &demands, &Default::default(), stand.clock.now(), &event)
+            .await
+            .unwrap()
+    );
     let silent = stand.authorize(&NONE, &browser.cookie).await;
     assert_eq!(silent.parameter("error").as_deref(), Some("login_required"));
     let page = stand.authorize(&[], &browser.cookie).await;
@@ -149,7 +153,16 @@ async fn a_service_asks_for_more_than_the_place_and_has_it_alone() {
     let demand = async |demands: Demands| {
         let event = stand.event(Kind::ClientChanged);
         assert!(
-            store::client::set_demands(&stand.db, "rp", &demands, stand.clock.now(), &event).await.unwrap()
+            store::client::set_policy(
+                &stand.db,
+                "rp",
+                &demands,
+                &Default::default(),
+                stand.clock.now(),
+                &event
+            )
+            .await
+            .unwrap()
         );
     };
     let other = [("client_id", "other"), ("redirect_uri", "https://other.example/cb"), NONE[0]];
@@ -174,7 +187,9 @@ async fn a_service_is_used_from_its_zones_only() {
     let tokens = stand.tokens(&desk.browser).await;
     let demands = Demands { zones: vec!["bloc".into()], ..Demands::default() };
     let event = stand.event(Kind::ClientChanged);
-    store::client::set_demands(&stand.db, "rp", &demands, stand.clock.now(), &event).await.unwrap();
+    store::client::set_policy(&stand.db, "rp", &demands, &Default::default(), stand.clock.now(), &event)
+        .await
+        .unwrap();
     // Also what it was given before.
     assert_eq!(stand.refresh("rp", tokens["refresh_token"].as_str().unwrap()).await.error(), "invalid_grant");
     assert_eq!(stand.events().await.last().unwrap(), "token.refused OIDC-068");
