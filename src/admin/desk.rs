@@ -191,6 +191,7 @@ impl<'a> Visit<'a> {
         store::audit::append(db, &self.event).await?;
         let standing = standing(known.disabled, known.affiliated);
         let gets = standing == PersonStanding::Linked && checked.is_some();
+        let takes_keys = self.desk.parts.keys.is_some();
         let rows = all.iter().filter_map(|means| {
             let shown = crate::means::row(means, &keys, now)?;
             let path = |act: &str| format!("{}/means/{}/{act}", path_of(person), means.id);
@@ -199,6 +200,7 @@ impl<'a> Visit<'a> {
                 shown,
                 handed_out: handed.iter().find(|(id, _)| *id == means.id).map(|(_, at)| *at),
                 hand_out: (gets && stands(Standing::Active)).then(|| path("hand-out")),
+                renew: (gets && takes_keys && means.is_due(true, now)).then(|| path("renew")),
                 resume: (gets && stands(Standing::Suspended)).then(|| path("resume")),
                 suspend: stands(Standing::Active).then(|| path("suspend")),
                 revoke: path("revoke"),
@@ -212,7 +214,7 @@ impl<'a> Visit<'a> {
             documents: Document::ALL.into_iter().map(Document::as_str).collect(),
             reasons: REASONS.to_vec(),
             means: rows.collect(),
-            takes_keys: self.desk.parts.keys.is_some(),
+            takes_keys,
             takes_second_factors: (self.desk.parts.keys.as_ref())
                 .is_some_and(|keys| keys.policy().take_second_factors()),
             path: path_of(person),

@@ -13,7 +13,7 @@ use super::Desk;
 use super::desk::Visit;
 use super::refusal::Refusal;
 use crate::audit::{Caller, Kind};
-use crate::ids::PersonId;
+use crate::ids::{MeansId, PersonId};
 use crate::store::means::Evidence;
 use crate::web::browser;
 use crate::web::language::Language;
@@ -54,7 +54,49 @@ pub(super) async fn answer(
     }
 }
 
+/// `POST /desk/people/{person}/means/{means}/renew/options`
+pub(super) async fn renewal_options(
+    State(desk): State<Arc<Desk>>,
+    Path((person, means)): Path<(PersonId, MeansId)>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::new(&desk, &caller, &headers, Kind::MeansRenewed);
+    match visit.ask_renewal(person, means).await {
+        Ok(challenge) => Json(challenge).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `POST /desk/people/{person}/means/{means}/renew`
+pub(super) async fn renewal_answer(
+    State(desk): State<Arc<Desk>>,
+    Path((person, means)): Path<(PersonId, MeansId)>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::new(&desk, &caller, &headers, Kind::MeansRenewed);
+    match visit.renew(person, means, &body).await {
+        Ok(()) => Json(Status::Done).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
 impl Visit<'_> {
+    async fn ask_renewal(&mut self, person: PersonId, means: MeansId) -> Result<KeyChallenge, Refusal> {
+        let vouched = self.vouched(person).await?;
+        Ok(keys(self.desk)?.begin_renewal(&vouched, means).await?)
+    }
+
+    async fn renew(&mut self, person: PersonId, means: MeansId, body: &[u8]) -> Result<(), Refusal> {
+        let vouched = self.vouched(person).await?;
+        let keys = keys(self.desk)?;
+        Ok(keys.renew(&vouched, means, body, &mut self.event).await?)
+    }
+
     async fn ask(&mut self, person: PersonId, body: &[u8]) -> Result<KeyChallenge, Refusal> {
         let vouched = self.vouched(person).await?;
         Ok(keys(self.desk)?.begin_issue(&vouched, body).await?)
@@ -75,6 +117,7 @@ impl Visit<'_> {
         Ok(Vouched {
             person,
             session: session.id,
+            by: None,
             desk: Some(issue::Desk { person: session.person_id, check: check.id }),
             evidence: Evidence::IdentityCheck {
                 document: check.document.as_str().to_owned(),

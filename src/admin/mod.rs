@@ -27,6 +27,7 @@ use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::desk::{
     ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, PERSON_ROUTE,
+    RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE,
 };
 use crate::web::repeats::Repeats;
 use crate::webauthn::SecurityKeys;
@@ -87,6 +88,8 @@ pub fn routes(desk: &Arc<Desk>) -> Router {
         .route(CHECK_ROUTE, post(desk::check))
         .route(ACT_ROUTE, post(desk::act))
         .route(KEY_OPTIONS_ROUTE, post(keys::options))
+        .route(RENEWAL_OPTIONS_ROUTE, post(keys::renewal_options))
+        .route(RENEWAL_ROUTE, post(keys::renewal_answer))
         .route(KEY_ROUTE, post(keys::answer))
         .with_state(Arc::clone(desk))
 }

@@ -119,6 +119,8 @@ kinds! {
     PersonConsulted "person.consulted";
     /// A means was handed to its person at the desk.
     MeansHandedOut "means.handed-out";
+    /// A means was renewed before its time was over, or was not.
+    MeansRenewed "means.renewed";
     /// A means was given another label.
     MeansRenamed "means.renamed";
     /// A means was suspended: it signs in no more until somebody lifts that.

@@ -193,6 +193,7 @@ pub fn row(means: &Means, keys: &[SecurityKey], now: Time) -> Option<MeansRow> {
         last_used: means.last_used_at.map(|at| (at, means.last_used_where.clone())),
         current: false,
         rename: None,
+        renew: None,
         revoke: None,
     })
 }

@@ -124,6 +124,11 @@ impl Visit<'_> {
             Some(MeansRow {
                 current: is_of(means, &session),
                 rename: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/rename", means.id)),
+                renew: (allowed.is_ok()
+                    && parts.takes_keys
+                    && means.is_due(false, now)
+                    && !is_of(means, &session))
+                .then(|| format!("{MEANS_PATH}/{}/renew", means.id)),
                 revoke: allowed.is_ok().then(|| format!("{MEANS_PATH}/{}/revoke", means.id)),
                 ..shown
             })

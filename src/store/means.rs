@@ -5,7 +5,7 @@
 //! same transaction, the sessions that were opened with it and what outlives them.
 
 use super::audit::{NewRow, record};
-use super::notice::{NewNotice, Told, queue_notice};
+use super::notice::{NewNotice, Place, Told, queue_notice};
 use super::session::{end_session, revoke_offline};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -15,6 +15,9 @@ use chrono::TimeDelta;
 
 /// How long a means is good before it has to be issued anew (RIE v2, PS 08: three years).
 pub const LONGEST_LIFE: TimeDelta = TimeDelta::days(3 * 365);
+
+/// For so long before its end a means can be renewed by its person.
+const DUE: TimeDelta = TimeDelta::days(90);
 
 /// A means of identification.
 #[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
@@ -151,6 +154,19 @@ impl Means {
             Standing::Expired
         } else {
             Standing::Active
+        }
+    }
+}
+
+impl Means {
+    /// Whether it can be renewed: a key, not long before its end; at the desk also after it. A card follows its certificate.
+    #[must_use]
+    pub fn is_due(&self, at_desk: bool, now: Time) -> bool {
+        let is_near = self.expires_at - now <= DUE;
+        match self.standing(now) {
+            Standing::Active => self.kind != Kind::Card && is_near,
+            Standing::Expired => self.kind != Kind::Card && at_desk,
+            Standing::Suspended | Standing::Revoked => false,
         }
     }
 }
@@ -440,6 +456,55 @@ pub async fn halt(
         .bind(EndReason::MeansHalted.as_str())
         .execute(&mut *c)
         .await?;
+        Ok(true)
+    })
+}
+
+/// A means that is renewed on a document, without its key at hand.
+pub struct Prolonged<'a> {
+    /// As it was found.
+    pub means: &'a Means,
+    /// What it is worth from now on.
+    pub level: Acr,
+    /// What was shown.
+    pub evidence: &'a Evidence,
+    /// When it is no longer good.
+    pub expires_at: Time,
+    /// What is recorded of it.
+    pub event: &'a NewRow,
+}
+
+/// Renews a means on a document that somebody looked at, tells its person and records it. Yields whether it stood as it was
+/// found.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn prolong(
+    db: &Db,
+    prolonged: &Prolonged<'_>,
+    now: Time,
+    random: &dyn Random,
+) -> Result<bool, StoreError> {
+    let &Prolonged { means, level, evidence, expires_at, event } = prolonged;
+    write!(db, c => {
+        let renewed = sqlx::query(
+            "UPDATE means SET expires_at = $2, level = $3, issued_by = $4, issuer_id = NULL, evidence = $5
+             WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at = $6",
+        )
+        .bind(means.id)
+        .bind(expires_at)
+        .bind(level)
+        .bind(Issuer::Desk)
+        .bind(sqlx::types::Json(evidence.clone()))
+        .bind(means.expires_at)
+        .execute(&mut *c)
+        .await?;
+        if renewed.rows_affected() != 1 {
+            return Ok(false);
+        }
+        let told = Told::MeansRenewed { means: means.kind, place: Place::default() };
+        queue_notice!(c, &NewNotice::new(means.person_id, told, now, random), now);
+        record!(c, *event);
         Ok(true)
     })
 }

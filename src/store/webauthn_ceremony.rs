@@ -22,6 +22,10 @@ pub enum Purpose {
     RegisterSecondFactor,
     /// Such a key is registered at the desk.
     RegisterSecondFactorAtDesk,
+    /// A key is renewed, by its person.
+    Renew,
+    /// A key is renewed at the desk.
+    RenewAtDesk,
     /// A person signs in.
     SignIn,
     /// A person who has tapped a badge touches a key besides.

@@ -4,12 +4,13 @@ use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
 use super::identity_check::consume_check;
-use super::means::{Kind, Means, insert_means, means_columns};
+use super::means::{Evidence, Issuer, Kind, Means, insert_means, means_columns};
 use super::notice::{NewNotice, queue_notice};
 use super::webauthn_ceremony::consume_ceremony;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{IdentityCheckId, PersonId, SessionId};
+use crate::session::Acr;
 
 /// A security key.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -141,6 +142,103 @@ pub async fn by_credential_id(
     read!(db, c => Ok(sqlx::query_as(SQL).bind(kind).bind(credential_id).fetch_optional(&mut *c).await?))
 }
 
+/// Keeps what verifies a key from now on, inside a `write!` body. Yields whether it was not used with this counter in the
+/// meantime.
+macro_rules! advance_counter {
+    ($c:expr, $used:expr) => {{
+        let used: &$crate::store::webauthn_credential::Used = $used;
+        sqlx::query(
+            "UPDATE webauthn_credential SET credential = $2, counter = $3, backed_up = $4
+             WHERE means_id = $1 AND counter = $5 AND (counter < $3 OR (counter = 0 AND $3 = 0))",
+        )
+        .bind(used.key.means.id)
+        .bind(sqlx::types::Json(used.credential.clone()))
+        .bind(used.counter)
+        .bind(used.backed_up)
+        .bind(used.key.counter)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use advance_counter;
+
+/// A key that is renewed.
+pub struct Renewal<'a> {
+    /// What it signed.
+    pub used: &'a Used,
+    /// The identity check that it rests on, at the desk.
+    pub check: Option<IdentityCheckId>,
+    /// What it is worth from now on.
+    pub level: Acr,
+    /// Who renews it.
+    pub issued_by: Issuer,
+    /// Who of the desk, where it is the desk.
+    pub issuer_id: Option<PersonId>,
+    /// On what.
+    pub evidence: &'a Evidence,
+    /// When it is no longer good.
+    pub expires_at: Time,
+    /// What its person is told.
+    pub notice: &'a NewNotice,
+    /// What is recorded of it.
+    pub event: &'a NewRow,
+}
+
+/// Renews a key that has just signed; at the desk by an identity check besides. It was not halted, renewed, or used with this
+/// counter in the meantime, or nothing happens.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn renew(db: &Db, renewal: &Renewal<'_>, now: Time) -> Result<Registered, StoreError> {
+    let &Renewal { used, check, level, issued_by, issuer_id, evidence, expires_at, notice, event } = renewal;
+    write!(db, c => {
+        // As where one is registered: nothing is renewed in a session that has just ended.
+        let held = sqlx::query(
+            "UPDATE session SET last_seen_at = last_seen_at
+             WHERE ended_at IS NULL AND locked_at IS NULL AND expires_at > $2
+               AND id = (SELECT session_id FROM webauthn_ceremony WHERE handle_hash = $1)",
+        )
+        .bind(used.handle_hash.to_vec())
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if held.rows_affected() != 1 || !consume_ceremony!(c, &used.handle_hash, now) {
+            return Ok(Registered::CeremonyOver);
+        }
+        if let Some(check) = check
+            && !consume_check!(c, check, now)
+        {
+            return Ok(Registered::CheckOver);
+        }
+        let renewed = sqlx::query(
+            "UPDATE means SET expires_at = $2, level = $3, issued_by = $4, issuer_id = $5, evidence = $6,
+               last_used_at = $7, last_used_where = $8
+             WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at = $9",
+        )
+        .bind(used.key.means.id)
+        .bind(expires_at)
+        .bind(level)
+        .bind(issued_by)
+        .bind(issuer_id)
+        .bind(Json(evidence.clone()))
+        .bind(now)
+        .bind(used.place.clone())
+        .bind(used.key.means.expires_at)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if !renewed || !advance_counter!(c, used) {
+            return Ok(Registered::CeremonyOver);
+        }
+        queue_notice!(c, notice, now);
+        record!(c, *event);
+        Ok(Registered::Done)
+    })
+}
+
 /// The keys of a person, those that count after a badge only included, oldest first, whatever their standing.
 ///
 /// # Errors
@@ -202,19 +300,7 @@ macro_rules! consume_signature {
             .await?
             .rows_affected()
                 == 1
-            && sqlx::query(
-                "UPDATE webauthn_credential SET credential = $2, counter = $3, backed_up = $4
-                 WHERE means_id = $1 AND counter = $5 AND (counter < $3 OR (counter = 0 AND $3 = 0))",
-            )
-            .bind(used.key.means.id)
-            .bind(sqlx::types::Json(used.credential.clone()))
-            .bind(used.counter)
-            .bind(used.backed_up)
-            .bind(used.key.counter)
-            .execute(&mut *$c)
-            .await?
-            .rows_affected()
-                == 1
+            && $crate::store::webauthn_credential::advance_counter!($c, used)
     }};
 }
 pub(crate) use consume_signature;

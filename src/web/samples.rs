@@ -244,6 +244,7 @@ fn means() -> MeansPage {
         last_used: used.map(|place| (now - TimeDelta::days(1), place.into())),
         current: kind == RowKind::Card,
         rename: Some("/means/1/rename".into()),
+        renew: (kind == RowKind::SecurityKey).then(|| "/means/1/renew".into()),
         revoke: Some("/means/1/revoke".into()),
     };
     MeansPage {
@@ -288,6 +289,7 @@ fn desk_person() -> DeskPersonPage {
             shown: MeansRow { current: false, ..shown },
             handed_out: None,
             hand_out: None,
+            renew: None,
             resume: None,
             suspend: is_active.then(|| "/desk/people/1/means/1/suspend".into()),
             revoke: "/desk/people/1/means/1/revoke".into(),

@@ -34,6 +34,8 @@ pub struct Vouched {
     pub person: PersonId,
     /// The session of the browser that the key is plugged into.
     pub session: SessionId,
+    /// The means of that session, where it is in the registry.
+    pub by: Option<MeansId>,
     /// The desk that vouches; none where the person does, by that session.
     pub desk: Option<Desk>,
     /// On what.

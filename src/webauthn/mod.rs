@@ -19,6 +19,7 @@ pub mod populations;
 mod refusal;
 mod registration;
 pub mod related;
+mod renewal;
 mod second_factor;
 pub mod trial;
 
@@ -36,7 +37,7 @@ use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH};
+use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH, RENEW_OPTIONS_ROUTE, RENEW_ROUTE};
 use crate::web::pages::sign_in::{
     KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH, TOUCH_OPTIONS_PATH, TOUCH_PATH,
 };
@@ -128,6 +129,8 @@ pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
     };
     list.route(KEY_OPTIONS_PATH, post(registration::options))
         .route(KEY_PATH, post(registration::answer))
+        .route(RENEW_OPTIONS_ROUTE, post(registration::renewal_options))
+        .route(RENEW_ROUTE, post(registration::renewal_answer))
         .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
         .route(KEY_SIGN_IN_PATH, post(authentication::answer))
         .route(TOUCH_OPTIONS_PATH, post(second_factor::options))

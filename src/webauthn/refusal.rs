@@ -34,6 +34,12 @@ pub enum Refusal {
     /// person would not answer what is asked.
     #[error("no badge of this browser waits for the touch of a key")]
     NothingToTouch,
+    /// The key is not one that can be renewed now: it is another person's, halted, or good for long.
+    #[error("the key is not due for renewal")]
+    NotDue,
+    /// The sign-in is with the key itself, or at a lower level than the key is worth.
+    #[error("the sign-in does not vouch for the key")]
+    VouchedByLess,
     /// The relying party insists on more than the key reaches.
     #[error("the relying party insists on a level that the key does not reach")]
     TooLow,
@@ -146,6 +152,8 @@ impl Refusal {
             Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => "KEY-019",
             Self::NoSignIn => "KEY-020",
             Self::TooLow => "KEY-044",
+            Self::NotDue => "MEANS-008",
+            Self::VouchedByLess => "MEANS-009",
             Self::NothingToTouch => "KEY-042",
             Self::Unfit(Unfit::SecondFactor) => "KEY-043",
             Self::NoSession => "MEANS-001",
@@ -174,6 +182,8 @@ impl Refusal {
                 | Self::Client
                 | Self::Zone
                 | Self::TooLow
+                | Self::NotDue
+                | Self::VouchedByLess
                 | Self::Unwatched
         )
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderMap;
 
@@ -13,8 +13,8 @@ use super::authentication::{MEANS, RECORDED};
 use super::issue::Vouched;
 use super::refusal::Refusal;
 use crate::audit::{Caller, Event, Kind};
-use crate::ids::SessionId;
-use crate::means::may_change;
+use crate::ids::{MeansId, SessionId};
+use crate::means::{may_change, used};
 use crate::store;
 use crate::store::means::Evidence;
 use crate::web::browser;
@@ -53,6 +53,37 @@ pub(super) async fn answer(
     }
 }
 
+/// `POST /means/{means}/renew/options`
+pub(super) async fn renewal_options(
+    State(keys): State<Arc<SecurityKeys>>,
+    Path(means): Path<MeansId>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::of(&keys, &caller, &headers, Kind::MeansRenewed);
+    match visit.ask_renewal(means).await {
+        Ok(challenge) => Json(challenge).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `POST /means/{means}/renew`
+pub(super) async fn renewal_answer(
+    State(keys): State<Arc<SecurityKeys>>,
+    Path(means): Path<MeansId>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::of(&keys, &caller, &headers, Kind::MeansRenewed);
+    match visit.renew(means, &body).await {
+        Ok(()) => Json(Status::Done).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
 /// One request of a browser on its way through the checks. The event learns what is known.
 struct Visit<'a> {
     keys: &'a SecurityKeys,
@@ -65,7 +96,11 @@ struct Visit<'a> {
 
 impl<'a> Visit<'a> {
     fn new(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
-        let event = keys.parts.trail.event(Kind::MeansIssued).caller(caller).means(MEANS, None);
+        Self::of(keys, caller, headers, Kind::MeansIssued)
+    }
+
+    fn of(keys: &'a SecurityKeys, caller: &'a Caller, headers: &'a HeaderMap, kind: Kind) -> Self {
+        let event = keys.parts.trail.event(kind).caller(caller).means(MEANS, None);
         Self { keys, caller, headers, event, session: None }
     }
 
@@ -83,6 +118,7 @@ impl<'a> Visit<'a> {
         Ok(Vouched {
             person: session.person_id,
             session: session.id,
+            by: used(&own, &session).map(|means| means.id),
             desk: None,
             evidence: Evidence::SignIn { session: session.id, at: session.auth_time, acr: session.acr },
             highest: session.acr,
@@ -98,6 +134,16 @@ impl<'a> Visit<'a> {
     async fn register(&mut self, body: &[u8]) -> Result<(), Refusal> {
         let vouched = self.vouched().await?;
         self.keys.issue(&vouched, body, &mut self.event).await
+    }
+
+    async fn ask_renewal(&mut self, means: MeansId) -> Result<KeyChallenge, Refusal> {
+        let vouched = self.vouched().await?;
+        self.keys.begin_renewal(&vouched, means).await
+    }
+
+    async fn renew(&mut self, means: MeansId, body: &[u8]) -> Result<(), Refusal> {
+        let vouched = self.vouched().await?;
+        self.keys.renew(&vouched, means, body, &mut self.event).await
     }
 
     async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {

@@ -9,13 +9,15 @@ use serde::Serialize;
 use super::arguments::{cell, table, written};
 use super::person;
 use super::{Context, Failure};
+use crate::app::security_keys;
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
 use crate::ids::MeansId;
 use crate::session::EndReason;
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::means::{Halt, Halting, Means, Standing};
+use crate::store::identity_check::Document;
+use crate::store::means::{Evidence, Halt, Halting, Means, Prolonged, Standing};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum MeansCommand {
@@ -42,6 +44,16 @@ pub(super) enum MeansCommand {
         #[arg(value_parser = means_id)]
         id: MeansId,
     },
+    /// Renew a security key that ends within 90 days, or has ended: somebody looked at a document of its person. It is worth
+    /// no more than that document afterwards.
+    Renew {
+        /// Its id, from `list`.
+        #[arg(value_parser = means_id)]
+        id: MeansId,
+        /// What was shown: identity-card, passport, residence-permit, driving-licence or staff-card.
+        #[arg(long, value_parser = document)]
+        document: Document,
+    },
     /// Revoke a means for ever: it was lost or given back. Its sessions end at once.
     Revoke {
         /// Its id, from `list`.
@@ -51,6 +63,11 @@ pub(super) enum MeansCommand {
         #[arg(long)]
         reason: String,
     },
+}
+
+fn document(text: &str) -> Result<Document, String> {
+    let names: Vec<_> = Document::ALL.into_iter().map(Document::as_str).collect();
+    Document::named(text).ok_or_else(|| format!("must be one of {}", names.join(", ")))
 }
 
 fn means_id(text: &str) -> Result<MeansId, String> {
@@ -64,6 +81,7 @@ impl MeansCommand {
             Self::List { person, json } => list(&context, &person, json).await,
             Self::Suspend { id, reason } => halt(&context, id, Halt::Suspend, &reason).await,
             Self::Resume { id } => resume(&context, id).await,
+            Self::Renew { id, document } => renew(&context, id, document).await,
             Self::Revoke { id, reason } => halt(&context, id, Halt::Revoke, &reason).await,
         };
         context.db.close().await;
@@ -168,6 +186,29 @@ async fn resume(context: &Context, id: MeansId) -> Result<(), Failure> {
         return Err(Failure::plain(format!("{id} is not suspended, or was revoked")));
     }
     println!("{id} signs in again.");
+    Ok(())
+}
+
+async fn renew(context: &Context, id: MeansId, document: Document) -> Result<(), Failure> {
+    let (means, now) = (found(context, id).await?, context.clock.now());
+    if !means.is_due(true, now) {
+        let why =
+            format!("{id} is not due: a security key is renewed in its last 90 days, or once it has ended");
+        return Err(Failure::new("MEANS-008", why));
+    }
+    let level = means.level.min(document.highest_level());
+    let event = event(context, Kind::MeansRenewed, &means).level(level.as_str(), &[]);
+    let prolonged = Prolonged {
+        means: &means,
+        level,
+        evidence: &Evidence::IdentityCheck { document: document.as_str().to_owned(), at: now },
+        expires_at: now + security_keys::policy(&context.config).general.life,
+        event: &NewRow::from(&event.note(document.as_str())),
+    };
+    if !store::means::prolong(&context.db, &prolonged, now, &*context.random).await? {
+        return Err(Failure::plain(format!("{id} was renewed, suspended or revoked a moment ago")));
+    }
+    println!("{id} is good until {} at {}.", prolonged.expires_at.format("%Y-%m-%d"), level.as_str());
     Ok(())
 }
 

@@ -183,3 +183,52 @@ async fn the_desk_issues_a_key_that_counts_after_a_badge_only() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn the_desk_renews_a_key_whose_time_is_over_and_makes_it_worth_no_more_than_the_document() {
+    Counter::on_both_with(substantial(), async |counter| {
+        counter.check("passport").await;
+        let mut key = SoftKey::new();
+        counter.issue(&mut key).await;
+        let find = async || {
+            let all = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+            all.into_iter().find(|means| means.kind == MeansKind::SecurityKey).unwrap()
+        };
+        let before = find().await;
+        assert_eq!(before.level, Acr::Eidas2);
+        let path = counter.path(&format!("/means/{}/renew", before.id));
+        let say = async |path: &str, words, cookie: &str| counter.hospital.say(path, &words, cookie).await;
+        let options = format!("{path}/options");
+        counter.check("passport").await;
+        assert_eq!(code(&say(&options, json!({}), &counter.desk.cookie).await), "MEANS-008", "good for long");
+
+        counter.stand().clock.advance(chrono::TimeDelta::days(3 * 365 + 1));
+        assert_eq!(code(&counter.hospital.sign_in(&mut key).await.1), "KEY-012");
+        // Whoever is at the desk has signed in this morning.
+        let desk = by_card(counter.stand(), DOCTOR).await;
+        assert_eq!(code(&say(&options, json!({}), &desk.cookie).await), "DESK-008", "no check");
+        let check = format!("csrf={}&document=staff-card", super::token(&desk));
+        let headers = [("cookie", desk.cookie.as_str()), ("origin", crate::tests::security_keys::FRONT)];
+        assert!(
+            counter.stand().post(&counter.path("/check"), &check, &headers).await.status.is_redirection()
+        );
+        let asked = say(&options, json!({}), &desk.cookie).await;
+        assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
+        let asked = asked.json();
+        let words = json!({"handle": asked["handle"], "credential": key.get(&asked["options"])});
+        assert_eq!(say(&path, words, &desk.cookie).await.json(), json!({"state": "done"}));
+        let after = find().await;
+        assert_eq!((after.level, after.issued_by), (Acr::Eidas1, Issuer::Desk));
+        assert!(
+            matches!(&after.evidence, Evidence::IdentityCheck { document, .. } if document == "staff-card")
+        );
+        assert_eq!(counter.hospital.sign_in(&mut key).await.1.json()["state"], "done");
+        let event = counter.event(Kind::MeansRenewed).await;
+        assert!(
+            event.detail.contains("eidas1") && event.person_id == Some(counter.colleague),
+            "{}",
+            event.detail
+        );
+    })
+    .await;
+}

@@ -7,6 +7,7 @@ mod means;
 mod metadata;
 mod notices;
 mod related;
+mod renewal;
 mod second_factor;
 mod second_factor_attacks;
 mod sign_in;

@@ -7,8 +7,7 @@ if (registration) startRegistration(registration);
 const RENEWED = 4 * 60_000;
 const panel = document.querySelector("[data-key]");
 if (panel) startSignIn(panel);
-const touch = document.querySelector("[data-touch]");
-if (touch) startTouch(touch);
+for (const touch of document.querySelectorAll("[data-touch]")) startTouch(touch);
 
 function startRegistration(section) {
   const form = section.querySelector("form");
@@ -116,7 +115,7 @@ function startSignIn(panel) {
   }
 }
 
-// A key is touched after a badge: nothing is typed, and nothing is suggested.
+// A key is touched after a badge, or to be renewed: nothing is typed, and nothing is suggested.
 function startTouch(panel) {
   const { txn, options, answer, next } = panel.dataset;
   const form = panel.querySelector("form");

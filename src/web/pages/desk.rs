@@ -18,6 +18,10 @@ pub const PERSON_ROUTE: &str = "/desk/people/{person}";
 pub const CHECK_ROUTE: &str = "/desk/people/{person}/check";
 /// `POST` does something with a means: `suspend`, `resume`, `revoke` or `hand-out`.
 pub const ACT_ROUTE: &str = "/desk/people/{person}/means/{means}/{act}";
+/// `POST` asks for the challenge of a renewal, and brings what the key made of it.
+pub const RENEWAL_OPTIONS_ROUTE: &str = "/desk/people/{person}/means/{means}/renew/options";
+/// See [`RENEWAL_OPTIONS_ROUTE`].
+pub const RENEWAL_ROUTE: &str = "/desk/people/{person}/means/{means}/renew";
 /// `POST` asks for the challenge of a registration.
 pub const KEY_OPTIONS_ROUTE: &str = "/desk/people/{person}/key/options";
 /// `POST` brings what the key made of it.
@@ -100,6 +104,7 @@ pub struct DeskRow {
     /// Paths of the forms; none where that makes no sense now.
     pub hand_out: Option<String>,
     pub resume: Option<String>,
+    pub renew: Option<String>,
     pub suspend: Option<String>,
     pub revoke: String,
 }

@@ -14,6 +14,10 @@ pub const MEANS_PATH: &str = "/means";
 pub const RENAME_ROUTE: &str = "/means/{means}/rename";
 /// `POST` revokes a means.
 pub const REVOKE_ROUTE: &str = "/means/{means}/revoke";
+/// `POST` asks for the challenge of a renewal.
+pub const RENEW_OPTIONS_ROUTE: &str = "/means/{means}/renew/options";
+/// `POST` brings what the key made of it.
+pub const RENEW_ROUTE: &str = "/means/{means}/renew";
 /// `POST` asks for a code that verifies a mail address.
 pub const ADDRESS_PATH: &str = "/means/address";
 /// `POST` brings the code.
@@ -84,6 +88,8 @@ pub struct MeansRow {
     pub current: bool,
     /// Path of the form that gives it another label; none where its person may not now.
     pub rename: Option<String>,
+    /// Path of its renewal; none where it is not due, or may not be renewed now.
+    pub renew: Option<String>,
     /// Path of the form that revokes it; none where its person may not.
     pub revoke: Option<String>,
 }
