@@ -26,7 +26,8 @@ use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
 use crate::web::new_session;
 use crate::web::pages::desk::{
-    DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding, SIGN_IN_PATH,
+    CHECK_ANCHOR, DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, MEANS_ANCHOR, PersonStanding,
+    SIGN_IN_PATH,
 };
 use crate::web::pages::means::FRESH;
 
@@ -242,7 +243,7 @@ impl<'a> Visit<'a> {
         };
         let event = self.event.clone().note(document.as_str());
         store::identity_check::keep(&self.desk.parts.db, &check, &(&event).into()).await?;
-        Ok(back(person))
+        Ok(back(person, CHECK_ANCHOR))
     }
 
     /// Suspends or revokes: at once, for anybody who says so, without a check. Who asked for it wrongly is known.
@@ -266,7 +267,7 @@ impl<'a> Visit<'a> {
         let halting = Halting { id: means.id, halt, reason, event: &event, ended: &ended };
         let (db, now) = (&self.desk.parts.db, self.desk.now());
         match store::means::halt(db, &halting, now, &*self.desk.parts.random).await? {
-            true => Ok(back(person)),
+            true => Ok(back(person, MEANS_ANCHOR)),
             false => Err(Refusal::Changed),
         }
     }
@@ -295,7 +296,7 @@ impl<'a> Visit<'a> {
             event: &event,
         };
         match store::identity_check::hand_out(&self.desk.parts.db, &handed, self.desk.now()).await? {
-            HandedOut::Done => Ok(back(person)),
+            HandedOut::Done => Ok(back(person, MEANS_ANCHOR)),
             HandedOut::CheckOver => Err(Refusal::NoCheck),
             HandedOut::Changed => Err(Refusal::Changed),
         }
@@ -415,6 +416,6 @@ fn path_of(person: PersonId) -> String {
     format!("{DESK_PATH}/people/{person}")
 }
 
-fn back(person: PersonId) -> Response {
-    Redirect::to(&path_of(person)).into_response()
+fn back(person: PersonId, anchor: &str) -> Response {
+    Redirect::to(&format!("{}#{anchor}", path_of(person))).into_response()
 }

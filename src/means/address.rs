@@ -17,11 +17,11 @@ use crate::session::Session;
 use crate::store::notice::{NewNotice, Told};
 use crate::store::person_contact::{self, NewCode, Typed, Verdict};
 use crate::web::language::Language;
-use crate::web::pages::means::{ContactPanel, MEANS_PATH};
+use crate::web::pages::means::{
+    ADDRESS_ANCHOR, CODE_ANCHOR, CONTACT_ANCHOR, ContactPanel, MEANS_PATH, WRONG_ADDRESS, WRONG_CODE,
+};
 
-/// What the page says of a form that was not taken: codes of `docs/errors.md`, in its query.
-const WRONG_ADDRESS: &str = "MAIL-010";
-const WRONG_CODE: &str = "MAIL-011";
+/// What the page says of a form that was not taken, beside what is wrong with a field: codes of `docs/errors.md`, in its query.
 const NO_CODE: &str = "MAIL-012";
 const TOO_MANY: &str = "MAIL-013";
 const SAID: [&str; 4] = [WRONG_ADDRESS, WRONG_CODE, NO_CODE, TOO_MANY];
@@ -111,7 +111,7 @@ impl Visit<'_> {
             most_of_address: code::PER_ADDRESS,
         };
         if person_contact::send_code(&parts.db, &new, now).await? {
-            return Ok(back());
+            return Ok(back_at(CODE_ANCHOR));
         }
         let (repeats, event) = (&self.means.repeats, self.of_contact(&session).denied(TOO_MANY));
         repeats.record(&parts.db, session.id.0, TOO_MANY, RECORDED, event, now).await;
@@ -137,7 +137,7 @@ impl Visit<'_> {
             event: &(&event).into(),
         };
         Ok(match person_contact::try_code(&parts.db, &typed, now).await? {
-            Verdict::Verified => back(),
+            Verdict::Verified => back_at(CONTACT_ANCHOR),
             Verdict::Wrong => back_with(WRONG_CODE),
             Verdict::Over => back_with(NO_CODE),
         })
@@ -160,6 +160,16 @@ fn said(query: &str) -> Option<&'static str> {
     SAID.into_iter().find(|code| *code == value)
 }
 
+/// Back to where the page goes on: whoever works by keyboard is there at once.
+fn back_at(anchor: &str) -> Response {
+    Redirect::to(&format!("{MEANS_PATH}#{anchor}")).into_response()
+}
+
 fn back_with(code: &'static str) -> Response {
-    Redirect::to(&format!("{MEANS_PATH}?notice={code}")).into_response()
+    let anchor = match code {
+        WRONG_ADDRESS => ADDRESS_ANCHOR,
+        WRONG_CODE => CODE_ANCHOR,
+        _ => CONTACT_ANCHOR,
+    };
+    Redirect::to(&format!("{MEANS_PATH}?notice={code}#{anchor}")).into_response()
 }

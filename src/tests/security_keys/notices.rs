@@ -57,9 +57,9 @@ impl Hospital {
     /// The doctor, signed in, with a verified address.
     async fn with_address(&self) -> SignedIn {
         let browser = self.stand.sign_in().await;
-        assert_eq!(self.ask(&browser, ADDRESS).await, "/means");
+        assert_eq!(self.ask(&browser, ADDRESS).await, "/means#code");
         let code = self.code(DOCTOR).await;
-        assert_eq!(self.verify(&browser, &code).await, "/means");
+        assert_eq!(self.verify(&browser, &code).await, "/means#contact");
         self.told().await;
         browser
     }
@@ -85,7 +85,7 @@ async fn an_address_is_verified_by_its_code_and_the_one_before_hears_of_another(
         let page = hospital.page(&browser.cookie).await;
         assert!(page.contains("Avis de sécurité") && page.contains("action=\"/means/address\""), "{page}");
         assert!(!page.contains("/means/address/code"));
-        assert_eq!(hospital.ask(&browser, "Kit%40CHU.example").await, "/means");
+        assert_eq!(hospital.ask(&browser, "Kit%40CHU.example").await, "/means#code");
         assert_eq!(hospital.address(DOCTOR).await, None, "not before the code");
         let page = hospital.page(&browser.cookie).await;
         assert!(page.contains("Kit@chu.example") && page.contains("/means/address/code"), "{page}");
@@ -93,7 +93,7 @@ async fn an_address_is_verified_by_its_code_and_the_one_before_hears_of_another(
         let (address, told) = hospital.told().await.remove(0);
         assert!(matches!(told, Told::AddressCode { .. }), "{told:?}");
         assert_eq!(address, "Kit@chu.example");
-        assert_eq!(hospital.verify(&browser, &format!("{}+{}", &code[..3], &code[3..])).await, "/means");
+        assert_eq!(hospital.verify(&browser, &format!("{}+{}", &code[..3], &code[3..])).await, "/means#contact");
         assert_eq!(hospital.address(DOCTOR).await.as_deref(), Some("Kit@chu.example"));
         assert_eq!(hospital.last_event().await, ("contact.changed".into(), "success".into(), None));
         assert!(hospital.told().await.is_empty(), "there was none before");
@@ -115,13 +115,13 @@ async fn a_code_is_good_five_times_ten_minutes_once_and_for_its_person() {
         let other = hospital.stand.sign_in_as(STRANGER).await;
         hospital.ask(&browser, ADDRESS).await;
         let good = hospital.code(DOCTOR).await;
-        assert_eq!(hospital.verify(&other, &good).await, "/means?notice=MAIL-012", "another's");
+        assert_eq!(hospital.verify(&other, &good).await, "/means?notice=MAIL-012#contact", "another's");
         // Guesses that come at once count like those that come in turn.
         let bad = wrong(&good);
         let guesses = (0..12).map(|_| hospital.verify(&browser, &bad));
         let said = futures_util::future::join_all(guesses).await;
-        assert_eq!(said.iter().filter(|place| place.ends_with("MAIL-011")).count(), 5, "{said:?}");
-        assert_eq!(hospital.verify(&browser, &good).await, "/means?notice=MAIL-012", "tried too often");
+        assert_eq!(said.iter().filter(|place| place.ends_with("MAIL-011#code")).count(), 5, "{said:?}");
+        assert_eq!(hospital.verify(&browser, &good).await, "/means?notice=MAIL-012#contact", "tried too often");
         let page = hospital.stand.get("/means?notice=MAIL-012", &[("cookie", &browser.cookie)]).await.body;
         assert!(page.contains("MAIL-012"), "{page}");
 
@@ -130,10 +130,10 @@ async fn a_code_is_good_five_times_ten_minutes_once_and_for_its_person() {
         hospital.ask(&browser, "autre%40chu.example").await;
         let last = hospital.code(DOCTOR).await;
         if replaced != last {
-            assert_eq!(hospital.verify(&browser, &replaced).await, "/means?notice=MAIL-011", "replaced");
+            assert_eq!(hospital.verify(&browser, &replaced).await, "/means?notice=MAIL-011#code", "replaced");
         }
         hospital.stand.clock.advance(code::LIFETIME);
-        assert_eq!(hospital.verify(&browser, &last).await, "/means?notice=MAIL-012", "too old");
+        assert_eq!(hospital.verify(&browser, &last).await, "/means?notice=MAIL-012#contact", "too old");
         assert_eq!(hospital.address(DOCTOR).await, None);
     })
     .await;
@@ -144,23 +144,23 @@ async fn nobody_is_flooded_with_codes() {
     Hospital::on_both(async |hospital| {
         let (one, other) = (hospital.stand.sign_in().await, hospital.stand.sign_in_as(STRANGER).await);
         for _ in 0..2 {
-            assert_eq!(hospital.ask(&one, "victime%40chu.example").await, "/means");
+            assert_eq!(hospital.ask(&one, "victime%40chu.example").await, "/means#code");
         }
-        assert_eq!(hospital.ask(&other, "VICTIME%40chu.example").await, "/means");
+        assert_eq!(hospital.ask(&other, "VICTIME%40chu.example").await, "/means#code");
         assert_eq!(
             hospital.ask(&other, "victime%40chu.example").await,
-            "/means?notice=MAIL-013",
+            "/means?notice=MAIL-013#contact",
             "the address"
         );
         assert_eq!(hospital.last_event().await.2.as_deref(), Some("MAIL-013"));
         for n in 0..3 {
-            assert_eq!(hospital.ask(&one, &format!("n{n}%40chu.example")).await, "/means");
+            assert_eq!(hospital.ask(&one, &format!("n{n}%40chu.example")).await, "/means#code");
         }
-        assert_eq!(hospital.ask(&one, "n4%40chu.example").await, "/means?notice=MAIL-013", "the person");
+        assert_eq!(hospital.ask(&one, "n4%40chu.example").await, "/means?notice=MAIL-013#contact", "the person");
         assert_eq!(hospital.told().await.len(), 6);
         for bad in ["nom", "a%40chu.example%0D%0ABcc%3A+b%40chu.example", "a%40chu.example%2Cb%40chu.example"]
         {
-            assert_eq!(hospital.ask(&other, bad).await, "/means?notice=MAIL-010", "{bad}");
+            assert_eq!(hospital.ask(&other, bad).await, "/means?notice=MAIL-010#address", "{bad}");
         }
     })
     .await;

@@ -1,8 +1,11 @@
 // Security keys and passkeys: registers one ("Mes moyens d'identification"), and signs in with one, at a click, after an
 // identifier, from the browser's own suggestions, or after a badge. What a browser or key made of a challenge goes to the server as it is:
 // nothing is judged here.
+const REGISTERED = "sceau-key-registered";
 const registration = document.querySelector("[data-keys]");
 if (registration) startRegistration(registration);
+const registered = document.querySelector("[data-registered]");
+if (registered && sessionStorage.getItem(REGISTERED)) sayRegistered();
 // A challenge is good for five minutes.
 const RENEWED = 4 * 60_000;
 const panel = document.querySelector("[data-key]");
@@ -33,14 +36,22 @@ function startRegistration(section) {
     } catch (cause) {
       show(section, named(cause));
     } finally {
-      button.disabled = false;
+      enable(button);
     }
   }
 
   function settle(outcome) {
-    if (outcome.state === "done") location.reload();
-    else fail(section, outcome);
+    if (outcome.state !== "done") return fail(section, outcome);
+    sessionStorage.setItem(REGISTERED, "1");
+    location.reload();
   }
+}
+
+// The page was loaded again to show the new key. Who works by keyboard or listens begins with it.
+function sayRegistered() {
+  sessionStorage.removeItem(REGISTERED);
+  registered.hidden = false;
+  registered.focus();
 }
 
 function startSignIn(panel) {
@@ -49,7 +60,7 @@ function startSignIn(panel) {
   const button = form.querySelector("button");
   let suggestion = null;
   if (!window.PublicKeyCredential) return show(panel, "unsupported");
-  button.disabled = false;
+  enable(button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     atClick();
@@ -101,7 +112,7 @@ function startSignIn(panel) {
       show(panel, named(cause));
       suggestAgain();
     } finally {
-      button.disabled = false;
+      enable(button);
     }
   }
 
@@ -143,6 +154,12 @@ function goOn(panel, outcome, next) {
   if (outcome.state !== "done") return fail(panel, outcome);
   show(panel, "done");
   location.replace(next);
+}
+
+// A button loses the focus when it is disabled: Enter asks again where nobody has gone elsewhere meanwhile.
+function enable(button) {
+  button.disabled = false;
+  if (document.activeElement === document.body) button.focus();
 }
 
 function fail(section, outcome) {

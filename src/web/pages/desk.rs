@@ -26,6 +26,10 @@ pub const RENEWAL_ROUTE: &str = "/desk/people/{person}/means/{means}/renew";
 pub const KEY_OPTIONS_ROUTE: &str = "/desk/people/{person}/key/options";
 /// `POST` brings what the key made of it.
 pub const KEY_ROUTE: &str = "/desk/people/{person}/key";
+/// Where a person's page goes on after their identity was checked; and after something was done with their means. Whoever works
+/// by keyboard goes on from there.
+pub const CHECK_ANCHOR: &str = "check";
+pub const MEANS_ANCHOR: &str = "means";
 /// Where whoever works at the desk signs in.
 pub const SIGN_IN_PATH: &str = "/sign-in/desk";
 
@@ -157,6 +161,11 @@ struct DeskView<'a> {
 }
 
 impl DeskPage {
+    /// Whether there is nothing to do but to look for somebody.
+    fn looks_for_somebody(&self) -> bool {
+        self.found.as_ref().is_none_or(Vec::is_empty)
+    }
+
     pub fn render(&self, frame: &Frame) -> Response {
         let view = DeskView { frame, t: frame.texts, page: self };
         frame.page(StatusCode::OK, Policy { images: true, ..Policy::default() }, &view)

@@ -22,6 +22,13 @@ pub const RENEW_ROUTE: &str = "/means/{means}/renew";
 pub const ADDRESS_PATH: &str = "/means/address";
 /// `POST` brings the code.
 pub const CODE_PATH: &str = "/means/address/code";
+/// The parts of the page that its forms lead back to.
+pub const CONTACT_ANCHOR: &str = "contact";
+pub const ADDRESS_ANCHOR: &str = "address";
+pub const CODE_ANCHOR: &str = "code";
+/// What is said of the address, and of the code: codes of `docs/errors.md`.
+pub const WRONG_ADDRESS: &str = "MAIL-010";
+pub const WRONG_CODE: &str = "MAIL-011";
 /// Where the person signs in to see the page, or, with [`FRESH`], to change something.
 pub const SIGN_IN_PATH: &str = "/sign-in/means";
 /// The query that asks for a sign-in of the moment.
@@ -185,6 +192,17 @@ struct MeansView<'a> {
     fixed: Option<(String, String)>,
     said: Option<(String, String)>,
     script: &'static str,
+}
+
+impl ContactPanel {
+    fn is_wrong(&self, code: &str) -> bool {
+        self.notice == Some(code)
+    }
+
+    /// Whether the form for an address is unfolded.
+    fn asks_for_address(&self) -> bool {
+        self.is_wrong(WRONG_ADDRESS) || (self.address.is_none() && self.sent_to.is_none())
+    }
 }
 
 impl MeansPage {
