@@ -60,7 +60,9 @@ fn a_synchronised_passkey_is_called_so_reaches_its_level_and_is_refused_where_ke
     isolated(|| {
         run(async {
             let mut hospital = Hospital::open(Setup::default()).await;
-            hospital.configure("\n[security_keys]\ndevice_bound_level = \"eidas2\"\nsynced_level = \"eidas1\"").await;
+            hospital
+                .configure("\n[security_keys]\ndevice_bound_level = \"eidas2\"\nsynced_level = \"eidas1\"")
+                .await;
             let browser = Browser::start(ENGLISH).await;
             let phone = browser.plug_in(synced()).await;
             to_means(&browser).await;

@@ -151,14 +151,20 @@ fn a_browser_that_knows_no_keys_says_so_and_leaves_the_card() {
             to_means(&browser).await;
             browser.shows_error("KEY-030").await;
             browser.pictures("means-unsupported-en").await;
-            assert_eq!(browser.script("return document.querySelector('[data-keys] button').disabled").await, true);
+            assert_eq!(
+                browser.script("return document.querySelector('[data-keys] button').disabled").await,
+                true
+            );
             forget_sessions(&browser).await;
             browser.open(RECORDS).await;
             browser.press("demo-sign-in").await;
             browser.press("means-key").await;
             browser.shows_error("KEY-030").await;
             browser.pictures("sign-in-key-unsupported-en").await;
-            assert_eq!(browser.script("return document.querySelector('[data-key] button').disabled").await, true);
+            assert_eq!(
+                browser.script("return document.querySelector('[data-key] button').disabled").await,
+                true
+            );
             browser.press("means-card").await;
             browser.says("card-insert").await;
         });

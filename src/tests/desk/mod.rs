@@ -75,7 +75,7 @@ impl Counter {
     /// Records that the colleague showed a document.
     async fn check(&self, document: &str) {
         let checked = self.press(&self.path("/check"), &format!("&document={document}")).await;
-        assert_eq!(checked.location(), self.path(""), "{}", checked.body);
+        assert_eq!(checked.location(), format!("{}#check", self.path("")), "{}", checked.body);
     }
 
     /// The challenge of a key for the colleague, at the browser of the desk.

@@ -93,7 +93,10 @@ async fn an_address_is_verified_by_its_code_and_the_one_before_hears_of_another(
         let (address, told) = hospital.told().await.remove(0);
         assert!(matches!(told, Told::AddressCode { .. }), "{told:?}");
         assert_eq!(address, "Kit@chu.example");
-        assert_eq!(hospital.verify(&browser, &format!("{}+{}", &code[..3], &code[3..])).await, "/means#contact");
+        assert_eq!(
+            hospital.verify(&browser, &format!("{}+{}", &code[..3], &code[3..])).await,
+            "/means#contact"
+        );
         assert_eq!(hospital.address(DOCTOR).await.as_deref(), Some("Kit@chu.example"));
         assert_eq!(hospital.last_event().await, ("contact.changed".into(), "success".into(), None));
         assert!(hospital.told().await.is_empty(), "there was none before");
@@ -121,7 +124,11 @@ async fn a_code_is_good_five_times_ten_minutes_once_and_for_its_person() {
         let guesses = (0..12).map(|_| hospital.verify(&browser, &bad));
         let said = futures_util::future::join_all(guesses).await;
         assert_eq!(said.iter().filter(|place| place.ends_with("MAIL-011#code")).count(), 5, "{said:?}");
-        assert_eq!(hospital.verify(&browser, &good).await, "/means?notice=MAIL-012#contact", "tried too often");
+        assert_eq!(
+            hospital.verify(&browser, &good).await,
+            "/means?notice=MAIL-012#contact",
+            "tried too often"
+        );
         let page = hospital.stand.get("/means?notice=MAIL-012", &[("cookie", &browser.cookie)]).await.body;
         assert!(page.contains("MAIL-012"), "{page}");
 
@@ -156,7 +163,11 @@ async fn nobody_is_flooded_with_codes() {
         for n in 0..3 {
             assert_eq!(hospital.ask(&one, &format!("n{n}%40chu.example")).await, "/means#code");
         }
-        assert_eq!(hospital.ask(&one, "n4%40chu.example").await, "/means?notice=MAIL-013#contact", "the person");
+        assert_eq!(
+            hospital.ask(&one, "n4%40chu.example").await,
+            "/means?notice=MAIL-013#contact",
+            "the person"
+        );
         assert_eq!(hospital.told().await.len(), 6);
         for bad in ["nom", "a%40chu.example%0D%0ABcc%3A+b%40chu.example", "a%40chu.example%2Cb%40chu.example"]
         {

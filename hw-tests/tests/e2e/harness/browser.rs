@@ -5,6 +5,7 @@ mod authenticator;
 mod bidi;
 mod chromium;
 mod firefox;
+mod keyboard;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -192,6 +193,14 @@ impl Browser {
         let shown = within(super::PATIENCE, async || self.text().await.contains(text).then_some(())).await;
         if shown.is_none() {
             self.fail(&format!("the page does not show “{text}”")).await;
+        }
+    }
+
+    /// Waits until the page shows `text` no more.
+    pub async fn gone(&self, text: &str) {
+        let gone = within(super::PATIENCE, async || (!self.text().await.contains(text)).then_some(())).await;
+        if gone.is_none() {
+            self.fail(&format!("the page still shows “{text}”")).await;
         }
     }
 

@@ -8,6 +8,7 @@ pub mod browser;
 pub mod certificates;
 pub mod etc;
 pub mod hospital;
+pub mod mail_server;
 pub mod node;
 pub mod other_server;
 pub mod postgres;

@@ -128,8 +128,13 @@ impl Chromium {
 
     /// A command of the developer tools' protocol.
     pub async fn devtools(&self, command: &str, parameters: Value) -> Value {
+        self.try_devtools(command, parameters).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+    }
+
+    /// The same, where the window may have closed itself.
+    pub async fn try_devtools(&self, command: &str, parameters: Value) -> Result<Value, String> {
         let body = json!({ "cmd": command, "params": parameters }).to_string();
-        self.client.issue_cmd(Devtools(body)).await.unwrap_or_else(|error| panic!("{command}: {error}"))
+        self.client.issue_cmd(Devtools(body)).await.map_err(|error| error.to_string())
     }
 }
 
