@@ -26,7 +26,7 @@ use crate::store::webauthn_credential::SecurityKey;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::means::{
-    ADDRESS_PATH, CODE_PATH, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding,
+    ADDRESS_PATH, CODE_PATH, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding, SHARED,
 };
 use crate::web::repeats::Repeats;
 
@@ -116,7 +116,7 @@ impl ChangeRefused {
             Self::Weak => "MEANS-003",
             Self::Probation => "MEANS-004",
             Self::Gone => "MEANS-005",
-            Self::Shared => "MEANS-007",
+            Self::Shared => SHARED,
         }
     }
 }

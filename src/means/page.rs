@@ -234,7 +234,8 @@ impl Visit<'_> {
         let code = refusal.code();
         tracing::warn!(code, "a change of means was refused: {refusal}");
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
-        ErrorPage::new(refusal.status(), code, operation).render(&self.means.parts.site.frame(language))
+        let page = ErrorPage::new(refusal.status(), code, operation).back(MEANS_PATH);
+        page.render(&self.means.parts.site.frame(language))
     }
 }
 

@@ -71,7 +71,25 @@ pub const ALL: &[Sample] = &[
         let contact = ContactPanel { address: None, sent_to, notice: Some("MAIL-011") };
         MeansPage { contact: Some(contact), ..means() }.render(frame)
     }),
-    ("means-fixed", |frame| MeansPage { fixed: Some("MEANS-002".into()), ..means() }.render(frame)),
+    ("means-card-alone", |frame| {
+        let card = means().means.into_iter().take(1).collect();
+        MeansPage { means: card, ..means() }.render(frame)
+    }),
+    ("means-expired", |frame| {
+        let expired = means().means.into_iter().map(|row| match row.kind {
+            RowKind::SecurityKey => MeansRow { standing: RowStanding::Expired, ..row },
+            _ => row,
+        });
+        MeansPage { means: expired.collect(), ..means() }.render(frame)
+    }),
+    ("means-probation", |frame| means_fixed("MEANS-004").render(frame)),
+    ("means-shared", |frame| means_fixed("MEANS-007").render(frame)),
+    ("means-address-wrong", |frame| {
+        let address = Some("camille.beaupre@ch-saint-aubin.example".into());
+        let contact = ContactPanel { address, sent_to: None, notice: Some("MAIL-010") };
+        MeansPage { contact: Some(contact), ..means() }.render(frame)
+    }),
+    ("means-fixed", |frame| means_fixed("MEANS-002").render(frame)),
     ("desk", |frame| DeskPage { csrf: "c2FtcGxl".into(), ..DeskPage::default() }.render(frame)),
     ("desk-found", |frame| desk().render(frame)),
     ("desk-person", |frame| desk_person().render(frame)),
@@ -261,6 +279,12 @@ fn means() -> MeansPage {
         fixed: None,
         csrf: "c2FtcGxl".into(),
     }
+}
+
+/// Where nothing can be changed now, for the reason with that code.
+fn means_fixed(code: &str) -> MeansPage {
+    let rows = means().means.into_iter().map(|row| MeansRow { rename: None, revoke: None, ..row });
+    MeansPage { means: rows.collect(), fixed: Some(code.into()), ..means() }
 }
 
 fn desk() -> DeskPage {

@@ -124,7 +124,7 @@ fn the_desk_issues_a_key_to_a_colleague_suspends_it_gives_it_back_and_revokes_it
             check_identity(&desk).await;
             desk.pictures("desk-to-resume-fr").await;
             desk.press("desk-resume").await;
-            desk.shows("Remis au guichet le").await;
+            desk.shows("Remise au guichet le").await;
             forget_sessions(&own).await;
             colleague_signs_in(&own).await;
 

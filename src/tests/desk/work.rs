@@ -63,7 +63,7 @@ async fn a_lost_key_is_suspended_at_once_and_given_back_after_an_identity_check(
 
         let act = |act: &str| counter.path(&format!("/means/{id}/{act}"));
         let suspended = counter.press(&act("suspend"), "&reason=lost").await;
-        assert_eq!(suspended.location(), counter.path(""));
+        assert_eq!(suspended.location(), counter.path("#means"));
         assert_eq!(code(&counter.hospital.sign_in(&mut key).await.1), "KEY-011");
         let ended = counter.stand().get("/means", &[("cookie", &session)]).await;
         assert_eq!(ended.location(), "/sign-in/means", "its session has ended");
@@ -86,18 +86,21 @@ async fn a_lost_key_is_suspended_at_once_and_given_back_after_an_identity_check(
         assert!(counter.see(&counter.path("")).await.body.contains("Titre de séjour"));
         refused(&counter.press(&act("hand-out"), "").await, "DESK-009");
         counter.check("residence-permit").await;
-        assert_eq!(counter.press(&act("resume"), "").await.location(), counter.path(""));
+        assert_eq!(counter.press(&act("resume"), "").await.location(), counter.path("#means"));
         assert_eq!(counter.event(Kind::MeansResumed).await.outcome, "success");
-        assert!(counter.see(&counter.path("")).await.body.contains("Remis au guichet le"));
+        assert!(counter.see(&counter.path("")).await.body.contains("Remise au guichet le"));
         assert_eq!(counter.hospital.sign_in(&mut key).await.1.json()["state"], "done");
 
         // A check is good once.
         refused(&counter.press(&act("hand-out"), "").await, "DESK-008");
         counter.check("passport").await;
-        assert_eq!(counter.press(&act("hand-out"), "").await.location(), counter.path(""));
+        assert_eq!(counter.press(&act("hand-out"), "").await.location(), counter.path("#means"));
         assert!(counter.event(Kind::MeansHandedOut).await.detail.contains(&actor));
 
-        assert_eq!(counter.press(&act("revoke"), "&reason=given-back").await.location(), counter.path(""));
+        assert_eq!(
+            counter.press(&act("revoke"), "&reason=given-back").await.location(),
+            counter.path("#means")
+        );
         assert_eq!(code(&counter.hospital.sign_in(&mut key).await.1), "KEY-011");
         counter.check("passport").await;
         refused(&counter.press(&act("resume"), "").await, "DESK-009");
@@ -170,9 +173,9 @@ async fn a_disabled_person_is_given_nothing_and_can_be_taken_everything() {
         let act = |act: &str| counter.path(&format!("/means/{id}/{act}"));
         refused(&counter.press(&act("hand-out"), "").await, "DESK-007");
         refused(&counter.press(&counter.path("/check"), "&document=passport").await, "DESK-007");
-        assert_eq!(counter.press(&act("suspend"), "&reason=doubt").await.location(), counter.path(""));
+        assert_eq!(counter.press(&act("suspend"), "&reason=doubt").await.location(), counter.path("#means"));
         refused(&counter.press(&act("resume"), "").await, "DESK-007");
-        assert_eq!(counter.press(&act("revoke"), "&reason=doubt").await.location(), counter.path(""));
+        assert_eq!(counter.press(&act("revoke"), "&reason=doubt").await.location(), counter.path("#means"));
     })
     .await;
 }

@@ -1,6 +1,6 @@
 // Security keys and passkeys: registers one ("Mes moyens d'identification"), and signs in with one, at a click, after an
-// identifier, from the browser's own suggestions, or after a badge. What a browser or key made of a challenge goes to the server as it is:
-// nothing is judged here.
+// identifier, from the browser's own suggestions, or after a badge. What a browser or key made of a challenge goes to the
+// server as it is: nothing is judged here.
 const REGISTERED = "sceau-key-registered";
 const registration = document.querySelector("[data-keys]");
 if (registration) startRegistration(registration);
@@ -15,7 +15,7 @@ for (const touch of document.querySelectorAll("[data-touch]")) startTouch(touch)
 function startRegistration(section) {
   const form = section.querySelector("form");
   const button = form.querySelector("button");
-  if (!window.PublicKeyCredential) return show(section, "unsupported");
+  if (!window.PublicKeyCredential) return without(section, form);
   button.disabled = false;
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -59,7 +59,7 @@ function startSignIn(panel) {
   const form = panel.querySelector("form");
   const button = form.querySelector("button");
   let suggestion = null;
-  if (!window.PublicKeyCredential) return show(panel, "unsupported");
+  if (!window.PublicKeyCredential) return without(panel, form);
   enable(button);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
@@ -131,8 +131,8 @@ function startTouch(panel) {
   const { txn, options, answer, next } = panel.dataset;
   const form = panel.querySelector("form");
   const button = form.querySelector("button");
-  if (!window.PublicKeyCredential) return show(panel, "unsupported");
-  button.disabled = false;
+  if (!window.PublicKeyCredential) return without(panel, form);
+  enable(button);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     button.disabled = true;
@@ -145,7 +145,7 @@ function startTouch(panel) {
     } catch (cause) {
       show(panel, named(cause));
     } finally {
-      button.disabled = false;
+      enable(button);
     }
   });
 }
@@ -154,6 +154,12 @@ function goOn(panel, outcome, next) {
   if (outcome.state !== "done") return fail(panel, outcome);
   show(panel, "done");
   location.replace(next);
+}
+
+// A browser without Web Authentication: there is nothing to press.
+function without(section, form) {
+  form.hidden = true;
+  show(section, "unsupported");
 }
 
 // A button loses the focus when it is disabled: Enter asks again where nobody has gone elsewhere meanwhile.

@@ -29,6 +29,8 @@ pub const CODE_ANCHOR: &str = "code";
 /// What is said of the address, and of the code: codes of `docs/errors.md`.
 pub const WRONG_ADDRESS: &str = "MAIL-010";
 pub const WRONG_CODE: &str = "MAIL-011";
+/// Why nothing is changed at a workstation that several people use: a code of `docs/errors.md`.
+pub const SHARED: &str = "MEANS-007";
 /// Where the person signs in to see the page, or, with [`FRESH`], to change something.
 pub const SIGN_IN_PATH: &str = "/sign-in/means";
 /// The query that asks for a sign-in of the moment.
@@ -206,6 +208,11 @@ impl ContactPanel {
 }
 
 impl MeansPage {
+    /// Whether another sign-in would help where nothing can be changed now: at a shared workstation none does.
+    fn can_sign_in_better(&self) -> bool {
+        self.fixed.as_deref() != Some(SHARED)
+    }
+
     pub fn render(&self, frame: &Frame) -> Response {
         let fixed = self.fixed.as_deref().and_then(|code| frame.texts.error(code, &[]));
         let said = self.contact.as_ref().and_then(|contact| contact.notice);

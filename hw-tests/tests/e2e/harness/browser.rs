@@ -169,11 +169,6 @@ impl Browser {
         self.click_at(&Place::XPath(&path), &format!("nothing says “{text}”")).await;
     }
 
-    /// Clicks it if it is there at once; a page that is being left has nothing to click.
-    pub async fn click_if_there(&self, css: &str) {
-        driven!(self, click(&Place::Css(css)));
-    }
-
     async fn click_at(&self, place: &Place<'_>, complaint: &str) {
         if within(super::PATIENCE, async || driven!(self, click(place))).await.is_none() {
             self.fail(complaint).await;
