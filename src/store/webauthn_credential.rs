@@ -55,23 +55,39 @@ pub enum Registered {
     CheckOver,
     /// A key with this credential id is there already.
     KnownAlready,
+    /// The person has as many keys as they may have; the identity check is not used up.
+    TooMany,
 }
 
-/// Registers a key by the ceremony of that handle, at the desk by an identity check besides; tells its person by `notice`,
-/// and records `event`.
+/// A key to register.
+#[derive(Debug)]
+pub struct Registration<'a> {
+    /// The key.
+    pub key: &'a SecurityKey,
+    /// The ceremony that it answered: SHA-256 of its handle.
+    pub handle_hash: &'a [u8; 32],
+    /// The identity check that it rests on, at the desk.
+    pub check: Option<IdentityCheckId>,
+    /// How many keys a person may have, those that are suspended or expired included.
+    pub most: i64,
+    /// What its person is told.
+    pub notice: &'a NewNotice,
+    /// What is recorded of it.
+    pub event: &'a NewRow,
+}
+
+/// Registers a key by its ceremony, at the desk by an identity check besides; tells its person and records it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn register(
-    db: &Db,
-    new: &SecurityKey,
-    handle_hash: &[u8; 32],
-    check: Option<IdentityCheckId>,
-    notice: &NewNotice,
-    event: &NewRow,
-    now: Time,
-) -> Result<Registered, StoreError> {
+pub async fn register(db: &Db, registration: &Registration<'_>, now: Time) -> Result<Registered, StoreError> {
+    let &Registration { key: new, handle_hash, check, most, notice, event } = registration;
     write!(db, c => {
+        // Its person's row is held first, so that of several answers at once each counts the keys of those before it.
+        sqlx::query("UPDATE person SET disabled_at = disabled_at WHERE id = $1")
+            .bind(new.means.person_id)
+            .execute(&mut *c)
+            .await?;
         let session: Option<Option<SessionId>> =
             sqlx::query_scalar("SELECT session_id FROM webauthn_ceremony WHERE handle_hash = $1")
                 .bind(handle_hash.to_vec())
@@ -93,6 +109,16 @@ pub async fn register(
         }
         if !consume_ceremony!(c, handle_hash, now) {
             return Ok(Registered::CeremonyOver);
+        }
+        let own: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM means m JOIN webauthn_credential w ON w.means_id = m.id
+             WHERE m.person_id = $1 AND m.revoked_at IS NULL",
+        )
+        .bind(new.means.person_id)
+        .fetch_one(&mut *c)
+        .await?;
+        if own >= most {
+            return Ok(Registered::TooMany);
         }
         if let Some(check) = check
             && !consume_check!(c, check, now)

@@ -23,7 +23,7 @@ use crate::store::audit::NewRow;
 use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
 use crate::store::notice::{NewNotice, Place, Told};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
-use crate::store::webauthn_credential::{self, Registered, SecurityKey};
+use crate::store::webauthn_credential::{self, Registered, Registration, SecurityKey};
 use crate::web::pages::means::{KeyChallenge, LONGEST_LABEL};
 use crate::web::text::line;
 
@@ -214,15 +214,23 @@ impl SecurityKeys {
             verifies_user: new.user_verified,
         };
         let event = event.clone().level(level.as_str(), &[]);
-        let check = vouched.desk.map(|desk| desk.check);
         let told = Told::MeansIssued { means: kind, place: vouched.place.clone() };
         let notice = NewNotice::new(vouched.person, told, now, &*parts.random);
         let row = NewRow::from(&event);
-        match webauthn_credential::register(&parts.db, &key, &handle_hash, check, &notice, &row, now).await? {
+        let registration = Registration {
+            key: &key,
+            handle_hash: &handle_hash,
+            check: vouched.desk.map(|desk| desk.check),
+            most: i64::try_from(parts.policy.general.per_person).unwrap_or(i64::MAX),
+            notice: &notice,
+            event: &row,
+        };
+        match webauthn_credential::register(&parts.db, &registration, now).await? {
             Registered::Done => Ok(()),
             Registered::CeremonyOver => Err(Refusal::NotWaiting),
             Registered::CheckOver => Err(Refusal::CheckOver),
             Registered::KnownAlready => Err(Refusal::KnownAlready),
+            Registered::TooMany => Err(Refusal::TooMany),
         }
     }
 

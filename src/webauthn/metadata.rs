@@ -82,6 +82,14 @@ pub struct Publisher {
     pub name: String,
 }
 
+impl Publisher {
+    /// What tells publishers apart: the name, and the root.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{} {}", self.name.to_ascii_lowercase(), hex::encode(self.root.digest()))
+    }
+}
+
 /// How a model was certified, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Certification {

@@ -158,18 +158,19 @@ impl Models {
         refuses_stale && self.metadata().is_none_or(|metadata| metadata.until() <= now)
     }
 
-    /// Reads what the database keeps, if it is not in use already. It was in its time when it was kept; its signature is
+    /// Reads what the database keeps of our publisher, if it is not in use already. It was in its time when it was kept; its signature is
     /// checked again.
     ///
     /// # Errors
     /// [`RefreshError`].
     pub async fn recall(&self, db: &Db) -> Result<(), RefreshError> {
         let Some(source) = &self.source else { return Ok(()) };
-        let number = fido_metadata::number(db).await?;
+        let publisher = source.publisher.id();
+        let number = fido_metadata::number(db, &publisher).await?;
         if number.is_none() || number == self.metadata().map(|metadata| metadata.number) {
             return Ok(());
         }
-        if let Some(Kept { document, received_at, .. }) = fido_metadata::kept(db).await? {
+        if let Some(Kept { document, received_at, .. }) = fido_metadata::kept(db, &publisher).await? {
             self.take(verified(document, &source.publisher, received_at).await?);
         }
         Ok(())
@@ -180,7 +181,7 @@ impl Models {
     /// # Errors
     /// [`RefreshError`]; what is in use stays so.
     pub async fn refresh(&self, db: &Db, egress: &Egress, now: Time) -> Result<(), RefreshError> {
-        // What is kept may be another publisher's, of a configuration before: that keeps nobody from looking for newer.
+        // What is kept may be spoilt: that keeps nobody from looking for better.
         if let Err(error) = self.recall(db).await {
             tracing::warn!("the metadata that is kept is not used: {error}");
         }
@@ -228,12 +229,16 @@ impl Models {
     pub async fn learn(&self, db: &Db, document: String, now: Time) -> Result<(), RefreshError> {
         let Some(source) = &self.source else { return Ok(()) };
         let read = verified(document.clone(), &source.publisher, now).await?;
-        let kept = Kept { number: read.number, document, received_at: now };
+        let kept = Kept { publisher: source.publisher.id(), number: read.number, document, received_at: now };
         if let Some(newer) = fido_metadata::keep(db, &kept).await? {
-            return match newer == read.number {
-                true => Ok(()),
-                false => Err(MetadataError::Older { new: read.number, kept: newer }.into()),
-            };
+            if newer != read.number {
+                return Err(MetadataError::Older { new: read.number, kept: newer }.into());
+            }
+            // The same again; what is kept of it may be spoilt, so that this node uses none yet.
+            if self.metadata().is_none_or(|metadata| metadata.number < read.number) {
+                self.take(read);
+            }
+            return Ok(());
         }
         tracing::info!(number = read.number, models = read.len(), "metadata of security keys taken into use");
         if read.until() <= now {

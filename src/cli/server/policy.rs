@@ -197,7 +197,7 @@ mod tests {
     use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
     use crate::store::notice::{NewNotice, Place, Told};
     use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
-    use crate::store::webauthn_credential::{self, Registered};
+    use crate::store::webauthn_credential::{self, Registered, Registration};
 
     /// Registers a key of this model for the person.
     async fn register(context: &Context, person: PersonId, number: u8) {
@@ -245,7 +245,15 @@ mod tests {
         let place = Place { zone: String::new(), browser: String::new() };
         let told = Told::MeansIssued { means: MeansKind::SecurityKey, place };
         let notice = NewNotice::new(person, told, now, &SystemRandom);
-        let done = webauthn_credential::register(&context.db, &key, &hash, None, &notice, &event, now).await;
+        let registration = Registration {
+            key: &key,
+            handle_hash: &hash,
+            check: None,
+            most: 2,
+            notice: &notice,
+            event: &event,
+        };
+        let done = webauthn_credential::register(&context.db, &registration, now).await;
         assert_eq!(done.unwrap(), Registered::Done);
     }
 

@@ -18,6 +18,7 @@ use openssl::x509::{X509, X509StoreContext, X509VerifyResult};
 use super::anchors::{AnchorFault, certificate_files, common_name, end, is_authority, read_certificates};
 use super::chain::{AUTH_LEVEL, ChainError, refusal, weak};
 use super::signature::{accepted_hash, check_key};
+use crate::crypto::digest::sha256;
 
 /// The most certificates that one chain brings along.
 const MAX_CHAIN: usize = 6;
@@ -63,6 +64,15 @@ impl Roots {
     #[must_use]
     pub fn of(certificates: &[Vec<u8>]) -> Self {
         Self(certificates.iter().filter_map(|der| X509::from_der(der).ok()).collect())
+    }
+
+    /// SHA-256 over all of them, in whatever order they stand.
+    #[must_use]
+    pub fn digest(&self) -> [u8; 32] {
+        let mut each: Vec<_> =
+            self.0.iter().filter_map(|root| root.to_der().ok()).map(|der| sha256(&der)).collect();
+        each.sort_unstable();
+        sha256(&each.concat())
     }
 
     /// Whether there is none.

@@ -169,7 +169,7 @@ async fn a_key_of_somebody_else_or_of_nobody_is_refused() {
 async fn no_key_is_registered_in_a_session_that_has_ended() {
     use crate::audit::Kind as Event;
     use crate::store::notice::{NewNotice, Place, Told};
-    use crate::store::webauthn_credential::{self, Registered};
+    use crate::store::webauthn_credential::{self, Registered, Registration};
 
     Hospital::on_both(async |hospital| {
         let browser = hospital.stand.sign_in().await;
@@ -192,8 +192,38 @@ async fn no_key_is_registered_in_a_session_that_has_ended() {
         let told = Told::MeansIssued { means: Kind::SecurityKey, place };
         let notice = NewNotice::new(person, told, now, random);
         let (hash, event) = (sha256(handle.as_bytes()), hospital.stand.event(Event::MeansIssued));
-        let done = webauthn_credential::register(db, &other, &hash, None, &notice, &event, now).await;
+        let (key, handle_hash, notice, event) = (&other, &hash, &notice, &event);
+        let registration = Registration { key, handle_hash, check: None, most: 10, notice, event };
+        let done = webauthn_credential::register(db, &registration, now).await;
         assert_eq!(done.unwrap(), Registered::CeremonyOver);
+    })
+    .await;
+}
+
+/// Two browsers, or a script, that answer at the same moment: each saw that there was room.
+#[tokio::test]
+async fn many_answers_at_once_register_no_more_keys_than_one_after_the_other() {
+    const ANSWERS: usize = 6;
+    let two = KeyPolicy { per_person: 2, ..KeyPolicy::default() };
+    Hospital::on_both_with(two, async |hospital| {
+        let mut waiting = Vec::new();
+        for _ in 0..ANSWERS {
+            let browser = hospital.stand.sign_in().await;
+            let asked = hospital.registration(&browser).await;
+            let credential = SoftKey::new().create(&asked["options"]);
+            let words = json!({"handle": asked["handle"], "label": "", "credential": credential});
+            waiting.push((words, browser.cookie));
+        }
+        let hospital = &hospital;
+        let answers = waiting.iter().map(|(words, cookie)| hospital.say("/means/key", words, cookie));
+        let answers = futures_util::future::join_all(answers).await;
+        let (taken, refused): (Vec<_>, Vec<_>) =
+            answers.iter().partition(|answer| answer.status == StatusCode::OK);
+        assert_eq!(taken.len(), 2);
+        assert!(refused.iter().all(|answer| code(answer) == "KEY-014"));
+        let person = hospital.stand.person(DOCTOR).await;
+        let own = store::webauthn_credential::of_person(&hospital.stand.db, person).await.unwrap();
+        assert_eq!(own.len(), 2);
     })
     .await;
 }

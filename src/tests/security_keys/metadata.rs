@@ -15,6 +15,7 @@ use crate::config;
 use crate::crypto::egress::Egress;
 use crate::session::Acr;
 use crate::store;
+use crate::store::fido_metadata::Kept;
 use crate::tests::spec::stand::DOCTOR;
 use crate::webauthn::attestation::Makers;
 use crate::webauthn::attestation::tests::{maker, p256, template};
@@ -121,6 +122,39 @@ async fn metadata_is_kept_for_every_node_and_never_goes_back() {
         assert_eq!(hospital.learn(&other, &publish(8)).await, "good");
         known.recall(&hospital.stand.db).await.unwrap();
         assert_eq!(known.metadata().unwrap().number, 8);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_publisher_counts_from_a_number_of_its_own() {
+    let (before, after) = (Service::new(), Service::new());
+    Hospital::on_both(async |hospital| {
+        let publish = |service: &Service, number| service.publish(&payload(number, SOON, &[], &[]));
+        assert_eq!(hospital.learn(&models(&before, false), &publish(&before, 70)).await, "good");
+        // The configuration names another root.
+        let known = models(&after, false);
+        known.recall(&hospital.stand.db).await.unwrap();
+        assert!(known.metadata().is_none(), "what the other signed is nothing to this one");
+        assert_eq!(hospital.learn(&known, &publish(&after, 2)).await, "good");
+        assert_eq!(hospital.learn(&known, &publish(&after, 1)).await, "KEY-037");
+        assert_eq!(known.metadata().unwrap().number, 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_kept_and_spoilt_is_read_anew_from_the_same_publication() {
+    let service = Service::new();
+    Hospital::on_both(async |hospital| {
+        let (db, received_at) = (&hospital.stand.db, hospital.stand.clock.now());
+        let publisher = service.publisher().id();
+        let spoilt = Kept { publisher, number: 7, document: "spoilt".into(), received_at };
+        assert_eq!(store::fido_metadata::keep(db, &spoilt).await.unwrap(), None);
+        let known = models(&service, false);
+        assert_eq!(said(known.recall(db).await), "KEY-033");
+        assert_eq!(hospital.learn(&known, &service.publish(&payload(7, SOON, &[], &[]))).await, "good");
+        assert_eq!(known.metadata().unwrap().number, 7);
     })
     .await;
 }

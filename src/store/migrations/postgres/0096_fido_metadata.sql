@@ -1,7 +1,9 @@
 -- The metadata of models of security keys (FIDO Metadata Service), as it was published last: one document.
 CREATE TABLE fido_metadata (
   only_row INTEGER NOT NULL PRIMARY KEY CHECK (only_row = 1),
-  -- It never goes back.
+  -- Who signed it: the name in the certificate, and the root that it led to.
+  publisher TEXT NOT NULL,
+  -- It never goes back while the publisher stays.
   number BIGINT NOT NULL,
   -- As it was signed: a JWS in compact form.
   document TEXT NOT NULL,
