@@ -33,13 +33,43 @@ use crate::web::pages::means::FRESH;
 
 /// So many people are shown at most: a desk looks somebody up, and does not read a list of the staff.
 const MOST_FOUND: usize = 20;
-/// What is looked for has so many letters at least.
+/// What is looked for has so many letters and digits at least.
 const SHORTEST_TEXT: usize = 3;
 /// And so many at most.
 const LONGEST_TEXT: usize = 100;
 
 /// Why a means is halted. Words of our own, so that nobody writes of an illness into the trail.
 const REASONS: [&str; 5] = ["lost", "stolen", "damaged", "given-back", "doubt"];
+
+/// What the desk does to a means of somebody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Suspend,
+    Resume,
+    HandOut,
+    Revoke,
+}
+
+impl Act {
+    fn named(name: &str) -> Option<Self> {
+        match name {
+            "suspend" => Some(Self::Suspend),
+            "resume" => Some(Self::Resume),
+            "hand-out" => Some(Self::HandOut),
+            "revoke" => Some(Self::Revoke),
+            _ => None,
+        }
+    }
+
+    fn event(self) -> Kind {
+        match self {
+            Self::Suspend => Kind::MeansSuspended,
+            Self::Resume => Kind::MeansResumed,
+            Self::HandOut => Kind::MeansHandedOut,
+            Self::Revoke => Kind::MeansRevoked,
+        }
+    }
+}
 
 /// What the forms of the desk hold.
 #[derive(Deserialize)]
@@ -115,19 +145,17 @@ pub(super) async fn act(
     headers: HeaderMap,
     Form(posted): Form<Posted>,
 ) -> Response {
-    let kind = match act.as_str() {
-        "suspend" => Kind::MeansSuspended,
-        "resume" => Kind::MeansResumed,
-        "hand-out" => Kind::MeansHandedOut,
-        _ => Kind::MeansRevoked,
+    let Some(act) = Act::named(&act) else {
+        // No form of ours asks for it, and no event has a name for it.
+        let visit = Visit::new(&desk, &caller, &headers, Kind::PersonConsulted);
+        return visit.page(&Refusal::Unclear, language);
     };
-    let mut visit = Visit::new(&desk, &caller, &headers, kind);
-    let done = match act.as_str() {
-        "suspend" => visit.halt(person, means, Halt::Suspend, &posted).await,
-        "resume" => visit.hand_out(person, means, true, &posted).await,
-        "hand-out" => visit.hand_out(person, means, false, &posted).await,
-        "revoke" => visit.halt(person, means, Halt::Revoke, &posted).await,
-        _ => Err(Refusal::Unclear),
+    let mut visit = Visit::new(&desk, &caller, &headers, act.event());
+    let done = match act {
+        Act::Suspend => visit.halt(person, means, Halt::Suspend, &posted).await,
+        Act::Resume => visit.hand_out(person, means, true, &posted).await,
+        Act::HandOut => visit.hand_out(person, means, false, &posted).await,
+        Act::Revoke => visit.halt(person, means, Halt::Revoke, &posted).await,
     };
     visit.answer(done, language).await
 }
@@ -161,7 +189,8 @@ impl<'a> Visit<'a> {
         let (_, cookie) = self.posting(posted).await?;
         let (db, now) = (&self.desk.parts.db, self.desk.now());
         let text = posted.text.trim();
-        if !(SHORTEST_TEXT..=LONGEST_TEXT).contains(&text.chars().count()) {
+        let letters = text.chars().filter(|c| c.is_alphanumeric()).count();
+        if letters < SHORTEST_TEXT || text.chars().count() > LONGEST_TEXT {
             return Err(Refusal::Unclear);
         }
         let limit = i64::try_from(MOST_FOUND + 1).unwrap_or(i64::MAX);
@@ -202,7 +231,7 @@ impl<'a> Visit<'a> {
                 handed_out: handed.iter().find(|(id, _)| *id == means.id).map(|(_, at)| *at),
                 hand_out: (gets && stands(Standing::Active)).then(|| path("hand-out")),
                 renew: (gets && takes_keys && means.is_due(true, now)).then(|| path("renew")),
-                resume: (gets && stands(Standing::Suspended)).then(|| path("resume")),
+                resume: (gets && means.can_be_resumed(now)).then(|| path("resume")),
                 suspend: stands(Standing::Active).then(|| path("suspend")),
                 revoke: path("revoke"),
             })
@@ -370,6 +399,11 @@ impl<'a> Visit<'a> {
             Err(refusal) => refusal,
         };
         self.record(&refusal).await;
+        self.page(&refusal, language)
+    }
+
+    /// The page of a refusal.
+    fn page(&self, refusal: &Refusal, language: Language) -> Response {
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
         let page = ErrorPage::new(refusal.status(), refusal.code(), operation);
         let page = match refusal.asks_for_better() {

@@ -8,17 +8,12 @@
 //! | a sign-in of the last fifteen minutes | an open screen |
 //! | the means in the registry, not halted, and there for a day unless a national authority issued it | a means that somebody slipped in |
 
-use chrono::TimeDelta;
-
 use crate::clock::Time;
 use crate::means::{PROBATION, used};
-use crate::session::{Acr, Amr, Session};
+use crate::session::{Acr, Amr, MOMENT_OF_ROLE, Session};
 use crate::store::means::{Issuer, Means, Standing};
 use crate::store::role::Role;
 use crate::store::{self, Db, StoreError};
-
-/// How old the sign-in of whoever uses a role may be.
-const MOMENT: TimeDelta = TimeDelta::minutes(15);
 
 /// Why a role may not be used now.
 #[derive(Debug, thiserror::Error)]
@@ -78,7 +73,7 @@ fn proves_enough(session: &Session, own: &[Means], level: Acr, now: Time) -> Res
     if !two_factors || !evidence.is_phishing_resistant() || session.acr < level {
         return Err(RightsRefused::Weak);
     }
-    if !session.is_fresh(MOMENT, now) {
+    if !session.is_fresh(MOMENT_OF_ROLE, now) {
         return Err(RightsRefused::NotFresh);
     }
     let means = used(own, session).filter(|means| means.standing(now) == Standing::Active);

@@ -87,7 +87,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysErro
         policy: policy(config),
         is_answered_by: authorize::resume::is_answered_by,
         is_enough: authorize::resume::is_enough,
-        decoy_key: *seal.derive("security-key decoys"),
+        decoy_key: seal.derive("security-key decoys").into(),
     })))
 }
 

@@ -119,8 +119,9 @@ fn tls(text: &str) -> Result<MailTls, String> {
 }
 
 fn host(text: &str) -> Result<String, String> {
-    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | ':');
-    if text.is_empty() || text.len() > 253 || !text.chars().all(of_name) {
+    let of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-');
+    let is_address = text.parse::<IpAddr>().is_ok();
+    if text.is_empty() || text.len() > 253 || !(is_address || text.chars().all(of_name)) {
         return Err(
             "must be the name or address of a server, without a port: that is the key `port`".to_owned()
         );

@@ -221,6 +221,18 @@ fn mail_goes_over_tls_but_to_this_machine() {
     let fault = |more: &str| mail(more).unwrap_err().to_string();
     assert!(fault("tls = \"none\"\n").contains("only where server is this machine"));
     assert!(fault("user = \"sceau\"\n").contains("goes with password_file"));
+    for (server, taken) in [
+        ("smtp.chu.example:25", false),
+        ("[::1]", false),
+        ("smtp chu", false),
+        ("2001:db8::25", true),
+        ("192.0.2.25", true),
+    ] {
+        let text = format!(
+            "{ISSUER}[mail]\nserver = \"{server}\"\nfrom = \"a@chu.example\"\ncontact = \"b@chu.example\"\n"
+        );
+        assert_eq!(parse(&text).is_ok(), taken, "{server}");
+    }
     let local = "[mail]\nserver = \"127.0.0.1\"\ntls = \"none\"\nfrom = \"a@chu.example\"\ncontact = \"b\"\n";
     assert_eq!(parse(&format!("{ISSUER}{local}")).unwrap().mail.unwrap().port, 25);
     let [fault] = faults(&format!("{ISSUER}{}", local.replace("contact", "#contact"))).try_into().unwrap();

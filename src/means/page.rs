@@ -14,6 +14,7 @@ use crate::ids::{MeansId, Secret};
 use crate::session::{EndReason, Session};
 use crate::store::audit::NewRow;
 use crate::store::means::{Halt, Halting, Kind as MeansKind, Means};
+use crate::store::role::Role;
 use crate::store::{self, StoreError};
 use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
@@ -140,6 +141,7 @@ impl Visit<'_> {
             takes_second_factors: parts.takes_second_factors,
             contact: self.contact(&session, query).await?,
             fixed: allowed.err().map(|refused| refused.code().to_owned()),
+            desk: store::role::holds(&parts.db, session.person_id, Role::Desk, now).await?,
             csrf: csrf::token(&cookie),
         };
         let mut frame = parts.site.frame(language);

@@ -118,7 +118,7 @@ impl Letterhead {
         }
         let (subject, happened, place) = told(&notice.told, t);
         let at = moment(notice.created_at, t);
-        let when = match place.map(in_words).filter(|place| !place.is_empty()) {
+        let when = match place.map(Place::in_words).filter(|place| !place.is_empty()) {
             Some(place) => t.text_with("mail-when-where", &[("at", at.as_str()), ("place", place.as_str())]),
             None => t.text_with("mail-when", &[("at", at.as_str())]),
         };
@@ -207,12 +207,9 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
         Told::AddressSet => (t.text("mail-address-subject"), t.text("mail-address-set"), None),
         // Has words of its own.
         Told::AddressCode { .. } => (t.text("mail-code-subject"), String::new(), None),
+        // Nobody writes a letter of it.
+        Told::Unreadable => (String::new(), String::new(), None),
     }
-}
-
-fn in_words(place: &Place) -> String {
-    let parts = [place.browser.as_str(), place.zone.as_str()];
-    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
 }
 
 /// In the time of Greenwich, and said so: that of the reader is not known.

@@ -25,7 +25,7 @@ pub use smtp::{OpenError, SendError, Smtp};
 
 use crate::audit::{Kind, Trail};
 use crate::clock::{SharedClock, Time};
-use crate::store::notice::{self, Notice};
+use crate::store::notice::{self, Notice, Told};
 use crate::store::{Db, StoreError};
 use code::Codes;
 
@@ -108,6 +108,9 @@ impl Outbox {
         if notice.told.is_over(notice.created_at, parts.clock.now()) {
             return End::Never("MAIL-007");
         }
+        if notice.told == Told::Unreadable {
+            return self.again(notice, "MAIL-015");
+        }
         let letter = match parts.letterhead.letter(notice, &parts.codes) {
             Ok(letter) => letter,
             Err(error) => {
@@ -116,12 +119,14 @@ impl Outbox {
             }
         };
         let Err(error) = parts.smtp.send(&letter).await else { return End::Sent };
-        let (code, now) = (error.code(), parts.clock.now());
-        let next = now + pause(notice.attempts);
+        let code = error.code();
         tracing::warn!(code, %error, notice = notice.told.name(), attempts = notice.attempts, "a notice was not sent");
-        if error.is_final() {
-            return End::Never(code);
-        }
+        if error.is_final() { End::Never(code) } else { self.again(notice, code) }
+    }
+
+    /// Another attempt after a pause, for a day.
+    fn again(&self, notice: &Notice, code: &'static str) -> End {
+        let next = self.0.clock.now() + pause(notice.attempts);
         match next < notice.created_at + PATIENCE {
             true => End::Later(code, next),
             false => End::Never("MAIL-007"),
@@ -142,7 +147,7 @@ pub async fn give_up_old(db: &Db, trail: &Trail, now: Time) -> Result<usize, Sto
     Ok(old.len())
 }
 
-impl notice::Told {
+impl Told {
     /// Whether nobody needs it any more: a code that is no longer good.
     fn is_over(&self, created_at: Time, now: Time) -> bool {
         matches!(self, Self::AddressCode { .. }) && created_at + code::LIFETIME <= now

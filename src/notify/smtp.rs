@@ -155,11 +155,9 @@ impl Smtp {
             let mut connection = self.connect().await?;
             let sent = connection.send(letter.envelope(), &letter.formatted()).await;
             connection.abort().await;
-            sent.map(|_| ()).map_err(|error| match (cause(&error), error.status().map(u16::from)) {
-                (SendError::Refused(_), Some(code @ (550 | 551 | 553 | 556))) => {
-                    SendError::NoSuchAddress(code)
-                }
-                (cause, _) => cause,
+            sent.map(|_| ()).map_err(|error| match cause(&error) {
+                SendError::Refused(code) if is_of_the_address(&error) => SendError::NoSuchAddress(code),
+                cause => cause,
             })
         })
         .await
@@ -278,6 +276,15 @@ fn parameters(mail: &Mail) -> Result<TlsParameters, OpenError> {
         None => builder,
     };
     builder.build().map_err(|error| OpenError::Tls(error.to_string()))
+}
+
+/// Whether the refusal is of the address that we write to. A bare 550 is no such thing: many servers answer so where they do
+/// not relay, or do not like the sender (5.1.7, 5.1.8); what says it is the enhanced code (RFC 3463 §3.2, RFC 7505 §4).
+fn is_of_the_address(error: &lettre::transport::smtp::Error) -> bool {
+    const OF_THE_RECIPIENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.4", "5.1.6", "5.1.10"];
+    let Some(said) = error.source().map(ToString::to_string) else { return false };
+    let enhanced = said.split_ascii_whitespace().next().unwrap_or_default();
+    OF_THE_RECIPIENT.contains(&enhanced)
 }
 
 /// What to do about it, of what the library says. Its own text may hold an address.

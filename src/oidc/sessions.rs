@@ -20,6 +20,7 @@ use crate::directory;
 use crate::ids::{Secret, SessionId, WorkstationId};
 use crate::session::{EndReason, Evidence, Session, Standing};
 use crate::store::audit::NewRow;
+use crate::store::role::Role;
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -160,6 +161,7 @@ impl<'a> Visit<'a> {
             withdraw: consents::WITHDRAW_ROUTE.to_owned(),
             now: provider.now(),
             end_all: END_ALL_ROUTE.to_owned(),
+            desk: store::role::holds(&provider.db, here.person_id, Role::Desk, provider.now()).await?,
             csrf: csrf::token(&cookie),
         };
         Ok(page.render(&frame))

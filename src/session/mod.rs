@@ -9,6 +9,7 @@
 mod names;
 mod policy;
 
+use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 
 use crate::clock::Time;
@@ -18,6 +19,9 @@ pub use names::{Names, NamesFault};
 pub use policy::{
     CardOut, Demands, IdleGroup, LONGEST_BADGE_WINDOW, Policies, SessionPolicy, Standing, Station, ZonePolicy,
 };
+
+/// How old the sign-in of whoever uses a role may be.
+pub const MOMENT_OF_ROLE: TimeDelta = TimeDelta::minutes(15);
 
 /// What a successful sign-in proved. Every method ends in one of these.
 #[derive(Debug, Clone)]

@@ -87,14 +87,12 @@ pub struct IdentityCheck {
 /// [`StoreError`].
 pub async fn keep(db: &Db, new: &IdentityCheck, event: &NewRow) -> Result<(), StoreError> {
     write!(db, c => {
-        sqlx::query("DELETE FROM identity_check WHERE session_id = $1 AND person_id = $2")
-            .bind(new.session_id)
-            .bind(new.person_id)
-            .execute(&mut *c)
-            .await?;
         sqlx::query(
             "INSERT INTO identity_check (id, person_id, checked_by, session_id, document, checked_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7)",
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
+             ON CONFLICT (session_id, person_id) DO UPDATE SET id = excluded.id, checked_by = excluded.checked_by,
+               document = excluded.document, checked_at = excluded.checked_at, expires_at = excluded.expires_at,
+               used_at = NULL",
         )
         .bind(new.id)
         .bind(new.person_id)
@@ -186,7 +184,8 @@ pub async fn hand_out(db: &Db, handed: &HandOut<'_>, now: Time) -> Result<Handed
         let sql = match resumed.is_some() {
             true => {
                 "UPDATE means SET suspended_at = NULL, reason = NULL
-                 WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL AND expires_at > $2"
+                 WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL
+                   AND (kind = 'card' OR expires_at > $2)"
             }
             // Holds the row as it stands until the end of this transaction.
             false => {

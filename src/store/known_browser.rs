@@ -17,6 +17,10 @@ pub struct SeenBrowser {
     pub place: Place,
 }
 
+/// So many browsers of a person are known; of more, those that were used last. Whoever signs in in private windows all day
+/// fills no table.
+pub(crate) const MOST: i64 = 50;
+
 /// Notes inside a `write!` body that a person signed in in this browser. Yields whether it is new to them.
 macro_rules! note_browser {
     ($c:expr, $person:expr, $browser:expr, $now:expr) => {{
@@ -35,7 +39,17 @@ macro_rules! note_browser {
                 .await?
                 .rows_affected()
                     == 1;
-                if !is_new {
+                if is_new {
+                    sqlx::query(
+                        "DELETE FROM known_browser WHERE person_id = $1 AND browser_hash NOT IN
+                           (SELECT browser_hash FROM known_browser WHERE person_id = $1
+                            ORDER BY last_seen_at DESC, first_seen_at DESC, browser_hash LIMIT $2)",
+                    )
+                    .bind($person)
+                    .bind($crate::store::known_browser::MOST)
+                    .execute(&mut *$c)
+                    .await?;
+                } else {
                     sqlx::query(
                         "UPDATE known_browser SET last_seen_at = $3 WHERE person_id = $1 AND browser_hash = $2",
                     )
@@ -79,4 +93,49 @@ pub async fn delete_old(db: &Db, before: Time, limit: i64) -> Result<u64, StoreE
         .await?;
         Ok(deleted.rows_affected())
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::clock::{Clock as _, MockClock};
+    use crate::crypto::random::SystemRandom;
+    use crate::store::session::tests::somebody;
+    use crate::store::testing::on_both;
+    use crate::store::write;
+
+    /// Whether the browser of that number is new to the person.
+    async fn note(db: &Db, person: PersonId, number: u8, now: Time) -> Result<bool, StoreError> {
+        let browser = SeenBrowser { hash: Some([number; 32]), place: Place::default() };
+        write!(db, c => { Ok(note_browser!(c, person, &browser, now)) })
+    }
+
+    #[tokio::test]
+    async fn the_browsers_that_were_used_last_stay_known_and_no_more() {
+        on_both(async |db| {
+            let clock = MockClock::default();
+            let [one, other] = [
+                somebody(&db, clock.now(), &SystemRandom).await,
+                somebody(&db, clock.now(), &SystemRandom).await,
+            ];
+            let sign_in = async |person: PersonId, number: u8| {
+                clock.advance(TimeDelta::seconds(1));
+                note(&db, person, number, clock.now()).await.unwrap()
+            };
+            let most = u8::try_from(MOST).unwrap();
+            assert!(sign_in(other, 1).await);
+            for number in 0..most {
+                assert!(sign_in(one, number).await);
+            }
+            assert!(!sign_in(one, 0).await, "used again");
+            assert!(sign_in(one, most).await);
+            let known = async |person, number: u8| is_known(&db, person, [number; 32]).await.unwrap();
+            assert!(known(one, 0).await && known(one, 2).await && known(one, most).await);
+            assert!(!known(one, 1).await, "not used for the longest time");
+            assert!(known(other, 1).await, "of somebody else");
+        })
+        .await;
+    }
 }

@@ -403,7 +403,11 @@ pub async fn complete(
             return Ok(false);
         }
         let person = new.authentication.person;
-        let place = browser.map(|browser| browser.place.clone()).unwrap_or_default();
+        let mut place = browser.map(|browser| browser.place.clone()).unwrap_or_default();
+        // The workstation knows where it stands.
+        if !new.station.zone.is_empty() {
+            place.zone.clone_from(&new.station.zone);
+        }
         note_card!(c, new.id, &new.authentication, place.clone(), now, random);
         if let Some(browser) = browser
             && note_browser!(c, person, browser, now)

@@ -156,6 +156,13 @@ impl Means {
             Standing::Active
         }
     }
+
+    /// Whether a suspension can be lifted: there is one, and the means would sign in then. The time of a card begins anew
+    /// at each sign-in, so that it does not count here.
+    #[must_use]
+    pub fn can_be_resumed(&self, now: Time) -> bool {
+        self.standing(now) == Standing::Suspended && (self.kind == Kind::Card || self.expires_at > now)
+    }
 }
 
 impl Means {
@@ -237,20 +244,23 @@ pub(crate) use is_halted_card;
 macro_rules! note_card {
     ($c:expr, $session:expr, $proved:expr, $place:expr, $now:expr, $random:expr) => {{
         let now: $crate::clock::Time = $now;
+        let place: $crate::store::notice::Place = $place;
         if let Some(seen) = $crate::store::means::seen_card($proved, now, $random) {
             if $crate::store::means::insert_means!($c, &seen) {
-                let told = $crate::store::notice::Told::MeansIssued { means: seen.kind, place: $place };
+                let told =
+                    $crate::store::notice::Told::MeansIssued { means: seen.kind, place: place.clone() };
                 let notice = $crate::store::notice::NewNotice::new(seen.person_id, told, now, $random);
                 $crate::store::notice::queue_notice!($c, &notice, now);
             }
             sqlx::query(
-                "UPDATE means SET person_id = $2, last_used_at = $3, expires_at = $4
+                "UPDATE means SET person_id = $2, last_used_at = $3, expires_at = $4, last_used_where = $5
                  WHERE kind = 'card' AND reference = $1",
             )
             .bind(seen.reference.clone())
             .bind(seen.person_id)
             .bind(now)
             .bind(seen.expires_at)
+            .bind(place.in_words())
             .execute(&mut *$c)
             .await?;
         }
@@ -509,7 +519,7 @@ pub async fn prolong(
     })
 }
 
-/// Lifts the suspension of a means, tells its person and records `event`. Yields whether it was suspended.
+/// Lifts the suspension of a means, tells its person and records `event`. Yields whether it was suspended, and not too old.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -523,9 +533,11 @@ pub async fn resume(
     write!(db, c => {
         let resumed: Option<(PersonId, Kind)> = sqlx::query_as(
             "UPDATE means SET suspended_at = NULL, reason = NULL
-             WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL RETURNING person_id, kind",
+             WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL AND (kind = 'card' OR expires_at > $2)
+             RETURNING person_id, kind",
         )
         .bind(id)
+        .bind(now)
         .fetch_optional(&mut *c)
         .await?;
         let Some((person, kind)) = resumed else { return Ok(false) };

@@ -22,6 +22,15 @@ pub struct Place {
     pub browser: String,
 }
 
+impl Place {
+    /// `Firefox (Windows), bloc`; empty where nothing is known.
+    #[must_use]
+    pub fn in_words(&self) -> String {
+        let parts = [self.browser.as_str(), self.zone.as_str()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
+    }
+}
+
 /// What a notice tells. No name, number or label: whoever caused it may have chosen them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "of", rename_all = "kebab-case")]
@@ -79,6 +88,15 @@ pub enum Told {
         /// What it is derived from.
         code: ContactCodeId,
     },
+    /// What this version cannot read: that of another node may, and the others do not wait for it. Written by nobody.
+    #[serde(skip)]
+    Unreadable,
+}
+
+impl From<String> for Told {
+    fn from(written: String) -> Self {
+        serde_json::from_str(&written).unwrap_or(Self::Unreadable)
+    }
 }
 
 impl Told {
@@ -96,6 +114,7 @@ impl Told {
             Self::AddressChanged => "address-changed",
             Self::AddressSet => "address-set",
             Self::AddressCode { .. } => "address-code",
+            Self::Unreadable => "unreadable",
         }
     }
 }
@@ -130,7 +149,7 @@ pub struct Notice {
     /// `fr` or `en`.
     pub language: String,
     /// What it tells.
-    #[sqlx(json)]
+    #[sqlx(try_from = "String")]
     pub told: Told,
     /// When that happened.
     pub created_at: Time,
@@ -179,11 +198,12 @@ macro_rules! queue_notice_to {
 }
 pub(crate) use queue_notice_to;
 
-/// Queues a notice of a change that has a transaction of its own, such as a role that was granted elsewhere.
+/// Queues a notice of nothing that is stored.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn queue(db: &Db, notice: &NewNotice, now: Time) -> Result<(), StoreError> {
+#[cfg(test)]
+pub(crate) async fn queue(db: &Db, notice: &NewNotice, now: Time) -> Result<(), StoreError> {
     write!(db, c => {
         queue_notice!(c, notice, now);
         Ok(())
@@ -207,7 +227,7 @@ pub async fn take_due(db: &Db, limit: i64, lease: TimeDelta, now: Time) -> Resul
             "UPDATE notice SET next_attempt_at = $2, attempts = attempts + 1
              WHERE next_attempt_at <= $1 AND id IN
                (SELECT id FROM notice WHERE next_attempt_at <= $1 ORDER BY next_attempt_at LIMIT $3)
-             RETURNING id, person_id, address, language, told, created_at, attempts",
+             RETURNING id, person_id, address, language, CAST(told AS TEXT) AS told, created_at, attempts",
         )
         .bind(now)
         .bind(now + lease)
@@ -290,7 +310,23 @@ pub async fn waiting(db: &Db) -> Result<Waiting, StoreError> {
 /// # Errors
 /// [`StoreError`].
 pub async fn older_than(db: &Db, before: Time, limit: i64) -> Result<Vec<Notice>, StoreError> {
-    const SQL: &str = "SELECT id, person_id, address, language, told, created_at, attempts FROM notice
+    const SQL: &str =
+        "SELECT id, person_id, address, language, CAST(told AS TEXT) AS told, created_at, attempts FROM notice
          WHERE created_at <= $1 ORDER BY created_at LIMIT $2";
     read!(db, c => Ok(sqlx::query_as(SQL).bind(before).bind(limit).fetch_all(&mut *c).await?))
+}
+
+/// Spoils what every notice tells: as a later version writes it, or somebody who edits the database.
+///
+/// # Errors
+/// [`StoreError`].
+#[cfg(test)]
+pub(crate) async fn spoil(db: &Db) -> Result<u64, StoreError> {
+    write!(db, c => {
+        Ok(sqlx::query("UPDATE notice SET told = $1")
+            .bind(sqlx::types::Json(serde_json::json!({"of": "something-new"})))
+            .execute(&mut *c)
+            .await?
+            .rows_affected())
+    })
 }

@@ -1,5 +1,7 @@
 //! People, their national identifiers and their links with this establishment.
 
+mod folded;
+
 use chrono::{DateTime, Utc};
 
 use super::audit::record;
@@ -186,23 +188,24 @@ pub struct Listed {
     pub affiliated: bool,
 }
 
-/// People whose family name, given name or identifier contains `text` (ASCII letters in either case), by name.
+/// People whose names, in either order, or whose identifier contain `text`, by name: accents, capitals and hyphens do not
+/// matter.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn list(db: &Db, text: &str, limit: i64, now: Time) -> Result<Vec<Listed>, StoreError> {
-    let literal = text.to_lowercase().replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_");
-    let pattern = format!("%{literal}%");
+    let containing =
+        |text: String| format!("%{}%", text.replace('\\', "\\\\").replace('%', "\\%").replace('_', "\\_"));
+    let (names, identifier) = (containing(folded::fold(text)), containing(text.to_lowercase()));
     read!(db, c => Ok(sqlx::query_as(
         "SELECT p.id, MIN(i.value) AS id_nat, p.family_name, p.given_name, p.disabled_at IS NOT NULL AS disabled, \
          EXISTS (SELECT 1 FROM affiliation a WHERE a.person_id = p.id AND a.started_at <= $2 \
                  AND (a.ended_at IS NULL OR a.ended_at > $2)) AS affiliated \
          FROM person p JOIN person_identifier i ON i.person_id = p.id \
-         WHERE LOWER(p.family_name) LIKE $1 ESCAPE '\\' OR LOWER(p.given_name) LIKE $1 ESCAPE '\\' \
-            OR LOWER(i.value) LIKE $1 ESCAPE '\\' \
+         WHERE p.sought LIKE $1 ESCAPE '\\' OR LOWER(i.value) LIKE $4 ESCAPE '\\' \
          GROUP BY p.id, p.family_name, p.given_name, p.disabled_at \
          ORDER BY p.family_name, p.given_name, p.id LIMIT $3",
-    ).bind(pattern).bind(now).bind(limit).fetch_all(c).await?))
+    ).bind(names).bind(now).bind(limit).bind(identifier).fetch_all(c).await?))
 }
 
 /// Inserts an identifier, inside a `write!` body.
@@ -244,12 +247,13 @@ macro_rules! add_affiliation {
 macro_rules! add_person {
     ($c:expr, $new:expr, $now:expr, $random:expr) => {{
         sqlx::query(
-            "INSERT INTO person (id, family_name, given_name, professional, created_at) \
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO person (id, family_name, given_name, sought, professional, created_at) \
+             VALUES ($1, $2, $3, $4, $5, $6)",
         )
         .bind($new.id)
         .bind($new.family_name.as_str())
         .bind($new.given_name.as_str())
+        .bind(folded::sought(&$new.family_name, &$new.given_name))
         .bind($new.professional.as_deref())
         .bind($now)
         .execute(&mut *$c)

@@ -38,14 +38,12 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// The cookie for a browser that has none yet.
+/// The cookie of a browser, whose time begins anew at each use; another one for a browser that has none yet.
 #[must_use]
 pub fn introduce(headers: &HeaderMap, random: &dyn Random) -> Option<HeaderValue> {
     let cookie = cookies::browser();
-    if cookie.read(headers).is_some() {
-        return None;
-    }
-    cookie.set(&Secret::of_256_bits(random), Some(REMEMBERED)).ok()
+    let value = cookie.read(headers).unwrap_or_else(|| Secret::of_256_bits(random));
+    cookie.set(&value, Some(REMEMBERED)).ok()
 }
 
 /// The browser in which `person` signs in.
@@ -112,14 +110,15 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_is_introduced_once_and_known_to_each_person_apart() {
+    fn a_browser_keeps_its_cookie_and_is_known_to_each_person_apart() {
         let cookie = introduce(&HeaderMap::new(), &SystemRandom).unwrap();
         let line = cookie.to_str().unwrap();
         assert!(
             line.starts_with("__Host-browser=") && line.contains("; Max-Age=34560000; Path=/; Secure"),
             "{line}"
         );
-        assert!(introduce(&with("__Host-browser=abc"), &SystemRandom).is_none());
+        let again = introduce(&with("__Host-browser=abc"), &SystemRandom).unwrap();
+        assert!(again.to_str().unwrap().starts_with("__Host-browser=abc; Max-Age=34560000;"), "renewed");
         let [one, other] = [1, 2].map(|n| PersonId(Uuid::from_u128(n)));
         let hash = |person, headers: &HeaderMap| seen(person, headers, &Caller::default()).hash;
         assert_eq!(hash(one, &with("__Host-browser=abc")), hash(one, &with("a=b; __Host-browser=abc")));

@@ -277,6 +277,7 @@ fn means() -> MeansPage {
         takes_keys: true,
         takes_second_factors: true,
         fixed: None,
+        desk: false,
         csrf: "c2FtcGxl".into(),
     }
 }
@@ -468,6 +469,7 @@ fn home() -> Home {
         withdraw: "/consents/withdraw".into(),
         now,
         end_all: "/sessions/end".into(),
+        desk: true,
         csrf: "c2FtcGxl".into(),
     }
 }

@@ -43,6 +43,7 @@ use crate::web::pages::sign_in::{
 };
 use crate::web::repeats::Repeats;
 use ceremony::Ceremonies;
+pub use decoy::DecoyKey;
 use models::Models;
 use policy::{Seen, Unfit};
 use populations::{KeyPolicies, KeyRules};
@@ -80,8 +81,8 @@ pub struct Parts {
     pub is_answered_by: fn(&LoginTransaction, &Session, Time) -> bool,
     /// Whether a sign-in proves as much as its request insists on.
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
-    /// What decoys are derived from: 32 random bytes of this installation.
-    pub decoy_key: [u8; 32],
+    /// What decoys are derived from.
+    pub decoy_key: DecoyKey,
 }
 
 /// The server's side of security keys.

@@ -183,7 +183,7 @@ async fn resume(context: &Context, id: MeansId) -> Result<(), Failure> {
     let means = found(context, id).await?;
     let event = NewRow::from(&event(context, Kind::MeansResumed, &means));
     if !store::means::resume(&context.db, id, &event, context.clock.now(), &*context.random).await? {
-        return Err(Failure::plain(format!("{id} is not suspended, or was revoked")));
+        return Err(Failure::plain(format!("{id} is not suspended, was revoked, or is too old")));
     }
     println!("{id} signs in again.");
     Ok(())

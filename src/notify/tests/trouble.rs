@@ -104,6 +104,57 @@ async fn a_refusal_for_now_is_tried_again_and_an_address_that_is_none_is_not() {
 }
 
 #[tokio::test]
+async fn a_notice_that_cannot_be_read_waits_for_a_node_that_can_and_holds_up_no_other() {
+    Hospital::on_both(async |hospital| {
+        let server = Server::start(Manners::default()).await;
+        let node = hospital.node(&server.mail(hospital.dir.path()));
+        hospital.queue(a_key()).await;
+        assert_eq!(notice::spoil(&hospital.db).await.unwrap(), 1);
+        hospital.queue(a_key()).await;
+        assert_eq!(node.deliver_due().await.unwrap(), 2);
+        assert_eq!((server.received().len(), hospital.waiting().await), (1, 1));
+        hospital.clock.advance(PATIENCE);
+        assert_eq!(node.deliver_due().await.unwrap(), 1);
+        assert_eq!((server.received().len(), hospital.waiting().await), (1, 0));
+        assert_eq!(hospital.outcomes().await[0], ("failure".to_owned(), Some("MAIL-007".to_owned())));
+        // Nor does it keep the clean-up from its work, where nothing sends.
+        hospital.queue(a_key()).await;
+        assert_eq!(notice::spoil(&hospital.db).await.unwrap(), 1);
+        hospital.clock.advance(PATIENCE);
+        let given_up = give_up_old(&hospital.db, &trail(&hospital.clock), hospital.clock.now()).await;
+        assert_eq!((given_up.unwrap(), hospital.waiting().await), (1, 0));
+    })
+    .await;
+}
+
+/// Many servers answer 550 where they do not relay for us, or do not like our sender: the address may be good.
+#[tokio::test]
+async fn only_what_is_said_of_the_address_itself_makes_it_a_bad_one() {
+    Hospital::on_both(async |hospital| {
+        let refusals = vec![
+            "550 5.7.1 Unable to relay",
+            "550 no such user here",
+            "553 5.1.8 sender domain does not exist",
+            "553 5.1.7 bad sender",
+            "554 5.1.10 null MX",
+        ];
+        let last = refusals.len() - 1;
+        let server = Server::start(Manners { refusals, ..Manners::default() }).await;
+        let node = hospital.node(&server.mail(hospital.dir.path()));
+        hospital.queue(a_key()).await;
+        for attempt in 0..last {
+            assert_eq!(node.deliver_due().await.unwrap(), 1);
+            assert_eq!(hospital.waiting().await, 1, "{attempt}");
+            hospital.clock.advance(TimeDelta::hours(4));
+        }
+        assert_eq!(node.deliver_due().await.unwrap(), 1);
+        assert_eq!(hospital.waiting().await, 0);
+        assert_eq!(hospital.outcomes().await[0].1.as_deref(), Some("MAIL-006"));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn two_nodes_send_each_notice_once() {
     Hospital::on_both(async |hospital| {
         let server = Server::start(Manners::default()).await;

@@ -15,6 +15,7 @@ use super::request::{AuthorizationRequest, Prompt};
 use super::{Asked, Failed, Seen, Visit, accept_language};
 use crate::audit::Caller;
 use crate::oidc::Provider;
+use crate::session::MOMENT_OF_ROLE;
 use crate::store::client;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
@@ -23,9 +24,6 @@ use crate::web::pages::means::{FRESH, MEANS_PATH};
 
 /// Where a sign-in to one of our pages begins.
 pub const ROUTE: &str = "/sign-in/{page}";
-
-/// How old that of somebody with a role may be, in seconds.
-const MOMENT_OF_ROLE: u32 = 15 * 60;
 
 /// A page of our own that somebody has to be signed in for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,7 +54,7 @@ impl OwnPage {
     /// How old the sign-in may be.
     fn max_age(self) -> Option<u32> {
         match self {
-            Self::Desk => Some(MOMENT_OF_ROLE),
+            Self::Desk => u32::try_from(MOMENT_OF_ROLE.num_seconds()).ok(),
             Self::Home | Self::Means => None,
         }
     }

@@ -262,6 +262,32 @@ async fn the_list_takes_no_pattern() {
         assert_eq!(count("%").await, 0);
         assert_eq!(count("_").await, 0);
         assert_eq!(count("\\").await, 0);
+        assert_eq!(count("---").await, 0, "what folds to spaces is looked for as spaces");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn names_are_found_however_they_are_typed_on_both_engines() {
+    on_both(async |db| {
+        let desk = desk();
+        let now = desk.clock.now();
+        let new = NewPerson {
+            id: PersonId::new(now, &*desk.random),
+            family_name: "Lefèvre-Œuillet".into(),
+            given_name: "ZOÉ".into(),
+            professional: None,
+            identifiers: vec![id(EMPLOYEE)],
+            affiliations: Vec::new(),
+        };
+        let event = desk.trail.event(Kind::PersonAdded).person(new.id);
+        add(&db, &new, now, &*desk.random, &event).await.unwrap();
+        for typed in
+            ["zoe", "Zoé", "ZOÉ", "LEFEVRE", "lefèvre oeuillet", "Zoé Lefèvre", "lefevre-œuillet zoe"]
+        {
+            assert_eq!(super::list(&db, typed, 10, now).await.unwrap().len(), 1, "{typed}");
+        }
+        assert!(super::list(&db, "zoa", 10, now).await.unwrap().is_empty());
     })
     .await;
 }

@@ -23,7 +23,7 @@ pub(crate) async fn prove_level(db: &Db, id: SessionId, level: Acr) {
 pub(crate) async fn somebody(db: &Db, now: Time, random: &dyn Random) -> PersonId {
     async fn insert(db: &Db, id: PersonId, now: Time) -> Result<(), StoreError> {
         write!(db, c => {
-            sqlx::query("INSERT INTO person (id, family_name, given_name, created_at) VALUES ($1, $2, $3, $4)")
+            sqlx::query("INSERT INTO person (id, family_name, given_name, sought, created_at) VALUES ($1, $2, $3, '', $4)")
                 .bind(id).bind("DOC0036624").bind("KIT").bind(now).execute(&mut *c).await?;
             Ok(())
         })

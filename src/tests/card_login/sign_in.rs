@@ -160,6 +160,7 @@ async fn a_card_that_was_halted_here_signs_in_no_more() {
     let registry = means::of_person(&hospital.db, session.person_id).await.unwrap();
     let [card] = registry.as_slice() else { panic!("{registry:?}") };
     assert_eq!((card.kind, card.last_used_at), (MeansKind::Card, Some(hospital.clock.now())));
+    assert_eq!(card.last_used_where, "bureaux", "the zone of its workstation");
 
     let event = |kind| NewRow::from(&hospital.trail.event(kind));
     let (now, ended) = (hospital.clock.now(), |_| event(Kind::SessionEnded));
@@ -172,9 +173,9 @@ async fn a_card_that_was_halted_here_signs_in_no_more() {
     let refused = sign_in(&mut browser).await;
     assert!(refused.status == 403 && refused.body.contains("CARD-061"), "{refused:?}");
 
-    assert!(
-        means::resume(&hospital.db, card.id, &event(Kind::MeansResumed), now, &SystemRandom).await.unwrap()
-    );
+    // However long it lay there: the national authority answers for how long a card is good.
+    let (resumed, late) = (event(Kind::MeansResumed), card.expires_at);
+    assert!(means::resume(&hospital.db, card.id, &resumed, late, &SystemRandom).await.unwrap());
     assert_eq!(sign_in(&mut browser).await.status, 200);
 }
 

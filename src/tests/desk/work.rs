@@ -3,12 +3,13 @@
 use chrono::TimeDelta;
 use http::StatusCode;
 
-use super::{Counter, add, by_card, get, refused};
+use super::{Counter, add, by_card, get, refused, revoke};
 use crate::audit::Kind;
 use crate::directory::synthetic;
 use crate::ids::MeansId;
 use crate::store;
 use crate::store::means::Kind as MeansKind;
+use crate::store::role::Role;
 use crate::tests::security_keys::authenticator::SoftKey;
 use crate::tests::security_keys::code;
 use crate::tests::spec::stand::{DOCTOR, STRANGER};
@@ -42,9 +43,9 @@ async fn a_person_is_found_by_name_or_identifier_and_never_more_than_twenty() {
         let found = counter.press("/desk/find", "&text=martin").await.body;
         assert_eq!(found.matches("/desk/people/").count(), 20);
         assert!(found.contains("précisez votre recherche"), "{found}");
-        let none = counter.press("/desk/find", "&text=%25%25%25").await.body;
+        let none = counter.press("/desk/find", "&text=mar%25").await.body;
         assert!(none.contains("Personne ne correspond"), "a wildcard is a letter like others: {none}");
-        for text in ["", "ma", "%20%20ma%20", &"m".repeat(101)] {
+        for text in ["", "ma", "%20%20ma%20", "%25%25%25", "ma---", &"m".repeat(101)] {
             refused(&counter.press("/desk/find", &format!("&text={text}")).await, "DESK-010");
         }
     })
@@ -190,11 +191,39 @@ async fn what_no_page_offers_is_refused() {
             refused(&counter.press(&path, &format!("&document={document}")).await, "DESK-010");
         }
         refused(&counter.press(&act("revoke"), "&reason=ill%20since%20May").await, "DESK-010");
+        let before = counter.event(Kind::MeansRevoked).await;
         refused(&counter.press(&act("delete"), "&reason=lost").await, "DESK-010");
+        assert_eq!(counter.event(Kind::MeansRevoked).await.id, before.id, "nobody asked for a revocation");
         let nobody = format!("/desk/people/{}", crate::ids::uuid_v4(&crate::crypto::random::SystemRandom));
         refused(&counter.see(&nobody).await, "DESK-006");
         assert_eq!(get(counter.stand(), "/desk/people/none", &counter.desk).await.status, 400);
         assert!(!counter.event(Kind::MeansRevoked).await.detail.contains("May"));
+    })
+    .await;
+}
+
+/// A double click, or two tabs: the two are one check, good for one act.
+#[tokio::test]
+async fn two_checks_at_one_moment_are_one() {
+    Counter::on_both(async |counter| {
+        tokio::join!(counter.check("passport"), counter.check("identity-card"));
+        assert_eq!(counter.issue(&mut SoftKey::new()).await.status, StatusCode::OK);
+        assert_eq!(code(&counter.challenge().await), "DESK-008");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_works_at_the_desk_finds_the_way_there() {
+    Counter::on_both(async |counter| {
+        let link = "href=\"/desk\"";
+        for page in ["/", "/means"] {
+            assert!(counter.see(page).await.body.contains(link), "{page}");
+        }
+        revoke(counter.stand(), DOCTOR, Role::Desk).await;
+        for page in ["/", "/means"] {
+            assert!(!counter.see(page).await.body.contains(link), "{page}");
+        }
     })
     .await;
 }

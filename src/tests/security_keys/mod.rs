@@ -77,7 +77,7 @@ pub(super) fn security_keys(
         models: Arc::clone(models),
         is_answered_by: crate::oidc::authorize::resume::is_answered_by,
         is_enough: crate::oidc::authorize::resume::is_enough,
-        decoy_key: [7; 32],
+        decoy_key: zeroize::Zeroizing::new([7; 32]).into(),
     })
 }
 

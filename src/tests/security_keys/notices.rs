@@ -258,7 +258,7 @@ async fn a_sign_in_in_a_browser_that_is_new_to_its_person_is_told_once() {
 }
 
 #[tokio::test]
-async fn a_browser_gets_its_cookie_with_the_sign_in_page_once() {
+async fn a_browser_gets_its_cookie_with_the_sign_in_page_and_keeps_it() {
     Hospital::on_both(async |hospital| {
         let begun = hospital.begin().await;
         let page = format!("/login/{}", begun.txn);
@@ -266,7 +266,7 @@ async fn a_browser_gets_its_cookie_with_the_sign_in_page_once() {
         let cookie = shown.cookie();
         assert!(cookie.starts_with("__Host-browser="), "{cookie}");
         let again = hospital.stand.get(&page, &[("cookie", &format!("{}; {cookie}", begun.cookie))]).await;
-        assert!(again.headers.get("set-cookie").is_none());
+        assert_eq!(again.cookie(), cookie, "the same, whose time begins anew");
     })
     .await;
 }
@@ -293,6 +293,11 @@ async fn a_means_that_is_suspended_and_resumed_is_told_twice() {
         assert!(resume().await);
         assert_eq!(hospital.told().await, [(ADDRESS.to_owned(), Told::MeansResumed { means })]);
         assert!(!resume().await && hospital.told().await.is_empty(), "it was not suspended");
+        let again = hospital.stand.event(crate::audit::Kind::MeansSuspended);
+        let again = Halting { id: key.id, halt: Halt::Suspend, reason: "lost", event: &again, ended: &ended };
+        assert!(crate::store::means::halt(db, &again, now, &SystemRandom).await.unwrap());
+        let late = crate::store::means::resume(db, key.id, &event, key.expires_at, &SystemRandom).await;
+        assert!(!late.unwrap(), "whoever gives it back would give back what signs nobody in");
     })
     .await;
 }

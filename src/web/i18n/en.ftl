@@ -616,8 +616,18 @@ mail-revoked = { $means } has just been removed from your means of identificatio
 mail-browser-subject = Sign-in in a new browser
 mail-browser = Somebody has just signed in as you in a browser that you had not used before.
 mail-role-subject = Your rights have changed
-mail-role-granted = You have just been given a role: { $role }.
-mail-role-revoked = A role has just been taken from you: { $role }.
+mail-role-granted = You have just been given a role: { $role ->
+    [desk] the desk for means of identification
+    [admin] administration
+    [auditor] looking at the audit trail
+   *[other] { $role }
+}.
+mail-role-revoked = A role has just been taken from you: { $role ->
+    [desk] the desk for means of identification
+    [admin] administration
+    [auditor] looking at the audit trail
+   *[other] { $role }
+}.
 mail-address-subject = Address of your security notices
 mail-address-changed = Your security notices will no longer be sent to this address: it was replaced or removed.
 mail-address-set = Your security notices will be sent to this address, which an administrator has entered.

@@ -616,8 +616,18 @@ mail-revoked = { $means } vient d’être supprimée de vos moyens d’identific
 mail-browser-subject = Connexion dans un nouveau navigateur
 mail-browser = Une connexion à votre nom vient d’avoir lieu dans un navigateur que vous n’aviez pas encore utilisé.
 mail-role-subject = Vos droits ont changé
-mail-role-granted = Un rôle vient de vous être donné : { $role }.
-mail-role-revoked = Un rôle vient de vous être retiré : { $role }.
+mail-role-granted = Un rôle vient de vous être donné : { $role ->
+    [desk] le guichet des moyens d’identification
+    [admin] l’administration
+    [auditor] la consultation de l’audit
+   *[other] { $role }
+}.
+mail-role-revoked = Un rôle vient de vous être retiré : { $role ->
+    [desk] le guichet des moyens d’identification
+    [admin] l’administration
+    [auditor] la consultation de l’audit
+   *[other] { $role }
+}.
 mail-address-subject = Adresse de vos avis de sécurité
 mail-address-changed = Vos avis de sécurité ne seront plus envoyés à cette adresse : elle a été remplacée ou retirée.
 mail-address-set = Vos avis de sécurité seront envoyés à cette adresse, qu’un administrateur a enregistrée.

@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 use serde::Serialize;
 
+use super::desk::DESK_PATH;
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// The page.
@@ -67,6 +68,8 @@ pub struct MeansPage {
     pub contact: Option<ContactPanel>,
     /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
     pub fixed: Option<String>,
+    /// Whether they may open the desk.
+    pub desk: bool,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
 }

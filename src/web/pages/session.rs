@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use http::StatusCode;
 
 use super::RelyingParty;
+use super::desk::DESK_PATH;
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// Who am I, where am I signed in, sign out.
@@ -22,6 +23,8 @@ pub struct Home {
     pub now: DateTime<Utc>,
     /// Path of the form that closes all sessions.
     pub end_all: String,
+    /// Whether they may open the desk.
+    pub desk: bool,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
 }

@@ -3,6 +3,8 @@ CREATE TABLE person (
   id BLOB NOT NULL PRIMARY KEY,
   family_name TEXT NOT NULL,
   given_name TEXT NOT NULL,
+  -- Both names as they are looked for: without accents and capitals.
+  sought TEXT NOT NULL,
   -- Professional data of people who are not in the national directory, in the compact text of directory::model.
   professional TEXT,
   created_at TEXT NOT NULL,

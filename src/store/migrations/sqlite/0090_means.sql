@@ -62,6 +62,8 @@ CREATE TABLE webauthn_ceremony (
   expires_at TEXT NOT NULL
 ) STRICT;
 CREATE INDEX webauthn_ceremony_expires_at ON webauthn_ceremony (expires_at);
+CREATE INDEX webauthn_ceremony_transaction ON webauthn_ceremony (transaction_id) WHERE transaction_id IS NOT NULL;
+CREATE INDEX webauthn_ceremony_session ON webauthn_ceremony (session_id) WHERE session_id IS NOT NULL;
 
 -- The means that a session was opened with: it ends with it.
 ALTER TABLE session ADD COLUMN means_id BLOB;

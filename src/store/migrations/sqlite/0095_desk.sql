@@ -11,7 +11,7 @@ CREATE TABLE identity_check (
   expires_at TEXT NOT NULL,
   used_at TEXT
 ) STRICT;
-CREATE INDEX identity_check_session ON identity_check (session_id, person_id);
+CREATE UNIQUE INDEX identity_check_session ON identity_check (session_id, person_id);
 CREATE INDEX identity_check_expires_at ON identity_check (expires_at);
 
 -- When a means was last handed to its person at the desk, and by whom.
