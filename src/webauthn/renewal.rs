@@ -142,7 +142,10 @@ impl SecurityKeys {
         match webauthn_credential::renew(&parts.db, &renewal, now).await? {
             Registered::Done => Ok(()),
             Registered::CheckOver => Err(Refusal::CheckOver),
-            Registered::CeremonyOver | Registered::KnownAlready => Err(Refusal::NotWaiting),
+            // Nothing is added: neither of the last two can be.
+            Registered::CeremonyOver | Registered::KnownAlready | Registered::TooMany => {
+                Err(Refusal::NotWaiting)
+            }
         }
     }
 
