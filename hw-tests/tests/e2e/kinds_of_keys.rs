@@ -49,6 +49,15 @@ fn registered(hospital: &Hospital) -> Vec<Value> {
     listed.into_iter().filter(|means| means["kind"] == "security-key").collect()
 }
 
+/// What its person calls the key that signed in last, by its credential id in the audit trail.
+fn used_last(hospital: &Hospital) -> Value {
+    let mut sign_ins = hospital.audit().into_iter().filter(|event| event["kind"] == "sign-in");
+    let used = sign_ins.next_back().unwrap();
+    assert_eq!(used["outcome"], "success", "{used:#}");
+    let is_it = |key: &&Value| key["reference"] == used["detail"]["means_id"];
+    registered(hospital).iter().find(is_it).unwrap_or_else(|| panic!("{used:#}"))["label"].clone()
+}
+
 #[test]
 fn a_synchronised_passkey_is_called_so_reaches_its_level_and_is_refused_where_keys_stay_in_their_device() {
     isolated(|| {
@@ -73,26 +82,32 @@ fn a_synchronised_passkey_is_called_so_reaches_its_level_and_is_refused_where_ke
             };
             assert_eq!((level("My phone"), level("My key")), (json!("eidas1"), json!("eidas2")));
 
-            // The browser offers the passkey by itself; the key is asked for at a click.
-            for touched in [&key, &phone] {
-                for authenticator in [&key, &phone] {
-                    browser.is_touched(authenticator, authenticator == touched).await;
-                }
-                forget_sessions(&browser).await;
-                browser.open(&format!("{FRONT}/means")).await;
-                browser.press("means-key").await;
-                if *touched == key {
-                    browser.says("key-lead").await;
-                    browser.press("key-start").await;
-                }
-                browser.says("means-title").await;
-            }
+            // The key is asked for at a click, while there is no passkey that the browser could offer by itself.
+            let held = browser.keys_on(&phone).await.remove(0);
+            browser.pull_out(&phone).await;
+            browser.is_touched(&key, true).await;
+            forget_sessions(&browser).await;
+            to_key_tab(&browser).await;
+            browser.press("key-start").await;
+            browser.is_at(RECORDS).await;
+            assert_eq!(used_last(&hospital), "My key");
+            // The passkey is offered, and taken.
+            browser.is_touched(&key, false).await;
+            let phone = browser.plug_in(synced()).await;
+            browser.put_on(&phone, &held).await;
+            forget_sessions(&browser).await;
+            browser.open(RECORDS).await;
+            browser.press("demo-sign-in").await;
+            browser.press("means-key").await;
+            browser.is_at(RECORDS).await;
+            assert_eq!(used_last(&hospital), "My phone");
 
             // The hospital changes its mind: what is there signs in no more, and nothing like it is registered.
             hospital.configure("\n[security_keys]\nsynced = false").await;
             forget_sessions(&browser).await;
-            browser.is_touched(&phone, true).await;
-            to_key_tab(&browser).await;
+            browser.open(RECORDS).await;
+            browser.press("demo-sign-in").await;
+            browser.press("means-key").await;
             browser.shows_error("KEY-017").await;
             browser.pictures("sign-in-key-synced-refused-en").await;
             hospital.assert_audited("KEY-017");
