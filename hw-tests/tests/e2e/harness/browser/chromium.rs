@@ -73,7 +73,12 @@ impl Chromium {
     }
 
     pub async fn click(&self, place: &Place<'_>) -> Option<()> {
-        self.shown(place).await?.click().await.ok()
+        let element = self.shown(place).await?;
+        // A button that still waits for the script of its page would swallow the click.
+        if !element.is_enabled().await.ok()? {
+            return None;
+        }
+        element.click().await.ok()
     }
 
     pub async fn write(&self, css: &str, text: &str) -> Option<()> {
