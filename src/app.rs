@@ -8,6 +8,7 @@ mod init;
 mod jobs;
 mod listeners;
 pub mod mail;
+mod phones;
 mod policies;
 pub mod security_keys;
 
@@ -34,6 +35,7 @@ use crate::ids::SharedRandom;
 use crate::jobs::Jobs;
 use crate::keyring::{Keyring, KeyringError, Vault};
 use crate::means::{self, OwnMeans};
+use crate::mobile::{self, Phones};
 use crate::notify::code::Codes;
 use crate::notify::{OpenError as MailError, Outbox};
 use crate::oidc::mtls::Mtls;
@@ -282,6 +284,8 @@ pub struct App {
     /// Security keys; none where they are turned off.
     keys: Option<Arc<SecurityKeys>>,
     means: Arc<OwnMeans>,
+    /// Phones that answer for their persons; none where they are turned off.
+    phones: Option<Arc<Phones>>,
     /// What sends notices; none where no mail server is configured.
     outbox: Option<Arc<Outbox>>,
     /// The pages of whoever has a role.
@@ -384,6 +388,18 @@ impl App {
                 return Err(StartError::Administrators(without));
             }
         }
+        let phones = match play {
+            Some(_) => None,
+            None => phones::open(phones::Made {
+                config: &config,
+                db: &db,
+                clock: &clock,
+                random: &random,
+                trail: &trail,
+                seal: &seal,
+                site: &site,
+            })?,
+        };
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),
             clock: clock.clone(),
@@ -394,6 +410,7 @@ impl App {
             site: site.clone(),
             takes_keys: keys.is_some(),
             takes_second_factors: keys.as_ref().is_some_and(|keys| keys.policy().take_second_factors()),
+            takes_phones: phones.is_some(),
             codes: config.mail.as_ref().map(|_| Codes::new(&seal)),
         });
         let outbox =
@@ -440,7 +457,12 @@ impl App {
             random: random.clone(),
             trail: trail.clone(),
             site: site.clone(),
-            means: Means { card: card_tab, security_keys: key_tab, test_persons },
+            means: Means {
+                card: card_tab,
+                security_keys: key_tab,
+                phones: phones.as_ref().map(|phones| phones.level()),
+                test_persons,
+            },
             outbound: Outbound::new(&config.egress)?,
             mtls: mtls(&config, clock.now())?.map(Arc::new),
             waits: policies::waits(&config),
@@ -470,6 +492,7 @@ impl App {
             provider,
             keys,
             means,
+            phones,
             outbox,
             desk,
             approval,
@@ -528,6 +551,10 @@ impl App {
         let routes = routes.merge(means::routes(&self.means)).merge(admin::routes(&self.desk));
         let routes = match &self.keys {
             Some(keys) => routes.merge(webauthn::routes(keys)),
+            None => routes,
+        };
+        let routes = match &self.phones {
+            Some(phones) => routes.merge(mobile::routes(phones)),
             None => routes,
         };
         let routes = match &self.approval {

@@ -137,6 +137,10 @@ row_id! {
     ContactCodeId;
     /// An identity check at the desk.
     IdentityCheckId;
+    /// A phone that is being paired.
+    PairingId;
+    /// A question to a person: whether a sign-in that waits elsewhere is theirs.
+    ApprovalId;
     /// An audit event.
     EventId;
     /// One request as it is seen in pages, logs and audit events.

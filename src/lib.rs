@@ -27,6 +27,8 @@ pub mod keyring;
 #[cfg(feature = "server")]
 pub mod means;
 #[cfg(feature = "server")]
+pub mod mobile;
+#[cfg(feature = "server")]
 pub mod notify;
 #[cfg(feature = "server")]
 pub mod oidc;

@@ -35,6 +35,8 @@ macro_rules! kinds {
 kinds! {
     /// Somebody tried to sign in: success, failure (wrong PIN, expired card …) or denied (not admitted, disabled).
     SignIn "sign-in";
+    /// A person answered on their phone, or at the reader of their card, what a browser or a program waited for.
+    Approval "approval";
     /// A session that existed was used for another relying party.
     SessionUsed "session.used";
     /// A session ended: signed out, too old, or ended by an administrator.

@@ -22,6 +22,7 @@ mod mail;
 mod metrics;
 mod oidc;
 mod oidc_mtls;
+mod phone;
 pub(crate) mod reader;
 mod security_keys;
 mod server;
@@ -48,6 +49,7 @@ pub use mail::{Mail, MailTls, MailUser};
 pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use oidc_mtls::OidcMtls;
+pub use phone::Phone;
 pub use reader::{Fault, FaultKind};
 pub use security_keys::{Attestation, KeyMetadata, KeyPopulation, MetadataPlace, SecurityKeys};
 pub use server::Server;
@@ -78,6 +80,8 @@ pub struct Config {
     pub card: Card,
     /// Which security keys are taken.
     pub security_keys: SecurityKeys,
+    /// Phones that answer for their persons.
+    pub phone: Phone,
     /// What whoever has a role has to prove.
     pub desk: Desk,
     /// How computers prove that they are the hospital's.
@@ -163,6 +167,7 @@ impl Config {
         let database = Database::read(&mut document.section("database"), state_dir);
         let card = Card::read(&mut document.section("card"), server.as_ref());
         let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
+        let phone = Phone::read(&mut document.section("phone"));
         let desk = Desk::read(&mut document.section("desk"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
@@ -184,6 +189,7 @@ impl Config {
             establishment,
             card,
             security_keys,
+            phone,
             desk,
             workstations,
             session,

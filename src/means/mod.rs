@@ -58,6 +58,8 @@ pub struct Parts {
     pub takes_keys: bool,
     /// Whether they may be such that count after a badge only.
     pub takes_second_factors: bool,
+    /// Whether phones can be paired.
+    pub takes_phones: bool,
     /// What derives the codes that verify a mail address; none where no mail server is configured.
     pub codes: Option<Codes>,
 }
@@ -134,10 +136,11 @@ pub fn may_change(
     if policies.is_shared(&session.station()) {
         return Err(ChangeRefused::Shared);
     }
-    let active =
-        || own.iter().filter(|means| means.standing(now) == Standing::Active && means.kind.signs_in_alone());
-    // Every kind that the registry knows so far resists phishing.
-    if !session.evidence.is_phishing_resistant() && active().next().is_some() {
+    // What a phone answers for another browser can be passed on by a stranger's page; every other kind resists phishing.
+    let resists = |means: &Means| {
+        means.kind.signs_in_alone() && means.kind != Kind::Phone && means.standing(now) == Standing::Active
+    };
+    if !session.evidence.is_phishing_resistant() && own.iter().any(resists) {
         return Err(ChangeRefused::Weak);
     }
     if !session.is_fresh(FRESH, now) {
@@ -150,7 +153,7 @@ pub fn may_change(
         }
         Some(_) => Ok(()),
         // A card without a number has no row, nor has one of a session that is older than the registry.
-        None if session.evidence.security_key().is_none() => Ok(()),
+        None if session.evidence.means().is_none() => Ok(()),
         None => Err(ChangeRefused::Gone),
     }
 }
@@ -163,7 +166,7 @@ pub fn used<'a>(own: &'a [Means], session: &Session) -> Option<&'a Means> {
 /// Whether the session was opened with this means.
 pub(crate) fn is_of(means: &Means, session: &Session) -> bool {
     match means.kind {
-        Kind::SecurityKey => session.evidence.security_key() == Some(means.id),
+        Kind::SecurityKey | Kind::Phone => session.evidence.means() == Some(means.id),
         Kind::SecondFactor => session.evidence.second_factor() == Some(means.id),
         Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
     }
@@ -183,6 +186,7 @@ pub fn row(means: &Means, keys: &[SecurityKey], now: Time) -> Option<MeansRow> {
         Kind::SecurityKey if is_synced() => RowKind::Passkey,
         Kind::SecurityKey => RowKind::SecurityKey,
         Kind::SecondFactor => RowKind::SecondFactor,
+        Kind::Phone => RowKind::Phone,
     };
     Some(MeansRow {
         kind,

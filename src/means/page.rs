@@ -139,6 +139,7 @@ impl Visit<'_> {
             means: rows.collect(),
             takes_keys: parts.takes_keys,
             takes_second_factors: parts.takes_second_factors,
+            takes_phones: parts.takes_phones,
             contact: self.contact(&session, query).await?,
             fixed: allowed.err().map(|refused| refused.code().to_owned()),
             desk: store::role::holds(&parts.db, session.person_id, Role::Desk, now).await?,
@@ -173,7 +174,9 @@ impl Visit<'_> {
         // A card cannot be issued anew here: the desk, or whoever looks after the registry, decides about one that is lost.
         let (kind, halt) = match means.kind {
             MeansKind::Card => (Kind::MeansSuspended, Halt::Suspend),
-            MeansKind::SecurityKey | MeansKind::SecondFactor => (Kind::MeansRevoked, Halt::Revoke),
+            MeansKind::SecurityKey | MeansKind::SecondFactor | MeansKind::Phone => {
+                (Kind::MeansRevoked, Halt::Revoke)
+            }
         };
         let event = self.event(kind, &session, &means);
         let ended = |session| {

@@ -172,6 +172,7 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
         Kind::Card => t.text("mail-card"),
         Kind::SecurityKey => t.text("mail-key"),
         Kind::SecondFactor => t.text("mail-second-factor"),
+        Kind::Phone => t.text("mail-phone"),
     };
     match told {
         Told::MeansIssued { means, place } => {

@@ -6,6 +6,7 @@
 //!
 //! Nothing here knows a cookie's format, a page or a protocol.
 
+pub mod asking;
 mod names;
 mod policy;
 
@@ -24,7 +25,7 @@ pub use policy::{
 pub const MOMENT_OF_ROLE: TimeDelta = TimeDelta::minutes(15);
 
 /// What a successful sign-in proved. Every method ends in one of these.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Authentication {
     /// Who.
     pub person: PersonId,
@@ -299,6 +300,15 @@ pub enum Evidence {
         /// Whether it verified its person, by a code or a finger.
         user_verified: bool,
     },
+    /// The answer of a phone to what another browser, or a program, waited for.
+    Phone {
+        /// Its row in the registry of means.
+        phone: MeansId,
+        /// How the two were tied together: number, scan or ciba.
+        way: String,
+        /// Whether its passkey may leave it.
+        synced: bool,
+    },
     /// Nothing at all: a test person of `sceau sandbox` was chosen. No installation has a way to write it.
     Sandbox {
         /// Which test person.
@@ -316,7 +326,10 @@ impl Evidence {
             Self::Card { .. } => Some(self),
             Self::Badge { renews, .. } => renews.card_and_pin(),
             Self::BadgeAndKey { badge, .. } => badge.card_and_pin(),
-            Self::CardCertificate { .. } | Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
+            Self::CardCertificate { .. }
+            | Self::SecurityKey { .. }
+            | Self::Phone { .. }
+            | Self::Sandbox { .. } => None,
         }
     }
 
@@ -329,11 +342,12 @@ impl Evidence {
         }
     }
 
-    /// Its security key in the registry of means, where it was one that signed in alone.
+    /// Its row in the registry of means, of a security key that signed in alone, and of a phone.
     #[must_use]
-    pub fn security_key(&self) -> Option<MeansId> {
+    pub fn means(&self) -> Option<MeansId> {
         match self {
             Self::SecurityKey { key, .. } => Some(*key),
+            Self::Phone { phone, .. } => Some(*phone),
             _ => None,
         }
     }
@@ -347,7 +361,7 @@ impl Evidence {
             }
             Self::Badge { renews, .. } => renews.card_number(),
             Self::BadgeAndKey { badge, .. } => badge.card_number(),
-            Self::SecurityKey { .. } | Self::Sandbox { .. } => None,
+            Self::SecurityKey { .. } | Self::Phone { .. } | Self::Sandbox { .. } => None,
         }
     }
 

@@ -11,7 +11,7 @@ use crate::ids::PersonId;
 /// The browser in which somebody signs in.
 #[derive(Debug, Clone, Default)]
 pub struct SeenBrowser {
-    /// SHA-256 of the person's key and the browser's cookie; none where it has no cookie, and stays a stranger.
+    /// SHA-256 of the person's key and SHA-256 of the browser's cookie; none where it has no cookie, and stays a stranger.
     pub hash: Option<[u8; 32]>,
     /// What it is and where.
     pub place: Place,

@@ -6,6 +6,7 @@
 
 use sqlx::types::Json;
 
+use super::approval::use_approval;
 use super::audit::{NewRow, record};
 use super::badge::{consume_badge, renew_session};
 use super::known_browser::{SeenBrowser, note_browser};
@@ -15,7 +16,7 @@ use super::session::{NewSession, begin_session, end_session, go_on_with_session,
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{Random, SessionId, TransactionId};
+use crate::ids::{ApprovalId, Random, SessionId, TransactionId};
 use crate::session::EndReason;
 
 /// A sign-in on its way.
@@ -301,6 +302,8 @@ pub enum Proof<'a> {
     SecurityKey(&'a Used),
     /// The same, of a key that counts only because the session was renewed by a badge.
     SecondFactor(&'a Used),
+    /// What a person approved on their phone.
+    Approval(ApprovalId),
 }
 
 /// How a sign-in is completed.
@@ -337,11 +340,14 @@ pub async fn complete(
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
         Proof::Certificate(hash) => (None, Some(hash.to_vec())),
-        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) => (None, None),
+        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) | Proof::Approval(_) => (None, None),
     };
     let by_badge = matches!(proof, Proof::Badge(_));
     // These are consumed in a place of their own.
-    let is_consumed = matches!(proof, Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_));
+    let is_consumed = matches!(
+        proof,
+        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) | Proof::Approval(_)
+    );
     let by_second_factor = matches!(proof, Proof::SecondFactor(_));
     write!(db, c => {
         let is_good = match proof {
@@ -354,6 +360,7 @@ pub async fn complete(
                     && !is_halted_card!(c, &new.authentication)
                     && consume_signature!(c, used, now)
             }
+            Proof::Approval(approval) => use_approval!(c, approval, Some(id), &new.authentication, now),
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {

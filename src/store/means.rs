@@ -68,6 +68,8 @@ pub enum Kind {
     SecurityKey,
     /// A security key that need not verify its person: it signs nobody in alone, and counts after a badge.
     SecondFactor,
+    /// A phone that answers for its person.
+    Phone,
 }
 
 impl Kind {
@@ -77,6 +79,7 @@ impl Kind {
             Self::Card => "card",
             Self::SecurityKey => "security-key",
             Self::SecondFactor => "second-factor",
+            Self::Phone => "phone",
         }
     }
 
@@ -84,7 +87,7 @@ impl Kind {
     #[must_use]
     pub fn signs_in_alone(self) -> bool {
         match self {
-            Self::Card | Self::SecurityKey => true,
+            Self::Card | Self::SecurityKey | Self::Phone => true,
             Self::SecondFactor => false,
         }
     }
@@ -166,13 +169,15 @@ impl Means {
 }
 
 impl Means {
-    /// Whether it can be renewed: a key, not long before its end; at the desk also after it. A card follows its certificate.
+    /// Whether it can be renewed: a key, not long before its end; at the desk also after it. A card follows its certificate,
+    /// and a phone is paired anew.
     #[must_use]
     pub fn is_due(&self, at_desk: bool, now: Time) -> bool {
         let is_near = self.expires_at - now <= DUE;
+        let is_key = matches!(self.kind, Kind::SecurityKey | Kind::SecondFactor);
         match self.standing(now) {
-            Standing::Active => self.kind != Kind::Card && is_near,
-            Standing::Expired => self.kind != Kind::Card && at_desk,
+            Standing::Active => is_key && is_near,
+            Standing::Expired => is_key && at_desk,
             Standing::Suspended | Standing::Revoked => false,
         }
     }

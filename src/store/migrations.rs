@@ -61,6 +61,8 @@ migrations! {
     96 "0096_fido_metadata";
     100 "0100_client_names";
     110 "0110_second_factor";
+    115 "0115_approvals";
+    116 "0116_phones";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

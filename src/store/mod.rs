@@ -7,6 +7,7 @@
 //! A writer runs one whole transaction: it computes nothing, signs nothing and calls nobody while it holds it.
 
 pub mod agent_notice;
+pub mod approval;
 pub mod audit;
 pub mod badge;
 pub mod channel;
@@ -26,8 +27,10 @@ pub mod means;
 mod migrations;
 pub mod notice;
 mod open;
+pub mod pairing;
 pub mod person;
 pub mod person_contact;
+pub mod phone;
 pub mod pushed_request;
 pub mod revoked_certificate;
 pub mod role;

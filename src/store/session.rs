@@ -76,7 +76,7 @@ macro_rules! begin_session {
         .bind(new.station.zone.clone())
         .bind(new.station.shared)
         .bind(new.watched.as_ref().and_then(|watched| watched.agent.clone()))
-        .bind(proof.evidence.security_key())
+        .bind(proof.evidence.means())
         .execute(&mut *$c)
         .await?;
     }};
@@ -119,7 +119,7 @@ macro_rules! go_on_with_session {
         .bind(new.station.shared)
         .bind(new.watched.as_ref().and_then(|watched| watched.agent.clone()))
         .bind(cookie_before.to_vec())
-        .bind(proof.evidence.security_key())
+        .bind(proof.evidence.means())
         .execute(&mut *$c)
         .await?
         .rows_affected()

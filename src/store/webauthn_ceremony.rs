@@ -30,6 +30,8 @@ pub enum Purpose {
     SignIn,
     /// A person who has tapped a badge touches a key besides.
     SecondFactor,
+    /// A phone answers for its person what another browser, or a program, waits for.
+    Approve,
 }
 
 /// A ceremony on its way.

@@ -35,7 +35,7 @@ pub struct SecurityKey {
     pub verifies_user: bool,
 }
 
-macro_rules! columns {
+macro_rules! key_columns {
     () => {
         concat!(
             means_columns!(),
@@ -43,6 +43,30 @@ macro_rules! columns {
         )
     };
 }
+pub(crate) use key_columns;
+
+/// Inserts what verifies a key, inside a `write!` body, after its row in the registry.
+macro_rules! insert_credential {
+    ($c:expr, $key:expr) => {{
+        let key: &$crate::store::webauthn_credential::SecurityKey = $key;
+        sqlx::query(
+            "INSERT INTO webauthn_credential (means_id, credential, counter, aaguid, attested, backup_eligible,
+               backed_up, verifies_user)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        )
+        .bind(key.means.id)
+        .bind(sqlx::types::Json(key.credential.clone()))
+        .bind(key.counter)
+        .bind(key.aaguid.clone())
+        .bind(key.attested)
+        .bind(key.backup_eligible)
+        .bind(key.backed_up)
+        .bind(key.verifies_user)
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+pub(crate) use insert_credential;
 
 /// What becomes of a registration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -128,21 +152,7 @@ pub async fn register(db: &Db, registration: &Registration<'_>, now: Time) -> Re
         if !insert_means!(c, &new.means) {
             return Ok(Registered::KnownAlready);
         }
-        sqlx::query(
-            "INSERT INTO webauthn_credential (means_id, credential, counter, aaguid, attested, backup_eligible,
-               backed_up, verifies_user)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
-        )
-        .bind(new.means.id)
-        .bind(Json(new.credential.clone()))
-        .bind(new.counter)
-        .bind(new.aaguid.clone())
-        .bind(new.attested)
-        .bind(new.backup_eligible)
-        .bind(new.backed_up)
-        .bind(new.verifies_user)
-        .execute(&mut *c)
-        .await?;
+        insert_credential!(c, new);
         queue_notice!(c, notice, now);
         record!(c, *event);
         Ok(Registered::Done)
@@ -160,7 +170,7 @@ pub async fn by_credential_id(
 ) -> Result<Option<SecurityKey>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
+        key_columns!(),
         " FROM means m JOIN webauthn_credential w ON w.means_id = m.id
          WHERE m.kind = $1 AND m.reference = $2"
     );
@@ -272,7 +282,7 @@ pub async fn renew(db: &Db, renewal: &Renewal<'_>, now: Time) -> Result<Register
 pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<SecurityKey>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
+        key_columns!(),
         " FROM means m JOIN webauthn_credential w ON w.means_id = m.id WHERE m.person_id = $1 ORDER BY m.issued_at, m.id"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).fetch_all(&mut *c).await?))
@@ -285,9 +295,10 @@ pub async fn of_person(db: &Db, person: PersonId) -> Result<Vec<SecurityKey>, St
 pub async fn active(db: &Db, now: Time) -> Result<Vec<SecurityKey>, StoreError> {
     const SQL: &str = concat!(
         "SELECT ",
-        columns!(),
+        key_columns!(),
         " FROM means m JOIN webauthn_credential w ON w.means_id = m.id
-         WHERE m.revoked_at IS NULL AND m.suspended_at IS NULL AND m.expires_at > $1 ORDER BY m.issued_at, m.id"
+         WHERE m.kind <> 'phone' AND m.revoked_at IS NULL AND m.suspended_at IS NULL AND m.expires_at > $1
+         ORDER BY m.issued_at, m.id"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(now).fetch_all(&mut *c).await?))
 }

@@ -10,6 +10,8 @@ mod directions;
 mod documents;
 mod errors;
 pub(crate) mod http;
+#[cfg(feature = "server")]
+mod phones;
 mod platform;
 #[cfg(feature = "server")]
 mod sandbox;

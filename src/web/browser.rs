@@ -49,9 +49,19 @@ pub fn introduce(headers: &HeaderMap, random: &dyn Random) -> Option<HeaderValue
 /// The browser in which `person` signs in.
 #[must_use]
 pub fn seen(person: PersonId, headers: &HeaderMap, caller: &Caller) -> SeenBrowser {
-    let cookie = cookies::browser().read(headers);
-    let hash = cookie.map(|cookie| sha256(&[person.0.as_bytes(), cookie.expose().as_bytes()].concat()));
-    SeenBrowser { hash, place: place(caller) }
+    SeenBrowser { hash: hash(headers).map(|hash| of_person(person, &hash)), place: place(caller) }
+}
+
+/// SHA-256 of the cookie of this browser, where it has one.
+#[must_use]
+pub fn hash(headers: &HeaderMap) -> Option<[u8; 32]> {
+    cookies::browser().read(headers).map(|cookie| sha256(cookie.expose().as_bytes()))
+}
+
+/// What a person knows the browser with that [`hash`] by.
+#[must_use]
+pub fn of_person(person: PersonId, hash: &[u8]) -> [u8; 32] {
+    sha256(&[person.0.as_bytes(), hash].concat())
 }
 
 /// Where a request comes from, in words of ours.

@@ -9,11 +9,11 @@
 use http::{HeaderMap, HeaderName, HeaderValue, header};
 use url::Url;
 
-/// What no page may use, and security keys, which those may that ask for them.
+/// What no page may use; security keys, which those may that ask for them; and the camera, which the phone scans with.
 macro_rules! permissions {
-    ($keys:literal) => {
+    ($keys:literal, $camera:literal) => {
         concat!(
-            "camera=(), display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=(), \
+            "camera=", $camera, ", display-capture=(), geolocation=(), hid=(), microphone=(), midi=(), payment=(), serial=(), usb=(), \
              publickey-credentials-create=", $keys, ", publickey-credentials-get=", $keys
         )
     };
@@ -39,6 +39,8 @@ pub struct Policy {
     pub tells_origin: bool,
     /// The page asks for security keys.
     pub keys: bool,
+    /// The page is the application of the phone: it has a manifest and a worker of ours, and looks through the camera.
+    pub application: bool,
     /// The site is reached by https, so browsers are told to stay there.
     pub https: bool,
 }
@@ -62,7 +64,11 @@ impl Policy {
         );
         set(
             HeaderName::from_static("permissions-policy"),
-            if self.keys { permissions!("(self)") } else { permissions!("()") },
+            match (self.keys, self.application) {
+                (true, true) => permissions!("(self)", "(self)"),
+                (true, false) => permissions!("(self)", "()"),
+                (false, _) => permissions!("()", "()"),
+            },
         );
         if self.https {
             set(header::STRICT_TRANSPORT_SECURITY, "max-age=63072000; includeSubDomains");
@@ -84,6 +90,9 @@ impl Policy {
         }
         if self.images {
             policy.push_str("; img-src 'self'");
+        }
+        if self.application {
+            policy.push_str("; worker-src 'self'; manifest-src 'self'");
         }
         if !self.frames.is_empty() {
             policy.push_str("; frame-src");
@@ -153,6 +162,7 @@ mod tests {
             tells_origin: true,
             https: true,
             keys: true,
+            application: true,
             frames: vec!["https://rp.example".into()],
         };
         assert!(!csp(&policy).contains("unsafe"));

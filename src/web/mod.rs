@@ -38,6 +38,8 @@ pub mod pages;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "server")]
+pub mod qr;
+#[cfg(feature = "server")]
 pub mod repeats;
 #[cfg(feature = "server")]
 pub mod samples;

@@ -208,7 +208,11 @@ impl<'a> Visit<'a> {
         let assertion = Assertion::read(credential)?;
         let id = URL_SAFE_NO_PAD.encode(assertion.credential_id());
         self.learn(|event| event.means(MEANS, Some(&id)));
-        let found = webauthn_credential::by_credential_id(&keys.db, Kind::SecurityKey, &id).await?;
+        let mut found = webauthn_credential::by_credential_id(&keys.db, Kind::SecurityKey, &id).await?;
+        if found.is_none() {
+            // The passkey of a phone signs in on the phone itself.
+            found = webauthn_credential::by_credential_id(&keys.db, Kind::Phone, &id).await?;
+        }
         // Nobody learns whether there is such a key, nor whose it is, before it has signed.
         let kept = found.as_ref().map(|key| &key.credential);
         let signed = match (keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, kept), &found) {

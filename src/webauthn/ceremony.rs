@@ -209,6 +209,16 @@ impl Assertion {
         self.0.get_user_unique_id().and_then(|bytes| Uuid::from_slice(bytes).ok())
     }
 
+    /// The challenge that it says it answers (base64url); which it was is verified with the rest.
+    pub fn challenge(&self) -> Option<String> {
+        #[derive(Deserialize)]
+        struct ClientData {
+            challenge: String,
+        }
+        let data: ClientData = serde_json::from_slice(&self.0.response.client_data_json).ok()?;
+        Some(data.challenge)
+    }
+
     /// Whether it names no person at all.
     pub fn names_nobody(&self) -> bool {
         self.0.get_user_unique_id().is_none_or(<[u8]>::is_empty)

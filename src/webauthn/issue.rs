@@ -253,7 +253,9 @@ impl SecurityKeys {
     /// The keys of a person who may have one more.
     async fn own(&self, person: PersonId) -> Result<Vec<SecurityKey>, Refusal> {
         let own = webauthn_credential::of_person(&self.parts.db, person).await?;
-        let standing = own.iter().filter(|key| key.means.revoked_at.is_none()).count();
+        let is_key =
+            |key: &&SecurityKey| key.means.kind != MeansKind::Phone && key.means.revoked_at.is_none();
+        let standing = own.iter().filter(is_key).count();
         if standing < self.parts.policy.general.per_person { Ok(own) } else { Err(Refusal::TooMany) }
     }
 }

@@ -44,7 +44,7 @@ impl SecurityKeys {
         let credential = URL_SAFE_NO_PAD.decode(&key.means.reference).map_err(|_| Refusal::NotDue)?;
         let Challenge { options, state } = match key.means.kind {
             Kind::SecondFactor => parts.ceremonies.begin_touch(&[credential])?,
-            Kind::SecurityKey | Kind::Card => parts.ceremonies.begin_named(&[credential])?,
+            Kind::SecurityKey | Kind::Card | Kind::Phone => parts.ceremonies.begin_named(&[credential])?,
         };
         let handle = Secret::of_256_bits(&*parts.random);
         let new = Ceremony {
@@ -107,7 +107,7 @@ impl SecurityKeys {
             Kind::SecondFactor => {
                 parts.ceremonies.finish_touch(&assertion, &ceremony.state, &key.credential)?
             }
-            Kind::SecurityKey | Kind::Card => {
+            Kind::SecurityKey | Kind::Card | Kind::Phone => {
                 parts.ceremonies.finish_sign_in(&assertion, &ceremony.state, Some(&key.credential))?
             }
         };

@@ -29,6 +29,8 @@ pub struct Taken<'a> {
     pub models: &'a Models,
     /// Whether it takes cards.
     pub cards: bool,
+    /// Whether phones answer.
+    pub phones: bool,
     /// The level that a role asks for.
     pub role_level: Acr,
 }
@@ -97,6 +99,8 @@ impl Taken<'_> {
             Kind::SecurityKey => {
                 levels.get(&means.id).is_some_and(|level| !role || *level >= self.role_level)
             }
+            // It reaches the lowest level at most, which opens no role.
+            Kind::Phone => self.phones && !role,
             Kind::SecondFactor => false,
         })
     }
@@ -148,7 +152,7 @@ pub async fn of(db: &Db, taken: Taken<'_>, now: Time) -> Result<Trial, StoreErro
             trial.locked_out.insert(person);
         }
     }
-    let before = Taken { cards: true, ..taken };
+    let before = Taken { cards: true, phones: true, ..taken };
     for (person, role) in roles(db, now).await? {
         let own = store::means::of_person(db, person).await?;
         if before.leaves_any(&own, &issued, true, now) && !taken.leaves_any(&own, &levels, true, now) {

@@ -30,6 +30,7 @@ mod lemonldap;
 mod mutual_tls;
 mod openid_client;
 mod package;
+mod phones;
 mod pictures;
 mod policies;
 mod prompts;

@@ -127,6 +127,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         key: None,
         touch: None,
         again: None,
+        phone: None,
         persons: None,
         notice: None,
         expected: None,

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 
-use crate::session::{Level, Session};
+use crate::session::{Acr, Level, Session};
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{CardPanel, PersonsPanel};
@@ -68,6 +68,8 @@ pub struct Means {
     pub card: Option<Arc<dyn CardMeans>>,
     /// Security keys; none where none sign in.
     pub security_keys: Option<Arc<dyn KeyMeans>>,
+    /// The highest level that an answer on a phone reaches; none where none answers.
+    pub phones: Option<Acr>,
     /// Test persons; none in an installation.
     pub test_persons: Option<Arc<dyn TestPersons>>,
 }

@@ -24,7 +24,7 @@ use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
 use crate::oidc::sessions;
-use crate::session::{Authentication, Session, Standing};
+use crate::session::{Acr, Authentication, Level, Session, Standing};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
@@ -34,7 +34,7 @@ use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::{Again, KeyPanel, LOCKED, Means, MeansKind, SignIn};
+use crate::web::pages::sign_in::{Again, KeyPanel, LOCKED, Means, MeansKind, PhonePanel, SignIn};
 
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
@@ -260,6 +260,8 @@ impl Visit<'_> {
         let touch_panel = (selected == Some(MeansKind::Touch)).then(key);
         let key = (selected == Some(MeansKind::SecurityKey))
             .then(|| KeyPanel { transaction: transaction.id.to_string(), next: here.clone() });
+        let phone = (selected == Some(MeansKind::Phone))
+            .then(|| PhonePanel { transaction: transaction.id.to_string(), next: here.clone() });
         let persons = match &self.provider.means.test_persons {
             Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
                 Offer::Choice(panel) => Some(panel),
@@ -277,6 +279,7 @@ impl Visit<'_> {
             card,
             key,
             touch: touch_panel,
+            phone,
             persons,
             again: match (again, touch) {
                 (Some(Missing::Level), false) => Some(self.higher(earlier.as_ref(), asked).await?),
@@ -307,7 +310,12 @@ impl Visit<'_> {
         let key = means.security_keys.as_ref();
         let key = key.filter(|keys| !levels.required || keys.reach_any(&levels.any_of));
         let key = key.map(|_| MeansKind::SecurityKey);
-        touch.then_some(MeansKind::Touch).into_iter().chain(card).chain(key).collect()
+        let reaches = |level: &Level, highest: Acr| level.assurance().is_some_and(|asked| asked <= highest);
+        let phone = means
+            .phones
+            .filter(|highest| !levels.required || levels.any_of.iter().any(|level| reaches(level, *highest)));
+        let phone = phone.map(|_| MeansKind::Phone);
+        [touch.then_some(MeansKind::Touch), card, key, phone].into_iter().flatten().collect()
     }
 
     /// What is said to somebody whose session reaches less than is asked for.
@@ -321,6 +329,12 @@ impl Visit<'_> {
                 Some(assurance) => assurance <= means.level,
                 None => true,
             }),
+            OwnKind::Phone => asked
+                .request
+                .levels
+                .any_of
+                .iter()
+                .any(|level| level.assurance().is_some_and(|assurance| assurance <= means.level)),
             OwnKind::SecondFactor => false,
         };
         let has_any = own.iter().any(|means| means.standing(now) == OwnStanding::Active && reaches(means));

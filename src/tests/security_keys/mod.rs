@@ -26,6 +26,7 @@ use super::spec::stand::{Answer, SignedIn, Stand, trail};
 use crate::admin::{self, Desk};
 use crate::app::security_keys::KeyTab;
 use crate::crypto::random::SystemRandom;
+use crate::mobile::{self, Phones, Rules};
 use crate::notify::code::Codes;
 use crate::oidc::Means;
 use crate::oidc::Settings;
@@ -34,6 +35,7 @@ use crate::session::{Acr, Policies, ZonePolicy};
 use crate::store;
 use crate::store::audit::Filter;
 use crate::web::csrf::OwnOrigin;
+use crate::web::delays::Waits;
 use crate::web::page::Site;
 use crate::webauthn::ceremony::Ceremonies;
 use crate::webauthn::models::Models;
@@ -100,9 +102,21 @@ impl Hospital {
         models: Arc<Models>,
         test: impl AsyncFn(Self),
     ) {
+        // Phones answer for any browser anywhere: tests say where that is not so.
+        let rules =
+            Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
+        Self::on_both_where(policy.into(), models, rules, test).await;
+    }
+
+    /// A hospital with these rules for phones.
+    pub(super) async fn on_both_where(
+        policy: KeyPolicies,
+        models: Arc<Models>,
+        rules: Rules,
+        test: impl AsyncFn(Self),
+    ) {
         let front = Url::parse(FRONT).unwrap();
         let ceremonies = Ceremonies::new(&front, "Hôpital de test").unwrap();
-        let policy = policy.into();
         let change = |settings: &mut Settings| {
             settings.policies = policies();
             settings.choices = Choices { card_acr: Acr::Eidas3, ..Choices::default() };
@@ -115,6 +129,22 @@ impl Hospital {
             stand
                 .offer(Means { security_keys: Some(Arc::new(KeyTab(keys.clone()))), ..Means::default() })
                 .await;
+            let phones = Phones::new(
+                mobile::Parts {
+                    db: stand.db.clone(),
+                    clock: clock.clone(),
+                    random: Arc::new(SystemRandom),
+                    trail: trail.clone(),
+                    policies: Policies::default(),
+                    own: OwnOrigin::of(&front),
+                    site: site.clone(),
+                    ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
+                    rules: rules.clone(),
+                    code_key: [8; 32],
+                    is_enough: crate::oidc::authorize::resume::is_enough,
+                },
+                Waits { free: 10, longest: chrono::TimeDelta::minutes(5) },
+            );
             let means = crate::means::OwnMeans::new(crate::means::Parts {
                 db: stand.db.clone(),
                 clock: clock.clone(),
@@ -125,6 +155,7 @@ impl Hospital {
                 site: site.clone(),
                 takes_keys: true,
                 takes_second_factors: keys.policy().take_second_factors(),
+                takes_phones: true,
                 codes: Some(Codes::new(&stand.seal)),
             });
             let desk = Desk::new(admin::Parts {
@@ -139,6 +170,7 @@ impl Hospital {
                 keys: Some(keys.clone()),
             });
             let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
+            let routes = routes.merge(mobile::routes(&phones));
             stand.router = stand.router.merge(routes).merge(admin::routes(&desk));
             test(Self { stand }).await;
         })

@@ -246,7 +246,7 @@ async fn a_sign_in_in_a_browser_that_is_new_to_its_person_is_told_once() {
         let stranger = hospital.stand.person(STRANGER).await;
         let person = hospital.stand.person(DOCTOR).await;
         let hash = |person: crate::ids::PersonId| {
-            crate::crypto::digest::sha256(&[person.0.as_bytes().as_slice(), b"abc"].concat())
+            crate::web::browser::of_person(person, &crate::crypto::digest::sha256(b"abc"))
         };
         let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
         assert!(known_browser::is_known(db, person, hash(person)).await.unwrap());

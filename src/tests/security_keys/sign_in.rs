@@ -32,7 +32,7 @@ async fn a_key_that_was_registered_signs_in_without_a_name_being_typed() {
         let id = claims["sid"].as_str().unwrap().parse().unwrap();
         let session = crate::store::session::by_id(&hospital.stand.db, id).await.unwrap().unwrap();
         assert_eq!(session.amr, [Amr::Swk, Amr::User, Amr::Mfa]);
-        assert!(session.evidence.is_phishing_resistant() && session.evidence.security_key().is_some());
+        assert!(session.evidence.is_phishing_resistant() && session.evidence.means().is_some());
     })
     .await;
 }

@@ -44,7 +44,7 @@ impl Hospital {
 
 /// What takes cards alone.
 fn no_keys(models: &Models) -> Taken<'_> {
-    Taken { keys: None, models, cards: true, role_level: Acr::Eidas2 }
+    Taken { keys: None, models, cards: true, phones: true, role_level: Acr::Eidas2 }
 }
 
 fn why(trial: &Trial) -> Vec<Excluded> {

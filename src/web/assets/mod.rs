@@ -26,6 +26,7 @@ const SHEET: &str = concat!(
     include_str!("style/sandbox.css"),
     include_str!("style/notices.css"),
     include_str!("style/lists.css"),
+    include_str!("style/phone.css"),
     include_str!("style/agent.css"),
     include_str!("style/demonstration.css"),
     include_str!("style/forced_colors.css"),
@@ -39,6 +40,16 @@ pub static ICON: LazyLock<Asset> =
 pub static SIGN_IN: LazyLock<Asset> = LazyLock::new(|| Asset::script("sign-in", include_str!("sign-in.js")));
 /// Security keys: signs in with one, and registers one.
 pub static KEY: LazyLock<Asset> = LazyLock::new(|| Asset::script("key", include_str!("key.js")));
+/// Pairs a phone from the page of means, and waits for one on the sign-in page.
+pub static PHONE_DESK: LazyLock<Asset> =
+    LazyLock::new(|| Asset::script("phone-desk", include_str!("phone-desk.js")));
+/// The application of the phone.
+pub static PHONE: LazyLock<Asset> = LazyLock::new(|| Asset::script("phone", include_str!("phone.js")));
+/// What is woken on a phone. It is served at an address of its own, which is its scope.
+pub const PHONE_WORKER: &str = include_str!("phone-worker.js");
+/// jsQR 1.4.0 (Apache-2.0), as published: reads QR codes where the browser does not.
+pub static JSQR: LazyLock<Asset> =
+    LazyLock::new(|| Asset::script("jsqr", include_str!("vendor/jsqr/jsQR.js")));
 /// Sends the page's only form, once.
 pub static SUBMIT: LazyLock<Asset> = LazyLock::new(|| Asset::script("submit", include_str!("submit.js")));
 /// Tells the waiting page how it ended, then closes the popup or goes on.
@@ -48,7 +59,8 @@ pub static FINISH: LazyLock<Asset> = LazyLock::new(|| Asset::script("finish", in
 pub static SIGNED_OUT: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("signed-out", include_str!("signed-out.js")));
 
-static ALL: [&LazyLock<Asset>; 7] = [&STYLE, &ICON, &SIGN_IN, &KEY, &SUBMIT, &FINISH, &SIGNED_OUT];
+static ALL: [&LazyLock<Asset>; 10] =
+    [&STYLE, &ICON, &SIGN_IN, &KEY, &PHONE_DESK, &PHONE, &JSQR, &SUBMIT, &FINISH, &SIGNED_OUT];
 
 impl Asset {
     fn new(name: &str, end: &str, media_type: &'static str, content: &'static str) -> Self {
@@ -102,5 +114,11 @@ mod tests {
         for other in ["sceau.css", "", "../sceau.css", "sceau.0000000000000000.css"] {
             assert_eq!(serve(other).status(), StatusCode::NOT_FOUND, "{other}");
         }
+    }
+
+    #[test]
+    fn what_was_taken_over_is_as_it_was_published() {
+        let hash = hex::encode(crate::crypto::digest::sha256(JSQR.content.as_bytes()));
+        assert!(include_str!("vendor/jsqr/README.md").contains(&hash), "{hash}");
     }
 }

@@ -64,6 +64,8 @@ pub struct MeansPage {
     pub takes_keys: bool,
     /// Whether they may be such that count after a badge only.
     pub takes_second_factors: bool,
+    /// Whether phones can be paired here.
+    pub takes_phones: bool,
     /// The address that notices go to; none where none are sent.
     pub contact: Option<ContactPanel>,
     /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
@@ -115,6 +117,8 @@ pub enum RowKind {
     Passkey,
     /// A security key that counts after a badge only.
     SecondFactor,
+    /// A phone that answers for its person.
+    Phone,
 }
 
 /// Where a means stands.
@@ -132,6 +136,7 @@ impl MeansRow {
             RowKind::SecurityKey => t.text("means-key"),
             RowKind::Passkey => t.text("means-passkey"),
             RowKind::SecondFactor => t.text("means-second-factor"),
+            RowKind::Phone => t.text("means-phone"),
         }
     }
 
@@ -152,7 +157,7 @@ impl MeansRow {
         match self.kind {
             // How long a card is good says the national authority, at each sign-in.
             RowKind::Card => t.text_with("means-seen", &[("from", from.as_str())]),
-            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => {
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor | RowKind::Phone => {
                 t.text_with("means-issued", &[("from", from.as_str()), ("until", until.as_str())])
             }
         }
@@ -162,7 +167,9 @@ impl MeansRow {
     fn revoking_hint(&self, t: &Texts) -> String {
         match self.kind {
             RowKind::Card => t.text("means-lost-hint"),
-            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => t.text("means-revoke-hint"),
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor | RowKind::Phone => {
+                t.text("means-revoke-hint")
+            }
         }
     }
 
@@ -170,7 +177,9 @@ impl MeansRow {
     fn revoking(&self, t: &Texts) -> String {
         match self.kind {
             RowKind::Card => t.text("means-lost"),
-            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor => t.text("means-revoke"),
+            RowKind::SecurityKey | RowKind::Passkey | RowKind::SecondFactor | RowKind::Phone => {
+                t.text("means-revoke")
+            }
         }
     }
 
@@ -197,6 +206,7 @@ struct MeansView<'a> {
     fixed: Option<(String, String)>,
     said: Option<(String, String)>,
     script: &'static str,
+    phone_script: &'static str,
 }
 
 impl ContactPanel {
@@ -220,8 +230,8 @@ impl MeansPage {
         let fixed = self.fixed.as_deref().and_then(|code| frame.texts.error(code, &[]));
         let said = self.contact.as_ref().and_then(|contact| contact.notice);
         let said = said.and_then(|code| frame.texts.error(code, &[]));
-        let script = &assets::KEY.path;
-        let view = MeansView { frame, t: frame.texts, page: self, fixed, said, script };
+        let (script, phone_script) = (&assets::KEY.path, &assets::PHONE_DESK.path);
+        let view = MeansView { frame, t: frame.texts, page: self, fixed, said, script, phone_script };
         let policy = Policy { images: true, scripts: true, calls: true, keys: true, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }

@@ -9,6 +9,8 @@ pub mod demonstration;
 pub mod desk;
 pub mod form_post;
 pub mod means;
+#[cfg(feature = "server")]
+pub mod phone;
 pub mod session;
 pub mod sign_in;
 

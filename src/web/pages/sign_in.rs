@@ -51,6 +51,8 @@ pub struct SignIn {
     pub key: Option<KeyPanel>,
     /// The panel of a key that is touched after a badge.
     pub touch: Option<KeyPanel>,
+    /// The panel of the phone.
+    pub phone: Option<PhonePanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
     /// Why somebody who is signed in is asked again.
@@ -112,11 +114,12 @@ pub enum MeansKind {
     SecurityKey,
     /// The touch of a key after a badge.
     Touch,
+    Phone,
 }
 
 impl MeansKind {
     /// In the order of the tabs.
-    pub const ALL: [Self; 3] = [Self::Touch, Self::Card, Self::SecurityKey];
+    pub const ALL: [Self; 4] = [Self::Touch, Self::Card, Self::SecurityKey, Self::Phone];
 
     /// The name in addresses.
     pub fn name(self) -> &'static str {
@@ -124,6 +127,7 @@ impl MeansKind {
             Self::Card => "card",
             Self::SecurityKey => "key",
             Self::Touch => "touch",
+            Self::Phone => "phone",
         }
     }
 
@@ -132,6 +136,7 @@ impl MeansKind {
             Self::Card => texts.text("means-card"),
             Self::SecurityKey => texts.text("means-key"),
             Self::Touch => texts.text("means-touch"),
+            Self::Phone => texts.text("means-phone"),
         }
     }
 }
@@ -139,6 +144,15 @@ impl MeansKind {
 /// What the panel of security keys needs.
 #[derive(Clone, Debug)]
 pub struct KeyPanel {
+    /// Handle of the transaction in messages of this browser.
+    pub transaction: String,
+    /// Where to go once signed in: a GET that needs the new session cookie.
+    pub next: String,
+}
+
+/// What the panel of the phone needs.
+#[derive(Clone, Debug)]
+pub struct PhonePanel {
     /// Handle of the transaction in messages of this browser.
     pub transaction: String,
     /// Where to go once signed in: a GET that needs the new session cookie.
@@ -291,6 +305,7 @@ struct View<'a> {
     badge_opens: bool,
     script: &'a str,
     key_script: &'a str,
+    phone_script: &'static str,
 }
 
 impl SignIn {
@@ -298,8 +313,10 @@ impl SignIn {
         let notice = self.notice.as_deref().and_then(|code| frame.texts.error(code, &[]));
         let badge_opens =
             self.notice.as_deref() == Some(LOCKED) && self.card.as_ref().is_some_and(|card| card.badge);
-        let (script, key_script) = (&assets::SIGN_IN.path, &assets::KEY.path);
-        let view = View { frame, t: frame.texts, page: self, notice, badge_opens, script, key_script };
+        let (script, key_script, phone_script) =
+            (&assets::SIGN_IN.path, &assets::KEY.path, &assets::PHONE_DESK.path);
+        let view =
+            View { frame, t: frame.texts, page: self, notice, badge_opens, script, key_script, phone_script };
         let mut form_targets = self.form_targets.clone();
         if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
             form_targets.insert(0, agent.to_owned());

@@ -1,0 +1,53 @@
+//! The application of the phone: its page, its manifest and what is woken. None of them knows anything about anybody.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse as _, Response};
+use http::{HeaderName, HeaderValue, header};
+use serde_json::json;
+
+use super::Phones;
+use crate::web::assets;
+use crate::web::language::Language;
+use crate::web::pages::phone::{PHONE_PATH, render};
+
+/// `GET /phone`
+pub(super) async fn show(State(phones): State<Arc<Phones>>, language: Language) -> Response {
+    let mut frame = phones.parts.site.frame(language);
+    frame.switch = Some(format!("{PHONE_PATH}?ui_locales={}", frame.other().tag()));
+    render(&frame, phones.parts.own.as_str())
+}
+
+/// `GET /phone/manifest.webmanifest`
+pub(super) async fn manifest(State(phones): State<Arc<Phones>>, language: Language) -> Response {
+    let frame = phones.parts.site.frame(language);
+    let name = match frame.establishment.is_empty() {
+        true => "Sceau".to_owned(),
+        false => format!("Sceau – {}", frame.establishment),
+    };
+    let manifest = json!({
+        "id": PHONE_PATH,
+        "name": name,
+        "short_name": "Sceau",
+        "lang": frame.lang(),
+        "start_url": PHONE_PATH,
+        "scope": PHONE_PATH,
+        "display": "standalone",
+        "icons": [{ "src": frame.icon(), "type": "image/svg+xml", "sizes": "any" }],
+    });
+    let kind = HeaderValue::from_static("application/manifest+json");
+    ([(header::CONTENT_TYPE, kind)], Json(manifest)).into_response()
+}
+
+/// `GET /phone/worker.js`
+pub(super) async fn worker() -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (HeaderName::from_static("service-worker-allowed"), HeaderValue::from_static(PHONE_PATH)),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; connect-src 'self'")),
+    ];
+    (headers, assets::PHONE_WORKER).into_response()
+}

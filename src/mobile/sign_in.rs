@@ -1,0 +1,373 @@
+//! The desk's side: a sign-in page that waits for a phone. It shows a code that changes every second, or, once the person has
+//! typed who they are, a number; and goes on by itself when the phone has answered.
+//!
+//! Whoever types an identifier learns nothing: somebody without a phone, and nobody at all, get a number too. What the page is
+//! told is how its own sign-in stands; the session comes with the cookie of the answer to the page's own last request, in the
+//! browser that began it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Query, State};
+use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::response::{IntoResponse as _, Response};
+use futures_util::{Stream, StreamExt as _, stream};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use serde::Deserialize;
+
+use super::pairing::{MEANS, digits, read};
+use super::{Phones, RECORDED, Refusal, scan_code, waiting};
+use crate::audit::{Caller, Event, Kind};
+use crate::crypto::constant_time_eq;
+use crate::crypto::digest::sha256;
+use crate::directory::{self, NationalId};
+use crate::ids::{ApprovalId, PersonId, TransactionId};
+use crate::session::asking::{Asks as _, Channel, Context};
+use crate::store;
+use crate::store::approval::{self, Approval, LIFETIME, State as Answered, Way};
+use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::web::i18n::Texts;
+use crate::web::language::Language;
+use crate::web::new_session::{Beginning, NotBegun, station};
+use crate::web::pages::phone::{Number, QrCode, Stand};
+use crate::web::pages::sign_in::Status;
+use crate::web::{browser, cookies};
+
+/// How often a page is told the code of the moment, and how often its stream looks for what another node did.
+const TICK: Duration = Duration::from_secs(1);
+
+/// What the page asks a number with.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Asked {
+    txn: String,
+    identifier: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Finished {
+    txn: String,
+}
+
+#[derive(Deserialize)]
+pub(super) struct Watched {
+    txn: String,
+    /// The page shows a code.
+    #[serde(default)]
+    scan: bool,
+}
+
+/// `POST /login/phone/ask`: a number to show, which the person types on their phone.
+pub(super) async fn ask(
+    State(phones): State<Arc<Phones>>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::new(&phones, &caller, &headers);
+    match visit.ask(&body).await {
+        Ok(number) => Json(number).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `GET /login/phone/events?txn=…`: the code of each second where the page shows one, and how the question stands.
+pub(super) async fn events(
+    State(phones): State<Arc<Phones>>,
+    Query(watched): Query<Watched>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::new(&phones, &caller, &headers);
+    // It may withdraw what was asked before: no other site may bring that about.
+    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
+        return StatusCode::FORBIDDEN.into_response();
+    }
+    let transaction = match visit.transaction(&watched.txn).await {
+        Ok(transaction) => transaction,
+        Err(refusal) => return visit.refuse(&refusal, language).await,
+    };
+    // Before the first look, so that nothing happens in between.
+    let moves = phones.waiting.listen();
+    if watched.scan
+        && let Err(refusal) = visit.show_code(&transaction).await
+    {
+        return visit.refuse(&refusal, language).await;
+    }
+    let stands = stands(Arc::clone(&phones), transaction, moves, language.texts());
+    let events =
+        stands.filter_map(async |stand| SseEvent::default().json_data(stand).ok().map(Ok::<_, Infallible>));
+    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// `POST /login/phone/finish`: the phone has approved; the session begins.
+pub(super) async fn finish(
+    State(phones): State<Arc<Phones>>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response {
+    let mut visit = Visit::new(&phones, &caller, &headers);
+    match visit.finish(&body).await {
+        Ok(cookie) => ([(header::SET_COOKIE, cookie)], Json(Status::Done)).into_response(),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// One request of a waiting browser.
+struct Visit<'a> {
+    phones: &'a Phones,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    event: Event,
+    /// The sign-in, once it is certain that this browser began it.
+    transaction: Option<TransactionId>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(phones: &'a Phones, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
+        let event = phones.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
+        Self { phones, caller, headers, event, transaction: None }
+    }
+
+    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+        self.event = more(self.event.clone());
+    }
+
+    /// The open sign-in of a handle, if this browser began it.
+    async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
+        let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
+        let cookie = cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
+        let found =
+            store::login_transaction::by_id(&self.phones.parts.db, id).await?.ok_or(Refusal::NoSignIn)?;
+        if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
+            return Err(Refusal::NoSignIn);
+        }
+        self.transaction = Some(id);
+        self.learn(|event| event.transaction(id).client(&found.client_id));
+        match found.state == Stage::Open && found.expires_at > self.phones.now() {
+            true => Ok(found),
+            false => Err(Refusal::NoSignIn),
+        }
+    }
+
+    /// What is kept of a question that is asked for this browser.
+    async fn question(
+        &self,
+        transaction: &LoginTransaction,
+        way: Way,
+        person_id: Option<PersonId>,
+        is_new_browser: bool,
+    ) -> Result<Approval, Refusal> {
+        let (parts, now) = (&self.phones.parts, self.phones.now());
+        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
+        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let digits = (way != Way::Scan).then(|| digits(&*parts.random));
+        Ok(Approval {
+            id: ApprovalId::new(now, &*parts.random),
+            way,
+            channel: Channel::Phone,
+            person_id,
+            client_id: transaction.client_id.clone(),
+            transaction_id: Some(transaction.id),
+            browser: browser::hash(self.headers).map(|hash| hash.to_vec()),
+            context: Context {
+                application: client.name,
+                is_inside: parts.rules.is_inside(self.caller),
+                browser: browser::place(self.caller).browser,
+                is_new_browser,
+                digits: digits.as_ref().map_or(0, |digits| u8::try_from(digits.len()).unwrap_or_default()),
+            },
+            digits,
+            state: Answered::Waiting,
+            authentication: None,
+            created_at: now,
+            expires_at: (now + LIFETIME).min(transaction.expires_at),
+        })
+    }
+
+    /// Puts a code on the page, unless one is there that nobody has scanned.
+    async fn show_code(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
+        let db = &self.phones.parts.db;
+        let last = approval::of_transaction(db, transaction.id).await?;
+        let is_there = last.is_some_and(|last| {
+            last.way == Way::Scan && last.person_id.is_none() && last.is_waiting(self.phones.now())
+        });
+        if !is_there {
+            approval::ask(db, &self.question(transaction, Way::Scan, None, true).await?).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&mut self, body: &[u8]) -> Result<Number, Refusal> {
+        let (parts, now) = (&self.phones.parts, self.phones.now());
+        parts.own.check_origin(self.headers)?;
+        let Asked { txn, identifier } = read(body)?;
+        let transaction = self.transaction(&txn).await?;
+        // Whoever asks from outside waits the longer the oftener; inside, a whole site may stand behind one address.
+        let address = self.caller.address.filter(|_| !parts.rules.is_inside(self.caller));
+        if let Some(address) = address {
+            self.phones.asked.refuse(address, now)?;
+        }
+        let (person, is_new) = self.asked_person(&identifier).await?;
+        let question = self.question(&transaction, Way::Number, person, is_new).await?;
+        // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
+        if approval::ask(&parts.db, &question).await?
+            && let Some(person) = person
+        {
+            self.phones.wake(question.id, person).await;
+        }
+        Ok(Number {
+            number: question.digits.unwrap_or_default(),
+            seconds: (question.expires_at - now).num_seconds(),
+        })
+    }
+
+    /// Who may be asked of whoever has this identifier, and whether this browser is new to them.
+    async fn asked_person(&self, typed: &str) -> Result<(Option<PersonId>, bool), Refusal> {
+        let (parts, now) = (&self.phones.parts, self.phones.now());
+        let Some(id_nat) = NationalId::of_source(typed) else { return Ok((None, true)) };
+        let Some(person) = store::person::by_identifier(&parts.db, id_nat.as_str()).await? else {
+            return Ok((None, true));
+        };
+        let own = browser::hash(self.headers);
+        let is_known = self.phones.is_known(person.id, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
+        let may = parts.rules.is_inside(self.caller) || is_known || parts.rules.anywhere;
+        let is_guarded = store::phone::is_guarded(&parts.db, person.id, now).await?;
+        let has_phone = !store::phone::active_of(&parts.db, person.id, now).await?.is_empty();
+        Ok(((may && !is_guarded && has_phone).then_some(person.id), !is_known))
+    }
+
+    async fn finish(&mut self, body: &[u8]) -> Result<HeaderValue, Refusal> {
+        let (parts, now) = (&self.phones.parts, self.phones.now());
+        parts.own.check_origin(self.headers)?;
+        let Finished { txn } = read(body)?;
+        let transaction = self.transaction(&txn).await?;
+        let question =
+            approval::of_transaction(&parts.db, transaction.id).await?.ok_or(Refusal::NotWaiting)?;
+        let proved = question.authentication.clone().filter(|_| question.state == Answered::Approved);
+        let authentication = proved.ok_or(Refusal::NotWaiting)?;
+        let person = authentication.person;
+        self.learn(|event| event.person(person).application(&question.context.application));
+        // Once more, by the cookie that this browser has now.
+        let own = browser::hash(self.headers);
+        let is_known = self.phones.is_known(person, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
+        if !parts.rules.is_inside(self.caller) && !is_known && !parts.rules.anywhere {
+            return Err(Refusal::UnknownBrowser);
+        }
+        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
+        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let station = station(&parts.db, &parts.policies).await?;
+        let demands = client.demands();
+        if !demands.admit(&station.zone) {
+            return Err(Refusal::Zone);
+        }
+        if demands.need_watch() {
+            return Err(Refusal::Unwatched);
+        }
+        directory::admitted(&parts.db, person, client.audience, now).await??;
+        if !(parts.is_enough)(&transaction, &authentication) {
+            return Err(Refusal::TooLow);
+        }
+        if let Some(phone) = authentication.evidence.means() {
+            self.learn(|event| event.enrolment(&phone.to_string()));
+        }
+        let beginning = Beginning {
+            db: &parts.db,
+            trail: &parts.trail,
+            policies: &parts.policies,
+            random: &*parts.random,
+            caller: self.caller,
+            headers: self.headers,
+            transaction: transaction.id,
+            station,
+        };
+        let proof = Proof::Approval(question.id);
+        let begun = beginning.begin(proof, authentication, self.event.clone(), now).await;
+        let cookie = begun.map_err(|error| match error {
+            NotBegun::Raced => Refusal::NotWaiting,
+            NotBegun::Store(error) => error.into(),
+            NotBegun::Cookie(error) => error.into(),
+        })?;
+        if let Some(address) = self.caller.address {
+            self.phones.asked.clear(&address);
+        }
+        Ok(cookie)
+    }
+
+    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+        if let Some(named) = self.transaction {
+            let code = refusal.code();
+            let event = self.event.clone();
+            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+            let Phones { parts, repeats, .. } = self.phones;
+            repeats.record(&parts.db, named.0, code, RECORDED, event, self.phones.now()).await;
+        }
+        self.phones.refuse_phone(refusal, language)
+    }
+}
+
+/// How the question of a sign-in stands, as often as that changes or the code does; ends after the last.
+fn stands(
+    phones: Arc<Phones>,
+    transaction: LoginTransaction,
+    moves: waiting::Moves,
+    texts: &'static Texts,
+) -> impl Stream<Item = Stand> {
+    let state = Some((phones, transaction.id, moves, None::<Stand>));
+    stream::unfold(state, move |state| async move {
+        let (phones, id, mut moves, told) = state?;
+        let mut question = None;
+        let mut is_first = told.is_none();
+        loop {
+            // The first look is at once; later ones when something has moved, or a second is over.
+            if !std::mem::take(&mut is_first) {
+                let moved = async {
+                    match question.as_ref().map(|question: &Approval| question.id) {
+                        Some(approval) => moves.moved(approval).await,
+                        None => std::future::pending().await,
+                    }
+                };
+                let _ = tokio::time::timeout(TICK, moved).await;
+            }
+            match approval::of_transaction(&phones.parts.db, id).await {
+                Ok(found) => question = found,
+                // The next look may find it back.
+                Err(_) => continue,
+            }
+            let stand = phones.stand(question.as_ref(), texts);
+            if told.as_ref() != Some(&stand) {
+                let next = (!stand.is_last()).then(|| (phones, id, moves, Some(stand.clone())));
+                return Some((stand, next));
+            }
+        }
+    })
+}
+
+impl Phones {
+    fn stand(&self, question: Option<&Approval>, texts: &Texts) -> Stand {
+        let now = self.now();
+        let failed = |refusal: Refusal| Stand::failed(refusal.code(), texts);
+        let Some(question) = question else { return Stand::Waiting };
+        match question.state {
+            Answered::Waiting if question.expires_at <= now => failed(Refusal::Unanswered),
+            Answered::Waiting if question.way == Way::Scan && question.person_id.is_none() => {
+                Stand::Code { qr: QrCode::of(&scan_code::at(&self.parts.code_key, question, now)) }
+            }
+            Answered::Waiting => Stand::Waiting,
+            Answered::Approved if question.expires_at > now => Stand::Approved,
+            Answered::Refused => failed(Refusal::Refused),
+            Answered::Mistyped => failed(Refusal::Mistyped),
+            Answered::Approved | Answered::Withdrawn | Answered::Used => failed(Refusal::NotWaiting),
+        }
+    }
+}

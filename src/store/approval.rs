@@ -1,0 +1,466 @@
+//! Questions to people: whether a sign-in that waits elsewhere is theirs. One row from the question to the use of its answer,
+//! so that both survive a restart and any node can take the answer.
+//!
+//! An answer counts once, in its time, for what was shown. Nobody can be asked more often than they can look.
+
+use chrono::TimeDelta;
+use sqlx::types::Json;
+
+use super::audit::{NewRow, record};
+use super::webauthn_credential::{Used, consume_signature};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{ApprovalId, PersonId, TransactionId};
+use crate::session::Authentication;
+use crate::session::asking::{Channel, Context};
+
+/// How long a question waits for its answer (Pro Santé Connect: 120 s).
+pub const LIFETIME: TimeDelta = TimeDelta::seconds(120);
+/// How many questions one person may have waiting. Another way of signing in is never kept from them by it.
+pub const MOST_WAITING: i64 = 5;
+
+/// How what waits and who answers are tied together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Way {
+    /// The waiting page shows a number, which is typed on the phone.
+    Number,
+    /// The waiting page shows a code that changes, which the phone scans.
+    Scan,
+    /// A program shows a number of its own, which is typed where the person is asked.
+    Ciba,
+}
+
+/// How a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum State {
+    /// Nobody has answered.
+    Waiting,
+    /// The person said that it is theirs.
+    Approved,
+    /// The person said no.
+    Refused,
+    /// Somebody typed a wrong number: there is one try.
+    Mistyped,
+    /// Whoever asked gave up.
+    Withdrawn,
+    /// A session came of it.
+    Used,
+}
+
+/// A question.
+#[derive(Debug, Clone, PartialEq, sqlx::FromRow)]
+pub struct Approval {
+    /// Its key.
+    pub id: ApprovalId,
+    /// How what waits and who answers are tied together.
+    pub way: Way,
+    /// Where it is asked.
+    pub channel: Channel,
+    /// Who is asked; none where nobody has the identifier that was typed, and of a scan until somebody has scanned it.
+    pub person_id: Option<PersonId>,
+    /// The relying party.
+    pub client_id: String,
+    /// The sign-in that waits, where a browser does.
+    pub transaction_id: Option<TransactionId>,
+    /// SHA-256 of the cookie by which the waiting browser is known (32 bytes); none of a program, and of a browser without.
+    pub browser: Option<Vec<u8>>,
+    /// What the person is shown.
+    #[sqlx(json)]
+    pub context: Context,
+    /// What the person has to type; none of a scan.
+    pub digits: Option<String>,
+    /// How it stands.
+    pub state: State,
+    /// What the answer proved, where it was approved.
+    #[sqlx(json(nullable))]
+    pub authentication: Option<Authentication>,
+    /// When it was asked.
+    pub created_at: Time,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+impl Approval {
+    /// Whether an answer can still come.
+    #[must_use]
+    pub fn is_waiting(&self, now: Time) -> bool {
+        self.state == State::Waiting && self.expires_at > now
+    }
+}
+
+macro_rules! columns {
+    () => {
+        "id, way, channel, person_id, client_id, transaction_id, browser, context, digits, state, authentication,
+         created_at, expires_at"
+    };
+}
+
+/// Whether the person of a question can be asked one more, and the question kept if so, inside a `write!` body. One that is
+/// for nobody is always kept: it cannot be told from another.
+macro_rules! insert_approval {
+    ($c:expr, $new:expr) => {{
+        let new: &$crate::store::approval::Approval = $new;
+        if let Some(person) = new.person_id {
+            // Whoever asks at the same time waits here.
+            sqlx::query("UPDATE person SET id = id WHERE id = $1").bind(person).execute(&mut *$c).await?;
+        }
+        let waiting: i64 = sqlx::query_scalar(
+            "SELECT COUNT(*) FROM approval WHERE person_id = $1 AND state = 'waiting' AND expires_at > $2",
+        )
+        .bind(new.person_id)
+        .bind(new.created_at)
+        .fetch_one(&mut *$c)
+        .await?;
+        if waiting < $crate::store::approval::MOST_WAITING {
+            sqlx::query(
+                "INSERT INTO approval (id, way, channel, person_id, client_id, transaction_id, browser, context, digits,
+                   state, created_at, expires_at)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $11)",
+            )
+            .bind(new.id)
+            .bind(new.way)
+            .bind(new.channel)
+            .bind(new.person_id)
+            .bind(new.client_id.clone())
+            .bind(new.transaction_id)
+            .bind(new.browser.clone())
+            .bind(sqlx::types::Json(new.context.clone()))
+            .bind(new.digits.clone())
+            .bind(new.created_at)
+            .bind(new.expires_at)
+            .execute(&mut *$c)
+            .await?;
+            true
+        } else {
+            false
+        }
+    }};
+}
+
+/// Takes the answer of an approved question, inside a `write!` body: once, in its time, for the sign-in that asked where one
+/// did, and while what it was given with may still sign in. Yields whether it was there.
+macro_rules! use_approval {
+    ($c:expr, $id:expr, $transaction:expr, $proved:expr, $now:expr) => {{
+        let id: $crate::ids::ApprovalId = $id;
+        let transaction: Option<$crate::ids::TransactionId> = $transaction;
+        let proved: &$crate::session::Authentication = $proved;
+        let used = sqlx::query(
+            "UPDATE approval SET state = 'used' WHERE id = $1 AND state = 'approved' AND expires_at > $2
+               AND (transaction_id = $3 OR (transaction_id IS NULL AND way = 'ciba'))",
+        )
+        .bind(id)
+        .bind($now)
+        .bind(transaction)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1;
+        // The row of the phone is held, by whoever halts it too: of the two the one sees what the other did.
+        used && match proved.evidence.means() {
+            Some(means) => {
+                sqlx::query(
+                    "UPDATE means SET last_used_at = $2
+                     WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at > $2",
+                )
+                .bind(means)
+                .bind($now)
+                .execute(&mut *$c)
+                .await?
+                .rows_affected()
+                    == 1
+            }
+            // Whether a card was halted is asked in a place of its own.
+            None => true,
+        }
+    }};
+}
+pub(crate) use use_approval;
+
+/// Asks: of a sign-in there is one question at a time, the last. Yields whether the person has not too many waiting already.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn ask(db: &Db, new: &Approval) -> Result<bool, StoreError> {
+    write!(db, c => {
+        if let Some(transaction) = new.transaction_id {
+            sqlx::query("DELETE FROM approval WHERE transaction_id = $1")
+                .bind(transaction)
+                .execute(&mut *c)
+                .await?;
+        }
+        Ok(insert_approval!(c, new))
+    })
+}
+
+/// The question of that key, whatever its state.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: ApprovalId) -> Result<Option<Approval>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM approval WHERE id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The question of a sign-in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_transaction(db: &Db, transaction: TransactionId) -> Result<Option<Approval>, StoreError> {
+    const SQL: &str = concat!("SELECT ", columns!(), " FROM approval WHERE transaction_id = $1");
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(transaction).fetch_optional(&mut *c).await?))
+}
+
+/// The questions that wait for a person on a channel, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn waiting_for(
+    db: &Db,
+    person: PersonId,
+    channel: Channel,
+    now: Time,
+) -> Result<Vec<Approval>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM approval WHERE person_id = $1 AND channel = $2 AND state = 'waiting' AND expires_at > $3
+         ORDER BY created_at, id"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(channel).bind(now).fetch_all(&mut *c).await?))
+}
+
+/// What a person answers.
+#[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is never kept")]
+pub enum Answer {
+    /// It is theirs, and this proves who they are.
+    Approve(Authentication),
+    /// It is not.
+    Refuse,
+    /// They typed another number.
+    Mistype,
+}
+
+/// Makes a code that was scanned the question of whoever scanned it, with what they are shown. Yields whether nobody had.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn scan(
+    db: &Db,
+    id: ApprovalId,
+    person: PersonId,
+    context: &Context,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let context = context.clone();
+    write!(db, c => {
+        let scanned = sqlx::query(
+            "UPDATE approval SET person_id = $2, context = $3
+             WHERE id = $1 AND way = 'scan' AND person_id IS NULL AND state = 'waiting' AND expires_at > $4",
+        )
+        .bind(id)
+        .bind(person)
+        .bind(Json(context))
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(scanned.rows_affected() == 1)
+    })
+}
+
+/// Keeps the answer of `person`, and records `event` if it was the first and in time. With a `signature`, which whoever
+/// approves brings, it counts only where that does. Yields whether it was kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn answer(
+    db: &Db,
+    id: ApprovalId,
+    person: PersonId,
+    answer: &Answer,
+    signature: Option<&Used>,
+    event: &NewRow,
+    now: Time,
+) -> Result<bool, StoreError> {
+    let (state, authentication) = match answer {
+        Answer::Approve(authentication) => (State::Approved, Some(Json(authentication.clone()))),
+        Answer::Refuse => (State::Refused, None),
+        Answer::Mistype => (State::Mistyped, None),
+    };
+    write!(db, c => {
+        if let Some(used) = signature
+            && !consume_signature!(c, used, now)
+        {
+            return Ok(false);
+        }
+        let kept = sqlx::query(
+            "UPDATE approval SET state = $3, authentication = $4, answered_at = $5
+             WHERE id = $1 AND person_id = $2 AND state = 'waiting' AND expires_at > $5",
+        )
+        .bind(id)
+        .bind(person)
+        .bind(state)
+        .bind(authentication)
+        .bind(now)
+        .execute(&mut *c)
+        .await?
+        .rows_affected()
+            == 1;
+        if kept {
+            record!(c, *event);
+        }
+        Ok(kept)
+    })
+}
+
+/// Takes a question back that nobody has answered. Yields whether it waited.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn withdraw(db: &Db, id: ApprovalId) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let withdrawn =
+            sqlx::query("UPDATE approval SET state = 'withdrawn' WHERE id = $1 AND state = 'waiting'")
+                .bind(id)
+                .execute(&mut *c)
+                .await?;
+        Ok(withdrawn.rows_affected() == 1)
+    })
+}
+
+/// Deletes the questions that expired before `before`, `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM approval WHERE id IN (SELECT id FROM approval WHERE expires_at <= $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::audit::Kind;
+    use crate::clock::{Clock as _, MockClock};
+    use crate::ids::CountingRandom;
+    use crate::store::session::tests::{card_session, somebody};
+    use crate::store::testing::on_both;
+
+    /// A question to somebody, or to nobody.
+    pub(crate) fn question(
+        person_id: Option<PersonId>,
+        way: Way,
+        now: Time,
+        random: &CountingRandom,
+    ) -> Approval {
+        Approval {
+            id: ApprovalId::new(now, random),
+            way,
+            channel: Channel::Phone,
+            person_id,
+            client_id: "rp".into(),
+            transaction_id: None,
+            browser: None,
+            context: Context {
+                application: "Dossier".into(),
+                is_inside: true,
+                browser: "Firefox (Linux)".into(),
+                is_new_browser: false,
+                digits: if way == Way::Scan { 0 } else { 6 },
+            },
+            digits: (way != Way::Scan).then(|| "042137".into()),
+            state: State::Waiting,
+            authentication: None,
+            created_at: now,
+            expires_at: now + LIFETIME,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_question_is_answered_once_in_time_by_whom_it_is_for() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let [one, other] = [somebody(&db, now, &random).await, somebody(&db, now, &random).await];
+            let event = crate::store::client::tests::event(Kind::SignIn, &clock);
+            let proved = card_session(one, 1, now, &random).authentication;
+            let approve = Answer::Approve(proved.clone());
+            let asked = question(Some(one), Way::Number, now, &random);
+            assert!(ask(&db, &asked).await.unwrap());
+            assert_eq!(by_id(&db, asked.id).await.unwrap().as_ref(), Some(&asked));
+            let waiting = waiting_for(&db, one, Channel::Phone, now).await.unwrap();
+            assert_eq!(waiting, std::slice::from_ref(&asked));
+            assert!(waiting_for(&db, other, Channel::Phone, now).await.unwrap().is_empty());
+            assert!(waiting_for(&db, one, Channel::Card, now).await.unwrap().is_empty());
+            assert!(
+                !answer(&db, asked.id, other, &approve, None, &event, now).await.unwrap(),
+                "another person"
+            );
+            let late = now + LIFETIME;
+            assert!(!answer(&db, asked.id, one, &approve, None, &event, late).await.unwrap(), "too late");
+            assert!(answer(&db, asked.id, one, &approve, None, &event, now).await.unwrap());
+            assert!(!answer(&db, asked.id, one, &Answer::Refuse, None, &event, now).await.unwrap(), "once");
+            let kept = by_id(&db, asked.id).await.unwrap().unwrap();
+            assert_eq!((kept.state, kept.authentication), (State::Approved, Some(proved)));
+            assert!(!withdraw(&db, asked.id).await.unwrap());
+            assert_eq!(delete_expired(&db, late, 10).await.unwrap(), 1);
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_was_scanned_becomes_whose_phone_scanned_it_and_what_is_for_nobody_nobodys() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let person = somebody(&db, now, &random).await;
+            let event = crate::store::client::tests::event(Kind::SignIn, &clock);
+            let scan_it =
+                async |id, person, shown: &Context| super::scan(&db, id, person, shown, now).await.unwrap();
+            let [scan, decoy] = [Way::Scan, Way::Number].map(|way| question(None, way, now, &random));
+            for asked in [&scan, &decoy] {
+                assert!(ask(&db, asked).await.unwrap());
+            }
+            assert!(!answer(&db, decoy.id, person, &Answer::Mistype, None, &event, now).await.unwrap());
+            assert!(
+                !answer(&db, scan.id, person, &Answer::Refuse, None, &event, now).await.unwrap(),
+                "not scanned"
+            );
+            let shown = Context { is_new_browser: true, ..scan.context.clone() };
+            assert!(!scan_it(decoy.id, person, &shown).await, "no code");
+            assert!(scan_it(scan.id, person, &shown).await);
+            let other = somebody(&db, now, &random).await;
+            assert!(!scan_it(scan.id, other, &shown).await, "once");
+            let kept = by_id(&db, scan.id).await.unwrap().unwrap();
+            assert_eq!((kept.person_id, kept.context), (Some(person), shown));
+            assert!(!answer(&db, scan.id, other, &Answer::Refuse, None, &event, now).await.unwrap());
+            assert!(answer(&db, scan.id, person, &Answer::Refuse, None, &event, now).await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn nobody_is_asked_more_often_than_they_can_look() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let person = somebody(&db, now, &random).await;
+            let ask_one =
+                async |now| ask(&db, &question(Some(person), Way::Number, now, &random)).await.unwrap();
+            let asked = futures_util::future::join_all((0..12).map(|_| ask_one(now))).await;
+            assert_eq!(asked.iter().filter(|kept| **kept).count(), 5, "also all at once");
+            assert!(ask_one(now + LIFETIME).await, "those of before have expired");
+        })
+        .await;
+    }
+}

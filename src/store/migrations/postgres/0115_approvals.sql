@@ -1,0 +1,30 @@
+-- A question to a person: whether a sign-in that waits in another browser, or in a program without one, is theirs.
+CREATE TABLE approval (
+  id UUID NOT NULL PRIMARY KEY,
+  -- How what waits and who answers are tied together: number, scan or ciba
+  way TEXT NOT NULL,
+  -- Where it is asked: phone or card
+  channel TEXT NOT NULL,
+  -- Who is asked. None where nobody has the identifier that was typed; and, of a scan, until somebody has scanned it.
+  person_id UUID REFERENCES person (id),
+  client_id TEXT NOT NULL,
+  -- The sign-in that waits, where a browser does.
+  transaction_id UUID,
+  -- SHA-256 of the cookie by which the waiting browser is known.
+  browser BYTEA,
+  -- What the person is shown, and what the answer covers (JSON).
+  context JSONB NOT NULL,
+  -- The digits that the person types; none of a scan.
+  digits TEXT,
+  -- waiting, approved, refused, mistyped, withdrawn or used
+  state TEXT NOT NULL,
+  -- What the answer proved (JSON), where it was approved.
+  authentication JSONB,
+  created_at TIMESTAMPTZ NOT NULL,
+  expires_at TIMESTAMPTZ NOT NULL,
+  answered_at TIMESTAMPTZ
+);
+CREATE INDEX approval_person ON approval (person_id, expires_at) WHERE state = 'waiting';
+-- Of a sign-in there is one at a time.
+CREATE UNIQUE INDEX approval_transaction ON approval (transaction_id);
+CREATE INDEX approval_expires_at ON approval (expires_at);

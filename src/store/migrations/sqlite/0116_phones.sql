@@ -1,0 +1,37 @@
+-- What a phone answers with beside its passkey, which stands in webauthn_credential.
+CREATE TABLE phone (
+  means_id BLOB NOT NULL PRIMARY KEY REFERENCES means (id),
+  -- The key of the installation: JWK, public part.
+  installation_key TEXT NOT NULL,
+  -- What wakes it: the subscription of the browser (JSON); none where its person does not want to be woken.
+  push TEXT
+) STRICT;
+
+-- A phone that is being paired: from the code on the page until six digits are typed there.
+CREATE TABLE pairing (
+  id BLOB NOT NULL PRIMARY KEY,
+  -- Whose phone it becomes, and the session that vouches.
+  person_id BLOB NOT NULL REFERENCES person (id),
+  session_id BLOB NOT NULL,
+  -- SHA-256 of what the code on the page holds; and of what the phone that took it holds since.
+  secret_hash BLOB NOT NULL,
+  handle_hash BLOB,
+  -- The ceremony of its passkey, in the form of the library.
+  ceremony TEXT,
+  -- What it brought: passkey and key of the installation (JSON).
+  candidate TEXT,
+  -- What it shows, and how often something else was typed.
+  digits TEXT,
+  mistyped INTEGER NOT NULL DEFAULT 0,
+  created_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX pairing_secret ON pairing (secret_hash);
+CREATE UNIQUE INDEX pairing_handle ON pairing (handle_hash);
+CREATE INDEX pairing_expires_at ON pairing (expires_at);
+
+-- Somebody said that a question on their phone was none of theirs: until then they are asked by no stranger.
+CREATE TABLE guarded_person (
+  person_id BLOB NOT NULL PRIMARY KEY REFERENCES person (id),
+  guarded_until TEXT NOT NULL
+) STRICT;

@@ -1,0 +1,99 @@
+//! Phones that answer for their persons: what each answers with, beside its row in the registry of [`means`](super::means) and
+//! its passkey in [`webauthn_credential`](super::webauthn_credential).
+
+use sqlx::types::Json;
+
+use super::means::means_columns;
+use super::webauthn_credential::{SecurityKey, key_columns};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{MeansId, PersonId};
+
+/// A phone.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Phone {
+    /// Its passkey, with its row in the registry.
+    #[sqlx(flatten)]
+    pub passkey: SecurityKey,
+    /// The key of the installation: a public JWK.
+    #[sqlx(json)]
+    pub installation_key: serde_json::Value,
+    /// What wakes it: the subscription of its browser; none where its person does not want to be woken.
+    #[sqlx(json(nullable))]
+    pub push: Option<serde_json::Value>,
+}
+
+macro_rules! columns {
+    () => {
+        concat!(key_columns!(), ", p.installation_key, p.push")
+    };
+}
+
+/// The phone of that key, whatever its standing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn by_id(db: &Db, id: MeansId) -> Result<Option<Phone>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM means m JOIN webauthn_credential w ON w.means_id = m.id JOIN phone p ON p.means_id = m.id
+         WHERE m.id = $1"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(id).fetch_optional(&mut *c).await?))
+}
+
+/// The phones of a person that can answer now, oldest first.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn active_of(db: &Db, person: PersonId, now: Time) -> Result<Vec<Phone>, StoreError> {
+    const SQL: &str = concat!(
+        "SELECT ",
+        columns!(),
+        " FROM means m JOIN webauthn_credential w ON w.means_id = m.id JOIN phone p ON p.means_id = m.id
+         WHERE m.person_id = $1 AND m.revoked_at IS NULL AND m.suspended_at IS NULL AND m.expires_at > $2
+         ORDER BY m.issued_at, m.id"
+    );
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(now).fetch_all(&mut *c).await?))
+}
+
+/// Keeps what wakes a phone; none: nothing does any more.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep_push(db: &Db, id: MeansId, push: Option<&serde_json::Value>) -> Result<(), StoreError> {
+    let push = push.cloned().map(Json);
+    write!(db, c => {
+        sqlx::query("UPDATE phone SET push = $2 WHERE means_id = $1").bind(id).bind(push).execute(&mut *c).await?;
+        Ok(())
+    })
+}
+
+/// Keeps strangers from asking a person anything until then.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn guard(db: &Db, person: PersonId, until: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "INSERT INTO guarded_person (person_id, guarded_until) VALUES ($1, $2)
+             ON CONFLICT (person_id) DO UPDATE SET guarded_until = excluded.guarded_until",
+        )
+        .bind(person)
+        .bind(until)
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
+/// Whether strangers are kept from asking a person anything.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_guarded(db: &Db, person: PersonId, now: Time) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM guarded_person WHERE person_id = $1 AND guarded_until > $2";
+    let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(person).bind(now).fetch_one(&mut *c).await?);
+    Ok(count > 0)
+}

@@ -1,0 +1,264 @@
+//! What a thief, a stranger and a relay try.
+
+use std::sync::Arc;
+
+use chrono::TimeDelta;
+use http::StatusCode;
+use serde_json::json;
+
+use super::{Shown, SoftPhone, code, decision, scanned};
+use crate::mobile::Rules;
+use crate::session::Acr;
+use crate::store;
+use crate::store::audit::NewRow;
+use crate::store::means::{Halt, Halting};
+use crate::tests::security_keys::Hospital;
+use crate::tests::spec::stand::DOCTOR;
+use crate::webauthn::policy::KeyPolicy;
+
+#[tokio::test]
+async fn an_approval_serves_nothing_but_what_was_shown() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let (mine, theirs) = (hospital.begin().await, hospital.begin().await);
+        let number = hospital.number(&mine, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        hospital.number(&theirs, DOCTOR).await;
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        let mut waiting = listed["waiting"].as_array().unwrap().iter().map(|waiting| &waiting["question"]);
+        let other = waiting.find(|waiting| **waiting != json!(shown.question)).unwrap();
+        let other = Shown::of(&hospital.opens(&phone, json!({"question": other})).await);
+
+        // The words of another request, its challenge, its handle.
+        let words = Shown { context: shown.context.replace("false", "true"), ..shown.clone() };
+        assert_eq!(code(&hospital.approves(&mut phone, &words, Some(&number)).await), "PHONE-015");
+        let swapped = Shown { question: other.question.clone(), ..shown.clone() };
+        assert_eq!(code(&hospital.approves(&mut phone, &swapped, Some(&number)).await), "PHONE-012");
+        let mut claims = decision(&phone, &shown, "approve");
+        claims["challenge"] = other.options["challenge"].clone();
+        claims["digits"] = json!(number);
+        assert_eq!(code(&hospital.answers(&mut phone, &shown, &claims).await), "PHONE-015");
+        // That challenge is used up; a fresh one works.
+        assert_eq!(code(&hospital.approves(&mut phone, &shown, Some(&number)).await), "PHONE-012");
+        let shown = Shown::of(&hospital.opens(&phone, json!({"question": shown.question})).await);
+        assert_eq!(
+            hospital.approves(&mut phone, &shown, Some(&number)).await.json(),
+            json!({"state": "done"})
+        );
+        assert_eq!(code(&hospital.finishes(&theirs).await), "PHONE-012", "the other waits still");
+        assert_eq!(
+            code(&hospital.approves(&mut phone, &shown, Some(&number)).await),
+            "PHONE-012",
+            "sent twice"
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn neither_key_is_enough_without_the_other() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        let number = hospital.number(&begun, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        // The passkey was synchronised to another device: the key of the installation was not.
+        let mut copied = SoftPhone { installation: SoftPhone::new().installation, ..phone.clone() };
+        assert_eq!(code(&hospital.approves(&mut copied, &shown, Some(&number)).await), "PHONE-002");
+        // The key of the installation was stolen: the passkey was not.
+        let mut stolen = SoftPhone { passkey: SoftPhone::new().passkey, ..phone.clone() };
+        stolen.passkey.id = phone.passkey.id.clone();
+        stolen.passkey.user = phone.passkey.user.clone();
+        assert_eq!(code(&hospital.approves(&mut stolen, &shown, Some(&number)).await), "PHONE-011");
+        let shown = hospital.opened(&phone).await;
+        let mut unverified = phone.clone();
+        unverified.passkey.user_verified = false;
+        assert_eq!(code(&hospital.approves(&mut unverified, &shown, Some(&number)).await), "PHONE-010");
+        // Nor is a message alone.
+        let shown = hospital.opened(&phone).await;
+        let message = phone.signed("sceau-phone-answer+jwt", &decision(&phone, &shown, "approve"));
+        let answer = hospital.say("/phone/answer", &json!({"message": message}), &phone.cookie).await;
+        assert_eq!((answer.status, code(&answer)), (StatusCode::BAD_REQUEST, "PHONE-001".into()));
+        assert_eq!(
+            hospital.approves(&mut phone, &shown, Some(&number)).await.json(),
+            json!({"state": "done"})
+        );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_phone_asks_is_signed_by_it_for_this_server_and_now() {
+    Hospital::on_both(async |hospital| {
+        let phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let asks = async |phone: &SoftPhone| hospital.phone_asks(phone, "/phone/list", json!({})).await;
+        assert_eq!(asks(&phone).await.status, StatusCode::OK);
+        let other = SoftPhone { installation: SoftPhone::new().installation, ..phone.clone() };
+        assert_eq!(code(&asks(&other).await), "PHONE-002");
+        let elsewhere = SoftPhone { server: "https://other.example".into(), ..phone.clone() };
+        assert_eq!(code(&asks(&elsewhere).await), "PHONE-001");
+        for off in [-61, 61] {
+            assert_eq!(code(&asks(&SoftPhone { off, ..phone.clone() }).await), "PHONE-003");
+        }
+        let nobody = SoftPhone { id: uuid::Uuid::from_u128(1).to_string(), ..phone.clone() };
+        assert_eq!(code(&asks(&nobody).await), "PHONE-004");
+        // A message of one kind is none of another.
+        let claims = json!({"aud": phone.server, "iat": 0});
+        let message = phone.signed("sceau-phone-answer+jwt", &claims);
+        let answer = hospital.say("/phone/list", &json!({"message": message}), "").await;
+        assert_eq!(code(&answer), "PHONE-002");
+        let words = json!({"message": message});
+        let foreign = hospital.say_from("https://evil.example", "/phone/list", &words, "").await;
+        assert_eq!(code(&foreign), "WEB-001");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_revoked_phone_answers_nothing_and_what_it_opened_ends() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        let number = hospital.number(&begun, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        hospital.approves(&mut phone, &shown, Some(&number)).await;
+        let finished = hospital.finishes(&begun).await.cookie();
+
+        // Another sign-in is approved, and not fetched yet.
+        let late = hospital.begin().await;
+        let number = hospital.number(&late, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        hospital.approves(&mut phone, &shown, Some(&number)).await;
+
+        let event = hospital.stand.event(crate::audit::Kind::MeansRevoked);
+        let ended = |_| -> NewRow { hospital.stand.event(crate::audit::Kind::SessionEnded) };
+        let id = phone.id.parse().unwrap();
+        let halting = Halting { id, halt: Halt::Revoke, reason: "lost", event: &event, ended: &ended };
+        let now = crate::clock::Clock::now(&hospital.stand.clock);
+        let random = crate::crypto::random::SystemRandom;
+        assert!(store::means::halt(&hospital.stand.db, &halting, now, &random).await.unwrap());
+
+        let (_, value) = finished.split_once('=').unwrap();
+        let hash = crate::crypto::digest::sha256(value.as_bytes());
+        let session = store::session::by_cookie(&hospital.stand.db, hash).await.unwrap();
+        assert!(session.is_none_or(|session| session.ended_at.is_some()));
+        assert_eq!(code(&hospital.finishes(&late).await), "PHONE-012");
+        assert_eq!(code(&hospital.phone_asks(&phone, "/phone/list", json!({})).await), "PHONE-005");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_photographed_and_one_that_another_scanned_are_worth_nothing() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let thief = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        let seen = hospital.code_on_the_page(&begun).await;
+        hospital.stand.clock.advance(TimeDelta::seconds(6));
+        assert_eq!(code(&hospital.opens(&thief, json!({"code": seen})).await), "PHONE-013", "photographed");
+        assert_eq!(code(&hospital.opens(&thief, json!({"code": "https://evil.example"})).await), "PHONE-013");
+        let seen = hospital.code_on_the_page(&begun).await;
+        let shown = Shown::of(&hospital.opens(&phone, json!({"code": seen})).await);
+        assert_eq!(code(&hospital.opens(&thief, json!({"code": seen})).await), "PHONE-012", "scanned");
+        assert_eq!(shown.context()["digits"], 0);
+        assert_eq!(hospital.approves(&mut phone, &shown, None).await.json(), json!({"state": "done"}));
+        let other = hospital.begin().await;
+        assert_eq!(code(&hospital.finishes(&other).await), "PHONE-012", "another browser");
+        assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_browser_of_the_phone_itself_is_sent_to_its_passkey() {
+    Hospital::on_both(async |hospital| {
+        let phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let mut begun = hospital.begin().await;
+        begun.cookie = format!("{}; {}", begun.cookie, phone.cookie);
+        hospital.number(&begun, DOCTOR).await;
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        let question = &listed["waiting"][0]["question"];
+        assert_eq!(code(&hospital.opens(&phone, json!({"question": question})).await), "PHONE-016");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn outside_a_phone_answers_for_browsers_alone_that_its_person_has_used() {
+    let rules =
+        Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: false };
+    let policy = || KeyPolicy::default().into();
+    Hospital::on_both_where(policy(), Arc::default(), rules, async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        // A number like any other, that nobody is asked for.
+        hospital.number(&begun, DOCTOR).await;
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        assert_eq!(listed["waiting"], json!([]));
+        let seen = hospital.code_on_the_page(&begun).await;
+        assert_eq!(code(&hospital.opens(&phone, json!({"code": seen})).await), "PHONE-017");
+
+        // Its person signs in there with a key; from then on it is known.
+        let mut known = hospital.begin().await;
+        known.cookie = format!("{}; __Host-browser=desk", known.cookie);
+        let mut key = crate::tests::security_keys::authenticator::SoftKey::new();
+        hospital.register(&hospital.stand.sign_in().await, &mut key).await;
+        let asked = hospital.challenge(&known, None).await;
+        assert_eq!(hospital.answer(&known, &asked, &mut key).await.json(), json!({"state": "done"}));
+        let mut begun = hospital.begin().await;
+        begun.cookie = format!("{}; __Host-browser=desk", begun.cookie);
+        let number = hospital.number(&begun, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        assert_eq!(shown.context()["is_new_browser"], json!(false));
+        assert_eq!(
+            hospital.approves(&mut phone, &shown, Some(&number)).await.json(),
+            json!({"state": "done"})
+        );
+        assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_flood_for_one_person_neither_fills_their_phone_nor_keeps_them_out() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        for _ in 0..9 {
+            let stranger = hospital.begin().await;
+            assert_eq!(hospital.number(&stranger, DOCTOR).await.len(), 6);
+        }
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        assert_eq!(listed["waiting"].as_array().unwrap().len(), 5);
+        // Scanning is as good as ever, and so is every other means.
+        let begun = hospital.begin().await;
+        let seen = hospital.code_on_the_page(&begun).await;
+        let shown = Shown::of(&hospital.opens(&phone, json!({"code": seen})).await);
+        assert_eq!(hospital.approves(&mut phone, &shown, None).await.json(), json!({"state": "done"}));
+        assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+    })
+    .await;
+}
+
+impl Hospital {
+    /// The code that a camera reads on the sign-in page at this moment.
+    async fn code_on_the_page(&self, begun: &crate::tests::security_keys::Begun) -> String {
+        use futures_util::StreamExt as _;
+        use tower::ServiceExt as _;
+
+        let request = http::Request::builder()
+            .uri(format!("/login/phone/events?txn={}&scan=true", begun.txn))
+            .header(http::header::COOKIE, &begun.cookie)
+            .header("sec-fetch-site", "same-origin");
+        let request = request.body(axum::body::Body::empty()).unwrap();
+        let response = self.stand.router.clone().oneshot(request).await.unwrap();
+        assert_eq!(response.status(), StatusCode::OK);
+        let mut body = response.into_body().into_data_stream();
+        let event = body.next().await.unwrap().unwrap();
+        let event = std::str::from_utf8(&event).unwrap();
+        let said: serde_json::Value =
+            serde_json::from_str(event.strip_prefix("data: ").unwrap().trim()).unwrap();
+        assert_eq!(said["state"], "code", "{said}");
+        scanned(&said["qr"])
+    }
+}

@@ -1,0 +1,171 @@
+// The desk's side of a phone: pairs one from the page of means, and waits for one on the sign-in page. What the phone
+// answered is judged by the server; this page draws a code, shows a number, and fetches its session when there is one.
+const pairing = document.querySelector("[data-pair]");
+if (pairing) startPairing(pairing);
+const panel = document.querySelector("[data-wait]");
+if (panel) startWaiting(panel);
+
+function startPairing(section) {
+  const { begin, status, confirm } = section.dataset;
+  const start = section.querySelector("[data-start]");
+  const form = section.querySelector("form");
+  let current = null;
+  start.disabled = false;
+  start.addEventListener("click", async () => {
+    start.disabled = true;
+    try {
+      const begun = await say(begin, {});
+      if (begun.state === "failed") return fail(section, begun);
+      current = begun.pairing;
+      draw(section.querySelector("[data-qr]"), begun.code);
+      show(section, "code");
+      follow(current);
+    } catch {
+      show(section, "offline");
+    } finally {
+      start.disabled = false;
+    }
+  });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      const outcome = await say(confirm, { pairing: current, digits: form.elements.digits.value });
+      if (outcome.state === "done") return location.reload();
+      fail(section, outcome);
+      form.elements.digits.value = "";
+      // There are a few tries; then the code has to be asked for anew.
+      if (outcome.code === "PHONE-007") form.hidden = false;
+      form.elements.digits.focus();
+    } catch {
+      show(section, "offline");
+    }
+  });
+
+  // One question a second, for the few minutes that it takes.
+  async function follow(mine) {
+    let shown = "code";
+    while (mine === current) {
+      await pause(1000);
+      let step;
+      try {
+        step = await say(status, { pairing: mine });
+      } catch {
+        continue;
+      }
+      if (mine !== current) return;
+      if (step.state === "failed") return fail(section, step);
+      if (step.state === shown) continue;
+      shown = step.state;
+      show(section, shown);
+      if (shown === "digits") {
+        form.elements.digits.focus();
+        return;
+      }
+    }
+  }
+}
+
+function startWaiting(panel) {
+  const { txn, ask, events, finish, next } = panel.dataset;
+  const form = panel.querySelector("form");
+  const again = panel.querySelector("[data-again]");
+  const drawing = panel.querySelector("[data-qr]");
+  let source = null;
+  let number = false;
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    stop();
+    try {
+      const asked = await say(ask, { txn, identifier: form.elements.identifier.value.trim() });
+      if (asked.state === "failed") return over(asked);
+      panel.querySelector("[data-number]").textContent = asked.number.replace(/(\d{3})(?=\d)/, "$1 ");
+      panel.querySelector("[data-other]").open = false;
+      number = true;
+      show(panel, "number");
+      listen(false);
+    } catch {
+      show(panel, "offline");
+    }
+  });
+  again.querySelector("button").addEventListener("click", () => {
+    number = false;
+    listen(true);
+  });
+  listen(true);
+
+  function listen(scan) {
+    stop();
+    again.hidden = true;
+    source = new EventSource(`${events}?txn=${encodeURIComponent(txn)}${scan ? "&scan=true" : ""}`);
+    source.addEventListener("message", ({ data }) => settle(JSON.parse(data)));
+    source.addEventListener("error", () => {
+      // The browser tries again by itself, unless it was told not to.
+      if (source.readyState === EventSource.CLOSED) show(panel, "offline");
+    });
+  }
+
+  async function settle(stand) {
+    if (stand.state === "code") {
+      draw(drawing, stand.qr);
+      return show(panel, "code");
+    }
+    if (stand.state === "waiting") return number || show(panel, "waiting");
+    stop();
+    if (stand.state !== "approved") return over(stand);
+    try {
+      const outcome = await say(finish, { txn });
+      if (outcome.state !== "done") return over(outcome);
+      show(panel, "done");
+      location.replace(next);
+    } catch {
+      show(panel, "offline");
+    }
+  }
+
+  function over(outcome) {
+    number = false;
+    fail(panel, outcome);
+    again.hidden = false;
+  }
+
+  function stop() {
+    source?.close();
+    source = null;
+  }
+}
+
+// Dark modules as one path, with the quiet zone of four modules that the standard asks for.
+function draw(svg, { size, modules }) {
+  const quiet = 4;
+  const path = document.createElementNS("http://www.w3.org/2000/svg", "path");
+  let d = "";
+  for (let at = 0; at < modules.length; at += 1) {
+    if (modules[at] === "1") d += `M${quiet + (at % size)} ${quiet + Math.floor(at / size)}h1v1h-1z`;
+  }
+  path.setAttribute("d", d);
+  svg.setAttribute("viewBox", `0 0 ${size + 2 * quiet} ${size + 2 * quiet}`);
+  svg.replaceChildren(path);
+}
+
+function fail(section, outcome) {
+  section.querySelector("[data-message]").textContent = outcome.message;
+  section.querySelector("[data-action]").textContent = outcome.action;
+  section.querySelector("[data-code]").textContent = outcome.code;
+  show(section, "failed");
+}
+
+function show(section, step) {
+  for (const part of section.querySelectorAll("[data-step]")) part.hidden = part.dataset.step !== step;
+  section.dataset.shown = step;
+}
+
+async function say(address, words) {
+  const headers = { "content-type": "application/json", accept: "application/json" };
+  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
+  if (!answer.headers.get("content-type")?.startsWith("application/json")) throw new TypeError("no answer of ours");
+  return answer.json();
+}
+
+function pause(milliseconds) {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
+}

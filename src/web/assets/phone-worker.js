@@ -1,0 +1,21 @@
+// What is woken on a phone: it says that something waits, and opens the application. What it is stands there alone.
+self.addEventListener("push", (event) => {
+  const words = { fr: "Une demande vous attend", en: "Something waits for you" };
+  const language = (self.navigator.language || "fr").startsWith("en") ? "en" : "fr";
+  event.waitUntil(
+    Promise.all([
+      self.registration.showNotification("Sceau", { body: words[language], tag: "sceau", lang: language }),
+      self.clients.matchAll({ type: "window" }).then((all) => all.forEach((one) => one.postMessage("look"))),
+    ]),
+  );
+});
+
+self.addEventListener("notificationclick", (event) => {
+  event.notification.close();
+  event.waitUntil(
+    self.clients.matchAll({ type: "window" }).then((all) => {
+      const open = all.find((one) => new URL(one.url).pathname === "/phone");
+      return open ? open.focus() : self.clients.openWindow("/phone");
+    }),
+  );
+});
