@@ -2,12 +2,8 @@
 self.addEventListener("push", (event) => {
   const words = { fr: "Une demande vous attend", en: "Something waits for you" };
   const language = (self.navigator.language || "fr").startsWith("en") ? "en" : "fr";
-  event.waitUntil(
-    Promise.all([
-      self.registration.showNotification("Sceau", { body: words[language], tag: "sceau", lang: language }),
-      self.clients.matchAll({ type: "window" }).then((all) => all.forEach((one) => one.postMessage("look"))),
-    ]),
-  );
+  const shown = { body: words[language], tag: "sceau", lang: language };
+  event.waitUntil(self.registration.showNotification("Sceau", shown));
 });
 
 self.addEventListener("notificationclick", (event) => {

@@ -21,7 +21,6 @@ async function start() {
   one("question", "[data-refuse]").addEventListener("click", (event) => attempt(event, () => deny("refuse", "refused")));
   one("question", "[data-not-me]").addEventListener("click", (event) => attempt(event, () => deny("not-me", "guarded")));
   document.addEventListener("visibilitychange", () => document.hidden || look());
-  navigator.serviceWorker?.addEventListener("message", look);
   register();
   phone = await recall();
   const code = new URLSearchParams(location.hash.slice(1)).get("pair");
