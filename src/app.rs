@@ -40,7 +40,7 @@ use crate::notify::code::Codes;
 use crate::notify::{OpenError as MailError, Outbox};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
-use crate::oidc::{self, Means, Provider};
+use crate::oidc::{self, Asking, Means, Provider};
 use crate::sandbox::approval::{self, Approval};
 use crate::sandbox::play::Play;
 use crate::session::Acr;
@@ -446,6 +446,10 @@ impl App {
                 play,
             })
         });
+        let asking = match &approval {
+            Some(approval) => approval.asking(),
+            None => Asking { phone: phones.clone().map(|phones| phones as _), card: None },
+        };
         let key_tab = keys.clone().map(|keys| Arc::new(security_keys::KeyTab(keys)) as _);
         let test_persons = approval.clone().map(|approval| approval as _);
         let provider = Provider::open(oidc::Parts {
@@ -466,6 +470,7 @@ impl App {
             outbound: Outbound::new(&config.egress)?,
             mtls: mtls(&config, clock.now())?.map(Arc::new),
             waits: policies::waits(&config),
+            asking,
         })
         .await?;
         let egress = Arc::new(Egress::new(&config.egress)?);

@@ -13,6 +13,7 @@ use crate::directory;
 use crate::jobs::{Job, Outcome};
 use crate::keyring;
 use crate::notify;
+use crate::oidc::ciba::ping;
 use crate::oidc::logout::backchannel;
 use crate::session::EndReason;
 use crate::store::audit::NewRow;
@@ -55,6 +56,7 @@ impl App {
         vec![
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
+            job("deliver-pings", DELIVER, |app| app.deliver_pings().boxed()),
             job("deliver-notices", DELIVER, |app| app.deliver_notices().boxed()),
             job("read-authorities", self.reload_cards_every(), |app| app.reload_cards().boxed()),
             job("fetch-revocation-lists", FETCH, |app| app.fetch_lists().boxed()),
@@ -75,6 +77,12 @@ impl App {
     /// Tells the relying parties of the sessions that ended.
     async fn deliver_logouts(self) -> Outcome {
         while backchannel::deliver_due(&self.provider, self.provider.outbound()).await.map_err(said)? > 0 {}
+        Ok(())
+    }
+
+    /// Tells clients that somebody whom they asked has answered (CIBA).
+    async fn deliver_pings(self) -> Outcome {
+        while ping::deliver_due(&self.provider).await.map_err(said)? > 0 {}
         Ok(())
     }
 

@@ -47,6 +47,10 @@ kinds! {
     CardRequest "card.request";
     /// An authorization request was refused.
     AuthorizationRefused "authorization.refused";
+    /// A relying party asked a person who is at no browser (CIBA).
+    BackchannelAsked "backchannel.asked";
+    /// A relying party was told that whom it asked has answered, or could not be told.
+    BackchannelNotified "backchannel.notified";
     /// A relying party received a code.
     CodeIssued "code.issued";
     /// A relying party exchanged a code for tokens.

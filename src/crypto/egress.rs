@@ -18,6 +18,7 @@ use std::time::Duration;
 
 use http::{StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Host, Url};
 
@@ -165,6 +166,21 @@ impl Egress {
     pub async fn post_form(&self, address: &str, fields: &[(&str, &str)]) -> Result<Answer, EgressError> {
         let url = self.rules.check(address)?;
         let answer = self.client(&url).post(url).form(fields).send().await;
+        read(answer, LARGEST_ANSWER).await
+    }
+
+    /// Posts a JSON document with a bearer token.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn post_json(
+        &self,
+        address: &str,
+        bearer: &str,
+        document: &(impl Serialize + Sync),
+    ) -> Result<Answer, EgressError> {
+        let url = self.rules.check(address)?;
+        let answer = self.client(&url).post(url).bearer_auth(bearer).json(document).send().await;
         read(answer, LARGEST_ANSWER).await
     }
 

@@ -20,7 +20,7 @@ use super::authorize::response_mode::ResponseMode;
 use super::mtls::Mtls;
 use super::proof::dpop;
 use super::{Provider, client, logout, profile, proof, psc, token};
-use crate::store::client::AuthMethod;
+use crate::store::client::{AuthMethod, CIBA};
 
 #[derive(Serialize)]
 struct Document {
@@ -34,7 +34,9 @@ struct Document {
     jwks_uri: String,
     pushed_authorization_request_endpoint: String,
     require_pushed_authorization_requests: bool,
-    grant_types_supported: [&'static str; 3],
+    #[serde(flatten)]
+    backchannel: Option<Backchannel>,
+    grant_types_supported: Vec<&'static str>,
     acr_values_supported: [&'static str; 1],
     response_types_supported: [&'static str; 1],
     response_modes_supported: [&'static str; 7],
@@ -83,6 +85,15 @@ struct Document {
     mtls_endpoint_aliases: Option<BTreeMap<&'static str, String>>,
 }
 
+/// CIBA Core §4: where people can be asked.
+#[derive(Serialize)]
+struct Backchannel {
+    backchannel_authentication_endpoint: String,
+    backchannel_token_delivery_modes_supported: [&'static str; 2],
+    backchannel_authentication_request_signing_alg_values_supported: [&'static str; 4],
+    backchannel_user_code_parameter_supported: bool,
+}
+
 /// What a token or userinfo of ours can hold.
 const CLAIMS: &[&str] = &[
     "aud",
@@ -129,7 +140,14 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         pushed_authorization_request_endpoint: issuer.address(psc::PUSHED),
         // Of some clients it is required; a document is for all of them.
         require_pushed_authorization_requests: false,
-        grant_types_supported: ["authorization_code", "refresh_token", token::exchange::GRANT_TYPE],
+        backchannel: provider.backchannel.is_offered().then(|| Backchannel {
+            backchannel_authentication_endpoint: issuer.address(psc::BACKCHANNEL),
+            backchannel_token_delivery_modes_supported: ["poll", "ping"],
+            backchannel_authentication_request_signing_alg_values_supported: Algorithm::ALL
+                .map(Algorithm::name),
+            backchannel_user_code_parameter_supported: false,
+        }),
+        grant_types_supported: grant_types(provider),
         acr_values_supported: psc::ACR_VALUES,
         response_types_supported: ["code"],
         response_modes_supported: ResponseMode::ALL.map(|(name, _)| name),
@@ -176,10 +194,18 @@ fn document(provider: &Provider, authorization_endpoint: String) -> Response {
         registration_endpoint: provider.settings.registration.then(|| issuer.address(psc::REGISTRATION)),
         tls_client_certificate_bound_access_tokens: provider.mtls.as_ref().map(|_| true),
         mtls_endpoint_aliases: provider.mtls.as_ref().map(|mtls| {
+            let is_offered =
+                |(_, path): &(_, &str)| *path != psc::BACKCHANNEL || provider.backchannel.is_offered();
             let alias = |(name, path)| (name, mtls.address(issuer, path));
-            Mtls::ENDPOINTS.into_iter().map(alias).collect()
+            Mtls::ENDPOINTS.into_iter().filter(is_offered).map(alias).collect()
         }),
     })
+}
+
+fn grant_types(provider: &Provider) -> Vec<&'static str> {
+    let mut all = vec!["authorization_code", "refresh_token", token::exchange::GRANT_TYPE];
+    all.extend(provider.backchannel.is_offered().then_some(CIBA));
+    all
 }
 
 fn client_authentication(provider: &Provider) -> impl Iterator<Item = &'static str> {

@@ -4,8 +4,9 @@ use serde::Deserialize;
 
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
-use crate::ids::SessionId;
-use crate::oidc::psc;
+use crate::ids::{PersonId, SessionId};
+use crate::oidc::{Provider, psc};
+use crate::store::{self, Db, StoreError};
 
 /// The key decides: it is one of ours, and for one algorithm.
 const EXPECTED: Expected<'_> = Expected { typ: Some("JWT"), algorithms: &Algorithm::ALL, max_len: 8 * 1024 };
@@ -32,6 +33,24 @@ struct Claims {
 }
 
 impl Hint {
+    /// Reads a hint; nothing where it is no ID token of this provider.
+    pub(super) async fn of(provider: &Provider, token: &str) -> Option<Self> {
+        let keys = provider.token_keys.keys().await;
+        Self::read(token, provider.settings.issuer.as_str(), |kid| keys.verifying(kid))
+    }
+
+    /// Whose it is; nobody, where they are gone altogether. Sessions are deleted some time after their end: then the token
+    /// still says whose it was.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub(super) async fn person(&self, db: &Db) -> Result<Option<PersonId>, StoreError> {
+        if let Some(session) = store::session::by_id(db, self.session).await? {
+            return Ok(Some(session.person_id));
+        }
+        Ok(store::person::by_identifier(db, &self.id_nat).await?.map(|person| person.id))
+    }
+
     /// Reads a hint; nothing where it is no ID token of ours. Its age does not matter (RP-Initiated Logout §4).
     pub(super) fn read<'k>(
         token: &str,

@@ -9,6 +9,7 @@
 
 mod access;
 pub mod authorize;
+pub mod ciba;
 mod claims_request;
 pub mod client;
 mod discovery;
@@ -52,6 +53,7 @@ use crate::store::signing_key::Purpose;
 use crate::web::delays::Waits;
 use crate::web::page::Site;
 
+use ciba::Backchannel;
 use client::authentication::refusals::Refusals;
 use client::keys::ClientKeys;
 use mtls::Mtls;
@@ -60,6 +62,7 @@ use pairwise::{PairwiseError, PairwiseKey};
 use proof::dpop::Nonces;
 
 pub use authorize::means::{CardMeans, Means, TestPersons};
+pub use ciba::Asking;
 pub use settings::{Issuer, Lifetimes, Settings};
 
 /// The OpenID Provider: what all its endpoints share.
@@ -81,6 +84,7 @@ pub struct Provider {
     mtls: Option<Arc<Mtls>>,
     nonces: Nonces,
     refusals: Refusals,
+    backchannel: Backchannel,
 }
 
 /// What a [`Provider`] is made of.
@@ -110,6 +114,8 @@ pub struct Parts {
     pub mtls: Option<Arc<Mtls>>,
     /// How long a client that is refused has to wait.
     pub waits: Waits,
+    /// Where people can be asked who are at no browser (CIBA).
+    pub asking: Asking,
 }
 
 /// Why the provider cannot be opened.
@@ -141,8 +147,8 @@ impl Provider {
     /// # Errors
     /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
-        let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, mtls, waits } =
-            parts;
+        let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, .. } = parts;
+        let (mtls, waits, asking) = (parts.mtls, parts.waits, parts.asking);
         let open =
             |purpose| Keyring::open(db.clone(), &vault, purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
@@ -170,6 +176,7 @@ impl Provider {
             mtls,
             nonces: Nonces::of(&seal),
             refusals,
+            backchannel: Backchannel::new(asking, waits, seal),
         }))
     }
 
@@ -181,6 +188,7 @@ impl Provider {
     /// Drops what is counted of whoever was not refused for a while, for a job.
     pub fn forget_idle(&self) {
         self.refusals.forget_idle(self.now());
+        self.backchannel.forget_idle(self.now());
     }
 
     /// The authorities that clients' certificates may lead to, for the jobs that keep them fresh.
@@ -219,6 +227,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(&below(psc::JWKS), get(jwks::answer))
         .route(&below(psc::TOKEN), post(token::answer))
         .route(&below(psc::PUSHED), post(authorize::pushed::answer))
+        .route(&below(psc::BACKCHANNEL), post(ciba::answer))
         .route(&below(psc::INTROSPECTION), post(introspect::answer))
         .route(&below(psc::REVOCATION), post(revoke::answer))
         .route(&below(psc::USERINFO), userinfo_methods())
@@ -259,6 +268,7 @@ pub fn client_routes(provider: &Arc<Provider>) -> Router {
     Router::new()
         .route(&below(psc::TOKEN), post(token::answer))
         .route(&below(psc::PUSHED), post(authorize::pushed::answer))
+        .route(&below(psc::BACKCHANNEL), post(ciba::answer))
         .route(&below(psc::INTROSPECTION), post(introspect::answer))
         .route(&below(psc::REVOCATION), post(revoke::answer))
         .route(&below(psc::USERINFO), userinfo_methods())

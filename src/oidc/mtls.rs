@@ -17,12 +17,13 @@ pub struct Mtls {
 
 impl Mtls {
     /// The endpoints that are there: those that clients call, and no page.
-    pub const ENDPOINTS: [(&'static str, &'static str); 5] = [
+    pub const ENDPOINTS: [(&'static str, &'static str); 6] = [
         ("token_endpoint", psc::TOKEN),
         ("introspection_endpoint", psc::INTROSPECTION),
         ("revocation_endpoint", psc::REVOCATION),
         ("userinfo_endpoint", psc::USERINFO),
         ("pushed_authorization_request_endpoint", psc::PUSHED),
+        ("backchannel_authentication_endpoint", psc::BACKCHANNEL),
     ];
 
     /// On the host of this address.

@@ -49,6 +49,17 @@ pub enum LevelRule {
     Required,
 }
 
+/// What requests that reach people by another way than their browser (CIBA) are held to.
+#[derive(Debug, Clone, Copy)]
+pub struct BackchannelRules {
+    /// How many digits the person types, at least and at most: never a bare "yes".
+    pub digits: (usize, usize),
+    /// Only signed requests are taken (FAPI-CIBA §5.2.2).
+    pub signed_only: bool,
+    /// The parameter `channel` says where the person is asked.
+    pub channel: bool,
+}
+
 /// A part of the standards that relying parties of a profile may use. What is not in its list is ignored, as PSC does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extension {
@@ -95,6 +106,8 @@ pub struct Rules {
     pub signed_by: Algorithm,
     /// What the level that is asked for counts for.
     pub levels: LevelRule,
+    /// What requests that reach people by another way than their browser (CIBA) are held to.
+    pub backchannel: BackchannelRules,
     /// What else of the standards its clients may use.
     pub extensions: &'static [Extension],
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::client::authentication::assertion::AssertionAudience;
-use super::profile::{Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
+use super::profile::{BackchannelRules, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use crate::crypto::keys::Algorithm;
 use crate::ids::SessionId;
 use crate::session::{Acr, AuthMode, Evidence, Names, Session};
@@ -25,6 +25,8 @@ pub const DISCOVERY: &str = "/.well-known/openid-configuration";
 pub const AUTHORIZATION: &str = "/protocol/openid-connect/auth";
 /// Below the issuer: pushed authorization requests.
 pub const PUSHED: &str = "/protocol/openid-connect/ext/par/request";
+/// Below the issuer: questions to people on their phone or at their card (CIBA).
+pub const BACKCHANNEL: &str = "/protocol/openid-connect/ext/ciba/auth";
 /// Below the issuer: tokens.
 pub const TOKEN: &str = "/protocol/openid-connect/token";
 /// Below the issuer: introspection.
@@ -40,7 +42,7 @@ pub const JWKS: &str = "/protocol/openid-connect/certs";
 /// Below the issuer: registration of clients by themselves, where it is on.
 pub const REGISTRATION: &str = "/clients-registrations/openid-connect";
 /// Where relying parties authenticate.
-pub const AUTHENTICATED: [&str; 4] = [TOKEN, INTROSPECTION, PUSHED, REVOCATION];
+pub const AUTHENTICATED: [&str; 5] = [TOKEN, INTROSPECTION, PUSHED, BACKCHANNEL, REVOCATION];
 /// On the front host: authorization, with and without a slash at its end.
 pub const FRONT_AUTHORIZATION: [&str; 2] = ["/auth", "/auth/"];
 
@@ -122,6 +124,8 @@ pub const RULES: Rules = Rules {
     typed_request_objects: false,
     signed_by: Algorithm::Rs256,
     levels: LevelRule::Ignored,
+    // Two digits, and a parameter of its own that says where the person is asked.
+    backchannel: BackchannelRules { digits: (2, 2), signed_only: false, channel: true },
     extensions: &[],
 };
 

@@ -50,6 +50,10 @@ pub struct Lifetimes {
     pub login_transaction: TimeDelta,
     /// From a pushed request to the browser that brings its handle.
     pub pushed_request: TimeDelta,
+    /// How long a client leaves between two looks for the answer of whom it asked (CIBA), at first.
+    pub backchannel_interval: TimeDelta,
+    /// For how long such a look is held until there is an answer. Short enough for every client's patience.
+    pub backchannel_hold: TimeDelta,
 }
 
 impl Default for Lifetimes {
@@ -64,6 +68,8 @@ impl Default for Lifetimes {
             exchanged_token: TimeDelta::seconds(120),
             login_transaction: TimeDelta::minutes(10),
             pushed_request: TimeDelta::seconds(90),
+            backchannel_interval: TimeDelta::seconds(2),
+            backchannel_hold: TimeDelta::seconds(5),
         }
     }
 }

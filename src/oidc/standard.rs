@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::claims_request::ClaimsRequest;
 use super::client::authentication::assertion::AssertionAudience;
-use super::profile::{Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
+use super::profile::{BackchannelRules, Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
 use crate::crypto::keys::Algorithm;
 use crate::session::Level;
@@ -34,6 +34,7 @@ pub const RULES: Rules = Rules {
     typed_request_objects: false,
     signed_by: Algorithm::Rs256,
     levels: LevelRule::Wished,
+    backchannel: BackchannelRules { digits: (2, 6), signed_only: false, channel: false },
     extensions: &[
         Extension::Claims,
         Extension::AccountChoice,
@@ -65,6 +66,8 @@ pub const FAPI2_RULES: Rules = Rules {
     loopback_ports: false,
     typed_request_objects: true,
     levels: LevelRule::Required,
+    // FAPI-CIBA §5.2.2.
+    backchannel: BackchannelRules { signed_only: true, ..RULES.backchannel },
     auth_methods: &[
         AuthMethod::PrivateKeyJwt,
         AuthMethod::TlsClientAuth,

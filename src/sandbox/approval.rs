@@ -22,6 +22,7 @@ use serde::Deserialize;
 
 use super::disturbance;
 use super::persons::TestPerson;
+use super::phone::{self, TestPhones};
 use super::play::{Decision, Play, PlayedMeans, Scripted, ToldAcr};
 use crate::audit::{Caller, Kind, Trail};
 use crate::clock::SharedClock;
@@ -29,9 +30,11 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
 use crate::ids::{Secret, SharedRandom};
+use crate::oidc::Asking;
 use crate::oidc::authorize::means::{Later, Offer, TestPersons};
 use crate::oidc::authorize::{resume, see_other};
-use crate::session::{Authentication, Evidence, Policies, Station};
+use crate::session::asking::Asks;
+use crate::session::{AuthMode, Authentication, Evidence, Policies, Station};
 use crate::store::login_transaction::{self, LoginTransaction, Proof, State as Stage};
 use crate::store::{self, Db, StoreError};
 use crate::web::cookies::{self, NoCookie};
@@ -85,6 +88,17 @@ impl Approval {
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
         Arc::new(Self(parts))
+    }
+
+    /// The phones and cards of the test persons.
+    #[must_use]
+    pub fn asking(&self) -> Asking {
+        let Parts { db, clock, trail, play, .. } = &self.0;
+        let asks = |auth_mode| -> Arc<dyn Asks> {
+            let (db, clock, trail, play) = (db.clone(), clock.clone(), trail.clone(), Arc::clone(play));
+            TestPhones::new(phone::Parts { db, clock, trail, play, auth_mode })
+        };
+        Asking { phone: Some(asks(AuthMode::Mobile)), card: Some(asks(AuthMode::Card)) }
     }
 
     /// Its addresses beside those of `routes`, and its disturbances around both.

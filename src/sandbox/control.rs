@@ -112,9 +112,6 @@ pub enum ControlError {
     /// Too many sign-ins.
     #[error("there are too many scripted sign-ins: DELETE /sign-ins forgets them")]
     Full,
-    /// Nothing that a relying party can call yet.
-    #[error("approval on a phone (CIBA) does not exist yet, so nothing can refuse it")]
-    NotYet,
     /// The relying party.
     #[error(transparent)]
     Client(#[from] ClientFault),
@@ -133,7 +130,6 @@ impl ControlError {
             Self::Page => "SANDBOX-020",
             Self::Malformed(_) => "SANDBOX-021",
             Self::Full => "SANDBOX-022",
-            Self::NotYet => "SANDBOX-023",
             Self::Client(fault) => fault.code(),
             Self::Persons(error) => error.code(),
             Self::Keys(error) => error.code(),
@@ -145,7 +141,6 @@ impl ControlError {
             Self::Page => StatusCode::FORBIDDEN,
             Self::Malformed(_) | Self::Client(_) => StatusCode::BAD_REQUEST,
             Self::Full => StatusCode::TOO_MANY_REQUESTS,
-            Self::NotYet => StatusCode::NOT_IMPLEMENTED,
             Self::Persons(_) | Self::Keys(_) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -194,7 +189,9 @@ impl Control {
     /// # Errors
     /// [`PersonsError`].
     pub async fn add_others(&self) -> Result<(), PersonsError> {
-        persons::add_others(&self.importer(), self.app.clock().now()).await
+        let now = self.app.clock().now();
+        persons::add_others(&self.importer(), now).await?;
+        persons::welcome(&self.importer(), now).await
     }
 
     fn importer(&self) -> Importer<'_> {
@@ -281,10 +278,6 @@ async fn forget(State(control): Shared) -> Json<Value> {
 }
 
 async fn change(State(control): Shared, body: Bytes) -> Done {
-    let asked: Value = read(&body)?;
-    if asked.get("ciba").is_some() {
-        return Err(ControlError::NotYet);
-    }
     let change: Change = read(&body)?;
     let switches = control.play.switches().with(change);
     set(&control, switches).await

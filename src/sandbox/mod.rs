@@ -9,6 +9,7 @@ pub mod approval;
 pub mod control;
 pub mod demo;
 pub mod persons;
+pub mod phone;
 pub mod play;
 pub mod process;
 pub mod programs;

@@ -17,8 +17,9 @@ use crate::directory::import::{self, ImportError, Importer};
 use crate::directory::model::{Activity, Professional};
 use crate::directory::staff::Staff;
 use crate::directory::synthetic::{self, HEADER, SampleRow};
-use crate::directory::{NationalId, staff::StaffError};
+use crate::directory::{self, NationalId, staff::StaffError};
 use crate::ids::PersonId;
+use crate::store::client::Audience;
 use crate::store::person::{NewAffiliation, NewPerson, Source};
 use crate::store::{self, StoreError};
 use crate::web::pages::sign_in::PersonKind;
@@ -180,6 +181,21 @@ pub async fn import(importer: &Importer<'_>, dir: &Path, variety: Variety) -> Re
     std::fs::write(&path, extraction(variety))?;
     let options = import::Options { files: vec![path], accept_change: true, ..import::Options::default() };
     importer.run(&options, &|_| {}).await?;
+    Ok(())
+}
+
+/// Lets those whom the directory knows be known here: a phone is paired by somebody who has signed in.
+///
+/// # Errors
+/// [`PersonsError`].
+pub async fn welcome(importer: &Importer<'_>, now: Time) -> Result<(), PersonsError> {
+    let Importer { db, trail, random, .. } = importer;
+    for person in TestPerson::ALL.into_iter().filter(|person| person.in_directory().is_some()) {
+        let Some(id_nat) = NationalId::of_source(&person.id_nat()) else { continue };
+        // Of a directory that was just imported nobody is refused; the page would say so.
+        let _admitted =
+            directory::sign_in(db, trail, &id_nat, Audience::AnyProfessional, now, *random).await?;
+    }
     Ok(())
 }
 

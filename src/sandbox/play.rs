@@ -71,6 +71,8 @@ pub enum Endpoint {
     Authorization,
     /// Pushed authorization requests.
     Pushed,
+    /// Questions to people on their phone (CIBA).
+    Backchannel,
     /// The token endpoint.
     Token,
     /// Introspection.
@@ -95,6 +97,7 @@ impl Endpoint {
             (psc::JWKS, Self::Keys),
             (psc::AUTHORIZATION, Self::Authorization),
             (psc::PUSHED, Self::Pushed),
+            (psc::BACKCHANNEL, Self::Backchannel),
             (psc::TOKEN, Self::Token),
             (psc::INTROSPECTION, Self::Introspection),
             (psc::REVOCATION, Self::Revocation),
@@ -106,6 +109,21 @@ impl Endpoint {
     }
 }
 
+/// How test persons answer on their phone, or at their card, when a program asks them (CIBA).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum Phone {
+    /// Yes, at once.
+    #[default]
+    Approve,
+    /// No: the application reads `access_denied`.
+    Refuse,
+    /// With other digits than they should: the same.
+    Mistype,
+    /// Not at all: the question expires.
+    Silent,
+}
+
 /// How the sandbox behaves, until told otherwise.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Switches {
@@ -115,6 +133,8 @@ pub struct Switches {
     pub exercices: Exercices,
     /// What need not be filled is empty.
     pub empty_fields: bool,
+    /// How they answer programs (CIBA).
+    pub ciba: Phone,
     /// Seconds that an endpoint takes to answer.
     pub slow: BTreeMap<Endpoint, u64>,
     /// Endpoints that answer 503.
@@ -131,6 +151,8 @@ pub struct Change {
     pub exercices: Option<Exercices>,
     /// See [`Switches::empty_fields`].
     pub empty_fields: Option<bool>,
+    /// See [`Switches::ciba`].
+    pub ciba: Option<Phone>,
     /// See [`Switches::slow`]; replaces all.
     pub slow: Option<BTreeMap<Endpoint, u64>>,
     /// See [`Switches::unavailable`]; replaces all.
@@ -145,12 +167,13 @@ impl Switches {
 
     /// These, with a change.
     pub fn with(&self, change: Change) -> Self {
-        let Change { acr, exercices, empty_fields, slow, unavailable } = change;
+        let Change { acr, exercices, empty_fields, ciba, slow, unavailable } = change;
         let slow = slow.map(|slow| slow.into_iter().map(|(at, wait)| (at, wait.min(LONGEST_WAIT))).collect());
         Self {
             acr: acr.unwrap_or(self.acr),
             exercices: exercices.unwrap_or(self.exercices),
             empty_fields: empty_fields.unwrap_or(self.empty_fields),
+            ciba: ciba.unwrap_or(self.ciba),
             slow: slow.unwrap_or_else(|| self.slow.clone()),
             unavailable: unavailable.unwrap_or_else(|| self.unavailable.clone()),
         }

@@ -138,6 +138,7 @@ macro_rules! insert_approval {
         }
     }};
 }
+pub(crate) use insert_approval;
 
 /// Takes the answer of an approved question, inside a `write!` body: once, in its time, for the sign-in that asked where one
 /// did, and while what it was given with may still sign in. Yields whether it was there.

@@ -13,7 +13,6 @@ use crate::ids::{GrantId, PersonId, SessionId, TransactionId};
 use crate::session::{Level, Session};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use sqlx::types::Json;
 use uuid::Uuid;
 
 /// What one relying party was granted in one session.
@@ -197,15 +196,11 @@ macro_rules! granted_columns {
     };
 }
 
-/// Keeps a grant with its code, and ends the sign-in that it answers. Yields false, and keeps nothing, where the
-/// session has ended or is locked, the client is gone or disabled, or the sign-in was answered before. `event` is
-/// recorded with it.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result<bool, StoreError> {
-    write!(db, c => {
-        let granted = sqlx::query(
+/// Keeps a grant in its session, inside a `write!` body. Yields false where the session has ended or is locked, or the client
+/// is gone or disabled.
+macro_rules! insert_grant {
+    ($c:expr, $new:expr, $now:expr) => {
+        sqlx::query(
             "INSERT INTO authorization_grant
                (id, session_id, person_id, client_id, scope, nonce, created_at, details, offline, means_id,
                 second_means_id)
@@ -214,18 +209,32 @@ pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result
              WHERE s.id = $2 AND s.person_id = $7 AND s.ended_at IS NULL AND s.locked_at IS NULL
                AND s.expires_at > $6 AND c.disabled_at IS NULL",
         )
-        .bind(new.id)
-        .bind(new.session_id)
-        .bind(new.client_id.clone())
-        .bind(new.scope.clone())
-        .bind(new.nonce.clone())
-        .bind(now)
-        .bind(new.person_id)
-        .bind(Json(new.details.clone()))
-        .bind(new.details.offline)
-        .execute(&mut *c)
-        .await?;
-        if granted.rows_affected() != 1 {
+        .bind($new.id)
+        .bind($new.session_id)
+        .bind($new.client_id.clone())
+        .bind($new.scope.clone())
+        .bind($new.nonce.clone())
+        .bind($now)
+        .bind($new.person_id)
+        .bind(sqlx::types::Json($new.details.clone()))
+        .bind($new.details.offline)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    };
+}
+pub(super) use insert_grant;
+
+/// Keeps a grant with its code, and ends the sign-in that it answers. Yields false, and keeps nothing, where the
+/// session has ended or is locked, the client is gone or disabled, or the sign-in was answered before. `event` is
+/// recorded with it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn issue(db: &Db, new: &NewGrant, now: Time, event: &NewRow) -> Result<bool, StoreError> {
+    write!(db, c => {
+        if !insert_grant!(c, new, now) {
             return Ok(false);
         }
         if let Some(transaction) = new.transaction {
@@ -331,7 +340,7 @@ pub async fn of_access_token(db: &Db, jti: Uuid, now: Time) -> Result<Option<Gra
 /// Keeps tokens of a grant, inside a `write!` body.
 macro_rules! insert_tokens {
     ($c:expr, $grant:expr, $tokens:expr, $now:expr) => {{
-        let tokens: &NewTokens = $tokens;
+        let tokens: &$crate::store::grant::NewTokens = $tokens;
         sqlx::query("INSERT INTO access_token (jti, grant_id, expires_at) VALUES ($1, $2, $3)")
             .bind(tokens.access_jti)
             .bind($grant)
@@ -351,6 +360,8 @@ macro_rules! insert_tokens {
         }
     }};
 }
+
+pub(super) use insert_tokens;
 
 /// A code to redeem, with everything it is bound to.
 #[derive(Clone)]

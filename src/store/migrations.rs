@@ -63,6 +63,7 @@ migrations! {
     110 "0110_second_factor";
     115 "0115_approvals";
     116 "0116_phones";
+    120 "0120_ciba_requests";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -11,6 +11,7 @@ pub mod approval;
 pub mod audit;
 pub mod badge;
 pub mod channel;
+pub mod ciba;
 pub mod client;
 pub mod consent;
 pub mod directory;

@@ -37,6 +37,34 @@ pub struct NewSession {
     pub watched: Option<Watched>,
 }
 
+impl NewSession {
+    /// The session that begins at `now`.
+    #[must_use]
+    pub fn begun(&self, now: Time) -> Session {
+        let proof = &self.authentication;
+        let watched = self.watched.as_ref();
+        Session {
+            id: self.id,
+            person_id: proof.person,
+            acr: proof.acr,
+            amr: proof.amr.clone(),
+            auth_mode: proof.auth_mode,
+            auth_time: proof.at,
+            evidence: proof.evidence.clone(),
+            created_at: now,
+            last_seen_at: now,
+            expires_at: self.expires_at,
+            ended_at: None,
+            workstation_id: watched.map(|watched| watched.workstation),
+            card: watched.map(|watched| watched.card.clone()),
+            leased_until: watched.and_then(|watched| watched.leased_until),
+            locked_at: None,
+            zone: self.station.zone.clone(),
+            shared: self.station.shared,
+        }
+    }
+}
+
 /// A card that a workstation's channel watches.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Watched {

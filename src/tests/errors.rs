@@ -6,8 +6,8 @@ use std::fs;
 use super::sources::{files, root, rust};
 
 /// The prefixes of codes, one per area.
-const AREAS: [&str; 19] = [
-    "AGENT", "AUDIT", "CARD", "CERT", "CONF", "DEMO", "DESK", "DIR", "KEY", "MAIL", "MEANS", "OIDC",
+const AREAS: [&str; 20] = [
+    "AGENT", "AUDIT", "CARD", "CERT", "CIBA", "CONF", "DEMO", "DESK", "DIR", "KEY", "MAIL", "MEANS", "OIDC",
     "PERSON", "READER", "SANDBOX", "SESSION", "STORE", "WEB", "WS",
 ];
 

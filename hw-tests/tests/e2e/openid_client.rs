@@ -139,6 +139,39 @@ fn by_keys_alone_with_requests_signed_and_pushed_and_tokens_bound() {
     });
 }
 
+/// CIBA: a program asks, and a test person answers as the switch of the sandbox says.
+#[test]
+fn a_program_asks_people_on_their_phone_and_polls() {
+    isolated(|| {
+        run(async {
+            let (said, _) = scenario("ciba").await;
+            assert_eq!(said["offered"], json!(["poll", "ping"]));
+            let approved = json!({
+                "expires_in": 120, "SubjectNameID": "899700366240", "authMode": "MOBILE", "userinfo": "899700366240",
+                "renewed": true, "again": refused("invalid_grant", 400),
+            });
+            assert_eq!(said["approved"], approved);
+            let denied = refused("access_denied", 400);
+            assert_eq!((&said["refuse"], &said["mistype"]), (&denied, &denied));
+            let expired = refused("expired_token", 400);
+            assert_eq!(
+                (&said["silent"], &said["unknown"]),
+                (&expired, &expired),
+                "one cannot be told from the other"
+            );
+            let without = refused("invalid_binding_message", 400);
+            assert_eq!((&said["withoutDigits"], &said["withWords"]), (&without, &without));
+            assert_eq!(said["notAllowed"], refused("unauthorized_client", 400));
+            assert_eq!(said["thief"], refused("invalid_grant", 400));
+            let fapi = json!({
+                "type": "dpop", "bound": true,
+                "replayed": refused("invalid_request", 400), "unsigned": refused("invalid_request", 400),
+            });
+            assert_eq!(said["fapi"], fapi);
+        });
+    });
+}
+
 /// RFC 9470: the server of an API asks for a level, or for a sign-in of its own; the client sends the person to sign in with
 /// what it asked for, and passes.
 #[test]

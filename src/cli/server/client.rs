@@ -24,7 +24,7 @@ use crate::oidc::{Issuer, psc, signing};
 use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
-use crate::store::client::{Audience, Client, Metadata, ProfileName};
+use crate::store::client::{Audience, CIBA, Client, DeliveryMode, Metadata, ProfileName};
 use crate::store::initial_access_token::{self, InitialAccessToken};
 
 #[derive(Debug, Subcommand)]
@@ -102,7 +102,7 @@ pub(super) struct Add {
     #[arg(long, required_unless_present = "metadata")]
     name: Option<String>,
     /// Where it is answered, character by character. Can be given several times.
-    #[arg(long, value_name = "ADDRESS", required_unless_present = "metadata")]
+    #[arg(long, value_name = "ADDRESS", required_unless_present_any = ["metadata", "ciba"])]
     redirect_uri: Vec<String>,
     /// Where a user may be sent after signing out. Can be given several times.
     #[arg(long, value_name = "ADDRESS")]
@@ -123,6 +123,13 @@ pub(super) struct Add {
     /// algorithms. What is given as an option goes before.
     #[arg(long, value_name = "FILE.json")]
     metadata: Option<PathBuf>,
+    /// It may ask people on their phone, without a browser (CIBA), and learns of the answer by asking (poll) or by being told
+    /// (ping).
+    #[arg(long, value_name = "MODE")]
+    ciba: Option<DeliveryMode>,
+    /// Where it is told that somebody has answered.
+    #[arg(long, value_name = "ADDRESS", requires = "ciba")]
+    ciba_endpoint: Option<String>,
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
@@ -234,6 +241,20 @@ impl Add {
         let mut metadata = document.metadata;
         if let Some(algorithm) = self.signed_by {
             metadata.id_token_signed_response_alg = Some(algorithm.name().to_owned());
+        }
+        if self.ciba.is_some() {
+            metadata.backchannel_token_delivery_mode = self.ciba;
+            if metadata.grant_types.is_empty() {
+                let has_pages = !self.redirect_uri.is_empty() || !document.redirect_uris.is_empty();
+                let by_browser = has_pages.then_some("authorization_code");
+                let grants = by_browser.into_iter().chain(["refresh_token", CIBA]);
+                metadata.grant_types = grants.map(str::to_owned).collect();
+            } else if !metadata.may_use(CIBA) {
+                metadata.grant_types.push(CIBA.to_owned());
+            }
+        }
+        if self.ciba_endpoint.is_some() {
+            metadata.backchannel_client_notification_endpoint = self.ciba_endpoint;
         }
         let or = |given: Vec<String>, written: Vec<String>| if given.is_empty() { written } else { given };
         let registration = Registration {

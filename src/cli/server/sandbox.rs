@@ -14,7 +14,7 @@ use crate::clock::SystemClock;
 use crate::config::{Log, LogFormat};
 use crate::crypto::random::SystemRandom;
 use crate::sandbox::control::Registered;
-use crate::sandbox::play::{Change, Endpoint, Exercices, Scripted, Switches, ToldAcr};
+use crate::sandbox::play::{Change, Endpoint, Exercices, Phone, Scripted, Switches, ToldAcr};
 use crate::sandbox::process::{Options, Sandbox as Process};
 use crate::store::client::Metadata;
 use crate::telemetry::logs;
@@ -64,6 +64,9 @@ pub(super) struct Sandbox {
     /// Leave empty in userinfo what PSC may leave empty.
     #[arg(long)]
     empty_fields: bool,
+    /// How test persons answer on their phone when a program asks them.
+    #[arg(long, value_enum, default_value_t)]
+    ciba: Phone,
     /// An endpoint that answers late, and by how many seconds: token=3; may be repeated.
     #[arg(long, value_name = "ENDPOINT=SECONDS", value_parser = slow)]
     slow: Vec<(Endpoint, u64)>,
@@ -116,6 +119,7 @@ impl Sandbox {
             acr: Some(self.acr),
             exercices: Some(self.exercices),
             empty_fields: Some(self.empty_fields),
+            ciba: Some(self.ciba),
             slow: Some(self.slow.into_iter().collect::<BTreeMap<_, _>>()),
             unavailable: Some(self.unavailable.into_iter().collect::<BTreeSet<_>>()),
         });

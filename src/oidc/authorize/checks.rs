@@ -7,9 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::answer::Address;
 use super::check;
+use super::check::duplicates::{KNOWN, REPEATED};
 use super::error::AuthorizationError;
 use super::request::AuthorizationRequest;
 use crate::oidc::Settings;
+use crate::oidc::ciba::check as backchannel;
+use crate::oidc::ciba::check::Question;
 use crate::oidc::parameters::Parameters;
 use crate::oidc::profile::{self, Extension, Rules};
 use crate::store::client::Client;
@@ -21,43 +24,66 @@ pub enum Endpoint {
     Authorization,
     /// By the relying party itself, beforehand (RFC 9126).
     Pushed,
+    /// By the relying party itself, for somebody who is at none of its pages (CIBA).
+    Backchannel,
 }
 
-use Endpoint::{Authorization, Pushed};
+use Endpoint::{Authorization, Backchannel, Pushed};
 
-/// Both.
-const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed];
+impl Endpoint {
+    /// The parameters that some check reads, each at most once. Others are ignored, however often they come.
+    pub fn known(self) -> &'static [&'static str] {
+        match self {
+            Authorization | Pushed => &KNOWN,
+            Backchannel => &backchannel::KNOWN,
+        }
+    }
+}
+
+/// All of them.
+const EVERYWHERE: &[Endpoint] = &[Authorization, Pushed, Backchannel];
+/// Where the answer travels through a browser.
+const BROWSER: &[Endpoint] = &[Authorization, Pushed];
+/// Where no browser is.
+const NO_BROWSER: &[Endpoint] = &[Backchannel];
 
 /// A check: its name, what it does, and the endpoints whose requests go through it.
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 23] = [
+const CHECKS: [Check; 30] = [
     ("client_id", check::client::check, EVERYWHERE),
-    ("redirect_uri", check::redirect_uri::check, EVERYWHERE),
+    ("redirect_uri", check::redirect_uri::check, BROWSER),
     // From here on an error is told to the relying party.
-    ("state", check::state::check, EVERYWHERE),
-    ("response_mode", check::response_mode::check, EVERYWHERE),
+    ("state", check::state::check, BROWSER),
+    ("response_mode", check::response_mode::check, BROWSER),
     ("duplicates", check::duplicates::check, EVERYWHERE),
     ("length", check::length::check, EVERYWHERE),
     ("characters", check::characters::check, EVERYWHERE),
-    ("grant_types", check::grant_types::check, EVERYWHERE),
+    ("grant_types", check::grant_types::check, BROWSER),
+    ("ciba", backchannel::client, NO_BROWSER),
     ("pushed", check::pushed::check, &[Authorization]),
     ("signed", check::signed::check, EVERYWHERE),
     ("unsupported", check::unsupported::check, EVERYWHERE),
-    ("response_type", check::response_type::check, EVERYWHERE),
+    ("response_type", check::response_type::check, BROWSER),
     ("scope", check::scope::check, EVERYWHERE),
-    ("prompt", check::prompt::check, EVERYWHERE),
-    ("max_age", check::max_age::check, EVERYWHERE),
+    ("prompt", check::prompt::check, BROWSER),
+    ("max_age", check::max_age::check, BROWSER),
     // Before the levels: the claim acr is one way to ask for them.
-    ("claims", check::claims::check, EVERYWHERE),
+    ("claims", check::claims::check, BROWSER),
     ("acr_values", check::acr_values::check, EVERYWHERE),
-    ("nonce", check::nonce::check, EVERYWHERE),
-    ("pkce", check::pkce::check, EVERYWHERE),
-    ("dpop_jkt", check::dpop::check, EVERYWHERE),
+    ("nonce", check::nonce::check, BROWSER),
+    ("pkce", check::pkce::check, BROWSER),
+    ("dpop_jkt", check::dpop::check, BROWSER),
     ("resource", check::resource::check, EVERYWHERE),
-    ("authorization_details", check::details::check, EVERYWHERE),
-    ("hints", check::hints::check, EVERYWHERE),
+    ("authorization_details", check::details::check, BROWSER),
+    ("hints", check::hints::check, BROWSER),
+    ("hint", backchannel::hint, NO_BROWSER),
+    ("binding_message", backchannel::binding_message, NO_BROWSER),
+    ("user_code", backchannel::user_code, NO_BROWSER),
+    ("requested_expiry", backchannel::requested_expiry, NO_BROWSER),
+    ("channel", backchannel::channel, NO_BROWSER),
+    ("client_notification_token", backchannel::notification_token, NO_BROWSER),
 ];
 
 /// How a request came.
@@ -72,6 +98,8 @@ pub struct Sent {
 
 /// A request on its way through the table.
 pub struct Draft<'a> {
+    /// Where it goes.
+    pub endpoint: Endpoint,
     /// What was sent.
     pub parameters: &'a Parameters,
     /// How it came.
@@ -82,9 +110,27 @@ pub struct Draft<'a> {
     pub settings: &'a Settings,
     /// What passed so far.
     pub request: AuthorizationRequest,
+    /// What passed so far of what is asked where no browser is.
+    pub question: Question,
 }
 
-impl Draft<'_> {
+impl<'a> Draft<'a> {
+    fn new(
+        endpoint: Endpoint,
+        parameters: &'a Parameters,
+        sent: Sent,
+        client: Option<&'a Client>,
+        settings: &'a Settings,
+    ) -> Self {
+        let (request, question) = (AuthorizationRequest::default(), Question::default());
+        Self { endpoint, parameters, sent, client, settings, request, question }
+    }
+
+    /// Every parameter that some check reads.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.endpoint.known().iter().chain(&REPEATED).copied()
+    }
+
     /// The rules of the client's profile, once the client is known.
     pub fn rules(&self) -> Option<&'static Rules> {
         self.client.map(|client| profile::of(client).rules())
@@ -115,8 +161,7 @@ pub struct Refused {
 /// Where a refusal may be told of a request that did not get as far as the table: by what stands beside a request object
 /// that is refused, if it is an address of the client's.
 pub fn address(parameters: &Parameters, client: &Client, settings: &Settings) -> Option<Address> {
-    let request = AuthorizationRequest::default();
-    let mut draft = Draft { parameters, sent: Sent::default(), client: Some(client), settings, request };
+    let mut draft = Draft::new(Authorization, parameters, Sent::default(), Some(client), settings);
     let of_the_address = [check::client::check, check::redirect_uri::check, check::state::check];
     of_the_address.iter().try_for_each(|check| check(&mut draft)).ok()?;
     // One that does not exist is not followed.
@@ -135,27 +180,42 @@ pub fn run(
     client: Option<&Client>,
     settings: &Settings,
 ) -> Result<AuthorizationRequest, Box<Refused>> {
-    let request = AuthorizationRequest::default();
-    let mut draft = Draft { parameters, sent, client, settings, request };
+    pass(Draft::new(endpoint, parameters, sent, client, settings)).map(|draft| draft.request)
+}
+
+/// Sends a request for somebody who is at no browser through the table.
+///
+/// # Errors
+/// The first refusal.
+pub(in crate::oidc) fn run_backchannel(
+    parameters: &Parameters,
+    sent: Sent,
+    client: &Client,
+    settings: &Settings,
+) -> Result<(AuthorizationRequest, Question), AuthorizationError> {
+    let passed = pass(Draft::new(Backchannel, parameters, sent, Some(client), settings));
+    passed.map(|draft| (draft.request, draft.question)).map_err(|refused| refused.error)
+}
+
+fn pass(mut draft: Draft<'_>) -> Result<Draft<'_>, Box<Refused>> {
     for (name, check, endpoints) in CHECKS {
-        if !endpoints.contains(&endpoint) {
+        if !endpoints.contains(&draft.endpoint) {
             continue;
         }
         if let Err(error) = check(&mut draft) {
             tracing::debug!(check = name, %error, "refused");
-            let known = client.filter(|_| !draft.request.redirect_uri.is_empty());
+            let known = draft.client.filter(|_| !draft.request.redirect_uri.is_empty());
             let address = known.map(|client| Address::of(&draft.request, client));
             return Err(Box::new(Refused { error, address }));
         }
     }
-    Ok(draft.request)
+    Ok(draft)
 }
 
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::check::duplicates::{KNOWN, REPEATED};
     use super::super::try_request;
     use super::*;
     use crate::clock::{Clock as _, MockClock};

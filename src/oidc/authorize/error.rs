@@ -5,6 +5,7 @@ use http::StatusCode;
 use super::request_object::{RequestObjectFault, RequestUriFault};
 use crate::crypto::jose::SignError;
 use crate::directory::Refusal;
+use crate::oidc::ciba::check::BackchannelFault;
 use crate::oidc::claims_request::ClaimsFault;
 use crate::oidc::parameters::Duplicate;
 use crate::oidc::subject::SubjectError;
@@ -38,6 +39,9 @@ pub enum AuthorizationError {
     /// A value with a NUL.
     #[error("the parameter {0} holds a character that is not allowed")]
     Characters(&'static str),
+    /// What a question to somebody who is at no browser lacks (CIBA Core §7.2).
+    #[error(transparent)]
+    Backchannel(#[from] BackchannelFault),
     /// The parameter `claims`.
     #[error(transparent)]
     Claims(#[from] ClaimsFault),
@@ -187,6 +191,7 @@ impl AuthorizationError {
             Self::PushedUri => "OIDC-024",
             Self::Characters(_) => "OIDC-025",
             Self::Claims(_) => "OIDC-026",
+            Self::Backchannel(fault) => fault.code(),
             Self::LevelUnreachable | Self::LevelNotReached => "OIDC-027",
             Self::OtherPerson => "OIDC-028",
             Self::ConsentRequired | Self::ConsentRefused => "OIDC-029",
@@ -227,6 +232,7 @@ impl AuthorizationError {
             Self::RequestObjectRefused(_) | Self::RequestObject => "invalid_request_object",
             Self::RequestUriRefused(_) | Self::RequestUri => "invalid_request_uri",
             Self::Registration => "registration_not_supported",
+            Self::Backchannel(fault) => fault.name(),
             Self::ResponseType => "unsupported_response_type",
             Self::GrantType => "unauthorized_client",
             Self::Scope => "invalid_scope",

@@ -17,7 +17,7 @@ pub mod means;
 pub mod own_pages;
 pub mod pushed;
 pub mod request;
-mod request_object;
+pub(super) mod request_object;
 pub mod response_mode;
 pub mod resume;
 mod sealed_object;
@@ -48,7 +48,9 @@ use checks::Endpoint;
 use error::AuthorizationError;
 use pushed::Incoming;
 use request::AuthorizationRequest;
+use request_object::Purpose;
 
+pub(super) use check::duplicates::REPEATED;
 pub(super) use check::scope::OFFLINE;
 pub(super) use sealed_object::MANAGEMENT as REQUEST_OBJECT_ENCRYPTION;
 
@@ -169,7 +171,7 @@ impl Visit<'_> {
         if let Some(pushed) = pushed::open(provider, client, brought).await? {
             return Ok(pushed);
         }
-        request_object::open(provider, client, plain)
+        request_object::open(provider, client, plain, Purpose::Authorization)
             .await
             .map_err(|error| Failed { error, asked: checks::address(brought, client, &provider.settings) })
     }
@@ -223,19 +225,12 @@ impl Visit<'_> {
         Ok(sub.as_ref() == Some(expected))
     }
 
-    /// Whom an `id_token_hint` names. One that is not ours says nothing, and is ignored as Keycloak does.
+    /// Whom an `id_token_hint` names. One that is not ours says nothing, and is ignored as Keycloak does. Somebody who is gone
+    /// altogether is nobody, and nobody's session answers.
     async fn expected_person(&self, parameters: &Parameters) -> Result<Option<PersonId>, StoreError> {
         let Some(token) = parameters.first("id_token_hint") else { return Ok(None) };
-        let keys = self.provider.token_keys.keys().await;
-        let issuer = self.provider.settings.issuer.as_str();
-        let Some(hint) = Hint::read(token, issuer, |kid| keys.verifying(kid)) else { return Ok(None) };
-        if let Some(session) = store::session::by_id(&self.provider.db, hint.session).await? {
-            return Ok(Some(session.person_id));
-        }
-        // Sessions are deleted some time after their end: then the token still says whose it was. Somebody who is gone
-        // altogether is nobody, and nobody's session answers.
-        let person = store::person::by_identifier(&self.provider.db, &hint.id_nat).await?;
-        Ok(Some(person.map_or(PersonId(uuid::Uuid::nil()), |person| person.id)))
+        let Some(hint) = Hint::of(self.provider, token).await else { return Ok(None) };
+        Ok(Some(hint.person(&self.provider.db).await?.unwrap_or(PersonId(uuid::Uuid::nil()))))
     }
 
     /// Begins a login transaction, bound to this browser, and sends it to the sign-in page.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use super::check::duplicates::{KNOWN, REPEATED};
 use super::checks::{self, Endpoint, Sent};
 use super::error::AuthorizationError;
-use super::request_object;
+use super::request_object::{self, Purpose};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::Secret;
@@ -38,7 +38,7 @@ const PREFIX: &str = "urn:ietf:params:oauth:request_uri:";
 
 /// A request as it reaches the table: what it asks, and how it came.
 #[derive(Debug)]
-pub(super) struct Incoming {
+pub(in crate::oidc) struct Incoming {
     /// What was sent.
     pub parameters: Parameters,
     /// How.
@@ -142,7 +142,7 @@ async fn push(
     let proven = proven.map_err(|error| PushError::Binding { error, client_id: client.id.clone() })?;
     let incoming = Incoming { parameters: pushed, sent: Sent { pushed: true, signed: false } };
     let Incoming { parameters, sent } =
-        request_object::open(provider, &client, incoming).await.map_err(refused)?;
+        request_object::open(provider, &client, incoming, Purpose::Authorization).await.map_err(refused)?;
     let mut parameters = parameters.only(&known);
     if let Some(key) = proven {
         if parameters.first("dpop_jkt").is_some_and(|named| named != key) {

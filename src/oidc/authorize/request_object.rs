@@ -9,6 +9,9 @@
 //! An object is taken from the client whose keys it is signed by, for this issuer, in its time, and where it has a `jti`, once.
 //! It may be encrypted to a key of ours besides ([`sealed_object`]): signed first, always.
 //!
+//! A question to somebody who is at no browser is signed in the same way (CIBA Core §7.1.1), with all its dates and a `jti`;
+//! it comes by value only.
+//!
 //! `none` is no algorithm here. One of these in another, or an assertion of the client in its place, is refused (§10.8).
 
 use chrono::TimeDelta;
@@ -72,7 +75,7 @@ pub enum RequestObjectFault {
     #[error("the request object is expired, not good yet, or made for more than an hour")]
     Time,
     /// `jti` is no text, or a very long one.
-    #[error("jti of the request object is no text, or a very long one")]
+    #[error("jti of the request object is no text, a very long one, or missing where it must not be")]
     Name,
     /// It was used before.
     #[error("the request object was used before")]
@@ -117,14 +120,24 @@ pub enum RequestUriFault {
     Text,
 }
 
+/// What an object is a request for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::oidc) enum Purpose {
+    /// RFC 9101.
+    Authorization,
+    /// CIBA Core §7.1.1.
+    Backchannel,
+}
+
 /// Takes the request out of the object that `parameters` hold, where they hold one.
 ///
 /// # Errors
 /// [`AuthorizationError::RequestObjectRefused`], [`AuthorizationError::RequestUriRefused`], or the database.
-pub(super) async fn open(
+pub(in crate::oidc) async fn open(
     provider: &Provider,
     client: &Client,
     incoming: Incoming,
+    purpose: Purpose,
 ) -> Result<Incoming, AuthorizationError> {
     let (by_value, by_reference) =
         (incoming.parameters.first("request"), incoming.parameters.first("request_uri"));
@@ -136,6 +149,7 @@ pub(super) async fn open(
         (None, None) => return Ok(incoming),
         (Some(_), Some(_)) => return Err(RequestUriFault::Both.into()),
         (Some(object), None) => object,
+        (None, Some(_)) if purpose == Purpose::Backchannel => return Err(AuthorizationError::RequestUri),
         (None, Some(address)) => {
             fetched = fetch(provider, client, address).await?;
             fetched.trim()
@@ -148,8 +162,8 @@ pub(super) async fn open(
     } else {
         object
     };
-    let claims = verify(provider, client, object).await?;
-    once(provider, client, &claims).await?;
+    let claims = verify(provider, client, object, purpose).await?;
+    once(provider, client, &claims, purpose).await?;
     let parameters = parameters_of(&claims)?;
     Ok(Incoming { parameters, sent: Sent { signed: true, ..incoming.sent } })
 }
@@ -178,9 +192,13 @@ async fn verify(
     provider: &Provider,
     client: &Client,
     object: &str,
+    purpose: Purpose,
 ) -> Result<Map<String, Value>, RequestObjectFault> {
     let rules = profile::of(client).rules();
-    let strict = rules.typed_request_objects;
+    let is_question = purpose == Purpose::Backchannel;
+    // CIBA Core names no type. Neither kind passes for the other: a question holds a hint and a binding message, a request of
+    // a browser its client_id and an address.
+    let strict = rules.typed_request_objects && !is_question;
     match type_of(object)? {
         Some(typ) if typ.eq_ignore_ascii_case(TYPE) => {}
         // Libraries older than RFC 9101 write JWT, or nothing.
@@ -188,23 +206,28 @@ async fn verify(
         None if !strict => {}
         _ => return Err(RequestObjectFault::Type),
     }
-    let registered = client.metadata.request_object_signing_alg.as_deref();
+    let registered = match purpose {
+        Purpose::Authorization => client.metadata.request_object_signing_alg.as_deref(),
+        Purpose::Backchannel => client.metadata.backchannel_authentication_request_signing_alg.as_deref(),
+    };
     let fits = |algorithm: &Algorithm| registered.is_none_or(|registered| algorithm.name() == registered);
     let algorithms: Vec<_> = rules.signing_algorithms.iter().copied().filter(fits).collect();
     let expected = Expected { typ: None, algorithms: &algorithms, max_len: LONGEST };
     let claims: Map<String, Value> = provider.client_keys.verify(client, object, expected).await?;
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
     // RFC 9101 §5.2, §10.8: an assertion of the client has its name as sub, a request object has not.
-    if text("iss") != Some(&client.id)
-        || text("client_id") != Some(&client.id)
-        || text("sub") == Some(&client.id)
-    {
+    let is_named =
+        text("client_id") == Some(&client.id) || (is_question && !claims.contains_key("client_id"));
+    if text("iss") != Some(&client.id) || !is_named || text("sub") == Some(&client.id) {
         return Err(RequestObjectFault::Client);
     }
     if !is_for(&claims, provider.settings.issuer.as_str()) {
         return Err(RequestObjectFault::Audience);
     }
     check_time(&claims, provider.now())?;
+    if is_question && !["iat", "nbf"].iter().all(|date| claims.contains_key(*date)) {
+        return Err(RequestObjectFault::Time);
+    }
     Ok(claims)
 }
 
@@ -250,10 +273,13 @@ async fn once(
     provider: &Provider,
     client: &Client,
     claims: &Map<String, Value>,
+    purpose: Purpose,
 ) -> Result<(), AuthorizationError> {
-    let Some(jti) = claims.get("jti") else { return Ok(()) };
-    let jti =
-        jti.as_str().filter(|jti| (1..=LONGEST_JTI).contains(&jti.len())).ok_or(RequestObjectFault::Name)?;
+    let jti = match claims.get("jti") {
+        None if purpose == Purpose::Authorization => return Ok(()),
+        jti => jti.and_then(Value::as_str).filter(|jti| (1..=LONGEST_JTI).contains(&jti.len())),
+    };
+    let jti = jti.ok_or(RequestObjectFault::Name)?;
     // No object is good for longer than this, whatever it says.
     let until = provider.now() + LONGEST_LIFE + SKEW;
     let is_first =

@@ -17,7 +17,7 @@ use crate::crypto::keys::Algorithm;
 use crate::crypto::x509::names::DistinguishedName;
 use crate::oidc::authorize::{OFFLINE, REQUEST_OBJECT_ENCRYPTION};
 use crate::oidc::profile::{Extension, Rules};
-use crate::store::client::{AuthMethod, Metadata, SubjectType};
+use crate::store::client::{AuthMethod, CIBA, DeliveryMode, Metadata, SubjectType};
 
 /// The longest text that is kept, in bytes.
 const LONGEST: usize = 2048;
@@ -153,6 +153,7 @@ pub fn check(
     check.addresses(document, wildcards)?;
     check.texts()?;
     check.requests(document)?;
+    check.backchannel()?;
     check.authentication(methods)?;
     check.algorithms()?;
     check.subjects(document)
@@ -188,7 +189,9 @@ impl Check<'_> {
             ensure(list.len() <= MOST, member, "too many")?;
             ensure(list.iter().all(|one| one.len() <= LONGEST), member, "too long")?;
         }
-        ensure(!document.redirect_uris.is_empty(), "redirect_uris", "at least one is needed")?;
+        // What is redeemed without a browser is sent nowhere.
+        let is_answered = !self.metadata.may_use("authorization_code") || !document.redirect_uris.is_empty();
+        ensure(is_answered, "redirect_uris", "at least one is needed")?;
         for address in document.redirect_uris.iter().chain(&document.post_logout_redirect_uris) {
             redirect_uri::check_registration(address, wildcards)?;
             // OpenID Connect Registration §2: what runs in a browser is reached by https.
@@ -205,6 +208,7 @@ impl Check<'_> {
             sector_identifier_uri,
             initiate_login_uri,
             frontchannel_logout_uri,
+            backchannel_client_notification_endpoint,
             ..
         } = self.metadata;
         for (member, address) in [
@@ -216,6 +220,7 @@ impl Check<'_> {
             ("sector_identifier_uri", sector_identifier_uri),
             ("initiate_login_uri", initiate_login_uri),
             ("frontchannel_logout_uri", frontchannel_logout_uri),
+            ("backchannel_client_notification_endpoint", backchannel_client_notification_endpoint),
             ("backchannel_logout_uri", &document.backchannel_logout_uri),
         ] {
             if let Some(address) = address {
@@ -278,8 +283,10 @@ impl Check<'_> {
         let Metadata { grant_types, scope, authorization_details_types, .. } = self.metadata;
         let code = document.response_types.iter().all(|kind| kind == "code");
         ensure(code, "response_types", "the only one is code")?;
-        let may_use =
-            |grant: &String| GRANTS.contains(&grant.as_str()) || (grant == EXCHANGE && !self.is_stranger());
+        let may_use = |grant: &String| {
+            let is_vouched_for = [EXCHANGE, CIBA].contains(&grant.as_str()) && !self.is_stranger();
+            GRANTS.contains(&grant.as_str()) || is_vouched_for
+        };
         ensure(grant_types.iter().all(may_use), "grant_types", "one that is not offered")?;
         let answered = document.response_types.is_empty() || self.metadata.may_use("authorization_code");
         ensure(answered, "grant_types", "code needs authorization_code")?;
@@ -304,6 +311,22 @@ impl Check<'_> {
             ensure(url.is_some(), "resources", "must be absolute addresses without #")?;
         }
         Ok(())
+    }
+
+    /// CIBA Core §4: a client that asks people proves who it is, says how it learns of the answer, and needs no page.
+    fn backchannel(&self) -> Result<(), MetadataFault> {
+        const MODE: &str = "backchannel_token_delivery_mode";
+        const ADDRESS: &str = "backchannel_client_notification_endpoint";
+        let metadata = self.metadata;
+        let (mode, asks) = (metadata.backchannel_token_delivery_mode, metadata.may_use(CIBA));
+        ensure(asks || mode.is_none(), MODE, "means nothing without the grant type of CIBA")?;
+        ensure(!asks || mode.is_some(), MODE, "must be poll or ping")?;
+        ensure(!asks || !metadata.is_public(), "grant_types", "a client without authentication asks nobody")?;
+        ensure(!asks || !metadata.consent_required, "consent_required", "there is no page to consent on")?;
+        let is_told = metadata.backchannel_client_notification_endpoint.is_some();
+        ensure(is_told == (mode == Some(DeliveryMode::Ping)), ADDRESS, "belongs to ping, and only there")?;
+        let codes = metadata.backchannel_user_code_parameter;
+        ensure(!codes, "backchannel_user_code_parameter", "user codes are not supported: people type digits")
     }
 
     fn authentication(&self, methods: &[AuthMethod]) -> Result<(), MetadataFault> {
@@ -367,6 +390,10 @@ impl Check<'_> {
         for (member, name) in [
             ("token_endpoint_auth_signing_alg", &metadata.token_endpoint_auth_signing_alg),
             ("request_object_signing_alg", &metadata.request_object_signing_alg),
+            (
+                "backchannel_authentication_request_signing_alg",
+                &metadata.backchannel_authentication_request_signing_alg,
+            ),
         ] {
             let ours = |name: &String| self.rules.signing_algorithms.iter().any(|one| one.name() == name);
             ensure(name.iter().all(ours), member, "is no algorithm of the profile")?;

@@ -215,7 +215,7 @@ pub fn check(registration: &Registration, allowed: &Allowed) -> Result<(), Clien
     if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
         return Err(ClientFault::Name);
     }
-    if registration.redirect_uris.is_empty() {
+    if registration.redirect_uris.is_empty() && registration.metadata.may_use("authorization_code") {
         return Err(ClientFault::NoRedirectUri);
     }
     let addresses = registration.redirect_uris.iter().chain(&registration.post_logout_redirect_uris);

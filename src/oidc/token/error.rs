@@ -96,6 +96,25 @@ pub(super) enum TokenError {
     /// The client's profile takes no token that everybody can use (FAPI 2.0 §5.3.2.1).
     #[error("Access tokens of this client must be bound to a key")]
     Unbound,
+    /// No such question, or of another client.
+    #[error("Invalid Auth Req ID")]
+    UnknownAuthReqId,
+    /// What it is worth was given already, or taken back at this moment.
+    #[error("Auth Req ID already used, or no longer good")]
+    UsedAuthReqId,
+    /// CIBA Core §11, in the words of Pro Santé Connect.
+    #[error("The authorization request is still pending as the end-user hasn't yet been authenticated.")]
+    Pending,
+    #[error("The client asks sooner than the interval allows; it has grown by 5 seconds")]
+    SlowDown,
+    #[error("The auth_req_id has expired, make a new authentication request")]
+    ExpiredAuthReqId,
+    /// The person said no, typed other digits, or the question was taken back.
+    #[error("The end-user denied the authorization request")]
+    Denied,
+    /// The person said yes, and proved less than was required.
+    #[error("The end-user did not reach the level that was asked for")]
+    LevelNotReached,
     /// Somebody else changed what we looked at in the meantime.
     #[error("Code not valid")]
     Overtaken,
@@ -140,10 +159,22 @@ impl TokenError {
             Self::SubjectTokenOfOthers => "OIDC-144",
             Self::ChainTooLong => "OIDC-162",
             Self::Target => "OIDC-145",
+            Self::UnknownAuthReqId => "CIBA-020",
+            Self::UsedAuthReqId => "CIBA-021",
+            Self::Pending => "CIBA-022",
+            Self::SlowDown => "CIBA-023",
+            Self::ExpiredAuthReqId => "CIBA-024",
+            Self::Denied => "CIBA-025",
+            Self::LevelNotReached => "OIDC-027",
             Self::Binding(error) => error.code(),
             Self::Overtaken => "OIDC-066",
             Self::Sign(_) => "OIDC-094",
         }
+    }
+
+    /// Whether it is an answer that clients get all the time, and no refusal: nobody has said anything yet.
+    fn is_routine(&self) -> bool {
+        matches!(self, Self::Pending | Self::SlowDown)
     }
 
     /// Whether the audit learns of it here: not what is a fault of ours, nor what was recorded where it was found.
@@ -151,16 +182,17 @@ impl TokenError {
         if let Self::Binding(error) = self {
             return error.fault().is_none() && !error.is_routine();
         }
-        !matches!(
-            self,
-            Self::Store(_)
-                | Self::Sign(_)
-                | Self::Client(_)
-                | Self::SubjectToken(AccessError::Store(_))
-                | Self::Person(SubjectError::Store(_))
-                | Self::ReplayedCode
-                | Self::ReusedRefreshToken
-        )
+        !self.is_routine()
+            && !matches!(
+                self,
+                Self::Store(_)
+                    | Self::Sign(_)
+                    | Self::Client(_)
+                    | Self::SubjectToken(AccessError::Store(_))
+                    | Self::Person(SubjectError::Store(_))
+                    | Self::ReplayedCode
+                    | Self::ReusedRefreshToken
+            )
     }
 }
 
@@ -196,6 +228,10 @@ impl IntoResponse for TokenError {
             | Self::ChainTooLong => "invalid_request",
             Self::GrantOfOthers => "unauthorized_client",
             Self::Target => "invalid_target",
+            Self::Pending => "authorization_pending",
+            Self::SlowDown => "slow_down",
+            Self::ExpiredAuthReqId => "expired_token",
+            Self::Denied | Self::LevelNotReached => "access_denied",
             Self::UnsupportedGrant => "unsupported_grant_type",
             Self::ScopeExceeded => "invalid_scope",
             Self::UnknownCode
@@ -214,9 +250,15 @@ impl IntoResponse for TokenError {
             | Self::SessionLocked
             | Self::Zone
             | Self::Person(_)
+            | Self::UnknownAuthReqId
+            | Self::UsedAuthReqId
             | Self::Overtaken => "invalid_grant",
         };
-        tracing::warn!(code = self.code(), error = %self, "no tokens were issued");
+        if self.is_routine() {
+            tracing::debug!(code = self.code(), "nobody has answered yet");
+        } else {
+            tracing::warn!(code = self.code(), error = %self, "no tokens were issued");
+        }
         error::json(StatusCode::BAD_REQUEST, name, &self.to_string())
     }
 }

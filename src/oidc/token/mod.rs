@@ -1,5 +1,6 @@
 //! The token endpoint (RFC 6749 §3.2, OpenID Connect Core §3.1.3): one file per grant.
 
+mod ciba;
 mod code;
 mod error;
 pub(super) mod exchange;
@@ -20,12 +21,13 @@ use super::proof::{binding, dpop};
 use super::{Provider, client, psc};
 use crate::audit::{Caller, Kind};
 use crate::store;
-use crate::store::client::Client;
+use crate::store::client::{CIBA, Client};
 use error::TokenError;
 
 /// The parameters that this endpoint reads.
-const KNOWN: [&str; 12] = [
+const KNOWN: [&str; 13] = [
     "grant_type",
+    "auth_req_id",
     "code",
     "redirect_uri",
     "code_verifier",
@@ -104,6 +106,7 @@ async fn grant(
     match asked {
         Some("authorization_code") => code::redeem(provider, client, form, caller, proven).await,
         Some("refresh_token") => refresh::redeem(provider, client, form, caller, proven).await,
+        Some(CIBA) => ciba::redeem(provider, client, form, caller, proven).await,
         Some(exchange::GRANT_TYPE) => exchange::exchange(provider, client, form, caller, proven).await,
         Some(_) => Err(TokenError::UnsupportedGrant),
         None => Err(TokenError::Missing("grant_type")),

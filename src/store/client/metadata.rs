@@ -164,6 +164,20 @@ pub struct Metadata {
     #[serde(skip_serializing_if = "is_false")]
     pub dpop_bound_access_tokens: bool,
 
+    // --- asking people away from it (CIBA Core §4) -----------------------------------------------------------------
+    /// How it learns of the answer; absent: it asks nobody.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_token_delivery_mode: Option<DeliveryMode>,
+    /// Where it is told that an answer is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_client_notification_endpoint: Option<String>,
+    /// The one algorithm of its signed requests, which are the only ones taken then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub backchannel_authentication_request_signing_alg: Option<String>,
+    /// It sends codes that people know; none are checked here.
+    #[serde(skip_serializing_if = "is_false")]
+    pub backchannel_user_code_parameter: bool,
+
     // --- the end of a session (Front- and Back-Channel Logout §2) ---------------------------------------------------
     /// It is told `sid` in logout tokens; it always is.
     #[serde(skip_serializing_if = "is_false")]
@@ -223,6 +237,20 @@ impl AuthMethod {
     }
 }
 
+/// How a client learns of the answer of whom it asked (CIBA Core §5). `push` is not offered: tokens would travel to whoever
+/// has an address, and no key could be proved for them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "lowercase")]
+pub enum DeliveryMode {
+    /// It asks again and again.
+    Poll,
+    /// It is told when asking is worth while.
+    Ping,
+}
+
+/// The grant by which a client redeems the answer of whom it asked (CIBA Core §4).
+pub const CIBA: &str = "urn:openid:params:grant-type:ciba";
+
 /// Whether the `sub` of a person is the same for every client (OpenID Connect Core §8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -241,6 +269,11 @@ impl Metadata {
             [] => matches!(grant_type, "authorization_code" | "refresh_token"),
             some => some.iter().any(|one| one == grant_type),
         }
+    }
+
+    /// Whether the client may ask people on their phone or at their card.
+    pub fn may_ask(&self) -> bool {
+        self.may_use(CIBA) && self.backchannel_token_delivery_mode.is_some() && !self.is_public()
     }
 
     /// Whether the client has nothing to authenticate with.

@@ -15,8 +15,9 @@ use crate::clock::Time;
 use crate::ids::SessionId;
 use crate::session::{CardOut, Demands, Names};
 use chrono::TimeDelta;
+use standing::withdraw_questions;
 
-pub use metadata::{AuthMethod, Metadata, SubjectType};
+pub use metadata::{AuthMethod, CIBA, DeliveryMode, Metadata, SubjectType};
 
 /// A relying party.
 #[derive(Clone, sqlx::FromRow)]
@@ -443,6 +444,7 @@ pub async fn update(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Resu
 pub async fn remove(db: &Db, id: &str, event: &NewRow) -> Result<bool, StoreError> {
     let id = id.to_owned();
     write!(db, c => {
+        withdraw_questions!(c, id);
         let removed = sqlx::query("DELETE FROM client WHERE id = $1").bind(id).execute(&mut *c).await?;
         if removed.rows_affected() != 1 {
             return Ok(false);

@@ -5,8 +5,21 @@ use crate::clock::Time;
 use crate::store::audit::{NewRow, record};
 use crate::store::{Db, StoreError, write};
 
-/// Revokes everything that a client holds, inside a `write!` body: grants with their codes and tokens, and the requests that
-/// it pushed.
+/// Takes back the questions that a client has asked people and got no tokens for, inside a `write!` body.
+macro_rules! withdraw_questions {
+    ($c:expr, $id:expr) => {
+        sqlx::query(
+            "UPDATE approval SET state = 'withdrawn' WHERE client_id = $1 AND state IN ('waiting', 'approved')",
+        )
+        .bind($id.clone())
+        .execute(&mut *$c)
+        .await?
+    };
+}
+pub(super) use withdraw_questions;
+
+/// Revokes everything that a client holds, inside a `write!` body: grants with their codes and tokens, the requests that it
+/// pushed, and what it asked people.
 macro_rules! take_everything {
     ($c:expr, $id:expr, $now:expr) => {{
         sqlx::query(
@@ -21,6 +34,7 @@ macro_rules! take_everything {
             .bind($id.clone())
             .execute(&mut *$c)
             .await?;
+        withdraw_questions!($c, $id);
     }};
 }
 

@@ -1,6 +1,7 @@
 //! Phones through the real router, on both databases: paired, asked, answering, refused.
 
 mod attacks;
+mod ciba;
 mod pairing;
 mod sign_in;
 

@@ -1,6 +1,7 @@
 //! `sceau sandbox` as those meet it who write applications: whole, over its two ports, with a clock moved by hand.
 
 mod attacks;
+mod ciba;
 mod sign_in;
 mod switches;
 mod walls;

@@ -28,9 +28,9 @@ use crate::app::security_keys::KeyTab;
 use crate::crypto::random::SystemRandom;
 use crate::mobile::{self, Phones, Rules};
 use crate::notify::code::Codes;
-use crate::oidc::Means;
 use crate::oidc::Settings;
 use crate::oidc::psc::Choices;
+use crate::oidc::{Asking, Means};
 use crate::session::{Acr, Policies, ZonePolicy};
 use crate::store;
 use crate::store::audit::Filter;
@@ -126,9 +126,6 @@ impl Hospital {
             let site = site();
             let clock: crate::clock::SharedClock = Arc::new(stand.clock.clone());
             let trail = trail(&stand.clock);
-            stand
-                .offer(Means { security_keys: Some(Arc::new(KeyTab(keys.clone()))), ..Means::default() })
-                .await;
             let phones = Phones::new(
                 mobile::Parts {
                     db: stand.db.clone(),
@@ -145,6 +142,9 @@ impl Hospital {
                 },
                 Waits { free: 10, longest: chrono::TimeDelta::minutes(5) },
             );
+            let key_tab = Some(Arc::new(KeyTab(keys.clone())) as _);
+            let asking = Asking { phone: Some(Arc::clone(&phones) as _), card: None };
+            stand.offer(Means { security_keys: key_tab, ..Means::default() }, asking).await;
             let means = crate::means::OwnMeans::new(crate::means::Parts {
                 db: stand.db.clone(),
                 clock: clock.clone(),

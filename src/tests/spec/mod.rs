@@ -2,6 +2,7 @@
 
 mod attacks;
 pub(crate) mod browser;
+mod ciba;
 mod claims;
 mod client_assertion;
 mod consent;

@@ -28,7 +28,7 @@ use crate::ids::{PersonId, Random, Secret, SessionId, TransactionId, Workstation
 use crate::keyring::{DecryptionKeyring, Keyring, Vault};
 use crate::oidc::mtls::Mtls;
 use crate::oidc::outbound::Outbound;
-use crate::oidc::{self, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
+use crate::oidc::{self, Asking, Issuer, Lifetimes, Means, Parts, Provider, Settings, psc};
 use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence, Policies, SessionPolicy, Station};
 use crate::store::client::{Audience, Metadata, NewClient, ProfileName};
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
@@ -217,6 +217,15 @@ fn this_machine() -> config::Egress {
     config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] }
 }
 
+/// What stands around a provider.
+#[derive(Default)]
+struct Hosts {
+    /// The host that asks for certificates.
+    mtls: Option<Arc<Mtls>>,
+    /// Where people can be asked who are at no browser.
+    asking: Asking,
+}
+
 /// A provider under test.
 pub(crate) struct Stand {
     pub db: Db,
@@ -282,7 +291,7 @@ impl Stand {
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
         let seal = template.seal.clone();
         let vault = (&seal).into();
-        Self::on(db, (seal, vault), Some(dir), None, change).await
+        Self::on(db, (seal, vault), Some(dir), Hosts::default(), change).await
     }
 
     /// Runs `test` on a stand of each engine with a host that asks for certificates.
@@ -294,11 +303,12 @@ impl Stand {
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
         let seal = template.seal.clone();
         let vault = (&seal).into();
-        test(Self::on(db, (seal, vault), Some(dir), mtls(), |_| {}).await).await;
+        let hosts = || Hosts { mtls: mtls(), asking: Asking::default() };
+        test(Self::on(db, (seal, vault), Some(dir), hosts(), |_| {}).await).await;
         let db = furnished_postgres().await;
         let seal = template.seal.clone();
         let vault = (&seal).into();
-        test(Self::on(db.clone(), (seal, vault), None, mtls(), |_| {}).await).await;
+        test(Self::on(db.clone(), (seal, vault), None, hosts(), |_| {}).await).await;
         db.close().await;
     }
 
@@ -309,7 +319,7 @@ impl Stand {
         let seal = SealKey::generate(&SystemRandom);
         let vault = Vault::new(seal.clone(), Some(Arc::clone(hsm)));
         furnish(&db, &vault).await;
-        Self::on(db, (seal, vault), Some(dir), None, |_| {}).await
+        Self::on(db, (seal, vault), Some(dir), Hosts::default(), |_| {}).await
     }
 
     /// Runs `test` on a stand of each engine, one after the other.
@@ -323,7 +333,26 @@ impl Stand {
         let db = furnished_postgres().await;
         let seal = template().seal.clone();
         let vault = (&seal).into();
-        test(Self::on(db.clone(), (seal, vault), None, None, &change).await).await;
+        test(Self::on(db.clone(), (seal, vault), None, Hosts::default(), &change).await).await;
+        db.close().await;
+    }
+
+    /// The same, where people can be asked who are at no browser.
+    pub(crate) async fn on_both_with_people(
+        asking: impl Fn() -> Asking,
+        change: impl Fn(&mut Settings),
+        test: impl AsyncFn(Stand),
+    ) {
+        let template = template();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("sceau.db");
+        std::fs::write(&path, &template.bytes).unwrap();
+        let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
+        let hosts = || Hosts { mtls: None, asking: asking() };
+        let keys = || (template.seal.clone(), (&template.seal).into());
+        test(Self::on(db, keys(), Some(dir), hosts(), &change).await).await;
+        let db = furnished_postgres().await;
+        test(Self::on(db.clone(), keys(), None, hosts(), &change).await).await;
         db.close().await;
     }
 
@@ -331,7 +360,7 @@ impl Stand {
         db: Db,
         (seal, vault): (SealKey, Vault),
         dir: Option<TempDir>,
-        mtls: Option<Arc<Mtls>>,
+        Hosts { mtls, asking }: Hosts,
         change: impl FnOnce(&mut Settings),
     ) -> Self {
         let clock = MockClock::default();
@@ -360,6 +389,7 @@ impl Stand {
             outbound: Outbound::new(&this_machine()).unwrap(),
             mtls,
             waits: WAITS,
+            asking,
         })
         .await
         .unwrap();
@@ -367,8 +397,8 @@ impl Stand {
         Self { db, clock, provider, router, seal, _dir: dir }
     }
 
-    /// The same provider, with these means on its sign-in page.
-    pub(crate) async fn offer(&mut self, means: Means) {
+    /// The same provider, with these means on its sign-in page, and where people can be asked who are at none.
+    pub(crate) async fn offer(&mut self, means: Means, asking: Asking) {
         self.provider = Provider::open(Parts {
             settings: self.provider.settings().clone(),
             db: self.db.clone(),
@@ -382,6 +412,7 @@ impl Stand {
             outbound: Outbound::new(&this_machine()).unwrap(),
             mtls: None,
             waits: WAITS,
+            asking,
         })
         .await
         .unwrap();

@@ -2,7 +2,7 @@
 
 use super::{AuthorizationError, Draft};
 
-/// The parameters that some check reads, each at most once. Others are ignored, however often they come.
+/// The parameters of a browser's request that some check reads, each at most once. Others are ignored, however often they come.
 pub const KNOWN: [&str; 23] = [
     "client_id",
     "redirect_uri",
@@ -33,5 +33,5 @@ pub const KNOWN: [&str; 23] = [
 pub const REPEATED: [&str; 1] = ["resource"];
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
-    Ok(draft.parameters.each_once(&KNOWN)?)
+    Ok(draft.parameters.each_once(draft.endpoint.known())?)
 }

@@ -1,6 +1,5 @@
 //! No value is longer than a relying party needs: they end in redirects, tokens, pages and the database.
 
-use super::duplicates::{KNOWN, REPEATED};
 use super::{AuthorizationError, Draft};
 
 /// Bytes of a plain value.
@@ -9,10 +8,11 @@ const LONGEST: usize = 2048;
 const LONGEST_JSON: usize = 8 * 1024;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
-    let too_long = |name: &&&str| draft.parameters.all(name).any(|value| value.len() > longest(name));
-    match KNOWN.iter().chain(&REPEATED).find(too_long) {
+    let too_long = |name: &&str| draft.parameters.all(name).any(|value| value.len() > longest(name));
+    let found = draft.names().find(too_long);
+    match found {
         Some(name) => {
-            if *name == "state" {
+            if name == "state" {
                 draft.request.state = None;
             }
             Err(AuthorizationError::TooLong(name))

@@ -75,7 +75,6 @@ async fn a_client_is_never_taken_for_a_person() {
             &[("grant_type", "client_credentials"), ("scope", "openid")],
             &[("grant_type", "implicit")],
             &[("grant_type", "urn:ietf:params:oauth:grant-type:jwt-bearer"), ("assertion", "a.b.c")],
-            &[("grant_type", "urn:openid:params:grant-type:ciba"), ("auth_req_id", "x")],
         ] {
             let answer = stand.token("rp", form).await;
             assert_eq!(
