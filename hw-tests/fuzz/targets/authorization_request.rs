@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use sceau::oidc::authorize::request::AuthorizationRequest;
 use sceau::oidc::{Issuer, Lifetimes, Settings, authorize, psc};
-use sceau::session::{Acr, Policies};
+use sceau::session::{Acr, Names, Policies};
 use sceau::store::client::{Audience, Client, Metadata, ProfileName};
 
 const REDIRECT: &str = "https://rp.example/cb";
@@ -43,6 +43,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| Client {
     accepts_badge: false,
     self_registered: false,
     registration_token_hash: None,
+    names: Names::default(),
 });
 
 static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {

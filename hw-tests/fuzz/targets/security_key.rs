@@ -24,7 +24,7 @@ static BEGUN: LazyLock<Option<Begun>> = LazyLock::new(|| {
         display_name: "KIT DOC0036624".into(),
         known: Vec::new(),
     };
-    let begun = ceremonies.begin_registration(&who, true).ok()?;
+    let begun = ceremonies.begin_registration(&who, true, false).ok()?;
     let data = json!({
         "type": "webauthn.create", "challenge": begun.options.get("challenge")?, "origin": "http://localhost:8080",
         "crossOrigin": false,
