@@ -30,7 +30,7 @@ use axum::routing::{get, post};
 use chrono::TimeDelta;
 use ipnet::IpNet;
 
-use crate::audit::{Caller, Trail};
+use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::ids::{ApprovalId, PersonId, SharedRandom};
 use crate::session::asking::{Asks, Later};
@@ -93,10 +93,10 @@ pub struct Rules {
 
 impl Rules {
     /// Whether a request comes from a network of the establishment.
-    fn is_inside(&self, caller: &Caller) -> bool {
+    fn is_inside(&self, address: Option<IpAddr>) -> bool {
         let within =
             |address: IpAddr| self.networks.iter().any(|network| network.contains(&address.to_canonical()));
-        caller.address.is_some_and(within)
+        address.is_some_and(within)
     }
 }
 
@@ -143,6 +143,10 @@ impl Asks for Phones {
         let mut moves = self.waiting.listen();
         Box::pin(async move { moves.moved(approval).await })
     }
+
+    fn is_inside(&self, address: Option<IpAddr>) -> bool {
+        self.parts.rules.is_inside(address)
+    }
 }
 
 /// The pages of the phone, what they call, and what the pages of the desk call.
@@ -164,4 +168,25 @@ pub fn routes(phones: &Arc<Phones>) -> Router {
         .route(pages::EVENTS_PATH, get(sign_in::events))
         .route(pages::FINISH_PATH, post(sign_in::finish))
         .with_state(Arc::clone(phones))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_inside_by_its_network_in_either_spelling() {
+        let networks = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
+        let rules = Rules { level: Acr::Eidas1, life: TimeDelta::days(1), networks, anywhere: false };
+        for (address, inside) in [
+            ("10.1.2.3", true),
+            ("::ffff:10.1.2.3", true),
+            ("2001:db8::1", true),
+            ("192.0.2.1", false),
+            ("::1", false),
+        ] {
+            assert_eq!(rules.is_inside(Some(address.parse().unwrap())), inside, "{address}");
+        }
+        assert!(!rules.is_inside(None));
+    }
 }

@@ -182,7 +182,8 @@ impl<'a> Visit<'a> {
             browser: browser::hash(self.headers).map(|hash| hash.to_vec()),
             context: Context {
                 application: client.name,
-                is_inside: parts.rules.is_inside(self.caller),
+                is_inside: parts.rules.is_inside(self.caller.address),
+                is_program: false,
                 browser: browser::place(self.caller).browser,
                 is_new_browser,
                 digits: digits.as_ref().map_or(0, |digits| u8::try_from(digits.len()).unwrap_or_default()),
@@ -214,7 +215,7 @@ impl<'a> Visit<'a> {
         let Asked { txn, identifier } = read(body)?;
         let transaction = self.transaction(&txn).await?;
         // Whoever asks from outside waits the longer the oftener; inside, a whole site may stand behind one address.
-        let address = self.caller.address.filter(|_| !parts.rules.is_inside(self.caller));
+        let address = self.caller.address.filter(|_| !parts.rules.is_inside(self.caller.address));
         if let Some(address) = address {
             self.phones.asked.refuse(address, now)?;
         }
@@ -241,7 +242,7 @@ impl<'a> Visit<'a> {
         };
         let own = browser::hash(self.headers);
         let is_known = self.phones.is_known(person.id, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
-        let may = parts.rules.is_inside(self.caller) || is_known || parts.rules.anywhere;
+        let may = parts.rules.is_inside(self.caller.address) || is_known || parts.rules.anywhere;
         let is_guarded = store::phone::is_guarded(&parts.db, person.id, now).await?;
         let has_phone = !store::phone::active_of(&parts.db, person.id, now).await?.is_empty();
         Ok(((may && !is_guarded && has_phone).then_some(person.id), !is_known))
@@ -261,7 +262,7 @@ impl<'a> Visit<'a> {
         // Once more, by the cookie that this browser has now.
         let own = browser::hash(self.headers);
         let is_known = self.phones.is_known(person, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
-        if !parts.rules.is_inside(self.caller) && !is_known && !parts.rules.anywhere {
+        if !parts.rules.is_inside(self.caller.address) && !is_known && !parts.rules.anywhere {
             return Err(Refusal::UnknownBrowser);
         }
         let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;

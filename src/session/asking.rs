@@ -7,6 +7,7 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
@@ -32,7 +33,9 @@ pub struct Context {
     pub application: String,
     /// Whether the request comes from a network of the establishment.
     pub is_inside: bool,
-    /// The browser that waits, in words of ours; empty for a program.
+    /// Whether a program waits, and no browser.
+    pub is_program: bool,
+    /// The browser that waits, in words of ours; empty where nobody knows it.
     pub browser: String,
     /// Whether this person has not used that browser with a card or a key before.
     pub is_new_browser: bool,
@@ -51,4 +54,10 @@ pub trait Asks: Send + Sync + Debug {
 
     /// Until the answer is there, or may be: the caller looks in the database, and in any case after its own patience.
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()>;
+
+    /// Whether whoever asks from that address asks from a network of the establishment. Where that is not known, no.
+    fn is_inside(&self, address: Option<IpAddr>) -> bool {
+        let _ = address;
+        false
+    }
 }

@@ -375,6 +375,7 @@ pub(crate) mod tests {
             context: Context {
                 application: "Dossier".into(),
                 is_inside: true,
+                is_program: false,
                 browser: "Firefox (Linux)".into(),
                 is_new_browser: false,
                 digits: if way == Way::Scan { 0 } else { 6 },

@@ -38,7 +38,7 @@ fn without_code() -> Value {
 }
 
 /// A key of the first generation (U2F).
-fn first_generation() -> Value {
+pub(crate) fn first_generation() -> Value {
     json!({ "protocol": "u2f", "transport": "usb", "automaticPresenceSimulation": true })
 }
 

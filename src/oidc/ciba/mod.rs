@@ -266,7 +266,8 @@ async fn ask(
             browser: None,
             context: Context {
                 application: client.name.clone(),
-                is_inside: !zone.is_empty(),
+                is_inside: asks.is_inside(caller.address),
+                is_program: true,
                 browser: String::new(),
                 is_new_browser: false,
                 digits: u8::try_from(question.digits.len()).unwrap_or(u8::MAX),

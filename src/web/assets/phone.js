@@ -124,11 +124,12 @@ async function look() {
 
 async function open(what) {
   opened = await ask(root.dataset.question, what);
-  const { application, is_inside, browser, is_new_browser, digits } = JSON.parse(opened.context);
+  const { application, is_inside, is_program, browser, is_new_browser, digits } = JSON.parse(opened.context);
   one("question", "[data-application]").textContent = application;
   one("question", "[data-inside]").hidden = !is_inside;
   one("question", "[data-outside]").hidden = is_inside;
   one("question", "[data-browser]").textContent = browser;
+  one("question", "[data-program]").hidden = !is_program;
   one("question", "[data-new]").hidden = !is_new_browser;
   one("question", "[data-type]").hidden = digits === 0;
   const field = one("question", "form").elements.digits;

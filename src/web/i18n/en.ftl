@@ -864,6 +864,7 @@ phone-place = From
 phone-inside = Network of the establishment
 phone-outside = Outside the establishment
 phone-browser = Browser
+phone-program = A program, without a browser
 phone-new-browser = New browser
 phone-type = The number on the other screen
 phone-approve = It is me, approve

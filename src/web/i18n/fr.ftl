@@ -864,6 +864,7 @@ phone-place = D’où
 phone-inside = Réseau de l’établissement
 phone-outside = Hors de l’établissement
 phone-browser = Navigateur
+phone-program = Un logiciel, sans navigateur
 phone-new-browser = Nouveau navigateur
 phone-type = Le nombre affiché sur l’autre écran
 phone-approve = C’est moi, approuver
