@@ -124,3 +124,30 @@ async fn a_sign_in_that_reaches_less_than_the_key_does_not_keep_it() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_administrator_prolongs_a_key_once_on_the_document_that_was_shown() {
+    use crate::crypto::random::SystemRandom;
+    use crate::store::means::{Issuer, Prolonged};
+
+    Hospital::on_both(async |hospital| {
+        let (_, before) = hospital.with_old_key().await;
+        let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
+        let evidence = Evidence::IdentityCheck { document: "passport".into(), at: now };
+        let event = hospital.stand.event(Recorded::MeansRenewed);
+        let prolonged = Prolonged {
+            means: &before,
+            level: Acr::Eidas1,
+            evidence: &evidence,
+            expires_at: now + TimeDelta::days(365),
+            event: &event,
+        };
+        assert!(store::means::prolong(db, &prolonged, now, &SystemRandom).await.unwrap());
+        let after = hospital.key_of(DOCTOR).await;
+        assert_eq!((after.level, after.issued_by, after.issuer_id), (Acr::Eidas1, Issuer::Desk, None));
+        assert_eq!((&after.evidence, after.expires_at), (&evidence, prolonged.expires_at));
+        // What it was found as is gone: of two at once one wins.
+        assert!(!store::means::prolong(db, &prolonged, now, &SystemRandom).await.unwrap());
+    })
+    .await;
+}
