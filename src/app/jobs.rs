@@ -176,6 +176,9 @@ impl App {
         }
         self.provider.forget_idle();
         self.card.forget_idle();
+        if let Some(phones) = &self.phones {
+            phones.forget_idle();
+        }
         if !self.alone("clean-up", CLEAN_UP).await? {
             return Ok(());
         }

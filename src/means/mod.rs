@@ -136,9 +136,10 @@ pub fn may_change(
     if policies.is_shared(&session.station()) {
         return Err(ChangeRefused::Shared);
     }
-    // What a phone answers for another browser can be passed on by a stranger's page; every other kind resists phishing.
+    // What a phone answers for another browser can be passed on by a stranger's page; every other kind resists phishing. One
+    // that is suspended or too old counts too: losing it must not make the weaker one worth more.
     let resists = |means: &Means| {
-        means.kind.signs_in_alone() && means.kind != Kind::Phone && means.standing(now) == Standing::Active
+        means.kind.signs_in_alone() && means.kind != Kind::Phone && means.revoked_at.is_none()
     };
     if !session.evidence.is_phishing_resistant() && own.iter().any(resists) {
         return Err(ChangeRefused::Weak);

@@ -138,11 +138,14 @@ impl Visit<'_> {
         let event = self.event.clone().denied(Refusal::Refused.code());
         let event = if decision == Decision::NotMe { event.note("not me") } else { event };
         let row = NewRow::from(&event);
-        if !approval::answer(&parts.db, question.id, person, &Answer::Refuse, None, &row, now).await? {
+        let answer = match decision {
+            Decision::NotMe => Answer::Disown(now + GUARDED),
+            Decision::Approve | Decision::Refuse => Answer::Refuse,
+        };
+        if !approval::answer(&parts.db, question.id, person, &answer, None, &row, now).await? {
             return Err(Refusal::NotWaiting);
         }
         if decision == Decision::NotMe {
-            store::phone::guard(&parts.db, person, now + GUARDED).await?;
             tracing::warn!(
                 code = Refusal::Refused.code(),
                 "somebody was asked for a sign-in that was none of theirs"

@@ -29,6 +29,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use chrono::TimeDelta;
 use ipnet::IpNet;
+use tokio::sync::Semaphore;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -108,7 +109,12 @@ pub struct Phones {
     /// How often one address has asked.
     asked: Delays<IpAddr>,
     waiting: Waiting,
+    /// Pages that may wait at a time.
+    streams: Arc<Semaphore>,
 }
+
+/// Pages that wait on one node: beyond it, the number still works once there is room.
+const MOST_STREAMS: usize = 20_000;
 
 impl Phones {
     /// From its parts. `waits`: how often one address may ask.
@@ -119,7 +125,13 @@ impl Phones {
             repeats: Repeats::default(),
             asked: Delays::new(waits),
             waiting: Waiting::default(),
+            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
         })
+    }
+
+    /// Forgets who asked nothing for a while. A job calls it.
+    pub fn forget_idle(&self) {
+        self.asked.forget_idle(self.now());
     }
 
     /// The level that an answer reaches at most.

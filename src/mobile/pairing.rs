@@ -338,7 +338,8 @@ impl Phones {
         let name = format!("{} {}", subject.given_name, subject.family_name);
         let who = Registrant {
             person: found.person_id.0,
-            name: subject.id_nat.as_str().to_owned(),
+            // Whoever scans the code reads it: the name is enough.
+            name: name.clone(),
             display_name: name.clone(),
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
@@ -419,12 +420,13 @@ impl Phones {
         }
         self.parts.own.check_origin(headers)?;
         let Waits { handle, credential } = read(body)?;
+        let waits = self.of_handle(&handle).await;
+        // After the pairing: it is gone the moment the means is there.
         let known = store::means::by_reference(&self.parts.db, MeansKind::Phone, &credential).await?;
-        if let Some(means) = known {
-            return Ok(json!({ "state": "done", "phone": means.id }));
+        match known {
+            Some(means) => Ok(json!({ "state": "done", "phone": means.id })),
+            None => waits.map(|_| json!({ "state": "waiting" })),
         }
-        self.of_handle(&handle).await?;
-        Ok(json!({ "state": "waiting" }))
     }
 
     async fn of_handle(&self, handle: &str) -> Result<Pairing, Refusal> {

@@ -17,6 +17,7 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::pairing::{MEANS, digits, read};
 use super::{Phones, RECORDED, Refusal, scan_code, waiting};
@@ -95,14 +96,20 @@ pub(super) async fn events(
     };
     // Before the first look, so that nothing happens in between.
     let moves = phones.waiting.listen();
+    let Ok(place) = Arc::clone(&phones.streams).try_acquire_owned() else {
+        return StatusCode::SERVICE_UNAVAILABLE.into_response();
+    };
+    // A browser whose connection was lost asks again by itself: what waits goes on waiting.
+    let is_again = headers.contains_key("last-event-id");
     if watched.scan
+        && !is_again
         && let Err(refusal) = visit.show_code(&transaction).await
     {
         return visit.refuse(&refusal, language).await;
     }
-    let stands = stands(Arc::clone(&phones), transaction, moves, language.texts());
-    let events =
-        stands.filter_map(async |stand| SseEvent::default().json_data(stand).ok().map(Ok::<_, Infallible>));
+    let stands = stands(Arc::clone(&phones), transaction, (moves, place), language.texts());
+    let events = stands
+        .filter_map(async |stand| SseEvent::default().id("1").json_data(stand).ok().map(Ok::<_, Infallible>));
     let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -196,12 +203,14 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// Puts a code on the page, unless one is there that nobody has scanned.
+    /// Puts a code on the page, unless one is there that nobody has scanned, or the phone has approved already.
     async fn show_code(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
         let db = &self.phones.parts.db;
         let last = approval::of_transaction(db, transaction.id).await?;
         let is_there = last.is_some_and(|last| {
-            last.way == Way::Scan && last.person_id.is_none() && last.is_waiting(self.phones.now())
+            let now = self.phones.now();
+            let is_approved = last.state == Answered::Approved && last.expires_at > now;
+            is_approved || (last.way == Way::Scan && last.person_id.is_none() && last.is_waiting(now))
         });
         if !is_there {
             approval::ask(db, &self.question(transaction, Way::Scan, None, true).await?).await?;
@@ -306,7 +315,9 @@ impl<'a> Visit<'a> {
     }
 
     async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
-        if let Some(named) = self.transaction {
+        // Anybody has a sign-in of their own to ask in vain with: that fills no audit trail.
+        let is_vain = matches!(refusal, Refusal::NotWaiting | Refusal::NoSignIn | Refusal::TooMany(_));
+        if let Some(named) = self.transaction.filter(|_| !is_vain) {
             let code = refusal.code();
             let event = self.event.clone();
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
@@ -321,12 +332,13 @@ impl<'a> Visit<'a> {
 fn stands(
     phones: Arc<Phones>,
     transaction: LoginTransaction,
-    moves: waiting::Moves,
+    held: (waiting::Moves, OwnedSemaphorePermit),
     texts: &'static Texts,
 ) -> impl Stream<Item = Stand> {
-    let state = Some((phones, transaction.id, moves, None::<Stand>));
+    let (id, ends) = (transaction.id, transaction.expires_at);
+    let state = Some((phones, held, None::<Stand>));
     stream::unfold(state, move |state| async move {
-        let (phones, id, mut moves, told) = state?;
+        let (phones, (mut moves, place), told) = state?;
         let mut question = None;
         let mut is_first = told.is_none();
         loop {
@@ -345,9 +357,12 @@ fn stands(
                 // The next look may find it back.
                 Err(_) => continue,
             }
-            let stand = phones.stand(question.as_ref(), texts);
+            let stand = match phones.now() < ends {
+                true => phones.stand(question.as_ref(), texts),
+                false => Stand::failed(Refusal::NoSignIn.code(), texts),
+            };
             if told.as_ref() != Some(&stand) {
-                let next = (!stand.is_last()).then(|| (phones, id, moves, Some(stand.clone())));
+                let next = (!stand.is_last()).then(|| (phones, (moves, place), Some(stand.clone())));
                 return Some((stand, next));
             }
         }

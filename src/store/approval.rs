@@ -7,6 +7,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
+use super::phone::guard_person;
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -179,7 +180,8 @@ macro_rules! use_approval {
 }
 pub(crate) use use_approval;
 
-/// Asks: of a sign-in there is one question at a time, the last. Yields whether the person has not too many waiting already.
+/// Asks: of a sign-in there is one question at a time, the last. Yields whether the person has not too many waiting already;
+/// else it is nobody's, and whoever waits sees no difference.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -191,7 +193,12 @@ pub async fn ask(db: &Db, new: &Approval) -> Result<bool, StoreError> {
                 .execute(&mut *c)
                 .await?;
         }
-        Ok(insert_approval!(c, new))
+        let is_theirs = insert_approval!(c, new);
+        if !is_theirs {
+            let nobodys = Approval { person_id: None, ..new.clone() };
+            insert_approval!(c, &nobodys);
+        }
+        Ok(is_theirs)
     })
 }
 
@@ -240,6 +247,8 @@ pub enum Answer {
     Approve(Authentication),
     /// It is not.
     Refuse,
+    /// They asked for nothing: until then no stranger asks them anything, and what waits of them does no longer.
+    Disown(Time),
     /// They typed another number.
     Mistype,
 }
@@ -287,9 +296,10 @@ pub async fn answer(
 ) -> Result<bool, StoreError> {
     let (state, authentication) = match answer {
         Answer::Approve(authentication) => (State::Approved, Some(Json(authentication.clone()))),
-        Answer::Refuse => (State::Refused, None),
+        Answer::Refuse | Answer::Disown(_) => (State::Refused, None),
         Answer::Mistype => (State::Mistyped, None),
     };
+    let guarded_until = if let Answer::Disown(until) = answer { Some(*until) } else { None };
     write!(db, c => {
         if let Some(used) = signature
             && !consume_signature!(c, used, now)
@@ -309,6 +319,13 @@ pub async fn answer(
         .await?
         .rows_affected()
             == 1;
+        if kept && let Some(until) = guarded_until {
+            guard_person!(c, person, until);
+            sqlx::query("UPDATE approval SET state = 'withdrawn' WHERE person_id = $1 AND state = 'waiting'")
+                .bind(person)
+                .execute(&mut *c)
+                .await?;
+        }
         if kept {
             record!(c, *event);
         }

@@ -21,20 +21,23 @@ pub struct SeenBrowser {
 /// fills no table.
 pub(crate) const MOST: i64 = 50;
 
-/// Notes inside a `write!` body that a person signed in in this browser. Yields whether it is new to them.
+/// Notes inside a `write!` body that a person signed in in this browser, and whether with what resists phishing. Yields
+/// whether it is new to them.
 macro_rules! note_browser {
-    ($c:expr, $person:expr, $browser:expr, $now:expr) => {{
+    ($c:expr, $person:expr, $browser:expr, $resists:expr, $now:expr) => {{
         let browser: &$crate::store::known_browser::SeenBrowser = $browser;
+        let resists: bool = $resists;
         match browser.hash {
             None => true,
             Some(hash) => {
                 let is_new = sqlx::query(
-                    "INSERT INTO known_browser (person_id, browser_hash, first_seen_at, last_seen_at)
-                     VALUES ($1, $2, $3, $3) ON CONFLICT (person_id, browser_hash) DO NOTHING",
+                    "INSERT INTO known_browser (person_id, browser_hash, first_seen_at, last_seen_at, resists)
+                     VALUES ($1, $2, $3, $3, $4) ON CONFLICT (person_id, browser_hash) DO NOTHING",
                 )
                 .bind($person)
                 .bind(hash.to_vec())
                 .bind($now)
+                .bind(resists)
                 .execute(&mut *$c)
                 .await?
                 .rows_affected()
@@ -51,11 +54,13 @@ macro_rules! note_browser {
                     .await?;
                 } else {
                     sqlx::query(
-                        "UPDATE known_browser SET last_seen_at = $3 WHERE person_id = $1 AND browser_hash = $2",
+                        "UPDATE known_browser SET last_seen_at = $3, resists = (resists OR $4)
+                         WHERE person_id = $1 AND browser_hash = $2",
                     )
                     .bind($person)
                     .bind(hash.to_vec())
                     .bind($now)
+                    .bind(resists)
                     .execute(&mut *$c)
                     .await?;
                 }
@@ -66,12 +71,14 @@ macro_rules! note_browser {
 }
 pub(crate) use note_browser;
 
-/// Whether the person has signed in in the browser of that hash.
+/// Whether the person has signed in in the browser of that hash with what resists phishing: a weaker means there makes it no
+/// better.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn is_known(db: &Db, person: PersonId, hash: [u8; 32]) -> Result<bool, StoreError> {
-    const SQL: &str = "SELECT COUNT(*) FROM known_browser WHERE person_id = $1 AND browser_hash = $2";
+    const SQL: &str =
+        "SELECT COUNT(*) FROM known_browser WHERE person_id = $1 AND browser_hash = $2 AND resists";
     let count: i64 = read!(db, c =>
         sqlx::query_scalar(SQL).bind(person).bind(hash.to_vec()).fetch_one(&mut *c).await?);
     Ok(count > 0)
@@ -109,7 +116,7 @@ mod tests {
     /// Whether the browser of that number is new to the person.
     async fn note(db: &Db, person: PersonId, number: u8, now: Time) -> Result<bool, StoreError> {
         let browser = SeenBrowser { hash: Some([number; 32]), place: Place::default() };
-        write!(db, c => { Ok(note_browser!(c, person, &browser, now)) })
+        write!(db, c => { Ok(note_browser!(c, person, &browser, true, now)) })
     }
 
     #[tokio::test]

@@ -417,7 +417,7 @@ pub async fn complete(
         }
         note_card!(c, new.id, &new.authentication, place.clone(), now, random);
         if let Some(browser) = browser
-            && note_browser!(c, person, browser, now)
+            && note_browser!(c, person, browser, new.authentication.evidence.is_phishing_resistant(), now)
         {
             queue_notice!(c, &NewNotice::new(person, Told::NewBrowser { place }, now, random), now);
         }

@@ -70,23 +70,20 @@ pub async fn keep_push(db: &Db, id: MeansId, push: Option<&serde_json::Value>) -
     })
 }
 
-/// Keeps strangers from asking a person anything until then.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn guard(db: &Db, person: PersonId, until: Time) -> Result<(), StoreError> {
-    write!(db, c => {
+/// Keeps strangers from asking a person anything until then, inside a `write!` body.
+macro_rules! guard_person {
+    ($c:expr, $person:expr, $until:expr) => {{
         sqlx::query(
             "INSERT INTO guarded_person (person_id, guarded_until) VALUES ($1, $2)
              ON CONFLICT (person_id) DO UPDATE SET guarded_until = excluded.guarded_until",
         )
-        .bind(person)
-        .bind(until)
-        .execute(&mut *c)
+        .bind($person)
+        .bind($until)
+        .execute(&mut *$c)
         .await?;
-        Ok(())
-    })
+    }};
 }
+pub(crate) use guard_person;
 
 /// Whether strangers are kept from asking a person anything.
 ///

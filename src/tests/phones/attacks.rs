@@ -240,24 +240,127 @@ async fn a_flood_for_one_person_neither_fills_their_phone_nor_keeps_them_out() {
     .await;
 }
 
+#[tokio::test]
+async fn a_phone_makes_no_browser_known() {
+    // Where it answers for any browser, it has answered for this one; that makes it no better.
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        for _ in 0..2 {
+            let mut begun = hospital.begin().await;
+            begun.cookie = format!("{}; __Host-browser=desk", begun.cookie);
+            let number = hospital.number(&begun, DOCTOR).await;
+            let shown = hospital.opened(&phone).await;
+            assert_eq!(shown.context()["is_new_browser"], json!(true));
+            let approved = hospital.approves(&mut phone, &shown, Some(&number)).await;
+            assert_eq!(approved.json(), json!({"state": "done"}));
+            assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_person_whose_phone_is_full_looks_like_one_who_has_none() {
+    Hospital::on_both(async |hospital| {
+        let _phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let mut last = hospital.begin().await;
+        for _ in 0..5 {
+            hospital.number(&last, DOCTOR).await;
+            last = hospital.begin().await;
+        }
+        hospital.number(&last, DOCTOR).await;
+        let nobody = hospital.begin().await;
+        hospital.number(&nobody, "899700000001").await;
+        hospital.stand.clock.advance(TimeDelta::seconds(120));
+        for begun in [&last, &nobody] {
+            let said = hospital.first_event(begun, false, &[]).await;
+            assert_eq!(said["code"], json!("PHONE-019"), "{said}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_that_lost_its_connection_takes_nothing_back() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        let seen = hospital.code_on_the_page(&begun).await;
+        let shown = Shown::of(&hospital.opens(&phone, json!({"code": seen})).await);
+        let again = [("last-event-id", "1")];
+        assert_eq!(hospital.first_event(&begun, true, &again).await["state"], "waiting");
+        assert_eq!(hospital.approves(&mut phone, &shown, None).await.json(), json!({"state": "done"}));
+        // A page that is loaded anew finds the answer too.
+        assert_eq!(hospital.first_event(&begun, true, &[]).await["state"], "approved");
+        assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+        let late = hospital.begin().await;
+        hospital.stand.clock.advance(TimeDelta::minutes(9));
+        assert_eq!(hospital.first_event(&late, true, &[]).await["state"], "code");
+        hospital.stand.clock.advance(TimeDelta::minutes(2));
+        assert_eq!(hospital.events_status(&late).await, StatusCode::FORBIDDEN, "the sign-in is over");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn not_me_takes_back_whatever_else_strangers_have_asked() {
+    Hospital::on_both(async |hospital| {
+        let phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let (one, other) = (hospital.begin().await, hospital.begin().await);
+        hospital.number(&one, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        hospital.number(&other, DOCTOR).await;
+        assert_eq!(hospital.denies(&phone, &shown, "not-me").await.json(), json!({"state": "done"}));
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        assert_eq!(listed["waiting"], json!([]));
+    })
+    .await;
+}
+
 impl Hospital {
-    /// The code that a camera reads on the sign-in page at this moment.
-    async fn code_on_the_page(&self, begun: &crate::tests::security_keys::Begun) -> String {
+    /// What the stream of a sign-in page says first.
+    async fn first_event(
+        &self,
+        begun: &crate::tests::security_keys::Begun,
+        scan: bool,
+        headers: &[(&'static str, &str)],
+    ) -> serde_json::Value {
         use futures_util::StreamExt as _;
+
+        let response = self.events(begun, scan, headers).await;
+        assert_eq!(response.status(), StatusCode::OK);
+        let event = response.into_body().into_data_stream().next().await.unwrap().unwrap();
+        let event = std::str::from_utf8(&event).unwrap();
+        let data = event.lines().find_map(|line| line.strip_prefix("data: ")).unwrap();
+        serde_json::from_str(data).unwrap()
+    }
+
+    async fn events_status(&self, begun: &crate::tests::security_keys::Begun) -> StatusCode {
+        self.events(begun, true, &[]).await.status()
+    }
+
+    async fn events(
+        &self,
+        begun: &crate::tests::security_keys::Begun,
+        scan: bool,
+        headers: &[(&'static str, &str)],
+    ) -> axum::response::Response {
         use tower::ServiceExt as _;
 
-        let request = http::Request::builder()
-            .uri(format!("/login/phone/events?txn={}&scan=true", begun.txn))
+        let mut request = http::Request::builder()
+            .uri(format!("/login/phone/events?txn={}&scan={scan}", begun.txn))
             .header(http::header::COOKIE, &begun.cookie)
             .header("sec-fetch-site", "same-origin");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let request = request.body(axum::body::Body::empty()).unwrap();
-        let response = self.stand.router.clone().oneshot(request).await.unwrap();
-        assert_eq!(response.status(), StatusCode::OK);
-        let mut body = response.into_body().into_data_stream();
-        let event = body.next().await.unwrap().unwrap();
-        let event = std::str::from_utf8(&event).unwrap();
-        let said: serde_json::Value =
-            serde_json::from_str(event.strip_prefix("data: ").unwrap().trim()).unwrap();
+        self.stand.router.clone().oneshot(request).await.unwrap()
+    }
+
+    /// The code that a camera reads on the sign-in page at this moment.
+    async fn code_on_the_page(&self, begun: &crate::tests::security_keys::Begun) -> String {
+        let said = self.first_event(begun, true, &[]).await;
         assert_eq!(said["state"], "code", "{said}");
         scanned(&said["qr"])
     }

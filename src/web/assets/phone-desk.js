@@ -84,7 +84,7 @@ function startWaiting(panel) {
       show(panel, "number");
       listen(false);
     } catch {
-      show(panel, "offline");
+      unreachable();
     }
   });
   again.querySelector("button").addEventListener("click", () => {
@@ -100,7 +100,7 @@ function startWaiting(panel) {
     source.addEventListener("message", ({ data }) => settle(JSON.parse(data)));
     source.addEventListener("error", () => {
       // The browser tries again by itself, unless it was told not to.
-      if (source.readyState === EventSource.CLOSED) show(panel, "offline");
+      if (source?.readyState === EventSource.CLOSED) unreachable();
     });
   }
 
@@ -112,14 +112,24 @@ function startWaiting(panel) {
     if (stand.state === "waiting") return number || show(panel, "waiting");
     stop();
     if (stand.state !== "approved") return over(stand);
-    try {
-      const outcome = await say(finish, { txn });
-      if (outcome.state !== "done") return over(outcome);
-      show(panel, "done");
-      location.replace(next);
-    } catch {
-      show(panel, "offline");
+    // It is approved for two minutes: a network that is lost for a moment loses nothing.
+    for (let tries = 0; tries < 5; tries += 1) {
+      try {
+        const outcome = await say(finish, { txn });
+        if (outcome.state !== "done") return over(outcome);
+        show(panel, "done");
+        return location.replace(next);
+      } catch {
+        await pause(1000);
+      }
     }
+    unreachable();
+  }
+
+  function unreachable() {
+    number = false;
+    show(panel, "offline");
+    again.hidden = false;
   }
 
   function over(outcome) {

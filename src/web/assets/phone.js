@@ -9,6 +9,7 @@ let offset = 0;
 let phone = null;
 let opened = null;
 let camera = null;
+let detects = "BarcodeDetector" in window;
 
 start();
 
@@ -22,13 +23,14 @@ async function start() {
   one("question", "[data-not-me]").addEventListener("click", (event) => attempt(event, () => deny("not-me", "guarded")));
   document.addEventListener("visibilitychange", () => document.hidden || look());
   register();
-  phone = await recall();
+  phone = await recall("this");
   const code = new URLSearchParams(location.hash.slice(1)).get("pair");
   if (code) {
     // It is good once, and nobody reads it off the address later.
     history.replaceState(null, "", location.pathname);
     return attempt(null, () => take(code));
   }
+  if (await recall("next")) return attempt(null, confirmed);
   await home();
 }
 
@@ -62,17 +64,31 @@ async function bring() {
   const label = one("pair", "form").elements.label.value;
   const words = { handle: pairing.handle, credential: created(credential), installation, label };
   const { digits } = await say(root.dataset.bring, words);
+  const waits = { handle: pairing.handle, credential: credential.id };
+  await remember("next", { waits, digits, key: keys.privateKey });
+  return confirmed();
+}
+
+// The digits are typed within minutes; meanwhile this phone may be put away, or lose its network.
+async function confirmed() {
+  const { waits, digits, key } = await recall("next");
   one("digits", "[data-digits]").textContent = digits.replace(/(\d{3})(?=\d)/, "$1 ");
   view("digits");
   notice("");
-  // The digits are typed within minutes.
-  const waits = { handle: pairing.handle, credential: credential.id };
   for (;;) {
     await pause(1000);
-    const step = await say(root.dataset.brought, waits);
+    let step;
+    try {
+      step = await say(root.dataset.brought, waits);
+    } catch (cause) {
+      if (cause?.state !== "failed") continue;
+      await remember("next", null);
+      throw cause;
+    }
     if (step.state !== "done") continue;
-    phone = { id: step.phone, key: keys.privateKey };
-    await remember(phone);
+    phone = { id: step.phone, key };
+    await remember("this", phone);
+    await remember("next", null);
     return home();
   }
 }
@@ -116,7 +132,8 @@ async function look() {
     const same = [...list.querySelectorAll("[data-open]")].map((button) => button.dataset.open).join();
     if (same !== listed.waiting.map(({ question }) => question).join()) list.replaceChildren(...rows);
     one("home", "[data-nothing]").hidden = listed.waiting.length > 0;
-    notice("");
+    // What was said of something else stays.
+    if (root.dataset.notice === "offline") notice("");
   } catch (cause) {
     complain(cause);
   }
@@ -175,8 +192,10 @@ async function scan() {
     view("home");
     return notice("no-camera");
   }
+  // The person may have gone back while the browser asked them.
+  if (shown() !== "camera") return stopCamera();
   video.srcObject = camera;
-  await video.play();
+  await video.play().catch(() => {});
   const canvas = document.createElement("canvas");
   const context = canvas.getContext("2d", { willReadFrequently: true });
   const mine = camera;
@@ -188,14 +207,19 @@ async function scan() {
     const code = await read(canvas, context);
     if (!code?.startsWith("SCEAU1.")) continue;
     stopCamera();
-    return attempt(null, () => open({ code }), "home");
+    return attempt(null, () => open({ code }), true);
   }
 }
 
 async function read(canvas, context) {
-  if ("BarcodeDetector" in window) {
-    const found = await new window.BarcodeDetector({ formats: ["qr_code"] }).detect(canvas);
-    return found[0]?.rawValue;
+  if (detects) {
+    try {
+      const found = await new window.BarcodeDetector({ formats: ["qr_code"] }).detect(canvas);
+      return found[0]?.rawValue;
+    } catch {
+      // Some have it and cannot use it.
+      detects = false;
+    }
   }
   const { data, width, height } = context.getImageData(0, 0, canvas.width, canvas.height);
   return window.jsQR(data, width, height, { inversionAttempts: "dontInvert" })?.data;
@@ -254,9 +278,8 @@ async function attempt(event, act, then) {
   } catch (cause) {
     const kept = shown();
     // What was asked is over, or never was: the list says what still waits.
-    if (cause?.state === "failed" && kept === "question") view("home");
-    if (then) view(then);
-    if (!shown()) view(phone ? "home" : "unpaired");
+    const isOver = cause?.state === "failed" && kept === "question";
+    if (isOver || then || !kept || kept === "digits") await home();
     complain(cause);
   } finally {
     if (button instanceof HTMLButtonElement) button.disabled = false;
@@ -307,15 +330,15 @@ function database() {
   });
 }
 
-async function remember(value) {
+async function remember(name, value) {
   const db = await database();
-  await finished(db.transaction("phone", "readwrite").objectStore("phone").put(value, "this"));
+  await finished(db.transaction("phone", "readwrite").objectStore("phone").put(value, name));
   await navigator.storage?.persist?.();
 }
 
-async function recall() {
+async function recall(name) {
   const db = await database();
-  return (await finished(db.transaction("phone").objectStore("phone").get("this"))) ?? null;
+  return (await finished(db.transaction("phone").objectStore("phone").get(name))) ?? null;
 }
 
 function finished(request) {

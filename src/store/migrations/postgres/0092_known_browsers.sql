@@ -5,6 +5,8 @@ CREATE TABLE known_browser (
   browser_hash BYTEA NOT NULL,
   first_seen_at TIMESTAMPTZ NOT NULL,
   last_seen_at TIMESTAMPTZ NOT NULL,
+  -- The person has signed in there with what resists phishing.
+  resists BOOLEAN NOT NULL,
   PRIMARY KEY (person_id, browser_hash)
 );
 CREATE INDEX known_browser_last_seen ON known_browser (last_seen_at);

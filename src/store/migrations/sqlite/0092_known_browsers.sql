@@ -5,6 +5,8 @@ CREATE TABLE known_browser (
   browser_hash BLOB NOT NULL,
   first_seen_at TEXT NOT NULL,
   last_seen_at TEXT NOT NULL,
+  -- The person has signed in there with what resists phishing.
+  resists INTEGER NOT NULL,
   PRIMARY KEY (person_id, browser_hash)
 ) STRICT;
 CREATE INDEX known_browser_last_seen ON known_browser (last_seen_at);
