@@ -22,8 +22,8 @@ const PSI_LOCALE: &str = "1.2.250.1.213.1.3.1.1";
 pub struct Options<'a> {
     /// `CARD` or `MOBILE`; the member is absent where none.
     pub auth_mode: Option<&'a str>,
-    /// Level of authentication, TRE_R231.
-    pub level: &'a str,
+    /// Level of authentication, TRE_R231; the member is absent where none of its levels was reached.
+    pub level: Option<&'a str>,
     /// Repeat what PSC's loader does where it loses data: the skill of the first row only, an activity once per row,
     /// no structure without a technical identifier.
     pub psc_strict: bool,
@@ -31,7 +31,7 @@ pub struct Options<'a> {
 
 impl Default for Options<'_> {
     fn default() -> Self {
-        Self { auth_mode: None, level: "APPPRIP3", psc_strict: false }
+        Self { auth_mode: None, level: Some("APPPRIP3"), psc_strict: false }
     }
 }
 
@@ -53,8 +53,8 @@ pub struct UserInfo<'a> {
     version: &'static str,
     #[serde(rename = "authMode", skip_serializing_if = "Option::is_none")]
     auth_mode: Option<&'a str>,
-    #[serde(rename = "Palier_Authentification")]
-    level: String,
+    #[serde(rename = "Palier_Authentification", skip_serializing_if = "Option::is_none")]
+    level: Option<String>,
     #[serde(rename = "SubjectRefPro")]
     professional: ProfessionalClaims<'a>,
     #[serde(rename = "SubjectOrganizationID")]
@@ -125,7 +125,7 @@ pub fn userinfo<'a>(subject: &'a Subject, sub: &'a str, options: Options<'a>) ->
         medical_regulation: "FAUX",
         version: "1.0",
         auth_mode: options.auth_mode,
-        level: coded(options.level, LEVEL_OID),
+        level: options.level.map(|level| coded(level, LEVEL_OID)),
         professional: ProfessionalClaims {
             civility: &professional.civility,
             exercices: professional.practices.iter().map(|it| practice(it, options.psc_strict)).collect(),

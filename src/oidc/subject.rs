@@ -7,7 +7,7 @@ use super::psc::OtherId;
 use super::{Provider, pairwise};
 use crate::directory::{self, Refusal, claims};
 use crate::ids::PersonId;
-use crate::session::Session;
+use crate::session::{AuthMode, Session};
 use crate::store::StoreError;
 use crate::store::client::{Client, SubjectType};
 
@@ -84,7 +84,12 @@ impl Subject {
 
     /// Everything that userinfo can say.
     pub(super) fn userinfo(&self, session: &Session) -> impl Serialize {
-        let options = claims::Options { auth_mode: Some(session.auth_mode.as_str()), ..Default::default() };
+        // Seen of cards alone; what Pro Santé Connect says of its other means is not published.
+        let proved = match session.auth_mode {
+            AuthMode::Card => claims::Options::default(),
+            AuthMode::Mobile | AuthMode::Fido => claims::Options { level: None, ..Default::default() },
+        };
+        let options = claims::Options { auth_mode: Some(session.auth_mode.as_str()), ..proved };
         claims::userinfo(&self.known, &self.sub, options)
     }
 }
