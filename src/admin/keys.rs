@@ -94,7 +94,7 @@ impl Visit<'_> {
     async fn renew(&mut self, person: PersonId, means: MeansId, body: &[u8]) -> Result<(), Refusal> {
         let vouched = self.vouched(person).await?;
         let keys = keys(self.desk)?;
-        Ok(keys.renew(&vouched, means, body, &mut self.event).await?)
+        Ok(keys.renew(&vouched, (means, body), self.caller, &mut self.event).await?)
     }
 
     async fn ask(&mut self, person: PersonId, body: &[u8]) -> Result<KeyChallenge, Refusal> {

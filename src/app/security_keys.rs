@@ -132,7 +132,7 @@ pub fn ceremonies(config: &Config) -> Result<Option<Ceremonies>, KeysError> {
 /// What the configuration takes; without rules for keys, none of them.
 pub fn taken<'a>(config: &Config, keys: Option<&'a KeyPolicies>, models: &'a Models) -> Taken<'a> {
     let (cards, role_level) = (config.card.anchors_dir.is_some(), level(config.desk.level));
-    Taken { keys, models, cards, phones: config.phone.enabled, role_level }
+    Taken { keys, models, cards, phones: keys.is_some() && config.phone.enabled, role_level }
 }
 
 /// As [`taken`], of a server at work; `none` stands for what is known of models where it takes no keys.

@@ -31,6 +31,7 @@ use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
+use crate::web::moves::Waiting;
 use crate::web::page::Site;
 use crate::web::pages::sign_in::{
     BADGE_ASK_PATH, BADGE_WAIT_PATH, EVENTS_PATH, NOTICED_PATH, REQUEST_PATH, STATUS_PATH,
@@ -90,7 +91,7 @@ pub struct Parts {
 pub struct CardLogin {
     pub(super) parts: Parts,
     pub(super) own: OwnOrigin,
-    pub(super) waiting: waiting::Waiting,
+    pub(super) waiting: Waiting<TransactionId>,
     pub(super) held: channel::Held,
     pub(super) watch: Watch,
     pub(super) repeats: Repeats,
@@ -107,7 +108,7 @@ impl CardLogin {
             refused: Delays::new(parts.waits),
             parts,
             own,
-            waiting: waiting::Waiting::default(),
+            waiting: Waiting::default(),
             held: channel::Held::default(),
             watch: Watch::default(),
             repeats: Repeats::default(),

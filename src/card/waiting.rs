@@ -14,23 +14,21 @@ use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, stream};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
-use tokio::sync::broadcast;
 
 use super::login::CardLogin;
 use super::protocol::Challenge;
 use super::refusal::{CANCELLED, Refusal};
 use crate::audit::{Caller, Kind};
-use crate::crypto::constant_time_eq;
-use crate::crypto::digest::sha256;
 use crate::ids::TransactionId;
 use crate::store;
 use crate::store::StoreError;
 use crate::store::audit::NewRow;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
-use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::i18n::Texts;
 use crate::web::language::Language;
+use crate::web::moves::Moves;
+use crate::web::new_session;
 use crate::web::pages::card::{Finish, Outcome};
 use crate::web::pages::sign_in::{Noticed, Renewed, Status};
 use crate::web::repeats::with_untold;
@@ -38,65 +36,15 @@ use crate::web::repeats::with_untold;
 /// How often a stream looks for what another node did.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 
-/// Wakes the streams of this node when a sign-in of theirs has moved.
-#[derive(Debug)]
-pub(super) struct Waiting(broadcast::Sender<TransactionId>);
-
-impl Default for Waiting {
-    fn default() -> Self {
-        Self(broadcast::Sender::new(256))
-    }
-}
-
-impl Waiting {
-    pub(super) fn wake(&self, transaction: TransactionId) {
-        // Nobody waits here: another node's stream looks by itself.
-        let _ = self.0.send(transaction);
-    }
-
-    /// What moves from now on.
-    pub(super) fn listen(&self) -> Moves {
-        Moves(self.0.subscribe())
-    }
-}
-
-/// The sign-ins that move on this node.
-pub(super) struct Moves(broadcast::Receiver<TransactionId>);
-
-impl Moves {
-    /// Until that sign-in has moved, or may have.
-    pub(super) async fn moved(&mut self, transaction: TransactionId) {
-        loop {
-            match self.0.recv().await {
-                Ok(moved) if moved != transaction => {}
-                // Ours, or we missed some.
-                _ => return,
-            }
-        }
-    }
-}
-
 #[derive(Debug, Deserialize)]
 pub(super) struct Handle {
     txn: String,
 }
 
 impl CardLogin {
-    /// The sign-in of a handle, if this browser began it.
-    async fn of_this_browser(
-        &self,
-        id: TransactionId,
-        headers: &HeaderMap,
-    ) -> Result<Option<LoginTransaction>, StoreError> {
-        let Some(cookie) = cookies::transaction(id).read(headers) else { return Ok(None) };
-        let found = store::login_transaction::by_id(&self.parts.db, id).await?;
-        let hash = sha256(cookie.expose().as_bytes());
-        Ok(found.filter(|transaction| constant_time_eq(&transaction.browser_hash, &hash)))
-    }
-
     async fn of_handle(&self, txn: &str, headers: &HeaderMap) -> Result<LoginTransaction, StatusCode> {
         let id: TransactionId = txn.parse().map_err(|_| StatusCode::NOT_FOUND)?;
-        match self.of_this_browser(id, headers).await {
+        match new_session::transaction_of(&self.parts.db, id, headers).await {
             Ok(Some(transaction)) => Ok(transaction),
             Ok(None) => Err(StatusCode::NOT_FOUND),
             Err(error) => Err(unavailable(&error)),
@@ -167,7 +115,7 @@ pub(super) async fn events(
     headers: HeaderMap,
 ) -> Response {
     // Before the first look, so that nothing happens in between.
-    let woken = login.waiting.0.subscribe();
+    let woken = login.waiting.listen();
     let transaction = match login.of_handle(&handle.txn, &headers).await {
         Ok(transaction) => transaction,
         Err(status) => return plain(status),
@@ -211,7 +159,7 @@ pub(super) async fn noticed(
 fn moves(
     login: Arc<CardLogin>,
     transaction: LoginTransaction,
-    woken: broadcast::Receiver<TransactionId>,
+    woken: Moves<TransactionId>,
     texts: &'static Texts,
 ) -> impl Stream<Item = Status> {
     let first = login.status(&transaction, texts);
@@ -231,19 +179,7 @@ fn moves(
             if status != Status::Open {
                 return Some((status, None));
             }
-            let until = tokio::time::sleep(LOOK_EVERY);
-            tokio::pin!(until);
-            loop {
-                tokio::select! {
-                    () = &mut until => break,
-                    moved = woken.recv() => match moved {
-                        Ok(moved) if moved != id => {}
-                        Err(broadcast::error::RecvError::Closed) => return None,
-                        // Ours, or we missed some.
-                        _ => break,
-                    },
-                }
-            }
+            let _ = tokio::time::timeout(LOOK_EVERY, woken.moved(id)).await;
         }
     })
 }
@@ -284,7 +220,8 @@ async fn given_up(
     let db = &login.parts.db;
     let found = store::login_transaction::by_card_txn(db, &challenge.to_text()).await?;
     let transaction = found.ok_or(Refusal::UnknownRequest)?;
-    let transaction = login.of_this_browser(transaction.id, headers).await?.ok_or(Refusal::OtherBrowser)?;
+    let transaction = new_session::transaction_of(db, transaction.id, headers).await?;
+    let transaction = transaction.ok_or(Refusal::OtherBrowser)?;
     if transaction.state == Stage::Open && transaction.error_code.as_deref() != Some(CANCELLED) {
         store::login_transaction::note_failure(db, transaction.id, CANCELLED).await?;
         let event = login.parts.trail.event(Kind::SignIn).caller(caller).means("card", None);

@@ -15,14 +15,15 @@ use axum::Router;
 use axum::routing::{get, post};
 use chrono::TimeDelta;
 
-use crate::audit::Trail;
+use crate::audit::{Caller, Kind as Recorded, Trail};
 use crate::clock::{SharedClock, Time};
-use crate::ids::SharedRandom;
+use crate::ids::{Random, SharedRandom};
 use crate::notify::code::Codes;
-use crate::session::{Policies, Session};
-use crate::store::Db;
-use crate::store::means::{Issuer, Kind, Means, Standing};
+use crate::session::{EndReason, Policies, Session};
+use crate::store::audit::NewRow;
+use crate::store::means::{Halt, Halting, Issuer, Kind, Means, Standing};
 use crate::store::webauthn_credential::SecurityKey;
+use crate::store::{self, Db, StoreError};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::means::{
@@ -157,6 +158,30 @@ pub fn may_change(
         None if session.evidence.means().is_none() => Ok(()),
         None => Err(ChangeRefused::Gone),
     }
+}
+
+/// There may be two of this means, whose counter went back: neither signs in until the desk has looked into it (Web
+/// Authentication §6.1.1).
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn suspend_cloned(
+    db: &Db,
+    trail: &Trail,
+    random: &dyn Random,
+    (caller, means): (&Caller, &Means),
+    now: Time,
+) -> Result<(), StoreError> {
+    let event = trail.event(Recorded::MeansSuspended).caller(caller).person(means.person_id);
+    let event = event.means(means.kind.as_str(), Some(&means.reference));
+    let event = NewRow::from(&event.enrolment(&means.id.to_string()).note("counter went back"));
+    let ended = |session| {
+        let event = trail.event(Recorded::SessionEnded).person(means.person_id).session(session);
+        NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
+    };
+    let halting =
+        Halting { id: means.id, halt: Halt::Suspend, reason: "counter", event: &event, ended: &ended };
+    store::means::halt(db, &halting, now, random).await.map(drop)
 }
 
 /// The means of `own` that the session was opened with.

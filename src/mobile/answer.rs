@@ -19,6 +19,7 @@ use super::{GUARDED, Phones, RECORDED, Refusal};
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
+use crate::means::suspend_cloned;
 use crate::session::{Amr, AuthMode, Authentication, Evidence};
 use crate::store;
 use crate::store::approval::{self, Answer, Approval, Way};
@@ -29,7 +30,7 @@ use crate::store::webauthn_credential::Used;
 use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::pages::sign_in::Status;
-use crate::webauthn::ceremony::Assertion;
+use crate::webauthn::ceremony::{Assertion, CeremonyError};
 
 /// What a phone posts.
 #[derive(Deserialize)]
@@ -176,7 +177,11 @@ impl Visit<'_> {
             Ok(used) => used,
             Err(refusal) => {
                 // Its challenge was answered wrongly: it is no use any more.
-                webauthn_ceremony::forget(&parts.db, handle_hash).await?;
+                let is_first = webauthn_ceremony::forget(&parts.db, handle_hash).await?;
+                if is_first && matches!(refusal, Refusal::Ceremony(CeremonyError::Cloned)) {
+                    let of = (self.caller, &phone.passkey.means);
+                    suspend_cloned(&parts.db, &parts.trail, &*parts.random, of, now).await?;
+                }
                 return Err(refusal);
             }
         };

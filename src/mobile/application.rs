@@ -1,15 +1,14 @@
-//! The application of the phone: its page, its manifest and what is woken. None of them knows anything about anybody.
+//! The application of the phone: its page and its manifest. Neither knows anything about anybody.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use http::{HeaderName, HeaderValue, header};
+use http::{HeaderValue, header};
 use serde_json::json;
 
 use super::Phones;
-use crate::web::assets;
 use crate::web::language::Language;
 use crate::web::pages::phone::{PHONE_PATH, render};
 
@@ -39,15 +38,4 @@ pub(super) async fn manifest(State(phones): State<Arc<Phones>>, language: Langua
     });
     let kind = HeaderValue::from_static("application/manifest+json");
     ([(header::CONTENT_TYPE, kind)], Json(manifest)).into_response()
-}
-
-/// `GET /phone/worker.js`
-pub(super) async fn worker() -> Response {
-    let headers = [
-        (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
-        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
-        (HeaderName::from_static("service-worker-allowed"), HeaderValue::from_static(PHONE_PATH)),
-        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; connect-src 'self'")),
-    ];
-    (headers, assets::PHONE_WORKER).into_response()
 }

@@ -10,7 +10,7 @@
 //! this installation, which the browser does not give away. The second signs everything that was shown, with the challenge of
 //! the first: what was approved can serve nothing else.
 //!
-//! Never: an address that opens an approval, a name or a service in what wakes a phone, an answer whose context is not ours.
+//! Never: an address that opens an approval, nor an answer whose context is not ours.
 
 mod answer;
 mod application;
@@ -20,7 +20,6 @@ mod question;
 mod refusal;
 mod scan_code;
 mod sign_in;
-mod waiting;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -40,12 +39,12 @@ use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
+use crate::web::moves::Waiting;
 use crate::web::page::Site;
 use crate::web::pages::phone as pages;
 use crate::web::repeats::Repeats;
 use crate::webauthn::ceremony::Ceremonies;
 pub use refusal::Refusal;
-use waiting::Waiting;
 
 /// Refusals of one session, phone or sign-in with one code that are recorded each minute: more than a person makes.
 const RECORDED: u32 = 5;
@@ -108,7 +107,7 @@ pub struct Phones {
     repeats: Repeats,
     /// How often one address has asked.
     asked: Delays<IpAddr>,
-    waiting: Waiting,
+    waiting: Waiting<ApprovalId>,
     /// Pages that may wait at a time.
     streams: Arc<Semaphore>,
 }
@@ -146,8 +145,8 @@ impl Phones {
 }
 
 impl Asks for Phones {
-    fn wake(&self, approval: ApprovalId, _person: PersonId) -> Later<'_, ()> {
-        self.waiting.wake(approval);
+    /// The application looks by itself while it is open: nothing wakes a phone.
+    fn wake(&self, _approval: ApprovalId, _person: PersonId) -> Later<'_, ()> {
         Box::pin(std::future::ready(()))
     }
 
@@ -166,7 +165,6 @@ pub fn routes(phones: &Arc<Phones>) -> Router {
     Router::new()
         .route(pages::PHONE_PATH, get(application::show))
         .route(pages::MANIFEST_PATH, get(application::manifest))
-        .route(pages::WORKER_PATH, get(application::worker))
         .route(pages::PAIR_PATH, post(pairing::begin))
         .route(pages::PAIR_STATUS_PATH, post(pairing::status))
         .route(pages::PAIR_CONFIRM_PATH, post(pairing::confirm))

@@ -255,7 +255,6 @@ impl<'a> Visit<'a> {
         self.event = self.event.clone().means(MEANS, Some(&candidate.id)).enrolment(&id.to_string());
         let phone = Phone {
             installation_key: candidate.installation_key,
-            push: None,
             passkey: SecurityKey {
                 means: Means {
                     id,
@@ -291,7 +290,7 @@ impl<'a> Visit<'a> {
         let told = Told::MeansIssued { means: MeansKind::Phone, place: browser::place(self.caller) };
         let notice = NewNotice::new(session.person_id, told, now, &*parts.random);
         let event = NewRow::from(&self.event);
-        match pairing::complete(&parts.db, &pairing, &phone, None, &notice, &event, now).await? {
+        match pairing::complete(&parts.db, &pairing, &phone, &notice, &event, now).await? {
             Registered::Done => Ok(()),
             Registered::KnownAlready => Err(Refusal::KnownAlready),
             _ => Err(Refusal::NoPairing),

@@ -20,22 +20,21 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::pairing::{MEANS, digits, read};
-use super::{Phones, RECORDED, Refusal, scan_code, waiting};
+use super::{Phones, RECORDED, Refusal, scan_code};
 use crate::audit::{Caller, Event, Kind};
-use crate::crypto::constant_time_eq;
-use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
 use crate::ids::{ApprovalId, PersonId, TransactionId};
-use crate::session::asking::{Asks as _, Channel, Context};
+use crate::session::asking::{Channel, Context};
 use crate::store;
 use crate::store::approval::{self, Approval, LIFETIME, State as Answered, Way};
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::web::browser;
 use crate::web::i18n::Texts;
 use crate::web::language::Language;
-use crate::web::new_session::{Beginning, NotBegun, station};
+use crate::web::moves::Moves;
+use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
 use crate::web::pages::phone::{Number, QrCode, Stand};
 use crate::web::pages::sign_in::Status;
-use crate::web::{browser, cookies};
 
 /// How often a page is told the code of the moment, and how often its stream looks for what another node did.
 const TICK: Duration = Duration::from_secs(1);
@@ -153,12 +152,8 @@ impl<'a> Visit<'a> {
     /// The open sign-in of a handle, if this browser began it.
     async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
         let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
-        let cookie = cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
         let found =
-            store::login_transaction::by_id(&self.phones.parts.db, id).await?.ok_or(Refusal::NoSignIn)?;
-        if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
-            return Err(Refusal::NoSignIn);
-        }
+            transaction_of(&self.phones.parts.db, id, self.headers).await?.ok_or(Refusal::NoSignIn)?;
         self.transaction = Some(id);
         self.learn(|event| event.transaction(id).client(&found.client_id));
         match found.state == Stage::Open && found.expires_at > self.phones.now() {
@@ -231,11 +226,7 @@ impl<'a> Visit<'a> {
         let (person, is_new) = self.asked_person(&identifier).await?;
         let question = self.question(&transaction, Way::Number, person, is_new).await?;
         // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
-        if approval::ask(&parts.db, &question).await?
-            && let Some(person) = person
-        {
-            self.phones.wake(question.id, person).await;
-        }
+        approval::ask(&parts.db, &question).await?;
         Ok(Number {
             number: question.digits.unwrap_or_default(),
             seconds: (question.expires_at - now).num_seconds(),
@@ -332,7 +323,7 @@ impl<'a> Visit<'a> {
 fn stands(
     phones: Arc<Phones>,
     transaction: LoginTransaction,
-    held: (waiting::Moves, OwnedSemaphorePermit),
+    held: (Moves<ApprovalId>, OwnedSemaphorePermit),
     texts: &'static Texts,
 ) -> impl Stream<Item = Stand> {
     let (id, ends) = (transaction.id, transaction.expires_at);

@@ -97,7 +97,7 @@ impl TestPhones {
                 },
             }),
         };
-        let event = trail.event(Kind::SignIn).means("sandbox", None).person(person);
+        let event = trail.event(Kind::Approval).means("sandbox", None).person(person);
         let event = if matches!(said, Answer::Approve(_)) { event } else { event.denied(DENIED) };
         approval::answer(db, approval, person, &said, None, &(&event).into(), now).await?;
         Ok(())

@@ -56,8 +56,7 @@ pub trait Asks: Send + Sync + Debug {
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()>;
 
     /// Whether whoever asks from that address asks from a network of the establishment. Where that is not known, no.
-    fn is_inside(&self, address: Option<IpAddr>) -> bool {
-        let _ = address;
+    fn is_inside(&self, _: Option<IpAddr>) -> bool {
         false
     }
 }

@@ -98,8 +98,8 @@ macro_rules! columns {
     };
 }
 
-/// Whether the person of a question can be asked one more, and the question kept if so, inside a `write!` body. One that is
-/// for nobody is always kept: it cannot be told from another.
+/// Keeps a question, inside a `write!` body. Of a person who has too many waiting already it becomes one for nobody, which
+/// cannot be told from another. Yields whether it did not.
 macro_rules! insert_approval {
     ($c:expr, $new:expr) => {{
         let new: &$crate::store::approval::Approval = $new;
@@ -114,7 +114,7 @@ macro_rules! insert_approval {
         .bind(new.created_at)
         .fetch_one(&mut *$c)
         .await?;
-        if waiting < $crate::store::approval::MOST_WAITING {
+        let is_theirs = waiting < $crate::store::approval::MOST_WAITING;
             sqlx::query(
                 "INSERT INTO approval (id, way, channel, person_id, client_id, transaction_id, browser, context, digits,
                    state, created_at, expires_at)
@@ -123,7 +123,7 @@ macro_rules! insert_approval {
             .bind(new.id)
             .bind(new.way)
             .bind(new.channel)
-            .bind(new.person_id)
+            .bind(new.person_id.filter(|_| is_theirs))
             .bind(new.client_id.clone())
             .bind(new.transaction_id)
             .bind(new.browser.clone())
@@ -133,10 +133,7 @@ macro_rules! insert_approval {
             .bind(new.expires_at)
             .execute(&mut *$c)
             .await?;
-            true
-        } else {
-            false
-        }
+        is_theirs
     }};
 }
 pub(crate) use insert_approval;
@@ -193,12 +190,7 @@ pub async fn ask(db: &Db, new: &Approval) -> Result<bool, StoreError> {
                 .execute(&mut *c)
                 .await?;
         }
-        let is_theirs = insert_approval!(c, new);
-        if !is_theirs {
-            let nobodys = Approval { person_id: None, ..new.clone() };
-            insert_approval!(c, &nobodys);
-        }
-        Ok(is_theirs)
+        Ok(insert_approval!(c, new))
     })
 }
 

@@ -84,13 +84,9 @@ const BY_HASH: &str = "SELECT r.approval_id, a.channel, a.state, a.authenticatio
 /// # Errors
 /// [`StoreError`].
 pub async fn ask(db: &Db, new: &NewRequest, event: &NewRow) -> Result<bool, StoreError> {
-    let for_nobody = Approval { person_id: None, ..new.approval.clone() };
     let approval = &new.approval;
     write!(db, c => {
         let is_asked = insert_approval!(c, approval);
-        if !is_asked {
-            insert_approval!(c, &for_nobody);
-        }
         sqlx::query(
             "INSERT INTO ciba_request (approval_id, auth_req_hash, client_id, request, zone, poll_interval, notification,
                attempts, next_attempt_at)
@@ -186,7 +182,7 @@ pub struct Redemption {
 }
 
 /// Redeems an approved question, once: uses the answer, begins the session, keeps grant and tokens, and records the events.
-/// Yields false, and changes nothing, where it was used, taken back or expired, or where its person, its client or the means
+/// Yields false, and begins nothing, where it was used, taken back or expired, or where its person, its client or the means
 /// that approved it is disabled, suspended or revoked.
 ///
 /// # Errors
@@ -311,7 +307,10 @@ pub async fn told(
 pub async fn put_off(db: &Db, approval_id: ApprovalId, error: &str, next: Time) -> Result<(), StoreError> {
     let error = error.to_owned();
     write!(db, c => {
-        sqlx::query("UPDATE ciba_request SET last_error = $2, next_attempt_at = $3 WHERE approval_id = $1")
+        sqlx::query(
+            "UPDATE ciba_request SET last_error = $2, next_attempt_at = $3
+             WHERE approval_id = $1 AND next_attempt_at IS NOT NULL",
+        )
             .bind(approval_id)
             .bind(error)
             .bind(next)

@@ -7,14 +7,13 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
-use super::identity_check::consume_check;
 use super::means::insert_means;
 use super::notice::{NewNotice, queue_notice};
 use super::phone::Phone;
 use super::webauthn_credential::{Registered, insert_credential};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{IdentityCheckId, PairingId, PersonId, SessionId};
+use crate::ids::{PairingId, PersonId, SessionId};
 
 /// How long a code waits to be scanned.
 pub const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(90);
@@ -195,8 +194,7 @@ pub async fn mistype(db: &Db, id: PairingId) -> Result<bool, StoreError> {
     })
 }
 
-/// Makes the phone a means of its person, at the desk by an identity check besides; tells them by `notice`, and records
-/// `event`.
+/// Makes the phone a means of its person, tells them by `notice` and records `event`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -204,7 +202,6 @@ pub async fn complete(
     db: &Db,
     pairing: &Pairing,
     phone: &Phone,
-    check: Option<IdentityCheckId>,
     notice: &NewNotice,
     event: &NewRow,
     now: Time,
@@ -226,19 +223,13 @@ pub async fn complete(
         if held.rows_affected() != 1 || taken.rows_affected() != 1 {
             return Ok(Registered::CeremonyOver);
         }
-        if let Some(check) = check
-            && !consume_check!(c, check, now)
-        {
-            return Ok(Registered::CheckOver);
-        }
         if !insert_means!(c, &phone.passkey.means) {
             return Ok(Registered::KnownAlready);
         }
         insert_credential!(c, &phone.passkey);
-        sqlx::query("INSERT INTO phone (means_id, installation_key, push) VALUES ($1, $2, $3)")
+        sqlx::query("INSERT INTO phone (means_id, installation_key) VALUES ($1, $2)")
             .bind(phone.passkey.means.id)
             .bind(Json(phone.installation_key.clone()))
-            .bind(phone.push.clone().map(Json))
             .execute(&mut *c)
             .await?;
         queue_notice!(c, notice, now);

@@ -1,11 +1,9 @@
 //! Phones that answer for their persons: what each answers with, beside its row in the registry of [`means`](super::means) and
 //! its passkey in [`webauthn_credential`](super::webauthn_credential).
 
-use sqlx::types::Json;
-
 use super::means::means_columns;
 use super::webauthn_credential::{SecurityKey, key_columns};
-use super::{Db, StoreError, read, write};
+use super::{Db, StoreError, read};
 use crate::clock::Time;
 use crate::ids::{MeansId, PersonId};
 
@@ -18,14 +16,11 @@ pub struct Phone {
     /// The key of the installation: a public JWK.
     #[sqlx(json)]
     pub installation_key: serde_json::Value,
-    /// What wakes it: the subscription of its browser; none where its person does not want to be woken.
-    #[sqlx(json(nullable))]
-    pub push: Option<serde_json::Value>,
 }
 
 macro_rules! columns {
     () => {
-        concat!(key_columns!(), ", p.installation_key, p.push")
+        concat!(key_columns!(), ", p.installation_key")
     };
 }
 
@@ -56,18 +51,6 @@ pub async fn active_of(db: &Db, person: PersonId, now: Time) -> Result<Vec<Phone
          ORDER BY m.issued_at, m.id"
     );
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(now).fetch_all(&mut *c).await?))
-}
-
-/// Keeps what wakes a phone; none: nothing does any more.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn keep_push(db: &Db, id: MeansId, push: Option<&serde_json::Value>) -> Result<(), StoreError> {
-    let push = push.cloned().map(Json);
-    write!(db, c => {
-        sqlx::query("UPDATE phone SET push = $2 WHERE means_id = $1").bind(id).bind(push).execute(&mut *c).await?;
-        Ok(())
-    })
 }
 
 /// Keeps strangers from asking a person anything until then, inside a `write!` body.

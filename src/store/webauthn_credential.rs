@@ -136,7 +136,7 @@ pub async fn register(db: &Db, registration: &Registration<'_>, now: Time) -> Re
         }
         let own: i64 = sqlx::query_scalar(
             "SELECT COUNT(*) FROM means m JOIN webauthn_credential w ON w.means_id = m.id
-             WHERE m.person_id = $1 AND m.revoked_at IS NULL",
+             WHERE m.person_id = $1 AND m.kind <> 'phone' AND m.revoked_at IS NULL",
         )
         .bind(new.means.person_id)
         .fetch_one(&mut *c)
@@ -243,22 +243,12 @@ pub async fn renew(db: &Db, renewal: &Renewal<'_>, now: Time) -> Result<Register
         if held.rows_affected() != 1 || !consume_ceremony!(c, &used.handle_hash, now) {
             return Ok(Registered::CeremonyOver);
         }
-        if let Some(check) = check
-            && !consume_check!(c, check, now)
-        {
-            return Ok(Registered::CheckOver);
-        }
-        let renewed = sqlx::query(
-            "UPDATE means SET expires_at = $2, level = $3, issued_by = $4, issuer_id = $5, evidence = $6,
-               last_used_at = $7, last_used_where = $8
-             WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at = $9",
+        // First all that can fail: what is answered with a refusal is kept too, and nothing may be half renewed.
+        let stands = sqlx::query(
+            "UPDATE means SET last_used_at = $2, last_used_where = $3
+             WHERE id = $1 AND revoked_at IS NULL AND suspended_at IS NULL AND expires_at = $4",
         )
         .bind(used.key.means.id)
-        .bind(expires_at)
-        .bind(level)
-        .bind(issued_by)
-        .bind(issuer_id)
-        .bind(Json(evidence.clone()))
         .bind(now)
         .bind(used.place.clone())
         .bind(used.key.means.expires_at)
@@ -266,9 +256,25 @@ pub async fn renew(db: &Db, renewal: &Renewal<'_>, now: Time) -> Result<Register
         .await?
         .rows_affected()
             == 1;
-        if !renewed || !advance_counter!(c, used) {
+        if !stands || !advance_counter!(c, used) {
             return Ok(Registered::CeremonyOver);
         }
+        if let Some(check) = check
+            && !consume_check!(c, check, now)
+        {
+            return Ok(Registered::CheckOver);
+        }
+        sqlx::query(
+            "UPDATE means SET expires_at = $2, level = $3, issued_by = $4, issuer_id = $5, evidence = $6 WHERE id = $1",
+        )
+        .bind(used.key.means.id)
+        .bind(expires_at)
+        .bind(level)
+        .bind(issued_by)
+        .bind(issuer_id)
+        .bind(Json(evidence.clone()))
+        .execute(&mut *c)
+        .await?;
         queue_notice!(c, notice, now);
         record!(c, *event);
         Ok(Registered::Done)

@@ -32,6 +32,8 @@ pub mod limits;
 #[cfg(feature = "server")]
 pub mod middleware;
 #[cfg(feature = "server")]
+pub mod moves;
+#[cfg(feature = "server")]
 pub mod new_session;
 pub mod page;
 pub mod pages;

@@ -10,16 +10,32 @@ use http::{HeaderMap, HeaderValue};
 
 use crate::audit::{Caller, Event, Kind, Trail};
 use crate::clock::Time;
+use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::ids::{Random, Secret, SessionId, TransactionId};
 use crate::session::{Amr, Authentication, EndReason, Policies, Session, Standing, Station};
 use crate::store::audit::NewRow;
 use crate::store::client::own_pages;
-use crate::store::login_transaction::{self, Completion, Proof, Replaced};
+use crate::store::login_transaction::{self, Completion, LoginTransaction, Proof, Replaced};
 use crate::store::session::NewSession;
 use crate::store::{self, Db, StoreError};
 use crate::web::browser;
 use crate::web::cookies::{self, NoCookie};
+
+/// The sign-in of that key, whatever its state, if this browser began it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn transaction_of(
+    db: &Db,
+    id: TransactionId,
+    headers: &HeaderMap,
+) -> Result<Option<LoginTransaction>, StoreError> {
+    let Some(cookie) = cookies::transaction(id).read(headers) else { return Ok(None) };
+    let hash = sha256(cookie.expose().as_bytes());
+    let found = login_transaction::by_id(db, id).await?;
+    Ok(found.filter(|transaction| constant_time_eq(&transaction.browser_hash, &hash)))
+}
 
 /// The running session that a browser has, and SHA-256 of its cookie.
 ///

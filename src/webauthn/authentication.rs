@@ -15,28 +15,26 @@ use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::ceremony::{Assertion, Ceremonies, CeremonyError, Challenge};
+use super::ceremony::{Assertion, Ceremonies, CeremonyError};
 use super::policy::{Seen, factors};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
-use super::{CHALLENGE, MAX_ANSWER_LEN, SecurityKeys, decoy};
+use super::{MAX_ANSWER_LEN, SecurityKeys, decoy};
 use crate::audit::{Caller, Event, Kind as Recorded};
-use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
-use crate::ids::{Secret, TransactionId};
-use crate::session::{Acr, AuthMode, Authentication, EndReason, Evidence};
+use crate::ids::TransactionId;
+use crate::session::{Acr, AuthMode, Authentication, Evidence};
 use crate::store;
-use crate::store::audit::NewRow;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
-use crate::store::means::{Halt, Halting, Kind, Standing};
+use crate::store::means::{Kind, Means, Standing};
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, SecurityKey, Used};
+use crate::web::browser;
 use crate::web::language::Language;
-use crate::web::new_session::{Beginning, NotBegun, station};
+use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
-use crate::web::{browser, cookies};
 
 /// The name of the means in the audit.
 pub(super) const MEANS: &str = "security-key";
@@ -123,11 +121,7 @@ impl<'a> Visit<'a> {
         let keys = &self.keys.parts;
         keys.own.check_origin(self.headers)?;
         let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
-        let found = store::login_transaction::by_id(&keys.db, id).await?.ok_or(Refusal::NoSignIn)?;
-        let cookie = cookies::transaction(id).read(self.headers).ok_or(Refusal::NoSignIn)?;
-        if !constant_time_eq(&found.browser_hash, &sha256(cookie.expose().as_bytes())) {
-            return Err(Refusal::NoSignIn);
-        }
+        let found = transaction_of(&keys.db, id, self.headers).await?.ok_or(Refusal::NoSignIn)?;
         self.transaction = Some(id);
         self.learn(|event| event.transaction(id).client(&found.client_id));
         let is_open = found.state == Stage::Open && found.expires_at > self.keys.now();
@@ -138,8 +132,8 @@ impl<'a> Visit<'a> {
         let Asked { txn, identifier } = read(body)?;
         let transaction = self.transaction(&txn).await?;
         let keys = &self.keys.parts;
-        let (now, identifier) = (self.keys.now(), identifier.map(|typed| typed.trim().to_owned()));
-        let Challenge { options, state } = match identifier.filter(|typed| !typed.is_empty()) {
+        let identifier = identifier.map(|typed| typed.trim().to_owned());
+        let challenge = match identifier.filter(|typed| !typed.is_empty()) {
             None => keys.ceremonies.begin_discoverable()?,
             Some(typed) => {
                 let mut ids = self.keys_of(&typed).await?;
@@ -149,18 +143,7 @@ impl<'a> Visit<'a> {
                 keys.ceremonies.begin_named(&ids)?
             }
         };
-        let handle = Secret::of_256_bits(&*keys.random);
-        let new = Ceremony {
-            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
-            purpose: Purpose::SignIn,
-            transaction_id: Some(transaction.id),
-            session_id: None,
-            person_id: None,
-            state,
-            expires_at: now + CHALLENGE,
-        };
-        webauthn_ceremony::begin(&keys.db, &new, now).await?;
-        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+        self.keys.challenge(Purpose::SignIn, Some(transaction.id), None, challenge).await
     }
 
     /// The ids of the keys of whoever has this identifier, that can sign in alone.
@@ -217,10 +200,10 @@ impl<'a> Visit<'a> {
         let kept = found.as_ref().map(|key| &key.credential);
         let signed = match (keys.ceremonies.finish_sign_in(&assertion, &ceremony.state, kept), &found) {
             (Err(CeremonyError::Cloned), Some(key)) => {
-                self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
+                self.is_of(key);
                 // Two copies of one answer are no two keys.
                 if webauthn_ceremony::forget(&keys.db, handle_hash).await? {
-                    self.suspend_cloned(key).await?;
+                    self.keys.suspend_cloned(self.caller, key).await?;
                     return Err(CeremonyError::Cloned.into());
                 }
                 return Err(Refusal::NotWaiting);
@@ -231,7 +214,7 @@ impl<'a> Visit<'a> {
             })?,
         };
         let key = found.ok_or(Refusal::Unknown)?;
-        self.learn(|event| event.person(key.means.person_id).enrolment(&key.means.id.to_string()));
+        self.is_of(&key);
         check_owner(&assertion, &key, Ceremonies::is_discoverable(&ceremony.state)?)?;
         match key.means.standing(now) {
             Standing::Active => {}
@@ -283,6 +266,14 @@ impl<'a> Visit<'a> {
         })
     }
 
+    /// The event learns which key it is, and whose: a phone's own passkey is one too.
+    fn is_of(&mut self, key: &SecurityKey) {
+        let Means { id, person_id, kind, reference, .. } = &key.means;
+        self.learn(|event| {
+            event.means(kind.as_str(), Some(reference)).person(*person_id).enrolment(&id.to_string())
+        });
+    }
+
     /// What the signature proves. Never more than the key was issued for.
     fn authentication(&self, key: &SecurityKey, rules: &KeyRules<'_>, seen: Seen) -> Authentication {
         let acr: Acr = rules.level(seen).min(key.means.level);
@@ -300,31 +291,6 @@ impl<'a> Visit<'a> {
                 user_verified: seen.user_verified,
             },
         }
-    }
-
-    /// There may be two of this key: neither signs in until the desk has looked into it (§6.1.1).
-    pub(super) async fn suspend_cloned(&self, key: &SecurityKey) -> Result<(), Refusal> {
-        let keys = &self.keys.parts;
-        let event =
-            keys.trail.event(Recorded::MeansSuspended).caller(self.caller).person(key.means.person_id);
-        let event = event
-            .means(key.means.kind.as_str(), Some(&key.means.reference))
-            .enrolment(&key.means.id.to_string());
-        let event = event.note("counter went back");
-        let ended = |session| {
-            let event = keys.trail.event(Recorded::SessionEnded).person(key.means.person_id).session(session);
-            NewRow::from(&event.note(EndReason::MeansHalted.as_str()))
-        };
-        let event = NewRow::from(&event);
-        let halting = Halting {
-            id: key.means.id,
-            halt: Halt::Suspend,
-            reason: "counter",
-            event: &event,
-            ended: &ended,
-        };
-        store::means::halt(&keys.db, &halting, self.keys.now(), &*keys.random).await?;
-        Ok(())
     }
 
     pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {

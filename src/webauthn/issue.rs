@@ -9,15 +9,15 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::SecurityKeys;
 use super::authentication::read;
-use super::ceremony::{Challenge, NewCredential, Registrant};
+use super::ceremony::{NewCredential, Registrant};
 use super::policy::{Attestation, Seen, Unfit};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
-use super::{CHALLENGE, SecurityKeys};
 use crate::audit::Event;
 use crate::crypto::digest::sha256;
-use crate::ids::{IdentityCheckId, MeansId, PersonId, Secret, SessionId};
+use crate::ids::{IdentityCheckId, MeansId, PersonId, SessionId};
 use crate::session::Acr;
 use crate::store::audit::NewRow;
 use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
@@ -113,20 +113,9 @@ impl SecurityKeys {
             known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
         };
         let attestation = rules.attestation() != Attestation::None;
-        let Challenge { options, state } =
-            parts.ceremonies.begin_registration(&who, attestation, second_factor)?;
-        let handle = Secret::of_256_bits(&*parts.random);
-        let new = Ceremony {
-            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
-            purpose: vouched.purpose(kind(second_factor)),
-            transaction_id: None,
-            session_id: Some(vouched.session),
-            person_id: Some(vouched.person),
-            state,
-            expires_at: now + CHALLENGE,
-        };
-        webauthn_ceremony::begin(&parts.db, &new, now).await?;
-        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+        let challenge = parts.ceremonies.begin_registration(&who, attestation, second_factor)?;
+        let of = Some((vouched.session, vouched.person));
+        self.challenge(vouched.purpose(kind(second_factor)), None, of, challenge).await
     }
 
     /// Issues the key that answered. `event` is recorded with it, and learns what is known of the key, also where it is
@@ -136,16 +125,16 @@ impl SecurityKeys {
     /// [`Refusal`]; the challenge is used up then too.
     pub async fn issue(&self, vouched: &Vouched, body: &[u8], event: &mut Event) -> Result<(), Refusal> {
         let Answered { handle, label, second_factor, credential } = read(body)?;
-        let purpose = vouched.purpose(kind(second_factor));
-        self.own(vouched.person).await?;
+        let kind = kind(second_factor);
         let (db, now) = (&self.parts.db, self.now());
         let handle_hash = sha256(handle.as_bytes());
-        let ceremony = webauthn_ceremony::by_handle(db, handle_hash, purpose, now).await?;
+        let ceremony = webauthn_ceremony::by_handle(db, handle_hash, vouched.purpose(kind), now).await?;
         let ceremony = ceremony.filter(|found| {
             found.session_id == Some(vouched.session) && found.person_id == Some(vouched.person)
         });
         let ceremony = ceremony.ok_or(Refusal::NotWaiting)?;
-        let issued = self.issue_by(&ceremony, handle_hash, vouched, (&label, &credential), event).await;
+        let answered = (kind, label.as_str(), &credential);
+        let issued = self.issue_by(&ceremony, handle_hash, vouched, answered, event).await;
         if issued.is_err() {
             webauthn_ceremony::forget(db, handle_hash).await?;
         }
@@ -157,17 +146,13 @@ impl SecurityKeys {
         ceremony: &Ceremony,
         handle_hash: [u8; 32],
         vouched: &Vouched,
-        (label, credential): (&str, &Value),
+        (kind, label, credential): (MeansKind, &str, &Value),
         event: &mut Event,
     ) -> Result<(), Refusal> {
         let (parts, now) = (&self.parts, self.now());
         let new = parts.ceremonies.finish_registration(credential, &ceremony.state)?;
         let reference = URL_SAFE_NO_PAD.encode(&new.id);
         let id = MeansId::new(now, &*parts.random);
-        // As the challenge was made for, whatever the page says of it.
-        let second_factor =
-            matches!(ceremony.purpose, Purpose::RegisterSecondFactor | Purpose::RegisterSecondFactorAtDesk);
-        let kind = kind(second_factor);
         let note = match &vouched.evidence {
             Evidence::IdentityCheck { document, .. } => format!("model {}, on {document}", new.aaguid),
             _ => format!("model {}", new.aaguid),
@@ -181,7 +166,7 @@ impl SecurityKeys {
             attested: self.proves(&rules, &new)?,
             synced: new.backup_eligible,
             user_verified: new.user_verified,
-            second_factor,
+            second_factor: kind == MeansKind::SecondFactor,
             listed: parts.models.listed(new.aaguid, now),
         };
         self.admit(&rules, seen)?;

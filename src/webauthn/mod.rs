@@ -29,20 +29,24 @@ use axum::Router;
 use axum::routing::{get, post};
 use chrono::TimeDelta;
 
-use crate::audit::Trail;
+use crate::audit::{Caller, Trail};
 use crate::clock::{SharedClock, Time};
-use crate::ids::SharedRandom;
+use crate::crypto::digest::sha256;
+use crate::ids::{PersonId, Secret, SessionId, SharedRandom, TransactionId};
+use crate::means::suspend_cloned;
 use crate::session::{Authentication, Policies, Session};
-use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
+use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
+use crate::store::webauthn_credential::SecurityKey;
+use crate::store::{Db, StoreError};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
-use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH, RENEW_OPTIONS_ROUTE, RENEW_ROUTE};
+use crate::web::pages::means::{KEY_OPTIONS_PATH, KEY_PATH, KeyChallenge, RENEW_OPTIONS_ROUTE, RENEW_ROUTE};
 use crate::web::pages::sign_in::{
     KEY_SIGN_IN_OPTIONS_PATH, KEY_SIGN_IN_PATH, TOUCH_OPTIONS_PATH, TOUCH_PATH,
 };
 use crate::web::repeats::Repeats;
-use ceremony::Ceremonies;
+use ceremony::{Ceremonies, Challenge};
 pub use decoy::DecoyKey;
 use models::Models;
 use policy::{Seen, Unfit};
@@ -107,6 +111,40 @@ impl SecurityKeys {
     /// Which keys are good enough.
     pub fn policy(&self) -> &KeyPolicies {
         &self.parts.policy
+    }
+
+    /// Keeps a challenge until its one answer, for a sign-in or for a session and its person; what the page is told of it.
+    async fn challenge(
+        &self,
+        purpose: Purpose,
+        transaction_id: Option<TransactionId>,
+        session: Option<(SessionId, PersonId)>,
+        challenge: Challenge,
+    ) -> Result<KeyChallenge, Refusal> {
+        let (parts, now) = (&self.parts, self.now());
+        let handle = Secret::of_256_bits(&*parts.random);
+        let new = Ceremony {
+            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
+            purpose,
+            transaction_id,
+            session_id: session.map(|(session, _)| session),
+            person_id: session.map(|(_, person)| person),
+            state: challenge.state,
+            expires_at: now + CHALLENGE,
+        };
+        webauthn_ceremony::begin(&parts.db, &new, now).await?;
+        Ok(KeyChallenge { handle: handle.expose().to_owned(), options: challenge.options })
+    }
+
+    /// There may be two of this key.
+    async fn suspend_cloned(&self, caller: &Caller, key: &SecurityKey) -> Result<(), StoreError> {
+        let Parts { db, trail, random, .. } = &self.parts;
+        suspend_cloned(db, trail, &**random, (caller, &key.means), self.now()).await
+    }
+
+    /// A key that is registered, as the policy sees it.
+    fn seen(&self, key: &SecurityKey, user_verified: bool) -> Seen {
+        self.parts.models.seen(key, user_verified, self.now())
     }
 
     /// Whether a key is good enough, as far as is known today.

@@ -13,9 +13,12 @@ use uuid::Uuid;
 
 use super::attestation::{Makers, MakersError, Unproven};
 use super::metadata::{LARGEST, Listed, Metadata, MetadataError, Publisher};
+use super::policy::Seen;
 use crate::clock::Time;
 use crate::crypto::egress::{Egress, Wanted};
 use crate::store::fido_metadata::{self, Kept};
+use crate::store::means::Kind;
+use crate::store::webauthn_credential::SecurityKey;
 use crate::store::{Db, StoreError};
 
 /// A model that was broken should be known within a day.
@@ -147,6 +150,19 @@ impl Models {
         self.makers().vouch(model, chain, listed, now)
     }
 
+    /// A key that is registered, as the policy sees it.
+    pub(super) fn seen(&self, key: &SecurityKey, user_verified: bool, now: Time) -> Seen {
+        let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
+        Seen {
+            aaguid,
+            attested: key.attested,
+            synced: key.backup_eligible,
+            user_verified,
+            second_factor: key.means.kind == Kind::SecondFactor,
+            listed: self.listed(aaguid, now),
+        }
+    }
+
     /// What the metadata says of a model.
     pub fn listed(&self, model: Uuid, now: Time) -> Listed {
         self.metadata().map(|metadata| metadata.listed(model, now)).unwrap_or_default()
@@ -158,8 +174,8 @@ impl Models {
         refuses_stale && self.metadata().is_none_or(|metadata| metadata.until() <= now)
     }
 
-    /// Reads what the database keeps of our publisher, if it is not in use already. It was in its time when it was kept; its signature is
-    /// checked again.
+    /// Reads what the database keeps of our publisher, if it is not in use already. It was in its time when it was kept; its
+    /// signature is checked again.
     ///
     /// # Errors
     /// [`RefreshError`].

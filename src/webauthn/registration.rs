@@ -143,7 +143,7 @@ impl<'a> Visit<'a> {
 
     async fn renew(&mut self, means: MeansId, body: &[u8]) -> Result<(), Refusal> {
         let vouched = self.vouched().await?;
-        self.keys.renew(&vouched, means, body, &mut self.event).await
+        self.keys.renew(&vouched, (means, body), self.caller, &mut self.event).await
     }
 
     async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {

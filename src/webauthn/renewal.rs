@@ -10,14 +10,14 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::SecurityKeys;
 use super::authentication::{check_owner, read};
-use super::ceremony::{Assertion, Challenge, Signed};
+use super::ceremony::{Assertion, CeremonyError, Signed};
 use super::issue::Vouched;
 use super::refusal::Refusal;
-use super::{CHALLENGE, SecurityKeys};
-use crate::audit::Event;
+use crate::audit::{Caller, Event};
 use crate::crypto::digest::sha256;
-use crate::ids::{MeansId, Secret};
+use crate::ids::MeansId;
 use crate::store::audit::NewRow;
 use crate::store::means::{Issuer, Kind};
 use crate::store::notice::{NewNotice, Told};
@@ -39,25 +39,14 @@ impl SecurityKeys {
     /// # Errors
     /// [`Refusal`].
     pub async fn begin_renewal(&self, vouched: &Vouched, id: MeansId) -> Result<KeyChallenge, Refusal> {
-        let (parts, now) = (&self.parts, self.now());
+        let parts = &self.parts;
         let key = self.due(vouched, id).await?;
         let credential = URL_SAFE_NO_PAD.decode(&key.means.reference).map_err(|_| Refusal::NotDue)?;
-        let Challenge { options, state } = match key.means.kind {
+        let challenge = match key.means.kind {
             Kind::SecondFactor => parts.ceremonies.begin_touch(&[credential])?,
             Kind::SecurityKey | Kind::Card | Kind::Phone => parts.ceremonies.begin_named(&[credential])?,
         };
-        let handle = Secret::of_256_bits(&*parts.random);
-        let new = Ceremony {
-            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
-            purpose: purpose(vouched),
-            transaction_id: None,
-            session_id: Some(vouched.session),
-            person_id: Some(vouched.person),
-            state,
-            expires_at: now + CHALLENGE,
-        };
-        webauthn_ceremony::begin(&parts.db, &new, now).await?;
-        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+        self.challenge(purpose(vouched), None, Some((vouched.session, vouched.person)), challenge).await
     }
 
     /// Renews the key that answered. `event` is recorded with it.
@@ -67,8 +56,8 @@ impl SecurityKeys {
     pub async fn renew(
         &self,
         vouched: &Vouched,
-        id: MeansId,
-        body: &[u8],
+        (id, body): (MeansId, &[u8]),
+        caller: &Caller,
         event: &mut Event,
     ) -> Result<(), Refusal> {
         let Answered { handle, credential } = read(body)?;
@@ -79,7 +68,8 @@ impl SecurityKeys {
             found.session_id == Some(vouched.session) && found.person_id == Some(vouched.person)
         });
         let ceremony = found.ok_or(Refusal::NotWaiting)?;
-        let renewed = self.renew_by(&ceremony, handle_hash, vouched, (id, &credential), event).await;
+        let renewed =
+            self.renew_by(&ceremony, handle_hash, (vouched, caller), (id, &credential), event).await;
         if renewed.is_err() {
             webauthn_ceremony::forget(db, handle_hash).await?;
         }
@@ -90,7 +80,7 @@ impl SecurityKeys {
         &self,
         ceremony: &Ceremony,
         handle_hash: [u8; 32],
-        vouched: &Vouched,
+        (vouched, caller): (&Vouched, &Caller),
         (id, credential): (MeansId, &Value),
         event: &mut Event,
     ) -> Result<(), Refusal> {
@@ -103,14 +93,18 @@ impl SecurityKeys {
         if URL_SAFE_NO_PAD.encode(assertion.credential_id()) != key.means.reference {
             return Err(Refusal::Unknown);
         }
-        let signed: Signed = match kind {
-            Kind::SecondFactor => {
-                parts.ceremonies.finish_touch(&assertion, &ceremony.state, &key.credential)?
-            }
+        let signed = match kind {
+            Kind::SecondFactor => parts.ceremonies.finish_touch(&assertion, &ceremony.state, &key.credential),
             Kind::SecurityKey | Kind::Card | Kind::Phone => {
-                parts.ceremonies.finish_sign_in(&assertion, &ceremony.state, Some(&key.credential))?
+                parts.ceremonies.finish_sign_in(&assertion, &ceremony.state, Some(&key.credential))
             }
         };
+        if matches!(signed, Err(CeremonyError::Cloned))
+            && webauthn_ceremony::forget(&parts.db, handle_hash).await?
+        {
+            self.suspend_cloned(caller, &key).await?;
+        }
+        let signed: Signed = signed?;
         check_owner(&assertion, &key, false)?;
         let subject = crate::directory::subject(&parts.db, vouched.person, now).await?;
         let rules = parts.policy.of(&subject.ok_or(Refusal::NoSession)?.professional);

@@ -20,14 +20,13 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
-use uuid::Uuid;
 
+use super::SecurityKeys;
 use super::authentication::{Answered, Visit, check_owner, read};
-use super::ceremony::{Assertion, CeremonyError, Challenge};
+use super::ceremony::{Assertion, CeremonyError};
 use super::policy::{Seen, after_badge};
 use super::populations::KeyRules;
 use super::refusal::Refusal;
-use super::{CHALLENGE, SecurityKeys};
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::directory;
@@ -155,19 +154,6 @@ impl SecurityKeys {
             ..session.clone()
         }
     }
-
-    /// The key as the policy sees it.
-    pub(super) fn seen(&self, key: &SecurityKey, user_verified: bool) -> Seen {
-        let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
-        Seen {
-            aaguid,
-            attested: key.attested,
-            synced: key.backup_eligible,
-            user_verified,
-            second_factor: key.means.kind == Kind::SecondFactor,
-            listed: self.parts.models.listed(aaguid, self.now()),
-        }
-    }
 }
 
 impl Visit<'_> {
@@ -195,19 +181,9 @@ impl Visit<'_> {
         let own = self.keys.touchable(&transaction, &session, &demands).await?;
         let ids = own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok());
         let keys = &self.keys.parts;
-        let Challenge { options, state } = keys.ceremonies.begin_touch(&ids.collect::<Vec<_>>())?;
-        let (now, handle) = (self.keys.now(), Secret::of_256_bits(&*keys.random));
-        let new = Ceremony {
-            handle_hash: sha256(handle.expose().as_bytes()).to_vec(),
-            purpose: Purpose::SecondFactor,
-            transaction_id: Some(transaction.id),
-            session_id: Some(session.id),
-            person_id: Some(session.person_id),
-            state,
-            expires_at: now + CHALLENGE,
-        };
-        webauthn_ceremony::begin(&keys.db, &new, now).await?;
-        Ok(KeyChallenge { handle: handle.expose().to_owned(), options })
+        let challenge = keys.ceremonies.begin_touch(&ids.collect::<Vec<_>>())?;
+        let of = Some((session.id, session.person_id));
+        self.keys.challenge(Purpose::SecondFactor, Some(transaction.id), of, challenge).await
     }
 
     async fn join(&mut self, body: &[u8]) -> Result<HeaderValue, Refusal> {
@@ -248,7 +224,7 @@ impl Visit<'_> {
             Err(CeremonyError::Cloned) => {
                 // Two copies of one answer are no two keys.
                 if webauthn_ceremony::forget(&keys.db, handle_hash).await? {
-                    self.suspend_cloned(&key).await?;
+                    self.keys.suspend_cloned(self.caller, &key).await?;
                     return Err(CeremonyError::Cloned.into());
                 }
                 return Err(Refusal::NotWaiting);

@@ -6,10 +6,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use uuid::Uuid;
-
 use super::models::Models;
-use super::policy::{Seen, Unfit};
+use super::policy::Unfit;
 use super::populations::KeyPolicies;
 use crate::clock::Time;
 use crate::directory::{self, Audience};
@@ -72,15 +70,7 @@ impl Taken<'_> {
         now: Time,
     ) -> Result<Result<Acr, Excluded>, StoreError> {
         let Some(policies) = self.keys else { return Ok(Err(Excluded::Off)) };
-        let aaguid = key.aaguid.parse().unwrap_or(Uuid::nil());
-        let seen = Seen {
-            aaguid,
-            attested: key.attested,
-            synced: key.backup_eligible,
-            user_verified: key.verifies_user,
-            second_factor: !key.means.kind.signs_in_alone(),
-            listed: self.models.listed(aaguid, now),
-        };
+        let seen = self.models.seen(key, key.verifies_user, now);
         // Who it is decides only where populations have rules of their own.
         let person = match policies.populations.is_empty() {
             true => None,
@@ -99,7 +89,7 @@ impl Taken<'_> {
             Kind::SecurityKey => {
                 levels.get(&means.id).is_some_and(|level| !role || *level >= self.role_level)
             }
-            // It reaches the lowest level at most, which opens no role.
+            // For a role it does not count: what it answers can be passed on.
             Kind::Phone => self.phones && !role,
             Kind::SecondFactor => false,
         })
@@ -182,7 +172,7 @@ pub async fn administrators_without_means(
             has = had;
         }
         for key in webauthn_credential::of_person(db, person).await? {
-            if key.means.standing(now) != Standing::Active || !key.means.kind.signs_in_alone() {
+            if key.means.standing(now) != Standing::Active || key.means.kind != Kind::SecurityKey {
                 continue;
             }
             match taken.judge(db, &key, now).await? {

@@ -76,6 +76,12 @@ impl Levels {
         self.any_of.is_empty() || self.told(session).is_some()
     }
 
+    /// Whether a means that reaches this much, and does not resist phishing, can be enough.
+    pub fn leave_room_for(&self, highest: Acr) -> bool {
+        let reaches = |level: &Level| level.assurance().is_some_and(|asked| asked <= highest);
+        !self.required || self.any_of.iter().any(reaches)
+    }
+
     /// The level that is told: the first of those asked for that was reached.
     pub fn told(&self, session: &Session) -> Option<Level> {
         self.any_of.iter().copied().find(|asked| asked.is_met_by(session))
@@ -156,18 +162,11 @@ impl AuthorizationRequest {
         transaction: Option<&LoginTransaction>,
         now: Time,
     ) -> bool {
-        if transaction.is_some_and(|transaction| is_outcome(transaction, session)) {
-            return true;
-        }
-        let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
-        self.prompt != Prompt::Login
-            && self.max_age.is_none_or(is_fresh)
-            && self.expects(session.person_id)
-            && self.levels.are_met_by(session)
-            && (!session.evidence.rests_on_badge() || self.takes_badge_of(session))
+        transaction.is_some_and(|transaction| is_outcome(transaction, session))
+            || self.missing(session, now).is_none()
     }
 
-    /// What a running session that does not satisfy the request lacks: the first that applies.
+    /// What a running session lacks to answer the request without asking the person: the first that applies.
     pub fn missing(&self, session: &Session, now: Time) -> Option<Missing> {
         let is_fresh = |seconds| session.is_fresh(TimeDelta::seconds(i64::from(seconds)), now);
         if !self.expects(session.person_id) {

@@ -24,7 +24,7 @@ use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
 use crate::oidc::sessions;
-use crate::session::{Acr, Authentication, Level, Session, Standing};
+use crate::session::{Authentication, Session, Standing};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
@@ -310,11 +310,7 @@ impl Visit<'_> {
         let key = means.security_keys.as_ref();
         let key = key.filter(|keys| !levels.required || keys.reach_any(&levels.any_of));
         let key = key.map(|_| MeansKind::SecurityKey);
-        let reaches = |level: &Level, highest: Acr| level.assurance().is_some_and(|asked| asked <= highest);
-        let phone = means
-            .phones
-            .filter(|highest| !levels.required || levels.any_of.iter().any(|level| reaches(level, *highest)));
-        let phone = phone.map(|_| MeansKind::Phone);
+        let phone = means.phones.filter(|highest| levels.leave_room_for(*highest)).map(|_| MeansKind::Phone);
         [touch.then_some(MeansKind::Touch), card, key, phone].into_iter().flatten().collect()
     }
 
@@ -325,16 +321,10 @@ impl Visit<'_> {
         let own = store::means::of_person(db, session.person_id).await?;
         let reaches = |means: &OwnMeans| match means.kind {
             OwnKind::Card => true,
-            OwnKind::SecurityKey => asked.request.levels.any_of.iter().any(|level| match level.assurance() {
-                Some(assurance) => assurance <= means.level,
-                None => true,
+            OwnKind::SecurityKey | OwnKind::Phone => asked.request.levels.any_of.iter().any(|level| {
+                // Without a level of assurance it asks for what resists phishing.
+                level.assurance().map_or(means.kind == OwnKind::SecurityKey, |asked| asked <= means.level)
             }),
-            OwnKind::Phone => asked
-                .request
-                .levels
-                .any_of
-                .iter()
-                .any(|level| level.assurance().is_some_and(|assurance| assurance <= means.level)),
             OwnKind::SecondFactor => false,
         };
         let has_any = own.iter().any(|means| means.standing(now) == OwnStanding::Active && reaches(means));

@@ -5,6 +5,8 @@
 //! the screen of who did (RIE v2; NIST SP 800-63B §3.1.3.1). A code that people know (`user_code`) is not: where one comes, it
 //! is refused and never ignored, for its client believes that it is checked.
 
+use std::fmt;
+
 use crate::oidc::authorize::checks::Draft;
 use crate::oidc::authorize::error::AuthorizationError;
 use crate::session::asking::Channel;
@@ -33,7 +35,7 @@ pub const KNOWN: [&str; 15] = [
 const LONGEST_TOKEN: usize = 1024;
 
 /// A question that passed its checks, beyond what every request holds.
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct Question {
     /// Who is asked.
     pub hint: Hint,
@@ -48,7 +50,7 @@ pub struct Question {
 }
 
 /// How a client says who is asked: in one way.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub enum Hint {
     /// A national identifier, or a `sub` of ours.
     Login(String),
@@ -56,6 +58,22 @@ pub enum Hint {
     IdToken(String),
     /// A token of the client's own about somebody.
     LoginToken(String),
+}
+
+impl fmt::Debug for Question {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Question").field("channel", &self.channel).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Hint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Login(_) => "Login(…)",
+            Self::IdToken(_) => "IdToken(…)",
+            Self::LoginToken(_) => "LoginToken(…)",
+        })
+    }
 }
 
 impl Default for Hint {

@@ -42,6 +42,7 @@ use crate::clock::Time;
 use crate::crypto::digest::sha256;
 use crate::crypto::sealed::{SealError, SealKey};
 use crate::ids::{ApprovalId, Secret};
+use crate::session::Acr;
 use crate::session::asking::{Asks, Channel, Context};
 use crate::store::approval::{Approval, LIFETIME, State as Stage, Way};
 use crate::store::ciba::NewRequest;
@@ -241,6 +242,11 @@ async fn ask(
     let channel = question.channel.unwrap_or(Channel::Phone);
     let asks = provider.backchannel.asking.at(channel);
     let asks = asks.ok_or_else(|| refused(BackchannelFault::Channel.into()))?;
+    // Nobody is asked for what their answer cannot reach.
+    let is_too_low = |highest: Acr| !request.levels.leave_room_for(highest);
+    if channel == Channel::Phone && provider.means.phones.is_some_and(is_too_low) {
+        return Err(refused(AuthorizationError::LevelUnreachable));
+    }
     let zone = caller.zone.clone().unwrap_or_default();
     if !client.demands().admit(&zone) {
         return Err(refused(AuthorizationError::Zone));

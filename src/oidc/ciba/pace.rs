@@ -33,7 +33,8 @@ impl Pace {
     /// Counts a question. What stands for the name is kept with it, to forgive it by.
     pub(super) fn ask(&self, client: &str, words: &str, now: Time) -> Result<[u8; 32], TooMany> {
         let name = sha256(format!("{}:{client}:{words}", client.len()).as_bytes());
-        // A client that has to wait adds no names.
+        // What is not put is not counted of the client; and a client that has to wait adds no names.
+        self.of_names.check(&name, now)?;
         self.of_clients.refuse(client.to_owned(), now)?;
         self.of_names.refuse(name, now)?;
         Ok(name)

@@ -2,7 +2,7 @@
 //!
 //! It is told where it registered, with the bearer token that it sent, once somebody has answered or nobody can any more. It
 //! is called as every address that somebody else chose, no redirect is followed, and what it answers says nothing but whether
-//! it heard. What fails is tried again while the answer is good; a client that is not told may ask all the same.
+//! it heard. What fails is tried again for some two minutes; a client that is not told may ask all the same.
 
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};

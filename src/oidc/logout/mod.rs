@@ -303,7 +303,10 @@ impl<'a> Visit<'a> {
             self.closed(asked)
         } else {
             // There is a page to read, so it says whom it could not tell. Nobody waits where a server posts the hint.
-            let is_server = self.method == Method::POST && cookies::session().read(self.headers).is_none();
+            // A form that another site's page posts comes without the cookie too (SameSite); browsers say that they are some.
+            let is_browser = self.headers.contains_key("sec-fetch-mode")
+                || cookies::session().read(self.headers).is_some();
+            let is_server = self.method == Method::POST && !is_browser;
             let untold = match is_server {
                 true => backchannel::untold(self.provider, ended).await,
                 false => backchannel::tell_now(self.provider, &[ended]).await,

@@ -104,7 +104,7 @@ async fn give(
         watched: None,
     };
     let session = new.begun(now);
-    if kept.request.levels.required && !kept.request.levels.are_met_by(&session) {
+    if !kept.request.is_enough(proof) {
         return Err(TokenError::LevelNotReached);
     }
     let grant = Grant {

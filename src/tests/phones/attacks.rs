@@ -241,6 +241,20 @@ async fn a_flood_for_one_person_neither_fills_their_phone_nor_keeps_them_out() {
 }
 
 #[tokio::test]
+async fn a_copied_passkey_of_a_phone_is_suspended_with_it() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let begun = hospital.begin().await;
+        let number = hospital.number(&begun, DOCTOR).await;
+        let shown = hospital.opened(&phone).await;
+        phone.passkey.counter = 0;
+        assert_eq!(code(&hospital.approves(&mut phone, &shown, Some(&number)).await), "PHONE-011");
+        assert_eq!(code(&hospital.phone_asks(&phone, "/phone/list", json!({})).await), "PHONE-005");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_phone_makes_no_browser_known() {
     // Where it answers for any browser, it has answered for this one; that makes it no better.
     Hospital::on_both(async |hospital| {

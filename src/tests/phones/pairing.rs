@@ -110,3 +110,17 @@ async fn a_phone_that_does_not_verify_its_person_or_lies_about_its_key_is_not_pa
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_phone_takes_no_place_of_a_security_key() {
+    use crate::tests::security_keys::authenticator::SoftKey;
+    use crate::webauthn::policy::KeyPolicy;
+
+    let one = KeyPolicy { per_person: 1, ..KeyPolicy::default() };
+    Hospital::on_both_with(one, async |hospital| {
+        let browser = hospital.stand.sign_in().await;
+        hospital.pair(&browser).await;
+        hospital.register(&browser, &mut SoftKey::new()).await;
+    })
+    .await;
+}

@@ -40,6 +40,9 @@ async fn a_number_that_is_typed_on_the_phone_signs_in_at_the_desk() {
         assert!(!session.evidence.is_phishing_resistant());
         assert!(matches!(session.evidence, Evidence::Phone { ref way, .. } if way == "number"));
         assert_eq!(code(&hospital.finishes(&begun).await), "PHONE-020", "once");
+        let access_token = tokens.json()["access_token"].as_str().unwrap().to_owned();
+        let told = hospital.stand.userinfo(&access_token).await.json();
+        assert_eq!(told.get("Palier_Authentification"), None, "a level of cards: {told}");
     })
     .await;
 }

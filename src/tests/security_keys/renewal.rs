@@ -151,3 +151,60 @@ async fn an_administrator_prolongs_a_key_once_on_the_document_that_was_shown() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn a_copy_that_is_noticed_at_a_renewal_is_suspended_with_the_key() {
+    Hospital::on_both(async |hospital| {
+        let (mut key, before) = hospital.with_old_key().await;
+        let browser = hospital.stand.sign_in().await;
+        let asked = hospital.ask_renewal(before.id, &browser).await;
+        key.counter = 0;
+        assert_eq!(code(&hospital.renew(before.id, &browser, &asked, &mut key).await), "KEY-008");
+        let after = hospital.key_of(DOCTOR).await;
+        assert!(after.suspended_at.is_some());
+        assert_eq!(after.expires_at, before.expires_at);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_key_that_was_used_in_the_meantime_is_not_half_renewed() {
+    use crate::crypto::random::SystemRandom;
+    use crate::store::means::Issuer;
+    use crate::store::notice::{NewNotice, Place, Told};
+    use crate::store::webauthn_credential::{self, Registered, Renewal, Used};
+
+    Hospital::on_both(async |hospital| {
+        let (_, before) = hospital.with_old_key().await;
+        let browser = hospital.stand.sign_in().await;
+        let asked = hospital.ask_renewal(before.id, &browser).await.json();
+        let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
+        let mut key = webauthn_credential::of_person(db, before.person_id).await.unwrap().remove(0);
+        let credential = key.credential.clone();
+        // As it was when its signature was verified: another one has counted since.
+        key.counter -= 1;
+        let told = Told::MeansRenewed { means: Kind::SecurityKey, place: Place::default() };
+        let renewal = Renewal {
+            used: &Used {
+                handle_hash: crate::crypto::digest::sha256(asked["handle"].as_str().unwrap().as_bytes()),
+                counter: key.counter + 1,
+                key,
+                credential,
+                backed_up: false,
+                place: String::new(),
+            },
+            check: None,
+            level: Acr::Eidas1,
+            issued_by: Issuer::Person,
+            issuer_id: None,
+            evidence: &before.evidence,
+            expires_at: now + TimeDelta::days(365),
+            notice: &NewNotice::new(before.person_id, told, now, &SystemRandom),
+            event: &hospital.stand.event(Recorded::MeansRenewed),
+        };
+        let outcome = webauthn_credential::renew(db, &renewal, now).await.unwrap();
+        assert_eq!(outcome, Registered::CeremonyOver);
+        assert_eq!(hospital.key_of(DOCTOR).await.expires_at, before.expires_at);
+    })
+    .await;
+}

@@ -33,6 +33,9 @@ async fn a_key_that_was_registered_signs_in_without_a_name_being_typed() {
         let session = crate::store::session::by_id(&hospital.stand.db, id).await.unwrap().unwrap();
         assert_eq!(session.amr, [Amr::Swk, Amr::User, Amr::Mfa]);
         assert!(session.evidence.is_phishing_resistant() && session.evidence.means().is_some());
+        let access_token = tokens.json()["access_token"].as_str().unwrap().to_owned();
+        let told = hospital.stand.userinfo(&access_token).await.json();
+        assert_eq!(told.get("Palier_Authentification"), None, "a level of cards: {told}");
     })
     .await;
 }

@@ -123,6 +123,8 @@ function startSignIn(panel) {
 
   function settle(outcome) {
     goOn(panel, outcome, next);
+    // What was refused took the browser's own suggestion with it.
+    if (outcome.state !== "done") suggestAgain();
   }
 }
 
@@ -181,10 +183,7 @@ function show(section, state) {
 }
 
 async function say(address, words) {
-  const headers = { "content-type": "application/json", accept: "application/json" };
-  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
-  if (!answer.headers.get("content-type")?.startsWith("application/json")) throw new TypeError("no answer of ours");
-  return answer.json();
+  return (await post(address, words)).json();
 }
 
 // What went wrong in the browser, by the names of Web Authentication §5.1.
@@ -194,55 +193,4 @@ function named(cause) {
   if (cause?.name === "NotSupportedError") return "unsupported";
   if (cause?.name === "TypeError") return "offline";
   return "cancelled";
-}
-
-function forCreate(options) {
-  const known = (options.excludeCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
-  const user = { ...options.user, id: bytes(options.user.id) };
-  return { ...options, challenge: bytes(options.challenge), user, excludeCredentials: known };
-}
-
-function created(credential) {
-  const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: text(credential.rawId),
-    type: credential.type,
-    response: {
-      attestationObject: text(response.attestationObject),
-      clientDataJSON: text(response.clientDataJSON),
-    },
-    clientExtensionResults: {},
-  };
-}
-
-function forGet(options) {
-  const allowed = (options.allowCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
-  return { ...options, challenge: bytes(options.challenge), allowCredentials: allowed };
-}
-
-function signed(credential) {
-  const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: text(credential.rawId),
-    type: credential.type,
-    response: {
-      authenticatorData: text(response.authenticatorData),
-      clientDataJSON: text(response.clientDataJSON),
-      signature: text(response.signature),
-      userHandle: response.userHandle ? text(response.userHandle) : null,
-    },
-    clientExtensionResults: {},
-  };
-}
-
-function bytes(text) {
-  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
-}
-
-function text(buffer) {
-  const plain = String.fromCharCode(...new Uint8Array(buffer));
-  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }

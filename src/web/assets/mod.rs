@@ -1,7 +1,8 @@
 //! Style, scripts and icon, compiled in.
 //!
 //! Each is served under a name that holds a hash of its content, so browsers keep it for a year and a new release is
-//! seen at once. Scripts are ES modules without imports: a page loads the one it needs.
+//! seen at once. Scripts are ES modules without imports: a page loads the one it needs, and what several need stands in
+//! `shared/` and is joined to each.
 
 use std::sync::LazyLock;
 
@@ -39,14 +40,23 @@ pub static ICON: LazyLock<Asset> =
 /// The sign-in page: opens the agent, notices that it does not answer, waits for the end.
 pub static SIGN_IN: LazyLock<Asset> = LazyLock::new(|| Asset::script("sign-in", include_str!("sign-in.js")));
 /// Security keys: signs in with one, and registers one.
-pub static KEY: LazyLock<Asset> = LazyLock::new(|| Asset::script("key", include_str!("key.js")));
+pub static KEY: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::script(
+        "key",
+        concat!(include_str!("shared/post.js"), include_str!("shared/webauthn.js"), include_str!("key.js")),
+    )
+});
 /// Pairs a phone from the page of means, and waits for one on the sign-in page.
-pub static PHONE_DESK: LazyLock<Asset> =
-    LazyLock::new(|| Asset::script("phone-desk", include_str!("phone-desk.js")));
+pub static PHONE_DESK: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::script("phone-desk", concat!(include_str!("shared/post.js"), include_str!("phone-desk.js")))
+});
 /// The application of the phone.
-pub static PHONE: LazyLock<Asset> = LazyLock::new(|| Asset::script("phone", include_str!("phone.js")));
-/// What is woken on a phone. It is served at an address of its own, which is its scope.
-pub const PHONE_WORKER: &str = include_str!("phone-worker.js");
+pub static PHONE: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::script(
+        "phone",
+        concat!(include_str!("shared/post.js"), include_str!("shared/webauthn.js"), include_str!("phone.js")),
+    )
+});
 /// jsQR 1.4.0 (Apache-2.0), as published: reads QR codes where the browser does not.
 pub static JSQR: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("jsqr", include_str!("vendor/jsqr/jsQR.js")));

@@ -170,10 +170,7 @@ function show(section, step) {
 }
 
 async function say(address, words) {
-  const headers = { "content-type": "application/json", accept: "application/json" };
-  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
-  if (!answer.headers.get("content-type")?.startsWith("application/json")) throw new TypeError("no answer of ours");
-  return answer.json();
+  return (await post(address, words)).json();
 }
 
 function pause(milliseconds) {

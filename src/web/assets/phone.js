@@ -22,7 +22,6 @@ async function start() {
   one("question", "[data-refuse]").addEventListener("click", (event) => attempt(event, () => deny("refuse", "refused")));
   one("question", "[data-not-me]").addEventListener("click", (event) => attempt(event, () => deny("not-me", "guarded")));
   document.addEventListener("visibilitychange", () => document.hidden || look());
-  register();
   phone = await recall("this");
   const code = new URLSearchParams(location.hash.slice(1)).get("pair");
   if (code) {
@@ -32,16 +31,6 @@ async function start() {
   }
   if (await recall("next")) return attempt(null, confirmed);
   await home();
-}
-
-async function register() {
-  const address = root.dataset.worker;
-  const policy = window.trustedTypes?.createPolicy("sceau-phone", { createScriptURL: () => address });
-  try {
-    await navigator.serviceWorker?.register(policy ? policy.createScriptURL("") : address, { scope: "/phone" });
-  } catch {
-    // Without it nothing wakes this phone; opening the application shows what waits.
-  }
 }
 
 // Pairing.
@@ -104,7 +93,7 @@ async function home() {
   follow();
 }
 
-// While it is open, it looks every few seconds: a push may be lost, or not allowed.
+// While it is open, it looks every few seconds.
 let following = 0;
 async function follow() {
   const mine = ++following;
@@ -255,9 +244,7 @@ async function sign(key, typ, kid, claims) {
 }
 
 async function say(address, words) {
-  const headers = { "content-type": "application/json", accept: "application/json" };
-  const answer = await fetch(address, { method: "POST", headers, body: JSON.stringify(words), cache: "no-store" });
-  if (!answer.headers.get("content-type")?.startsWith("application/json")) throw new TypeError("no answer of ours");
+  const answer = await post(address, words);
   const date = Date.parse(answer.headers.get("date") ?? "");
   if (!Number.isNaN(date)) offset = date - Date.now();
   const said = await answer.json();
@@ -346,59 +333,6 @@ function finished(request) {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
   });
-}
-
-// Web Authentication.
-
-function forCreate(options) {
-  const known = (options.excludeCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
-  const user = { ...options.user, id: bytes(options.user.id) };
-  return { ...options, challenge: bytes(options.challenge), user, excludeCredentials: known };
-}
-
-function created(credential) {
-  const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: text(credential.rawId),
-    type: credential.type,
-    response: {
-      attestationObject: text(response.attestationObject),
-      clientDataJSON: text(response.clientDataJSON),
-    },
-    clientExtensionResults: {},
-  };
-}
-
-function forGet(options) {
-  const allowed = (options.allowCredentials ?? []).map((key) => ({ ...key, id: bytes(key.id) }));
-  return { ...options, challenge: bytes(options.challenge), allowCredentials: allowed };
-}
-
-function signed(credential) {
-  const { response } = credential;
-  return {
-    id: credential.id,
-    rawId: text(credential.rawId),
-    type: credential.type,
-    response: {
-      authenticatorData: text(response.authenticatorData),
-      clientDataJSON: text(response.clientDataJSON),
-      signature: text(response.signature),
-      userHandle: response.userHandle ? text(response.userHandle) : null,
-    },
-    clientExtensionResults: {},
-  };
-}
-
-function bytes(text) {
-  const plain = atob(text.replaceAll("-", "+").replaceAll("_", "/"));
-  return Uint8Array.from(plain, (character) => character.charCodeAt(0));
-}
-
-function text(buffer) {
-  const plain = String.fromCharCode(...new Uint8Array(buffer));
-  return btoa(plain).replaceAll("+", "-").replaceAll("/", "_").replaceAll("=", "");
 }
 
 function pause(milliseconds) {

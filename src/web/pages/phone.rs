@@ -19,8 +19,6 @@ use crate::web::{assets, headers::Policy, i18n::Texts};
 pub const PHONE_PATH: &str = "/phone";
 /// Its manifest.
 pub const MANIFEST_PATH: &str = "/phone/manifest.webmanifest";
-/// What is woken.
-pub const WORKER_PATH: &str = "/phone/worker.js";
 
 /// `POST` from the page of means: a code to pair a phone; answers [`Begun`].
 pub const PAIR_PATH: &str = "/means/phone";

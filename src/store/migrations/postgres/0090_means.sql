@@ -2,7 +2,7 @@
 CREATE TABLE means (
   id UUID NOT NULL PRIMARY KEY,
   person_id UUID NOT NULL REFERENCES person (id),
-  -- card, security-key or phone
+  -- store::means::Kind
   kind TEXT NOT NULL,
   -- What names it in the world: the number of a card, the credential id of a key (base64url).
   reference TEXT NOT NULL,
@@ -49,7 +49,7 @@ CREATE TABLE webauthn_credential (
 CREATE TABLE webauthn_ceremony (
   -- SHA-256 of the handle that the page holds.
   handle_hash BYTEA NOT NULL PRIMARY KEY,
-  -- register, register-at-desk, sign-in or approve
+  -- store::webauthn_ceremony::Purpose
   purpose TEXT NOT NULL,
   -- The sign-in that it is for.
   transaction_id UUID,

@@ -2,9 +2,7 @@
 CREATE TABLE phone (
   means_id UUID NOT NULL PRIMARY KEY REFERENCES means (id),
   -- The key of the installation: JWK, public part.
-  installation_key JSONB NOT NULL,
-  -- What wakes it: the subscription of the browser (JSON); none where its person does not want to be woken.
-  push JSONB
+  installation_key JSONB NOT NULL
 );
 
 -- A phone that is being paired: from the code on the page until six digits are typed there.

@@ -6,4 +6,4 @@ ALTER TABLE authorization_grant ADD COLUMN second_means_id BLOB;
 CREATE INDEX authorization_grant_second_means ON authorization_grant (second_means_id)
   WHERE second_means_id IS NOT NULL;
 -- One key is of one kind: its credential id names it once.
-CREATE UNIQUE INDEX means_credential_id ON means (reference) WHERE kind IN ('security-key', 'second-factor');
+CREATE UNIQUE INDEX means_credential_id ON means (reference) WHERE kind IN ('security-key', 'second-factor', 'phone');
