@@ -33,6 +33,7 @@ mod package;
 mod phones;
 mod pictures;
 mod policies;
+mod programs;
 mod prompts;
 mod relay;
 mod relying_parties;

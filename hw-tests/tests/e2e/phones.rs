@@ -11,7 +11,7 @@ use crate::harness::{run, until};
 use crate::security_keys::{forget_sessions, internal, to_means};
 
 const CONFIGURED: &str = "\n[phone]\nenabled = true\nnetworks = [\"127.0.0.0/8\"]\n";
-const DOCTOR: &str = "899700366240";
+pub(crate) const DOCTOR: &str = "899700366240";
 
 /// A camera that looks at whatever `window.desk` holds: the path of a code, and how many modules it is wide.
 const CAMERA: &str = "
@@ -35,13 +35,13 @@ const CAMERA: &str = "
   };";
 
 /// A phone: its browser, and the authenticator in it.
-struct Phone {
-    browser: Browser,
+pub(crate) struct Phone {
+    pub(crate) browser: Browser,
     authenticator: String,
 }
 
 impl Phone {
-    async fn start(settings: Settings) -> Self {
+    pub(crate) async fn start(settings: Settings) -> Self {
         let browser = Browser::start(settings).await;
         browser.size(PHONE).await;
         browser.on_every_page(CAMERA).await;
@@ -52,6 +52,13 @@ impl Phone {
     /// What the camera sees from now on.
     async fn look_at(&self, code: &Value) {
         self.browser.script_with("window.desk = arguments[0]", vec![code.clone()]).await;
+    }
+
+    /// Goes to what `application` asks, by the list of the application.
+    pub(crate) async fn open_waiting_of(&self, application: &str) {
+        self.browser.open(&format!("{FRONT}/phone")).await;
+        self.browser.click_text(application).await;
+        self.browser.says("phone-question").await;
     }
 
     /// Goes to what waits, by the list of the application.
@@ -95,7 +102,7 @@ async fn digits_of(browser: &Browser, css: &str) -> String {
 }
 
 /// Pairs a phone in the session of the desk, which has signed in with the card.
-async fn pair(desk: &Browser, phone: &Phone, name: &str) {
+pub(crate) async fn pair(desk: &Browser, phone: &Phone, name: &str) {
     desk.press("phone-pair-start").await;
     desk.says("phone-pair-scan").await;
     let code = code_of(desk).await;
@@ -144,7 +151,7 @@ async fn to_phone_tab(desk: &Browser) {
     desk.press("means-phone").await;
 }
 
-async fn hospital() -> Hospital {
+pub(crate) async fn hospital() -> Hospital {
     let mut hospital = Hospital::open(Setup::default()).await;
     hospital.configure(CONFIGURED).await;
     hospital

@@ -110,7 +110,7 @@ pub enum BackchannelFault {
     #[error("login_hint_token is expired")]
     ExpiredLoginHintToken,
     /// No digits that the person could type, or too few or many.
-    #[error("binding_message must be {0} to {1} digits, which the person types")]
+    #[error("binding_message must be {}, which the person types", digits(*.0, *.1))]
     BindingMessage(usize, usize),
     /// There are no user codes.
     #[error("user codes are not supported: the person types the digits of binding_message")]
@@ -127,6 +127,11 @@ pub enum BackchannelFault {
     /// A parameter beside a signed request (CIBA Core §7.1.1).
     #[error("a signed request holds every parameter: nothing may stand beside it")]
     BesideRequest,
+}
+
+/// `2 digits`, or `2 to 6 digits`.
+fn digits(fewest: usize, most: usize) -> String {
+    if fewest == most { format!("{most} digits") } else { format!("{fewest} to {most} digits") }
 }
 
 impl BackchannelFault {
