@@ -48,6 +48,7 @@ use crate::store::signing_key::Purpose;
 use crate::store::{self, DatabaseUrl, Db, SANDBOX, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
 use crate::telemetry::operation::{self, Operations};
+use crate::web::answers::Answers;
 use crate::web::assets;
 use crate::web::csrf::OwnOrigin;
 use crate::web::limits::Limit;
@@ -286,6 +287,8 @@ pub struct App {
     means: Arc<OwnMeans>,
     /// Phones that answer for their persons; none where they are turned off.
     phones: Option<Arc<Phones>>,
+    /// Who waits on this node for the answer of somebody who is asked.
+    answers: Arc<Answers>,
     /// What sends notices; none where no mail server is configured.
     outbox: Option<Arc<Outbox>>,
     /// The pages of whoever has a role.
@@ -388,6 +391,7 @@ impl App {
                 return Err(StartError::Administrators(without));
             }
         }
+        let answers = Arc::<Answers>::default();
         let phones = match play {
             Some(_) => None,
             None => phones::open(phones::Made {
@@ -398,6 +402,7 @@ impl App {
                 trail: &trail,
                 seal: &seal,
                 site: &site,
+                answers: &answers,
             })?,
         };
         let means = OwnMeans::new(means::Parts {
@@ -498,6 +503,7 @@ impl App {
             keys,
             means,
             phones,
+            answers,
             outbox,
             desk,
             approval,

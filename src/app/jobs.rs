@@ -22,6 +22,8 @@ use crate::web::browser::REMEMBERED;
 
 /// The promise is one second at most.
 const SEAL: Duration = Duration::from_millis(500);
+/// A desk goes on within half a second of an answer that another node took.
+const HEAR: Duration = Duration::from_millis(200);
 /// A relying party should hear of a sign-out at once.
 const DELIVER: Duration = Duration::from_secs(1);
 /// How often the age of the keys is looked at.
@@ -55,6 +57,7 @@ impl App {
         };
         vec![
             job("seal-audit", SEAL, |app| app.seal_audit().boxed()),
+            job("hear-answers", HEAR, |app| app.hear_answers().boxed()),
             job("deliver-logouts", DELIVER, |app| app.deliver_logouts().boxed()),
             job("deliver-pings", DELIVER, |app| app.deliver_pings().boxed()),
             job("deliver-notices", DELIVER, |app| app.deliver_notices().boxed()),
@@ -72,6 +75,11 @@ impl App {
 
     pub(super) async fn seal_audit(self) -> Outcome {
         audit::seal(&self.db, self.trail.node(), self.clock.now()).await.map(|_| ()).map_err(said)
+    }
+
+    /// Wakes whoever waits here for what another node has heard.
+    async fn hear_answers(self) -> Outcome {
+        self.answers.hear(&self.db).await.map_err(said)
     }
 
     /// Tells the relying parties of the sessions that ended.

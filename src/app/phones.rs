@@ -12,6 +12,7 @@ use crate::ids::SharedRandom;
 use crate::mobile::{Parts, Phones, Rules};
 use crate::oidc::authorize;
 use crate::store::Db;
+use crate::web::answers::Answers;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 use crate::web::page::Site;
@@ -25,12 +26,13 @@ pub(super) struct Made<'a> {
     pub(super) trail: &'a Trail,
     pub(super) seal: &'a SealKey,
     pub(super) site: &'a Site,
+    pub(super) answers: &'a Arc<Answers>,
 }
 
 /// The server's side of phones; none where they or security keys are turned off, or the pages are at an address without a
 /// name: a phone keeps a passkey.
 pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, KeysError> {
-    let Made { config, db, clock, random, trail, seal, site } = made;
+    let Made { config, db, clock, random, trail, seal, site, answers } = made;
     if !config.phone.enabled {
         return Ok(None);
     }
@@ -52,6 +54,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, KeysError> {
             networks: config.phone.networks.clone(),
             anywhere: config.phone.anywhere,
         },
+        answers: Arc::clone(answers),
         code_key: *seal.derive("phone scan codes"),
         is_enough: authorize::resume::is_enough,
     };

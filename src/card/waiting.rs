@@ -114,13 +114,12 @@ pub(super) async fn events(
     language: Language,
     headers: HeaderMap,
 ) -> Response {
-    // Before the first look, so that nothing happens in between.
-    let woken = login.waiting.listen();
     let transaction = match login.of_handle(&handle.txn, &headers).await {
         Ok(transaction) => transaction,
         Err(status) => return plain(status),
     };
-    let events = moves(login, transaction, woken, language.texts())
+    let woken = login.waiting.listen(transaction.id);
+    let events = moves(login, transaction.id, woken, language.texts())
         .filter_map(async |status| Event::default().json_data(status).ok().map(Ok::<_, Infallible>));
     unstored(Sse::new(events).keep_alive(KeepAlive::default()).into_response())
 }
@@ -158,28 +157,25 @@ pub(super) async fn noticed(
 /// Every standing other than open; ends after the first.
 fn moves(
     login: Arc<CardLogin>,
-    transaction: LoginTransaction,
+    id: TransactionId,
     woken: Moves<TransactionId>,
     texts: &'static Texts,
 ) -> impl Stream<Item = Status> {
-    let first = login.status(&transaction, texts);
-    let state = Some((login, transaction.id, woken, Some(first)));
+    let state = Some((login, woken));
     stream::unfold(state, move |state| async move {
-        let (login, id, mut woken, mut known) = state?;
+        let (login, mut woken) = state?;
         loop {
-            let status = match known.take() {
-                Some(status) => status,
-                None => match store::login_transaction::by_id(&login.parts.db, id).await {
-                    Ok(Some(transaction)) => login.status(&transaction, texts),
-                    Ok(None) => Status::Expired,
-                    // The next look may find it back.
-                    Err(_) => Status::Open,
-                },
+            // Once it listens, so that nothing happens in between.
+            let status = match store::login_transaction::by_id(&login.parts.db, id).await {
+                Ok(Some(transaction)) => login.status(&transaction, texts),
+                Ok(None) => Status::Expired,
+                // The next look may find it back.
+                Err(_) => Status::Open,
             };
             if status != Status::Open {
                 return Some((status, None));
             }
-            let _ = tokio::time::timeout(LOOK_EVERY, woken.moved(id)).await;
+            let _ = tokio::time::timeout(LOOK_EVERY, woken.moved()).await;
         }
     })
 }

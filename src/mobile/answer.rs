@@ -129,7 +129,7 @@ impl Visit<'_> {
             Decision::Approve => self.approve(&phone, &question, &said, handle, credential).await?,
             Decision::Refuse | Decision::NotMe => self.deny(&question, said.decision).await?,
         }
-        self.phones.waiting.wake(question.id);
+        self.phones.answers.moved(&question);
         Ok(())
     }
 
@@ -199,7 +199,7 @@ impl Visit<'_> {
             let answered =
                 approval::answer(&parts.db, question.id, person, &Answer::Mistype, Some(&used), &row, now);
             let kept = answered.await?;
-            self.phones.waiting.wake(question.id);
+            self.phones.answers.moved(question);
             // It stands in the trail by that.
             self.phone = None;
             return Err(if kept { Refusal::Mistyped } else { Refusal::NotWaiting });

@@ -20,6 +20,7 @@ mod question;
 mod refusal;
 mod scan_code;
 mod sign_in;
+mod watch;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -28,7 +29,6 @@ use axum::Router;
 use axum::routing::{get, post};
 use chrono::TimeDelta;
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -39,8 +39,9 @@ use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
-use crate::web::moves::Waiting;
+use crate::web::answers::{Answers, Awaited};
 use crate::web::page::Site;
+use crate::web::places::Places;
 use crate::web::pages::phone as pages;
 use crate::web::repeats::Repeats;
 use crate::webauthn::ceremony::Ceremonies;
@@ -74,6 +75,8 @@ pub struct Parts {
     pub rules: Rules,
     /// What codes that are scanned are derived from: 32 random bytes of this installation.
     pub code_key: [u8; 32],
+    /// Who waits for answers on this node.
+    pub answers: Arc<Answers>,
     /// Whether what was proved reaches what the relying party of a sign-in insists on.
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
 }
@@ -107,24 +110,27 @@ pub struct Phones {
     repeats: Repeats,
     /// How often one address has asked.
     asked: Delays<IpAddr>,
-    waiting: Waiting<ApprovalId>,
-    /// Pages that may wait at a time.
-    streams: Arc<Semaphore>,
+    /// Who waits on this node, for answers that come to any.
+    answers: Arc<Answers>,
+    /// The pages that wait, by the network that they wait in.
+    places: Arc<Places<Option<IpAddr>>>,
 }
 
-/// Pages that wait on one node: beyond it, the number still works once there is room.
-const MOST_STREAMS: usize = 20_000;
+/// Pages that wait on one node.
+const MOST_PAGES: usize = 20_000;
+/// Of these, the share of one address: a whole site may stand behind it.
+const MOST_OF_ONE: usize = 5_000;
 
 impl Phones {
     /// From its parts. `waits`: how often one address may ask.
     #[must_use]
     pub fn new(parts: Parts, waits: Waits) -> Arc<Self> {
         Arc::new(Self {
+            answers: Arc::clone(&parts.answers),
             parts,
             repeats: Repeats::default(),
             asked: Delays::new(waits),
-            waiting: Waiting::default(),
-            streams: Arc::new(Semaphore::new(MOST_STREAMS)),
+            places: Places::new(MOST_PAGES, MOST_OF_ONE),
         })
     }
 
@@ -142,6 +148,12 @@ impl Phones {
     fn now(&self) -> Time {
         self.parts.clock.now()
     }
+
+    /// All the places of one address, taken.
+    #[cfg(test)]
+    pub(crate) fn fill(&self, address: Option<IpAddr>) -> Vec<crate::web::places::Place<Option<IpAddr>>> {
+        std::iter::from_fn(|| self.places.take(address)).collect()
+    }
 }
 
 impl Asks for Phones {
@@ -151,8 +163,8 @@ impl Asks for Phones {
     }
 
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()> {
-        let mut moves = self.waiting.listen();
-        Box::pin(async move { moves.moved(approval).await })
+        let mut moves = self.answers.listen(Awaited::Question(approval));
+        Box::pin(async move { moves.moved().await })
     }
 
     fn is_inside(&self, address: Option<IpAddr>) -> bool {
@@ -175,7 +187,8 @@ pub fn routes(phones: &Arc<Phones>) -> Router {
         .route(pages::QUESTION_PATH, post(question::open))
         .route(pages::ANSWER_PATH, post(answer::answer))
         .route(pages::ASK_PATH, post(sign_in::ask))
-        .route(pages::EVENTS_PATH, get(sign_in::events))
+        .route(pages::EVENTS_PATH, get(watch::events))
+        .route(pages::WAIT_PATH, post(watch::wait))
         .route(pages::FINISH_PATH, post(sign_in::finish))
         .with_state(Arc::clone(phones))
 }

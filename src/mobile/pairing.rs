@@ -12,7 +12,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use http::HeaderMap;
+use http::{HeaderMap, HeaderValue, header};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
@@ -316,7 +316,16 @@ impl Phones {
         let code = refusal.code();
         tracing::info!(code, "a phone was refused: {refusal}");
         let texts = self.parts.site.frame(language).texts;
-        (refusal.status(), Json(Status::failed(code, texts))).into_response()
+        let mut response = (refusal.status(), Json(Status::failed(code, texts))).into_response();
+        let again = match refusal {
+            Refusal::TooMany(too_many) => Some(too_many.retry_after()),
+            Refusal::Full => Some(super::watch::ROOM_AFTER),
+            _ => None,
+        };
+        if let Some(seconds) = again {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        response
     }
 
     async fn take(&self, headers: &HeaderMap, body: &[u8]) -> Result<Taken, Refusal> {

@@ -106,7 +106,7 @@ impl Phones {
         let own = browser::hash(headers);
         if own.is_some() && question.browser.as_deref() == own.as_ref().map(<[u8; 32]>::as_slice) {
             approval::withdraw(&self.parts.db, question.id).await?;
-            self.waiting.wake(question.id);
+            self.answers.moved(&question);
             return Err(Refusal::SameBrowser);
         }
         self.with_challenge(&phone, question).await
@@ -128,7 +128,7 @@ impl Phones {
         if !approval::scan(&parts.db, found.id, person, &context, now).await? {
             return Err(Refusal::NotWaiting);
         }
-        self.waiting.wake(found.id);
+        self.answers.moved(&found);
         Ok(Approval { person_id: Some(person), context, ..found })
     }
 

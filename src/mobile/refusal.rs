@@ -81,6 +81,9 @@ pub enum Refusal {
     /// One address asks too often.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// As many pages wait as this node holds, or as may from one address.
+    #[error("too many pages wait already")]
+    Full,
     /// The sign-in is over, or was begun in another browser.
     #[error("no sign-in of this browser waits for a phone")]
     NoSignIn,
@@ -148,6 +151,7 @@ impl Refusal {
             Self::Unanswered => "PHONE-019",
             Self::NoSignIn => "PHONE-020",
             Self::TooLow => "PHONE-021",
+            Self::Full => "PHONE-040",
             Self::NoSession => "MEANS-001",
             Self::TooMany(too_many) => too_many.code(),
             Self::Change(refused) => refused.code(),
@@ -172,6 +176,7 @@ impl Refusal {
                 | Self::Unanswered
                 | Self::NoSignIn
                 | Self::NoSession
+                | Self::Full
                 | Self::Store(_)
                 | Self::Cookie(_)
         )
@@ -183,6 +188,7 @@ impl Refusal {
             Self::Store(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::FORBIDDEN,
         }
     }

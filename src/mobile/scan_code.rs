@@ -21,13 +21,17 @@ const FRESH: i64 = 5;
 /// Bytes of the authentication code that are kept: 96 bits, for one that lives for seconds.
 const MAC_LEN: usize = 12;
 
-/// The code of this second.
-pub(super) fn at(key: &[u8; 32], approval: &Approval, now: Time) -> String {
-    let epoch = (now - approval.created_at).num_seconds().max(0);
+/// The second of a question that was asked at `created_at`; each has a code of its own.
+pub(super) fn epoch(created_at: Time, now: Time) -> i64 {
+    (now - created_at).num_seconds().max(0)
+}
+
+/// The code of a second. It is made of the question's key and a key of ours: nobody looks anything up for it.
+pub(super) fn at(key: &[u8; 32], approval: ApprovalId, epoch: i64) -> String {
     format!(
         "{PREFIX}.{}.{epoch}.{}",
-        URL_SAFE_NO_PAD.encode(approval.id.0.as_bytes()),
-        mac(key, approval.id, epoch)
+        URL_SAFE_NO_PAD.encode(approval.0.as_bytes()),
+        mac(key, approval, epoch)
     )
 }
 
@@ -75,12 +79,16 @@ mod tests {
     use crate::store::approval::Way;
     use crate::store::approval::tests::question;
 
+    fn now_of(key: &[u8; 32], approval: &Approval, now: Time) -> String {
+        at(key, approval.id, epoch(approval.created_at, now))
+    }
+
     #[test]
     fn a_code_is_good_for_its_question_and_a_few_seconds() {
         let (clock, random, key) = (MockClock::default(), CountingRandom::default(), [7; 32]);
         let [asked, other] = [0, 1].map(|_| question(None, Way::Scan, clock.now(), &random));
         clock.advance(TimeDelta::seconds(10));
-        let text = at(&key, &asked, clock.now());
+        let text = now_of(&key, &asked, clock.now());
         assert!(text.len() <= 53, "a QR code of 29 modules: {text}");
         let code = Scanned::read(&text).unwrap();
         assert_eq!(code.approval, asked.id);
@@ -99,7 +107,7 @@ mod tests {
     #[test]
     fn only_the_one_spelling_is_read() {
         let (clock, random) = (MockClock::default(), CountingRandom::default());
-        let text = at(&[7; 32], &question(None, Way::Scan, clock.now(), &random), clock.now());
+        let text = now_of(&[7; 32], &question(None, Way::Scan, clock.now(), &random), clock.now());
         for wrong in [
             "",
             "SCEAU1",

@@ -1,26 +1,21 @@
 //! The desk's side: a sign-in page that waits for a phone. It shows a code that changes every second, or, once the person has
-//! typed who they are, a number; and goes on by itself when the phone has answered.
+//! typed who they are, a number; and goes on by itself when the phone has answered (`watch`).
 //!
 //! Whoever types an identifier learns nothing: somebody without a phone, and nobody at all, get a number too. What the page is
 //! told is how its own sign-in stands; the session comes with the cookie of the answer to the page's own last request, in the
 //! browser that began it.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::body::Bytes;
-use axum::extract::{Query, State};
-use axum::response::sse::{Event as SseEvent, KeepAlive, Sse};
+use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
-use tokio::sync::OwnedSemaphorePermit;
 
 use super::pairing::{MEANS, digits, read};
-use super::{Phones, RECORDED, Refusal, scan_code};
+use super::{Phones, RECORDED, Refusal};
 use crate::audit::{Caller, Event, Kind};
 use crate::directory::{self, NationalId};
 use crate::ids::{ApprovalId, PersonId, TransactionId};
@@ -29,15 +24,10 @@ use crate::store;
 use crate::store::approval::{self, Approval, LIFETIME, State as Answered, Way};
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
 use crate::web::browser;
-use crate::web::i18n::Texts;
 use crate::web::language::Language;
-use crate::web::moves::Moves;
 use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
-use crate::web::pages::phone::{Number, QrCode, Stand};
+use crate::web::pages::phone::Number;
 use crate::web::pages::sign_in::Status;
-
-/// How often a page is told the code of the moment, and how often its stream looks for what another node did.
-const TICK: Duration = Duration::from_secs(1);
 
 /// What the page asks a number with.
 #[derive(Deserialize)]
@@ -53,14 +43,6 @@ struct Finished {
     txn: String,
 }
 
-#[derive(Deserialize)]
-pub(super) struct Watched {
-    txn: String,
-    /// The page shows a code.
-    #[serde(default)]
-    scan: bool,
-}
-
 /// `POST /login/phone/ask`: a number to show, which the person types on their phone.
 pub(super) async fn ask(
     State(phones): State<Arc<Phones>>,
@@ -74,44 +56,6 @@ pub(super) async fn ask(
         Ok(number) => Json(number).into_response(),
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
-}
-
-/// `GET /login/phone/events?txn=…`: the code of each second where the page shows one, and how the question stands.
-pub(super) async fn events(
-    State(phones): State<Arc<Phones>>,
-    Query(watched): Query<Watched>,
-    language: Language,
-    caller: Caller,
-    headers: HeaderMap,
-) -> Response {
-    let mut visit = Visit::new(&phones, &caller, &headers);
-    // It may withdraw what was asked before: no other site may bring that about.
-    if headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin") {
-        return StatusCode::FORBIDDEN.into_response();
-    }
-    let transaction = match visit.transaction(&watched.txn).await {
-        Ok(transaction) => transaction,
-        Err(refusal) => return visit.refuse(&refusal, language).await,
-    };
-    // Before the first look, so that nothing happens in between.
-    let moves = phones.waiting.listen();
-    let Ok(place) = Arc::clone(&phones.streams).try_acquire_owned() else {
-        return StatusCode::SERVICE_UNAVAILABLE.into_response();
-    };
-    // A browser whose connection was lost asks again by itself: what waits goes on waiting.
-    let is_again = headers.contains_key("last-event-id");
-    if watched.scan
-        && !is_again
-        && let Err(refusal) = visit.show_code(&transaction).await
-    {
-        return visit.refuse(&refusal, language).await;
-    }
-    let stands = stands(Arc::clone(&phones), transaction, (moves, place), language.texts());
-    let events = stands
-        .filter_map(async |stand| SseEvent::default().id("1").json_data(stand).ok().map(Ok::<_, Infallible>));
-    let mut response = Sse::new(events).keep_alive(KeepAlive::default()).into_response();
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// `POST /login/phone/finish`: the phone has approved; the session begins.
@@ -130,17 +74,17 @@ pub(super) async fn finish(
 }
 
 /// One request of a waiting browser.
-struct Visit<'a> {
-    phones: &'a Phones,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
+pub(super) struct Visit<'a> {
+    pub(super) phones: &'a Phones,
+    pub(super) caller: &'a Caller,
+    pub(super) headers: &'a HeaderMap,
     event: Event,
     /// The sign-in, once it is certain that this browser began it.
     transaction: Option<TransactionId>,
 }
 
 impl<'a> Visit<'a> {
-    fn new(phones: &'a Phones, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
+    pub(super) fn new(phones: &'a Phones, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
         let event = phones.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
         Self { phones, caller, headers, event, transaction: None }
     }
@@ -150,7 +94,7 @@ impl<'a> Visit<'a> {
     }
 
     /// The open sign-in of a handle, if this browser began it.
-    async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
+    pub(super) async fn transaction(&mut self, txn: &str) -> Result<LoginTransaction, Refusal> {
         let id: TransactionId = txn.parse().map_err(|_| Refusal::NoSignIn)?;
         let found =
             transaction_of(&self.phones.parts.db, id, self.headers).await?.ok_or(Refusal::NoSignIn)?;
@@ -199,7 +143,7 @@ impl<'a> Visit<'a> {
     }
 
     /// Puts a code on the page, unless one is there that nobody has scanned, or the phone has approved already.
-    async fn show_code(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
+    pub(super) async fn show_code(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
         let db = &self.phones.parts.db;
         let last = approval::of_transaction(db, transaction.id).await?;
         let is_there = last.is_some_and(|last| {
@@ -227,6 +171,8 @@ impl<'a> Visit<'a> {
         let question = self.question(&transaction, Way::Number, person, is_new).await?;
         // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
         approval::ask(&parts.db, &question).await?;
+        // Another page of this sign-in may show what is gone.
+        self.phones.answers.moved(&question);
         Ok(Number {
             number: question.digits.unwrap_or_default(),
             seconds: (question.expires_at - now).num_seconds(),
@@ -305,9 +251,10 @@ impl<'a> Visit<'a> {
         Ok(cookie)
     }
 
-    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+    pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         // Anybody has a sign-in of their own to ask in vain with: that fills no audit trail.
-        let is_vain = matches!(refusal, Refusal::NotWaiting | Refusal::NoSignIn | Refusal::TooMany(_));
+        let is_vain = 
+            matches!(refusal, Refusal::NotWaiting | Refusal::NoSignIn | Refusal::TooMany(_) | Refusal::Full);
         if let Some(named) = self.transaction.filter(|_| !is_vain) {
             let code = refusal.code();
             let event = self.event.clone();
@@ -316,65 +263,5 @@ impl<'a> Visit<'a> {
             repeats.record(&parts.db, named.0, code, RECORDED, event, self.phones.now()).await;
         }
         self.phones.refuse_phone(refusal, language)
-    }
-}
-
-/// How the question of a sign-in stands, as often as that changes or the code does; ends after the last.
-fn stands(
-    phones: Arc<Phones>,
-    transaction: LoginTransaction,
-    held: (Moves<ApprovalId>, OwnedSemaphorePermit),
-    texts: &'static Texts,
-) -> impl Stream<Item = Stand> {
-    let (id, ends) = (transaction.id, transaction.expires_at);
-    let state = Some((phones, held, None::<Stand>));
-    stream::unfold(state, move |state| async move {
-        let (phones, (mut moves, place), told) = state?;
-        let mut question = None;
-        let mut is_first = told.is_none();
-        loop {
-            // The first look is at once; later ones when something has moved, or a second is over.
-            if !std::mem::take(&mut is_first) {
-                let moved = async {
-                    match question.as_ref().map(|question: &Approval| question.id) {
-                        Some(approval) => moves.moved(approval).await,
-                        None => std::future::pending().await,
-                    }
-                };
-                let _ = tokio::time::timeout(TICK, moved).await;
-            }
-            match approval::of_transaction(&phones.parts.db, id).await {
-                Ok(found) => question = found,
-                // The next look may find it back.
-                Err(_) => continue,
-            }
-            let stand = match phones.now() < ends {
-                true => phones.stand(question.as_ref(), texts),
-                false => Stand::failed(Refusal::NoSignIn.code(), texts),
-            };
-            if told.as_ref() != Some(&stand) {
-                let next = (!stand.is_last()).then(|| (phones, (moves, place), Some(stand.clone())));
-                return Some((stand, next));
-            }
-        }
-    })
-}
-
-impl Phones {
-    fn stand(&self, question: Option<&Approval>, texts: &Texts) -> Stand {
-        let now = self.now();
-        let failed = |refusal: Refusal| Stand::failed(refusal.code(), texts);
-        let Some(question) = question else { return Stand::Waiting };
-        match question.state {
-            Answered::Waiting if question.expires_at <= now => failed(Refusal::Unanswered),
-            Answered::Waiting if question.way == Way::Scan && question.person_id.is_none() => {
-                Stand::Code { qr: QrCode::of(&scan_code::at(&self.parts.code_key, question, now)) }
-            }
-            Answered::Waiting => Stand::Waiting,
-            Answered::Approved if question.expires_at > now => Stand::Approved,
-            Answered::Refused => failed(Refusal::Refused),
-            Answered::Mistyped => failed(Refusal::Mistyped),
-            Answered::Approved | Answered::Withdrawn | Answered::Used => failed(Refusal::NotWaiting),
-        }
     }
 }

@@ -2,6 +2,8 @@
 //! so that both survive a restart and any node can take the answer.
 //!
 //! An answer counts once, in its time, for what was shown. Nobody can be asked more often than they can look.
+//!
+//! Whoever waits hears of a change by its number ([`moves_since`]): one question of each node for all who wait there.
 
 use chrono::TimeDelta;
 use sqlx::types::Json;
@@ -98,8 +100,28 @@ macro_rules! columns {
     };
 }
 
+/// Numbers the changes of these questions, inside a `write!` body. It comes last: whoever changes another question waits from
+/// here to the end of the transaction, and holds nothing meanwhile that this one still wants.
+macro_rules! note_moves {
+    ($c:expr, $ids:expr) => {{
+        let ids: &[$crate::ids::ApprovalId] = $ids;
+        let number: i64 =
+            sqlx::query_scalar("UPDATE approval_clock SET moved = moved + 1 WHERE id = 1 RETURNING moved")
+                .fetch_one(&mut *$c)
+                .await?;
+        for id in ids {
+            sqlx::query("UPDATE approval SET moved = $2 WHERE id = $1")
+                .bind(*id)
+                .bind(number)
+                .execute(&mut *$c)
+                .await?;
+        }
+    }};
+}
+
 /// Keeps a question, inside a `write!` body. Of a person who has too many waiting already it becomes one for nobody, which
-/// cannot be told from another. Yields whether it did not.
+/// cannot be told from another. Yields whether it did not, and is kept: of two that are asked for one sign-in at once the
+/// first is, as if the second had come before it.
 macro_rules! insert_approval {
     ($c:expr, $new:expr) => {{
         let new: &$crate::store::approval::Approval = $new;
@@ -115,25 +137,26 @@ macro_rules! insert_approval {
         .fetch_one(&mut *$c)
         .await?;
         let is_theirs = waiting < $crate::store::approval::MOST_WAITING;
-            sqlx::query(
-                "INSERT INTO approval (id, way, channel, person_id, client_id, transaction_id, browser, context, digits,
-                   state, created_at, expires_at)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $11)",
-            )
-            .bind(new.id)
-            .bind(new.way)
-            .bind(new.channel)
-            .bind(new.person_id.filter(|_| is_theirs))
-            .bind(new.client_id.clone())
-            .bind(new.transaction_id)
-            .bind(new.browser.clone())
-            .bind(sqlx::types::Json(new.context.clone()))
-            .bind(new.digits.clone())
-            .bind(new.created_at)
-            .bind(new.expires_at)
-            .execute(&mut *$c)
-            .await?;
-        is_theirs
+        let kept = sqlx::query(
+            "INSERT INTO approval (id, way, channel, person_id, client_id, transaction_id, browser, context, digits,
+               state, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $11)
+             ON CONFLICT (transaction_id) DO NOTHING",
+        )
+        .bind(new.id)
+        .bind(new.way)
+        .bind(new.channel)
+        .bind(new.person_id.filter(|_| is_theirs))
+        .bind(new.client_id.clone())
+        .bind(new.transaction_id)
+        .bind(new.browser.clone())
+        .bind(sqlx::types::Json(new.context.clone()))
+        .bind(new.digits.clone())
+        .bind(new.created_at)
+        .bind(new.expires_at)
+        .execute(&mut *$c)
+        .await?;
+        is_theirs && kept.rows_affected() == 1
     }};
 }
 pub(crate) use insert_approval;
@@ -184,13 +207,20 @@ pub(crate) use use_approval;
 /// [`StoreError`].
 pub async fn ask(db: &Db, new: &Approval) -> Result<bool, StoreError> {
     write!(db, c => {
+        let mut replaced = 0;
         if let Some(transaction) = new.transaction_id {
-            sqlx::query("DELETE FROM approval WHERE transaction_id = $1")
+            replaced = sqlx::query("DELETE FROM approval WHERE transaction_id = $1")
                 .bind(transaction)
                 .execute(&mut *c)
-                .await?;
+                .await?
+                .rows_affected();
         }
-        Ok(insert_approval!(c, new))
+        let is_theirs = insert_approval!(c, new);
+        // Another page of that sign-in may show what is gone.
+        if replaced > 0 {
+            note_moves!(c, &[new.id]);
+        }
+        Ok(is_theirs)
     })
 }
 
@@ -268,7 +298,11 @@ pub async fn scan(
         .bind(now)
         .execute(&mut *c)
         .await?;
-        Ok(scanned.rows_affected() == 1)
+        let is_first = scanned.rows_affected() == 1;
+        if is_first {
+            note_moves!(c, &[id]);
+        }
+        Ok(is_first)
     })
 }
 
@@ -311,15 +345,20 @@ pub async fn answer(
         .await?
         .rows_affected()
             == 1;
+        let mut moved = vec![id];
         if kept && let Some(until) = guarded_until {
             guard_person!(c, person, until);
-            sqlx::query("UPDATE approval SET state = 'withdrawn' WHERE person_id = $1 AND state = 'waiting'")
-                .bind(person)
-                .execute(&mut *c)
-                .await?;
+            let withdrawn: Vec<ApprovalId> = sqlx::query_scalar(
+                "UPDATE approval SET state = 'withdrawn' WHERE person_id = $1 AND state = 'waiting' RETURNING id",
+            )
+            .bind(person)
+            .fetch_all(&mut *c)
+            .await?;
+            moved.extend(withdrawn);
         }
         if kept {
             record!(c, *event);
+            note_moves!(c, &moved);
         }
         Ok(kept)
     })
@@ -336,8 +375,42 @@ pub async fn withdraw(db: &Db, id: ApprovalId) -> Result<bool, StoreError> {
                 .bind(id)
                 .execute(&mut *c)
                 .await?;
-        Ok(withdrawn.rows_affected() == 1)
+        let did_wait = withdrawn.rows_affected() == 1;
+        if did_wait {
+            note_moves!(c, &[id]);
+        }
+        Ok(did_wait)
     })
+}
+
+/// A question whose standing has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::FromRow)]
+pub struct Move {
+    /// The number of the change.
+    #[sqlx(rename = "moved")]
+    pub number: i64,
+    /// The question.
+    pub id: ApprovalId,
+    /// The sign-in that waits, where a browser does.
+    pub transaction_id: Option<TransactionId>,
+}
+
+/// The number of the last change of any question.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn last_move(db: &Db) -> Result<i64, StoreError> {
+    const SQL: &str = "SELECT moved FROM approval_clock WHERE id = 1";
+    read!(db, c => Ok(sqlx::query_scalar(SQL).fetch_one(&mut *c).await?))
+}
+
+/// The changes after that number, in their order; of a question that has changed since, the last.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn moves_since(db: &Db, number: i64) -> Result<Vec<Move>, StoreError> {
+    const SQL: &str = "SELECT moved, id, transaction_id FROM approval WHERE moved > $1 ORDER BY moved";
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(number).fetch_all(&mut *c).await?))
 }
 
 /// Deletes the questions that expired before `before`, `limit` at a time. Yields how many.
@@ -471,6 +544,98 @@ pub(crate) mod tests {
             let asked = futures_util::future::join_all((0..12).map(|_| ask_one(now))).await;
             assert_eq!(asked.iter().filter(|kept| **kept).count(), 5, "also all at once");
             assert!(ask_one(now + LIFETIME).await, "those of before have expired");
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn two_questions_of_one_sign_in_at_once_leave_one() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let transaction = TransactionId::new(now, &random);
+            for _ in 0..4 {
+                let asked: Vec<Approval> = (0..8)
+                    .map(|_| Approval {
+                        transaction_id: Some(transaction),
+                        ..question(None, Way::Number, now, &random)
+                    })
+                    .collect();
+                let kept = futures_util::future::join_all(asked.iter().map(|one| ask(&db, one))).await;
+                assert!(kept.iter().all(Result::is_ok), "{kept:?}");
+                let left = of_transaction(&db, transaction).await.unwrap().unwrap();
+                let place = asked.iter().position(|one| one.id == left.id).expect("one of them");
+                assert!(*kept[place].as_ref().unwrap(), "whoever is told that theirs was kept is right");
+            }
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn each_change_has_the_next_number_and_what_was_only_asked_has_none() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let person = somebody(&db, now, &random).await;
+            let event = crate::store::client::tests::event(Kind::SignIn, &clock);
+            let transaction = TransactionId::new(now, &random);
+            let begun = last_move(&db).await.unwrap();
+            let [first, second] = [0, 1].map(|_| Approval {
+                transaction_id: Some(transaction),
+                ..question(None, Way::Scan, now, &random)
+            });
+            ask(&db, &first).await.unwrap();
+            assert_eq!((last_move(&db).await.unwrap(), moves_since(&db, begun).await.unwrap()), (begun, vec![]));
+            ask(&db, &second).await.unwrap();
+            let replaced = Move { number: begun + 1, id: second.id, transaction_id: Some(transaction) };
+            assert_eq!(moves_since(&db, begun).await.unwrap(), [replaced]);
+            assert!(super::scan(&db, second.id, person, &second.context, now).await.unwrap());
+            assert!(!super::scan(&db, second.id, person, &second.context, now).await.unwrap());
+            assert_eq!(last_move(&db).await.unwrap(), begun + 2, "what changes nothing has no number");
+            let others = [0, 1].map(|_| question(Some(person), Way::Ciba, now, &random));
+            for other in &others {
+                ask(&db, other).await.unwrap();
+            }
+            let refuse = Answer::Disown(now);
+            assert!(answer(&db, others[0].id, person, &refuse, None, &event, now).await.unwrap());
+            let heard = moves_since(&db, begun + 2).await.unwrap();
+            let mut ids: Vec<_> = heard.iter().map(|heard| heard.id.0).collect();
+            ids.sort();
+            let mut expected = vec![second.id.0, others[0].id.0, others[1].id.0];
+            expected.sort();
+            assert_eq!(ids, expected, "what is withdrawn with it is heard of too");
+            assert!(heard.iter().all(|heard| heard.number == begun + 3));
+            assert!(!withdraw(&db, second.id).await.unwrap());
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn changes_at_once_are_seen_in_the_order_of_their_numbers() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let now = clock.now();
+            let asked: Vec<Approval> = (0..40).map(|_| question(None, Way::Scan, now, &random)).collect();
+            for one in &asked {
+                ask(&db, one).await.unwrap();
+            }
+            let begun = last_move(&db).await.unwrap();
+            let changes = futures_util::future::join_all(asked.iter().map(|one| withdraw(&db, one.id)));
+            // Whoever looks meanwhile, and goes on from the last number that it saw, misses none.
+            let looks = async {
+                let (mut heard, mut from) = (Vec::new(), begun);
+                while heard.len() < asked.len() {
+                    let last = last_move(&db).await.unwrap();
+                    let moves = moves_since(&db, from).await.unwrap();
+                    heard.extend(moves.iter().filter(|heard| heard.number <= last).map(|heard| heard.id));
+                    from = last;
+                }
+                heard
+            };
+            let (changed, heard) = tokio::join!(changes, looks);
+            assert!(changed.into_iter().all(|changed| changed.unwrap()));
+            assert_eq!(heard.len(), asked.len());
+            assert!(asked.iter().all(|one| heard.contains(&one.id)));
         })
         .await;
     }

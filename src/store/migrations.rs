@@ -64,6 +64,7 @@ migrations! {
     115 "0115_approvals";
     116 "0116_phones";
     120 "0120_ciba_requests";
+    128 "0128_approval_moves";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -69,12 +69,28 @@ macro_rules! consume_ceremony {
 }
 pub(crate) use consume_ceremony;
 
-/// Keeps a ceremony that begins, and of those before it in the same sign-in or session the seven newest.
+/// Challenges that the phones of one person may have open: as often as they are asked, on a few phones.
+const MOST_TO_APPROVE: i64 = 20;
+
+/// Keeps a ceremony that begins, and of those before it in the same sign-in or session the seven newest; of those by which the
+/// phones of one person approve, so many.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn begin(db: &Db, new: &Ceremony, now: Time) -> Result<(), StoreError> {
     write!(db, c => {
+        if new.purpose == Purpose::Approve {
+            sqlx::query(
+                "DELETE FROM webauthn_ceremony
+                 WHERE purpose = 'approve' AND person_id = $1 AND handle_hash NOT IN (
+                   SELECT handle_hash FROM webauthn_ceremony WHERE purpose = 'approve' AND person_id = $1
+                   ORDER BY created_at DESC, handle_hash LIMIT $2)",
+            )
+            .bind(new.person_id)
+            .bind(MOST_TO_APPROVE - 1)
+            .execute(&mut *c)
+            .await?;
+        }
         // A page has one that waits for a click and one that the browser suggests; a person has a few tabs.
         sqlx::query(
             "DELETE FROM webauthn_ceremony

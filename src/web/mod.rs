@@ -8,6 +8,8 @@
 //! use nothing that only the server has. Nothing here ever puts script or style inline, or loads anything from
 //! another host.
 
+#[cfg(feature = "server")]
+pub mod answers;
 pub mod assets;
 #[cfg(feature = "server")]
 pub mod browser;
@@ -37,6 +39,8 @@ pub mod moves;
 pub mod new_session;
 pub mod page;
 pub mod pages;
+#[cfg(feature = "server")]
+pub mod places;
 #[cfg(feature = "server")]
 pub mod proxy;
 #[cfg(feature = "server")]

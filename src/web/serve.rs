@@ -89,7 +89,8 @@ impl Default for Patience {
             handshake: Duration::from_secs(10),
             headers: Duration::from_secs(10),
             drain: Duration::from_secs(10),
-            connections: 20_000,
+            // Twenty thousand pages and four thousand programs that wait leave room for whoever answers them.
+            connections: 28_000,
             keep_alive: true,
         }
     }

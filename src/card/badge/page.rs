@@ -103,9 +103,9 @@ impl Page<'_> {
 
     pub(super) async fn wait(&mut self, body: &[u8]) -> Result<Waited, Refusal> {
         let login = self.0.login;
-        // Before the first look, so that nothing happens in between.
-        let mut woken = login.waiting.listen();
         let (transaction, mut left) = self.transaction(body).await?;
+        // Before the first look, so that nothing happens in between.
+        let mut woken = login.waiting.listen(transaction.id);
         loop {
             let now = login.now();
             let standing = store::login_transaction::by_id(&login.parts.db, transaction.id).await?;
@@ -130,7 +130,7 @@ impl Page<'_> {
             left -= turn;
             tokio::select! {
                 () = tokio::time::sleep(turn) => {}
-                () = woken.moved(transaction.id) => {}
+                () = woken.moved() => {}
             }
         }
     }

@@ -25,7 +25,6 @@ use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
 use http::{HeaderValue, StatusCode, header};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Semaphore;
 use zeroize::Zeroizing;
 
 use super::authorize::checks::{self, Sent};
@@ -50,12 +49,15 @@ use crate::store::client::Client;
 use crate::store::{self, StoreError};
 use crate::web::delays::Waits;
 use crate::web::limits::TooMany;
+use crate::web::places::Places;
 use check::{BackchannelFault, Question};
 use pace::Pace;
 
 /// How many requests to the token endpoint are held at once on one node until their answer is there. Beyond it a client is
 /// answered at once and asks again.
 const MOST_HELD: usize = 4096;
+/// Of these, the share of one client.
+const MOST_OF_ONE: usize = MOST_HELD / 2;
 
 /// Where people can be asked: what an installation has of it.
 #[derive(Debug, Clone, Default)]
@@ -86,13 +88,13 @@ impl Asking {
 pub(super) struct Backchannel {
     asking: Asking,
     pace: Pace,
-    held: Semaphore,
+    held: Arc<Places<String>>,
     seal: SealKey,
 }
 
 impl Backchannel {
     pub(super) fn new(asking: Asking, waits: Waits, seal: SealKey) -> Self {
-        Self { asking, pace: Pace::new(waits), held: Semaphore::new(MOST_HELD), seal }
+        Self { asking, pace: Pace::new(waits), held: Places::new(MOST_HELD, MOST_OF_ONE), seal }
     }
 
     /// Whether clients can ask anybody here.
@@ -109,12 +111,12 @@ impl Backchannel {
     /// answer that came before anybody listened, and ends the wait where it says so.
     pub(super) async fn hold(
         &self,
-        channel: Channel,
-        approval: ApprovalId,
+        client: &str,
+        (channel, approval): (Channel, ApprovalId),
         patience: Duration,
         look: impl Future<Output = Result<bool, StoreError>>,
     ) -> Result<(), StoreError> {
-        let (Some(asks), Ok(_place)) = (self.asking.at(channel), self.held.try_acquire()) else {
+        let (Some(asks), Some(_place)) = (self.asking.at(channel), self.held.take(client.to_owned())) else {
             return Ok(());
         };
         if patience.is_zero() {

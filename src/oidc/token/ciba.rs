@@ -66,7 +66,8 @@ async fn wait(
     let is_answered = async { Ok(look().await?.is_none_or(|found| !found.is_waiting(provider.now()))) };
     let left = (asked.expires_at - provider.now()).to_std().unwrap_or(Duration::ZERO);
     let patience = provider.settings.lifetimes.backchannel_hold.to_std().unwrap_or_default().min(left);
-    provider.backchannel.hold(asked.channel, asked.approval_id, patience, is_answered).await?;
+    let question = (asked.channel, asked.approval_id);
+    provider.backchannel.hold(&client.id, question, patience, is_answered).await?;
     look().await?.ok_or(TokenError::UnknownAuthReqId)
 }
 

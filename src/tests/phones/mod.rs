@@ -4,6 +4,7 @@ mod attacks;
 mod ciba;
 mod pairing;
 mod sign_in;
+mod waiting;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -34,6 +34,7 @@ use crate::oidc::{Asking, Means};
 use crate::session::{Acr, Policies, ZonePolicy};
 use crate::store;
 use crate::store::audit::Filter;
+use crate::web::answers::Answers;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 use crate::web::page::Site;
@@ -86,6 +87,9 @@ pub(super) fn security_keys(
 /// A hospital that takes security keys and has a desk.
 pub(super) struct Hospital {
     pub(super) stand: Stand,
+    pub(super) phones: Arc<Phones>,
+    /// Who waits on this node for an answer.
+    pub(super) answers: Arc<Answers>,
 }
 
 impl Hospital {
@@ -126,6 +130,7 @@ impl Hospital {
             let site = site();
             let clock: crate::clock::SharedClock = Arc::new(stand.clock.clone());
             let trail = trail(&stand.clock);
+            let answers = Arc::<Answers>::default();
             let phones = Phones::new(
                 mobile::Parts {
                     db: stand.db.clone(),
@@ -138,6 +143,7 @@ impl Hospital {
                     ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
                     rules: rules.clone(),
                     code_key: [8; 32],
+                    answers: Arc::clone(&answers),
                     is_enough: crate::oidc::authorize::resume::is_enough,
                 },
                 Waits { free: 10, longest: chrono::TimeDelta::minutes(5) },
@@ -172,7 +178,7 @@ impl Hospital {
             let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
             let routes = routes.merge(mobile::routes(&phones));
             stand.router = stand.router.merge(routes).merge(admin::routes(&desk));
-            test(Self { stand }).await;
+            test(Self { stand, phones, answers }).await;
         })
         .await;
     }

@@ -924,3 +924,5 @@ error-PHONE-020 = This sign-in is over, or was begun in another browser.
     .action = Start again from the service.
 error-PHONE-021 = This service asks for more than a phone.
     .action = Sign in with your card or your security key.
+error-PHONE-040 = Too many pages are waiting for a phone at the moment.
+    .action = Try again in a quarter of a minute, or sign in with your card or your security key.

@@ -924,3 +924,5 @@ error-PHONE-020 = Cette connexion est terminée, ou a commencé dans un autre na
     .action = Recommencez depuis le service.
 error-PHONE-021 = Ce service demande plus qu’un téléphone.
     .action = Connectez-vous avec votre carte ou votre clé de sécurité.
+error-PHONE-040 = Trop de pages attendent un téléphone en ce moment.
+    .action = Réessayez dans quinze secondes, ou connectez-vous avec votre carte ou votre clé de sécurité.

@@ -43,6 +43,8 @@ pub const ANSWER_PATH: &str = "/phone/answer";
 pub const ASK_PATH: &str = "/login/phone/ask";
 /// `GET EVENTS_PATH?txn=…` is a `text/event-stream` whose messages are [`Stand`]s.
 pub const EVENTS_PATH: &str = "/login/phone/events";
+/// `POST`, where such a stream does not get through: the next [`Stand`], once it is another than the page was told.
+pub const WAIT_PATH: &str = "/login/phone/wait";
 /// `POST`: the session; answers a [`Status`].
 pub const FINISH_PATH: &str = "/login/phone/finish";
 
