@@ -253,7 +253,7 @@ impl<'a> Visit<'a> {
 
     pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         // Anybody has a sign-in of their own to ask in vain with: that fills no audit trail.
-        let is_vain = 
+        let is_vain =
             matches!(refusal, Refusal::NotWaiting | Refusal::NoSignIn | Refusal::TooMany(_) | Refusal::Full);
         if let Some(named) = self.transaction.filter(|_| !is_vain) {
             let code = refusal.code();

@@ -585,7 +585,10 @@ pub(crate) mod tests {
                 ..question(None, Way::Scan, now, &random)
             });
             ask(&db, &first).await.unwrap();
-            assert_eq!((last_move(&db).await.unwrap(), moves_since(&db, begun).await.unwrap()), (begun, vec![]));
+            assert_eq!(
+                (last_move(&db).await.unwrap(), moves_since(&db, begun).await.unwrap()),
+                (begun, vec![])
+            );
             ask(&db, &second).await.unwrap();
             let replaced = Move { number: begun + 1, id: second.id, transaction_id: Some(transaction) };
             assert_eq!(moves_since(&db, begun).await.unwrap(), [replaced]);

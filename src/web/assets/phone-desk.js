@@ -66,12 +66,18 @@ function startPairing(section) {
 }
 
 function startWaiting(panel) {
-  const { txn, ask, events, finish, next } = panel.dataset;
+  const { txn, ask, events, wait, finish, next } = panel.dataset;
   const form = panel.querySelector("form");
   const again = panel.querySelector("[data-again]");
   const drawing = panel.querySelector("[data-qr]");
   let source = null;
   let number = false;
+  // What the page was told last, and of which waiting that was.
+  let told = null;
+  let turn = 0;
+  // Something on the way keeps the events until there are more of them, or does not let them through.
+  let blocked = false;
+  let silence;
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     stop();
@@ -96,15 +102,51 @@ function startWaiting(panel) {
   function listen(scan) {
     stop();
     again.hidden = true;
+    told = null;
+    if (blocked) return hold(scan);
     source = new EventSource(`${events}?txn=${encodeURIComponent(txn)}${scan ? "&scan=true" : ""}`);
-    source.addEventListener("message", ({ data }) => settle(JSON.parse(data)));
-    source.addEventListener("error", () => {
-      // The browser tries again by itself, unless it was told not to.
-      if (source?.readyState === EventSource.CLOSED) unreachable();
+    // It says how things stand at once, and that it is alive every ten seconds.
+    expect(3000);
+    source.addEventListener("message", ({ data }) => {
+      expect(25000);
+      settle(JSON.parse(data));
     });
+    source.addEventListener("beat", () => expect(25000));
+    source.addEventListener("error", () => {
+      // The browser tries again by itself, unless it was told not to; why, an answer with words says.
+      if (source?.readyState === EventSource.CLOSED) hold(scan);
+    });
+
+    function expect(milliseconds) {
+      clearTimeout(silence);
+      silence = setTimeout(() => {
+        blocked = true;
+        hold(scan);
+      }, milliseconds);
+    }
+  }
+
+  // The same by requests, each held by the server until there is something to tell.
+  async function hold(scan) {
+    stop();
+    const mine = turn;
+    let failures = 0;
+    while (mine === turn) {
+      try {
+        const stand = await say(wait, { txn, scan, told });
+        failures = 0;
+        if (mine === turn) await settle(stand);
+      } catch {
+        if (mine !== turn) return;
+        failures += 1;
+        if (failures > 10) return unreachable();
+        await pause(1000);
+      }
+    }
   }
 
   async function settle(stand) {
+    told = stand.state;
     if (stand.state === "code") {
       draw(drawing, stand.qr);
       return show(panel, "code");
@@ -127,6 +169,7 @@ function startWaiting(panel) {
   }
 
   function unreachable() {
+    stop();
     number = false;
     show(panel, "offline");
     again.hidden = false;
@@ -139,6 +182,8 @@ function startWaiting(panel) {
   }
 
   function stop() {
+    clearTimeout(silence);
+    turn += 1;
     source?.close();
     source = null;
   }
