@@ -7,6 +7,7 @@ use openssl::ec::{EcGroup, EcKey};
 use openssl::ecdsa::EcdsaSig;
 use openssl::nid::Nid;
 use openssl::pkey::Private;
+use sceau::clock::{Clock as _, SystemClock};
 use sceau::crypto::digest::sha256;
 use serde_json::{Value, json};
 
@@ -92,7 +93,7 @@ impl SoftwarePhone {
 
     /// What it asks with, for the code that it scanned.
     pub fn asks(&self, code: &str) -> Result<Value, Failure> {
-        let iat = chrono::Utc::now().timestamp();
+        let iat = SystemClock.now().timestamp();
         let claims = json!({"aud": self.server, "iat": iat, "code": code});
         Ok(json!({"message": self.signed("sceau-phone-ask+jwt", &claims)?}))
     }

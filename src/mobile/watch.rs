@@ -141,16 +141,17 @@ impl Visit<'_> {
     }
 
     async fn held(&mut self, body: &[u8], texts: &'static Texts) -> Result<Stand, Refusal> {
+        let asked_at = self.phones.now();
         self.phones.parts.own.check_origin(self.headers)?;
         let Held { txn, scan, told } = read(body)?;
         let mut watch = self.watch(&txn, scan && told.is_none(), texts).await?;
         if let Some(known) = told {
-            watch.knows(self.phones, known).await;
+            watch.knows(self.phones, known, asked_at).await;
         }
         match tokio::time::timeout(HOLD, watch.next(self.phones)).await {
             Ok(stand) => Ok(stand),
-            // It asks again.
-            Err(_) => Ok(Stand::Waiting),
+            // As it was told; it asks again.
+            Err(_) => Ok(watch.words(self.phones, watch.standing(self.phones.now()))),
         }
     }
 }
@@ -213,10 +214,10 @@ enum Told {
 }
 
 impl Watch {
-    /// What a page was told before, by a request that has ended.
-    async fn knows(&mut self, phones: &Phones, known: Known) {
+    /// What a page had been told when it asked, by a request that has ended.
+    async fn knows(&mut self, phones: &Phones, known: Known, asked_at: Time) {
         self.look(phones).await;
-        self.told = match (known, self.standing(phones.now())) {
+        self.told = match (known, self.standing(asked_at)) {
             (Known::Code, code @ Told::Code(..)) => Some(code),
             (Known::Waiting, Told::Waiting) => Some(Told::Waiting),
             // Something else is to be told at once.
