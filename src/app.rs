@@ -11,6 +11,7 @@ pub mod mail;
 mod phones;
 mod policies;
 pub mod security_keys;
+pub(crate) mod upstreams;
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
@@ -48,6 +49,7 @@ use crate::store::signing_key::Purpose;
 use crate::store::{self, DatabaseUrl, Db, SANDBOX, Setting, StoreError};
 use crate::telemetry::health::{self, Check};
 use crate::telemetry::operation::{self, Operations};
+use crate::upstream::{self, Upstreams};
 use crate::web::answers::Answers;
 use crate::web::assets;
 use crate::web::csrf::OwnOrigin;
@@ -289,6 +291,8 @@ pub struct App {
     phones: Option<Arc<Phones>>,
     /// Who waits on this node for the answer of somebody who is asked.
     answers: Arc<Answers>,
+    /// Providers of others; none where none is configured.
+    upstreams: Option<Arc<Upstreams>>,
     /// What sends notices; none where no mail server is configured.
     outbox: Option<Arc<Outbox>>,
     /// The pages of whoever has a role.
@@ -405,6 +409,18 @@ impl App {
                 answers: &answers,
             })?,
         };
+        let upstreams = match play {
+            Some(_) => None,
+            None => upstreams::open(upstreams::Made {
+                config: &config,
+                db: &db,
+                clock: &clock,
+                random: &random,
+                trail: &trail,
+                seal: &seal,
+                site: &site,
+            })?,
+        };
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),
             clock: clock.clone(),
@@ -470,6 +486,7 @@ impl App {
                 card: card_tab,
                 security_keys: key_tab,
                 phones: phones.as_ref().map(|phones| phones.level()),
+                providers: upstreams.clone().map(|all| Arc::new(upstreams::ProviderTabs(all)) as _),
                 test_persons,
             },
             outbound: Outbound::new(&config.egress)?,
@@ -504,6 +521,7 @@ impl App {
             means,
             phones,
             answers,
+            upstreams,
             outbox,
             desk,
             approval,
@@ -566,6 +584,10 @@ impl App {
         };
         let routes = match &self.phones {
             Some(phones) => routes.merge(mobile::routes(phones)),
+            None => routes,
+        };
+        let routes = match &self.upstreams {
+            Some(upstreams) => routes.merge(upstream::routes(upstreams)),
             None => routes,
         };
         let routes = match &self.approval {

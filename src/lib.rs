@@ -39,6 +39,8 @@ pub mod session;
 #[cfg(feature = "server")]
 pub mod store;
 pub mod telemetry;
+#[cfg(feature = "server")]
+pub mod upstream;
 pub mod web;
 #[cfg(feature = "server")]
 pub mod webauthn;

@@ -32,6 +32,8 @@ const ROTATION: Duration = Duration::from_secs(3_600);
 const LOCK: Duration = Duration::from_secs(10);
 /// A model that was withdrawn is refused on every node within a minute of the first that hears of it.
 const KEY_MODELS: Duration = Duration::from_secs(30);
+/// A provider that answers again is offered again soon.
+const LOOK: Duration = Duration::from_secs(10);
 const CLEAN_UP: Duration = Duration::from_secs(60);
 /// How often is looked whether a revocation list is due.
 const FETCH: Duration = Duration::from_secs(30);
@@ -66,6 +68,7 @@ impl App {
             job("ask-responders", ASK, |app| app.ask_responders().boxed()),
             job("end-revoked-sessions", END_REVOKED, |app| app.end_revoked_sessions().boxed()),
             job("learn-key-models", KEY_MODELS, |app| app.learn_key_models().boxed()),
+            job("look-at-providers", LOOK, |app| app.look_at_providers().boxed()),
             job("read-tls", CLEAN_UP, |app| app.reload_tls().boxed()),
             job("rotate-keys", ROTATION, |app| app.rotate_keys().boxed()),
             job("lock-silent", LOCK, |app| app.lock_silent().boxed()),
@@ -98,6 +101,14 @@ impl App {
     async fn deliver_notices(self) -> Outcome {
         let Some(outbox) = &self.outbox else { return Ok(()) };
         while outbox.deliver_due().await.map_err(said)? > 0 {}
+        Ok(())
+    }
+
+    /// Asks providers of others whether they answer again.
+    async fn look_at_providers(self) -> Outcome {
+        if let Some(upstreams) = &self.upstreams {
+            upstreams.look().await;
+        }
         Ok(())
     }
 
@@ -215,6 +226,7 @@ impl App {
         }
         while store::identity_check::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::approval::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::upstream::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::pairing::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::webauthn_ceremony::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::person_contact::delete_old_codes(db, now - KEPT, BATCH).await.map_err(said)? >= full {}

@@ -340,6 +340,9 @@ pub(super) fn is_revoked(verifier: &CardVerifier, evidence: &Evidence) -> bool {
             let issuer = issuer.as_ref().and_then(|issuer| hex::decode(issuer).ok()?.try_into().ok());
             hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))
         }
-        Evidence::SecurityKey { .. } | Evidence::Phone { .. } | Evidence::Sandbox { .. } => false,
+        Evidence::SecurityKey { .. }
+        | Evidence::Phone { .. }
+        | Evidence::Upstream { .. }
+        | Evidence::Sandbox { .. } => false,
     }
 }

@@ -30,6 +30,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 mod tls;
+mod upstream;
 mod workstations;
 
 use std::collections::BTreeMap;
@@ -55,6 +56,7 @@ pub use security_keys::{Attestation, KeyMetadata, KeyPopulation, MetadataPlace, 
 pub use server::Server;
 pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;
+pub use upstream::{Upstream, UpstreamLink, UpstreamProfile};
 pub use workstations::{MachineCertificates, Workstations};
 
 use reader::Document;
@@ -82,6 +84,8 @@ pub struct Config {
     pub security_keys: SecurityKeys,
     /// Phones that answer for their persons.
     pub phone: Phone,
+    /// Providers of others by which people can sign in here, by name.
+    pub upstreams: BTreeMap<String, Upstream>,
     /// What whoever has a role has to prove.
     pub desk: Desk,
     /// How computers prove that they are the hospital's.
@@ -168,6 +172,7 @@ impl Config {
         let card = Card::read(&mut document.section("card"), server.as_ref());
         let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
         let phone = Phone::read(&mut document.section("phone"));
+        let upstreams = upstreams(document);
         let desk = Desk::read(&mut document.section("desk"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
@@ -190,6 +195,7 @@ impl Config {
             card,
             security_keys,
             phone,
+            upstreams,
             desk,
             workstations,
             session,
@@ -204,4 +210,17 @@ impl Config {
             agent,
         })
     }
+}
+
+/// The sections `[upstream.…]`.
+fn upstreams(document: &mut Document<'_>) -> BTreeMap<String, Upstream> {
+    let sections = document.sections_of("upstream").into_iter();
+    sections
+        .filter_map(|(name, mut section)| {
+            if !upstream::is_name(&name) {
+                section.refuse("label", "is of a section whose name is not made of a-z, 0-9 and hyphens");
+            }
+            Some((name, Upstream::read(&mut section)?))
+        })
+        .collect()
 }

@@ -324,6 +324,35 @@ fn a_population_of_security_keys_names_somebody_and_what_proves_a_model_is_there
 }
 
 #[test]
+fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
+    let read = |text: &str| Config::parse(&format!("{ISSUER}{text}"), Path::new("/etc/sceau/sceau.toml"));
+    let good =
+        "[upstream.psc]\nissuer = \"https://psc.example/realm/\"\nclient_id = \"h\"\nclient_secret = \"s\"\n";
+    let config = read(good).unwrap();
+    let psc = &config.upstreams["psc"];
+    assert_eq!(psc.discovery.as_str(), "https://psc.example/realm/.well-known/wallet-openid-configuration");
+    assert_eq!((psc.label.as_str(), psc.link), ("Pro Santé Connect", UpstreamLink::Automatic));
+    let standard = read(&format!("{good}profile = \"standard\"\nlabel = \"Groupe\"\n")).unwrap();
+    let standard = &standard.upstreams["psc"];
+    assert_eq!((standard.level, standard.link), (CardAcr::Eidas1, UpstreamLink::Desk));
+    assert!(standard.identifier_claim.is_none(), "nobody knows what its claims mean");
+    for (text, said) in [
+        (good.replace("https", "http"), "must begin with https://"),
+        (good.replace("client_secret = \"s\"\n", ""), "upstream.psc.client_secret_file"),
+        (good.replace("upstream.psc", "upstream.PSC"), "a-z, 0-9 and hyphens"),
+        (format!("{good}profile = \"standard\"\n"), "upstream.psc.label"),
+        (
+            format!("{good}profile = \"standard\"\nlabel = \"G\"\nlink = \"automatic\"\n"),
+            "needs identifier_claim",
+        ),
+        (format!("{good}level = \"high\"\n"), "must be \"eidas1\""),
+    ] {
+        let error = read(&text).unwrap_err().to_string();
+        assert!(error.contains(said), "{text}: {error}");
+    }
+}
+
+#[test]
 fn the_examples_are_valid_and_complete() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("config");
     let example = std::fs::read_to_string(root.join("sceau.example.toml")).unwrap();
@@ -343,8 +372,10 @@ fn the_examples_are_valid_and_complete() {
         .collect();
     let config = Config::parse(&in_force, Path::new("/etc/sceau/sceau.toml"));
     let faults = config.err().map(|error| error.faults).unwrap_or_default();
-    let lacks_its_file =
-        |key: &str| key.starts_with("tls.") || ["keys.pkcs11_module", "mail.user"].contains(&key);
+    let lacks_its_file = |key: &str| {
+        key.starts_with("tls.")
+            || ["keys.pkcs11_module", "mail.user", "upstream.psc.client_secret_file"].contains(&key)
+    };
     let faults: Vec<_> = faults.iter().filter(|fault| !lacks_its_file(&fault.key)).collect();
     assert!(faults.is_empty(), "{faults:?}");
 

@@ -194,6 +194,26 @@ impl Egress {
         read(answer, LARGEST_ANSWER).await
     }
 
+    /// Makes a call that somebody else has put together, within that time.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn call(
+        &self,
+        call: http::Request<Vec<u8>>,
+        within: Duration,
+    ) -> Result<http::Response<Vec<u8>>, EgressError> {
+        let (parts, body) = call.into_parts();
+        let url = self.rules.check(&parts.uri.to_string())?;
+        let request = self.client(&url).request(parts.method, url).headers(parts.headers);
+        let answer = request.body(body).timeout(within).send().await.map_err(|error| failure(&error))?;
+        let headers = answer.headers().clone();
+        let Answer { status, body } = read(Ok(answer), LARGEST_ANSWER).await?;
+        let mut whole = http::Response::new(body);
+        (*whole.status_mut(), *whole.headers_mut()) = (status, headers);
+        Ok(whole)
+    }
+
     /// Fetches a document that carries its own signature into `target`, which is written to only where the answer is
     /// 200. Verify it before it is used: by plain HTTP anybody on the way may have changed it.
     ///

@@ -61,7 +61,7 @@ use outbound::Outbound;
 use pairwise::{PairwiseError, PairwiseKey};
 use proof::dpop::Nonces;
 
-pub use authorize::means::{CardMeans, Means, TestPersons};
+pub use authorize::means::{CardMeans, Means, ProviderMeans, ProviderTab, TestPersons};
 pub use ciba::Asking;
 pub use settings::{Issuer, Lifetimes, Settings};
 

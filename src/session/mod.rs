@@ -309,6 +309,24 @@ pub enum Evidence {
         /// Whether its passkey may leave it.
         synced: bool,
     },
+    /// What a provider of others says of whoever signed in there.
+    Upstream {
+        /// Its name in the configuration.
+        provider: String,
+        /// Its issuer.
+        issuer: String,
+        /// Who it is there.
+        subject: String,
+        /// Their session there.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        sid: Option<String>,
+        /// The level that it told, in its own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        acr: Option<String>,
+        /// The factors that it told, in its own words.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        amr: Vec<String>,
+    },
     /// Nothing at all: a test person of `sceau sandbox` was chosen. No installation has a way to write it.
     Sandbox {
         /// Which test person.
@@ -329,6 +347,7 @@ impl Evidence {
             Self::CardCertificate { .. }
             | Self::SecurityKey { .. }
             | Self::Phone { .. }
+            | Self::Upstream { .. }
             | Self::Sandbox { .. } => None,
         }
     }
@@ -361,7 +380,9 @@ impl Evidence {
             }
             Self::Badge { renews, .. } => renews.card_number(),
             Self::BadgeAndKey { badge, .. } => badge.card_number(),
-            Self::SecurityKey { .. } | Self::Phone { .. } | Self::Sandbox { .. } => None,
+            Self::SecurityKey { .. } | Self::Phone { .. } | Self::Upstream { .. } | Self::Sandbox { .. } => {
+                None
+            }
         }
     }
 

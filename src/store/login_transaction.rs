@@ -13,6 +13,7 @@ use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
+use super::upstream::{Identified, use_upstream};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -304,6 +305,8 @@ pub enum Proof<'a> {
     SecondFactor(&'a Used),
     /// What a person approved on their phone.
     Approval(ApprovalId),
+    /// What a provider of others says.
+    Upstream(&'a Identified),
 }
 
 /// How a sign-in is completed.
@@ -340,14 +343,15 @@ pub async fn complete(
     let (card_txn, handle_hash) = match proof {
         Proof::Request(txn) => (Some(txn.to_owned()), None),
         Proof::Certificate(hash) => (None, Some(hash.to_vec())),
-        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) | Proof::Approval(_) => (None, None),
+        Proof::Badge(_)
+        | Proof::SecurityKey(_)
+        | Proof::SecondFactor(_)
+        | Proof::Approval(_)
+        | Proof::Upstream(_) => (None, None),
     };
     let by_badge = matches!(proof, Proof::Badge(_));
     // These are consumed in a place of their own.
-    let is_consumed = matches!(
-        proof,
-        Proof::Badge(_) | Proof::SecurityKey(_) | Proof::SecondFactor(_) | Proof::Approval(_)
-    );
+    let is_consumed = !matches!(proof, Proof::Request(_) | Proof::Certificate(_));
     let by_second_factor = matches!(proof, Proof::SecondFactor(_));
     write!(db, c => {
         let is_good = match proof {
@@ -361,6 +365,9 @@ pub async fn complete(
                     && consume_signature!(c, used, now)
             }
             Proof::Approval(approval) => use_approval!(c, approval, Some(id), &new.authentication, now),
+            Proof::Upstream(identified) => {
+                use_upstream!(c, identified, id, new.authentication.person, now)
+            }
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {

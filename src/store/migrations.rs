@@ -65,6 +65,7 @@ migrations! {
     116 "0116_phones";
     120 "0120_ciba_requests";
     128 "0128_approval_moves";
+    140 "0140_upstreams";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

@@ -44,6 +44,7 @@ mod sqlite_writer;
 pub mod subject;
 pub mod terminal_login;
 pub mod token;
+pub mod upstream;
 pub mod used_proof;
 pub mod webauthn_ceremony;
 pub mod webauthn_credential;

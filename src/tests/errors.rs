@@ -6,9 +6,9 @@ use std::fs;
 use super::sources::{files, root, rust};
 
 /// The prefixes of codes, one per area.
-const AREAS: [&str; 20] = [
+const AREAS: [&str; 22] = [
     "AGENT", "AUDIT", "CARD", "CERT", "CIBA", "CONF", "DEMO", "DESK", "DIR", "KEY", "MAIL", "MEANS", "OIDC",
-    "PERSON", "READER", "SANDBOX", "SESSION", "STORE", "WEB", "WS",
+    "PERSON", "PHONE", "READER", "SANDBOX", "SESSION", "STORE", "UPSTREAM", "WEB", "WS",
 ];
 
 /// The codes in a text, such as `CARD-012`.

@@ -21,3 +21,4 @@ mod security_keys;
 mod services;
 mod sources;
 mod spec;
+mod upstream;

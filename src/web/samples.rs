@@ -237,6 +237,7 @@ fn sign_in() -> SignIn {
         touch: None,
         again: None,
         phone: None,
+        provider: None,
         persons: None,
         notice: None,
         expected: None,
@@ -246,9 +247,13 @@ fn sign_in() -> SignIn {
 }
 
 fn tabs(selected: MeansKind) -> Vec<Means> {
-    let tab =
-        |kind: MeansKind| Means { kind, href: format!("?means={}", kind.name()), selected: kind == selected };
-    let shown = MeansKind::ALL.into_iter().filter(|kind| *kind != MeansKind::Touch || *kind == selected);
+    let tab = |kind: MeansKind| Means {
+        kind,
+        label: None,
+        href: format!("?means={}", kind.name()),
+        selected: kind == selected,
+    };
+    let shown = MeansKind::OURS.into_iter().filter(|kind| *kind != MeansKind::Touch || *kind == selected);
     shown.map(tab).collect()
 }
 

@@ -42,6 +42,28 @@ pub trait KeyMeans: Send + Sync + Debug {
     -> Later<'a, bool>;
 }
 
+/// Providers of others: what their tabs of the sign-in page need. Nothing here waits for one.
+pub trait ProviderMeans: Send + Sync + Debug {
+    /// In the order of their tabs.
+    fn tabs(&self) -> Vec<ProviderTab>;
+
+    /// The address of ours that sends the browser of this sign-in to the provider of that name.
+    fn start(&self, name: &str, transaction: &LoginTransaction) -> String;
+}
+
+/// A provider of others, as its tab has it.
+#[derive(Debug, Clone)]
+pub struct ProviderTab {
+    /// Its name in the configuration.
+    pub name: String,
+    /// What people read.
+    pub label: String,
+    /// The level that a sign-in there reaches at most.
+    pub level: Acr,
+    /// Whether it answered the last times.
+    pub answers: bool,
+}
+
 /// The test persons of `sceau sandbox`, where nobody has a card. No configuration leads here: `app` fills it for a
 /// database that was made as a sandbox's, and for no other.
 pub trait TestPersons: Send + Sync + Debug {
@@ -70,6 +92,8 @@ pub struct Means {
     pub security_keys: Option<Arc<dyn KeyMeans>>,
     /// The highest level that an answer on a phone reaches; none where none answers.
     pub phones: Option<Acr>,
+    /// Providers of others; none where none is configured.
+    pub providers: Option<Arc<dyn ProviderMeans>>,
     /// Test persons; none in an installation.
     pub test_persons: Option<Arc<dyn TestPersons>>,
 }

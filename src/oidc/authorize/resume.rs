@@ -13,7 +13,7 @@ use url::Url;
 
 use super::answer::see_other;
 use super::error::AuthorizationError;
-use super::means::Offer;
+use super::means::{Offer, ProviderTab};
 use super::request::{AuthorizationRequest, Levels, Missing, Prompt, is_outcome};
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
 use crate::audit::Caller;
@@ -34,7 +34,9 @@ use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
-use crate::web::pages::sign_in::{Again, KeyPanel, LOCKED, Means, MeansKind, PhonePanel, SignIn};
+use crate::web::pages::sign_in::{
+    Again, KeyPanel, LOCKED, Means, MeansKind, PhonePanel, ProviderPanel, SignIn,
+};
 
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
@@ -86,7 +88,9 @@ pub async fn answer(
         language: Language::choose(None, accept_language(&headers)),
         method: Method::GET,
     };
-    let (switched, chosen) = (Language::of_query(query.as_deref()), chosen_means(query.as_deref()));
+    let tabs = visit.provider_tabs();
+    let chosen = chosen_means(query.as_deref(), &tabs);
+    let switched = Language::of_query(query.as_deref());
     match visit.resume(&id, switched, chosen).await {
         Ok(response) => response,
         Err(failed) => visit.fail(failed, id.parse().ok()).await,
@@ -236,10 +240,11 @@ impl Visit<'_> {
             }
             _ => false,
         };
-        let offered = self.offered(touch, &asked.request.levels);
+        let tabs = self.provider_tabs();
+        let offered = self.offered(touch, &asked.request.levels, &tabs);
         let selected = chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied());
         let with = |kind: Option<MeansKind>, language: Option<Language>| {
-            let kind = kind.map(|kind| format!("means={}", kind.name()));
+            let kind = kind.map(|kind| format!("means={}{}", kind.name(), name_of(kind, &tabs)));
             let language = language.map(|language| format!("ui_locales={}", language.tag()));
             let query: Vec<String> = kind.into_iter().chain(language).collect();
             match query.is_empty() {
@@ -262,6 +267,14 @@ impl Visit<'_> {
             .then(|| KeyPanel { transaction: transaction.id.to_string(), next: here.clone() });
         let phone = (selected == Some(MeansKind::Phone))
             .then(|| PhonePanel { transaction: transaction.id.to_string(), next: here.clone() });
+        let provider = match (selected, &self.provider.means.providers) {
+            (Some(MeansKind::Provider(place)), Some(providers)) => tabs.get(place).map(|tab| ProviderPanel {
+                label: tab.label.clone(),
+                start: providers.start(&tab.name, transaction),
+                answers: tab.answers,
+            }),
+            _ => None,
+        };
         let persons = match &self.provider.means.test_persons {
             Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
                 Offer::Choice(panel) => Some(panel),
@@ -271,6 +284,10 @@ impl Visit<'_> {
         };
         let means = offered.into_iter().map(|kind| Means {
             kind,
+            label: match kind {
+                MeansKind::Provider(place) => tabs.get(place).map(|tab| tab.label.clone()),
+                _ => None,
+            },
             href: with(Some(kind), switched),
             selected: selected == Some(kind),
         });
@@ -280,6 +297,7 @@ impl Visit<'_> {
             key,
             touch: touch_panel,
             phone,
+            provider,
             persons,
             again: match (again, touch) {
                 (Some(Missing::Level), false) => Some(self.higher(earlier.as_ref(), asked).await?),
@@ -304,14 +322,22 @@ impl Visit<'_> {
 
     /// The means that have a tab, the first of them shown where nobody chose. A touch that is all that is missing goes first;
     /// keys that cannot reach what the service insists on, whoever has one, are left out.
-    fn offered(&self, touch: bool, levels: &Levels) -> Vec<MeansKind> {
+    fn offered(&self, touch: bool, levels: &Levels, tabs: &[ProviderTab]) -> Vec<MeansKind> {
         let means = &self.provider.means;
         let card = means.card.as_ref().map(|_| MeansKind::Card);
         let key = means.security_keys.as_ref();
         let key = key.filter(|keys| !levels.required || keys.reach_any(&levels.any_of));
         let key = key.map(|_| MeansKind::SecurityKey);
         let phone = means.phones.filter(|highest| levels.leave_room_for(*highest)).map(|_| MeansKind::Phone);
-        [touch.then_some(MeansKind::Touch), card, key, phone].into_iter().flatten().collect()
+        let providers = tabs.iter().enumerate().filter(|(_, tab)| levels.leave_room_for(tab.level));
+        let providers = providers.map(|(place, _)| MeansKind::Provider(place));
+        let ours = [touch.then_some(MeansKind::Touch), card, key, phone];
+        ours.into_iter().flatten().chain(providers).collect()
+    }
+
+    /// The providers of others.
+    fn provider_tabs(&self) -> Vec<ProviderTab> {
+        self.provider.means.providers.as_ref().map(|providers| providers.tabs()).unwrap_or_default()
     }
 
     /// What is said to somebody whose session reaches less than is asked for.
@@ -333,9 +359,19 @@ impl Visit<'_> {
 }
 
 /// The tab that the person chose.
-fn chosen_means(query: Option<&str>) -> Option<MeansKind> {
+fn chosen_means(query: Option<&str>, tabs: &[ProviderTab]) -> Option<MeansKind> {
     let value = query?.split('&').find_map(|pair| pair.strip_prefix("means="))?;
-    MeansKind::ALL.into_iter().find(|kind| kind.name() == value)
+    let all = MeansKind::OURS.into_iter().chain((0..tabs.len()).map(MeansKind::Provider));
+    all.into_iter()
+        .find(|kind| value.strip_prefix(kind.name()).is_some_and(|rest| rest == name_of(*kind, tabs)))
+}
+
+/// The name of a provider of others; empty of what is ours.
+fn name_of(kind: MeansKind, tabs: &[ProviderTab]) -> &str {
+    match kind {
+        MeansKind::Provider(place) => tabs.get(place).map_or("", |tab| &tab.name),
+        _ => "",
+    }
 }
 
 /// Whether a `login_hint` can be shown: an identifier or a mail address, and nothing that a stranger could write a message

@@ -53,6 +53,8 @@ pub struct SignIn {
     pub touch: Option<KeyPanel>,
     /// The panel of the phone.
     pub phone: Option<PhonePanel>,
+    /// The panel of a provider of others.
+    pub provider: Option<ProviderPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
     /// Why somebody who is signed in is asked again.
@@ -102,6 +104,8 @@ pub struct RelyingParty {
 #[derive(Clone, Debug)]
 pub struct Means {
     pub kind: MeansKind,
+    /// What a provider of others is called; the other kinds have names of ours.
+    pub label: Option<String>,
     /// This page with the tab selected.
     pub href: String,
     pub selected: bool,
@@ -115,19 +119,28 @@ pub enum MeansKind {
     /// The touch of a key after a badge.
     Touch,
     Phone,
+    /// The provider of others that has this place among those that are configured.
+    Provider(usize),
+}
+
+impl Means {
+    fn label(&self, texts: &Texts) -> String {
+        self.label.clone().unwrap_or_else(|| self.kind.label(texts))
+    }
 }
 
 impl MeansKind {
-    /// In the order of the tabs.
-    pub const ALL: [Self; 4] = [Self::Touch, Self::Card, Self::SecurityKey, Self::Phone];
+    /// Those of ours, in the order of the tabs.
+    pub const OURS: [Self; 4] = [Self::Touch, Self::Card, Self::SecurityKey, Self::Phone];
 
-    /// The name in addresses.
+    /// The name in addresses, before that of a provider.
     pub fn name(self) -> &'static str {
         match self {
             Self::Card => "card",
             Self::SecurityKey => "key",
             Self::Touch => "touch",
             Self::Phone => "phone",
+            Self::Provider(_) => "provider-",
         }
     }
 
@@ -137,6 +150,7 @@ impl MeansKind {
             Self::SecurityKey => texts.text("means-key"),
             Self::Touch => texts.text("means-touch"),
             Self::Phone => texts.text("means-phone"),
+            Self::Provider(_) => texts.text("means-provider"),
         }
     }
 }
@@ -157,6 +171,17 @@ pub struct PhonePanel {
     pub transaction: String,
     /// Where to go once signed in: a GET that needs the new session cookie.
     pub next: String,
+}
+
+/// What the panel of a provider of others needs.
+#[derive(Clone, Debug)]
+pub struct ProviderPanel {
+    /// What people call it.
+    pub label: String,
+    /// The address of ours that sends the browser there.
+    pub start: String,
+    /// Whether it answered the last times.
+    pub answers: bool,
 }
 
 /// What the card tab needs.

@@ -1,0 +1,154 @@
+//! `[upstream.NAME]`: the providers of others by which people can sign in here, Pro Santé Connect above all.
+
+use secrecy::SecretString;
+use url::Url;
+
+use super::card::CardAcr;
+use super::reader::Section;
+
+/// The name under which Pro Santé Connect publishes its discovery document.
+const PSC_DOCUMENT: &str = "/.well-known/wallet-openid-configuration";
+/// The name that the standard gives it (OpenID Connect Discovery 1.0 §4).
+const STANDARD_DOCUMENT: &str = "/.well-known/openid-configuration";
+
+/// A provider of others.
+#[derive(Debug, Clone)]
+pub struct Upstream {
+    /// What people read on the tab.
+    pub label: String,
+    /// What it is.
+    pub profile: UpstreamProfile,
+    /// Its issuer, as it stands in its tokens, without a slash at the end.
+    pub issuer: String,
+    /// The address of its discovery document.
+    pub discovery: Url,
+    /// What we are called there.
+    pub client_id: String,
+    /// What we authenticate with there.
+    pub client_secret: SecretString,
+    /// What is asked for, separated by spaces.
+    pub scope: String,
+    /// The levels that are asked for, separated by spaces; empty: none.
+    pub acr_values: String,
+    /// The claim that holds a national identifier; none where it tells none.
+    pub identifier_claim: Option<String>,
+    /// How somebody of it becomes a person here.
+    pub link: UpstreamLink,
+    /// The level that a sign-in by it reaches at most.
+    pub level: CardAcr,
+}
+
+/// What a provider of others is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamProfile {
+    /// Pro Santé Connect, or what behaves as it does.
+    Psc,
+    /// Any OpenID Provider.
+    Standard,
+}
+
+/// How somebody whom a provider names becomes a person here, when they come for the first time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UpstreamLink {
+    /// By the national identifier that it tells: it has proved it.
+    Automatic,
+    /// Somebody of the establishment has said who they are.
+    Desk,
+}
+
+impl Upstream {
+    pub(super) fn read(section: &mut Section<'_>) -> Option<Self> {
+        let profile = section
+            .text("profile", |text| match text {
+                "psc" => Ok(UpstreamProfile::Psc),
+                "standard" => Ok(UpstreamProfile::Standard),
+                _ => Err("must be \"psc\" or \"standard\"".into()),
+            })
+            .unwrap_or(UpstreamProfile::Psc);
+        let is_psc = profile == UpstreamProfile::Psc;
+        let issuer = section.required(
+            "issuer",
+            "write the issuer as it stands in the provider's discovery document",
+            |text| address(text).map(|_| text.trim_end_matches('/').to_owned()),
+        );
+        let discovery = section.text("discovery", address);
+        let discovery = discovery.or_else(|| {
+            let name = if is_psc { PSC_DOCUMENT } else { STANDARD_DOCUMENT };
+            Url::parse(&format!("{}{name}", issuer.as_deref()?)).ok()
+        });
+        let named = |text: &str| match text.trim() {
+            "" => Err("must not be empty".to_owned()),
+            text => Ok(text.to_owned()),
+        };
+        let label = section.text("label", named);
+        let label = label.or_else(|| is_psc.then(|| "Pro Santé Connect".to_owned()));
+        if label.is_none() {
+            section.refuse("label", "is missing: write what people read on its tab of the sign-in page");
+        }
+        let client_id =
+            section.required("client_id", "write what this installation is called at the provider", named);
+        let client_secret = section.secret("client_secret", "client_secret_file");
+        if client_secret.is_none() {
+            section.refuse(
+                "client_secret_file",
+                "is missing: name the file with the secret that the provider gave for this installation",
+            );
+        }
+        let words = |text: &str| Ok(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
+        let scope = section.text("scope", words);
+        let scope = scope.unwrap_or_else(|| if is_psc { "scope_all" } else { "profile" }.to_owned());
+        let acr_values = section.text("acr_values", words);
+        let acr_values = acr_values.unwrap_or_else(|| if is_psc { "eidas1" } else { "" }.to_owned());
+        let identifier_claim = section.text("identifier_claim", named);
+        let identifier_claim = identifier_claim.or_else(|| is_psc.then(|| "SubjectNameID".to_owned()));
+        let link = section.text("link", |text| match text {
+            "automatic" => Ok(UpstreamLink::Automatic),
+            "desk" => Ok(UpstreamLink::Desk),
+            _ => Err("must be \"automatic\" or \"desk\"".into()),
+        });
+        // Of another provider nobody knows here whether it has proved what it tells.
+        let link = link.unwrap_or(if is_psc { UpstreamLink::Automatic } else { UpstreamLink::Desk });
+        if link == UpstreamLink::Automatic && identifier_claim.is_none() {
+            section.refuse(
+                "link",
+                "\"automatic\" needs identifier_claim: the claim in which the provider tells the national identifier",
+            );
+        }
+        let highest = if is_psc { CardAcr::Eidas3 } else { CardAcr::Eidas1 };
+        let level = section.text("level", CardAcr::parse).unwrap_or(highest);
+        Some(Self {
+            label: label?,
+            profile,
+            issuer: issuer?,
+            discovery: discovery?,
+            client_id: client_id?,
+            client_secret: client_secret?,
+            scope,
+            acr_values,
+            identifier_claim,
+            link,
+            level,
+        })
+    }
+}
+
+/// An address of the provider: https, or plain http on this machine.
+fn address(text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|_| "must be an address such as \"https://auth.example/realms/x\"")?;
+    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
+    match url.scheme() {
+        "https" => {}
+        "http" if is_here => {}
+        _ => return Err("must begin with https:// (plain http is for this machine only)".into()),
+    }
+    if url.query().is_some() || url.fragment().is_some() {
+        return Err("must have neither a query nor a fragment".into());
+    }
+    Ok(url)
+}
+
+/// Whether a section may be called that: the name stands in addresses that the provider knows.
+pub(super) fn is_name(name: &str) -> bool {
+    let of_name = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+    !name.is_empty() && name.len() <= 32 && name.chars().all(of_name)
+}

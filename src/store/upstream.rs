@@ -1,0 +1,175 @@
+//! Sign-ins that have gone to a provider of others, and who its people are here.
+//!
+//! Of a `state` the hash is kept; it is taken once, by whichever browser brings it, and completes nothing but the sign-in that
+//! it was made for. A person is one of each provider: a second one that claims to be them gets nowhere.
+
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{PersonId, TransactionId};
+
+/// A sign-in that goes to a provider.
+#[derive(Debug, Clone)]
+pub struct NewUpstreamSignIn {
+    /// SHA-256 of `state` (32 bytes).
+    pub state_hash: [u8; 32],
+    /// The sign-in here that waits for it.
+    pub transaction_id: TransactionId,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Nonce and code verifier, sealed.
+    pub sealed: Vec<u8>,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+/// A sign-in that has come back.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct UpstreamSignIn {
+    /// The sign-in here that waits for it.
+    pub transaction_id: TransactionId,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Nonce and code verifier, sealed.
+    pub sealed: Vec<u8>,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+/// Who came of it: what completes the sign-in, and makes or refreshes the link.
+#[derive(Debug, Clone)]
+pub struct Identified {
+    /// SHA-256 of `state` (32 bytes).
+    pub state_hash: [u8; 32],
+    /// Whose subject it is.
+    pub issuer: String,
+    /// Who it is there.
+    pub subject: String,
+}
+
+/// Sends a sign-in to a provider, in the place of one that went before.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn begin(db: &Db, new: &NewUpstreamSignIn, now: Time) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query(
+            "INSERT INTO upstream_sign_in (state_hash, transaction_id, provider, sealed, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (transaction_id) DO UPDATE SET state_hash = excluded.state_hash,
+               provider = excluded.provider, sealed = excluded.sealed, created_at = excluded.created_at,
+               expires_at = excluded.expires_at, taken_at = NULL",
+        )
+        .bind(new.state_hash.to_vec())
+        .bind(new.transaction_id)
+        .bind(new.provider.clone())
+        .bind(new.sealed.clone())
+        .bind(now)
+        .bind(new.expires_at)
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
+/// Takes what comes back: the second time there is nothing.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn take(db: &Db, state_hash: [u8; 32], now: Time) -> Result<Option<UpstreamSignIn>, StoreError> {
+    write!(db, c => {
+        Ok(sqlx::query_as(
+            "UPDATE upstream_sign_in SET taken_at = $2 WHERE state_hash = $1 AND taken_at IS NULL
+             RETURNING transaction_id, provider, sealed, expires_at",
+        )
+        .bind(state_hash.to_vec())
+        .bind(now)
+        .fetch_optional(&mut *c)
+        .await?)
+    })
+}
+
+/// Inside a `write!` body: whether this came back for this sign-in, and whoever it is may be that person. Makes the link, or
+/// refreshes it.
+macro_rules! use_upstream {
+    ($c:expr, $identified:expr, $transaction:expr, $person:expr, $now:expr) => {{
+        let identified: &$crate::store::upstream::Identified = $identified;
+        let used = sqlx::query(
+            "DELETE FROM upstream_sign_in
+             WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
+        )
+        .bind(identified.state_hash.to_vec())
+        .bind($transaction)
+        .bind($now)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1;
+        used && sqlx::query(
+            "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
+             SELECT $1, $2, p.id, $4, $4 FROM person p WHERE p.id = $3
+               AND NOT EXISTS (SELECT 1 FROM upstream_identity o
+                               WHERE o.issuer = $1 AND o.person_id = $3 AND o.subject <> $2)
+             ON CONFLICT (issuer, subject) DO UPDATE SET last_used_at = excluded.last_used_at
+               WHERE upstream_identity.person_id = excluded.person_id",
+        )
+        .bind(identified.issuer.clone())
+        .bind(identified.subject.clone())
+        .bind($person)
+        .bind($now)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    }};
+}
+pub(crate) use use_upstream;
+
+/// Who this one of a provider is here, where that is known.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn person_of(db: &Db, issuer: &str, subject: &str) -> Result<Option<PersonId>, StoreError> {
+    const SQL: &str = "SELECT person_id FROM upstream_identity WHERE issuer = $1 AND subject = $2";
+    let (issuer, subject) = (issuer.to_owned(), subject.to_owned());
+    read!(db, c => Ok(sqlx::query_scalar(SQL).bind(issuer).bind(subject).fetch_optional(&mut *c).await?))
+}
+
+/// Whom a person is at a provider, where that is known.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn subject_of(db: &Db, issuer: &str, person: PersonId) -> Result<Option<String>, StoreError> {
+    const SQL: &str = "SELECT subject FROM upstream_identity WHERE issuer = $1 AND person_id = $2";
+    let issuer = issuer.to_owned();
+    read!(db, c => Ok(sqlx::query_scalar(SQL).bind(issuer).bind(person).fetch_optional(&mut *c).await?))
+}
+
+/// Deletes the sign-ins that never came back in time, `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM upstream_sign_in WHERE state_hash IN
+               (SELECT state_hash FROM upstream_sign_in WHERE expires_at <= $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+}
+
+/// Another subject in the place of every link: as if the provider had called its people so.
+///
+/// # Errors
+/// [`StoreError`].
+#[cfg(test)]
+pub(crate) async fn rename_for_test(db: &Db, subject: &'static str) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("UPDATE upstream_identity SET subject = $1").bind(subject).execute(&mut *c).await?;
+        Ok(())
+    })
+}

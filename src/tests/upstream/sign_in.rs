@@ -1,0 +1,139 @@
+//! People who come by Pro Santé Connect, or not.
+
+use super::*;
+use crate::session::{AuthMode, Evidence};
+use crate::tests::spec::stand::{DOCTOR, STRANGER, claims};
+
+/// The code that a service gets once the browser has this cookie.
+async fn tokens(hospital: &Hospital, begun: &Begun, session: &str) -> serde_json::Value {
+    let cookies = format!("{}; {session}", begun.cookie);
+    let answer = hospital.get(&begun.page, &cookies).await;
+    let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
+    hospital.stand.redeem(&code).await.json()
+}
+
+#[tokio::test]
+async fn whoever_comes_by_psc_is_signed_in_here_with_the_level_that_psc_gave() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let begun = hospital.begin(&[]).await;
+        let page = hospital.get(&begun.page, &begun.cookie).await;
+        assert!(page.body.contains("Continuer avec Pro Santé Connect"), "{}", page.body);
+
+        let sent = hospital.sent(&begun).await;
+        let asked = Url::parse(&sent.location()).unwrap();
+        let asked = |name: &str| asked.query_pairs().find(|(n, _)| n == name).map(|(_, v)| v.into_owned());
+        assert_eq!(asked("scope").unwrap(), "openid scope_all");
+        assert_eq!(asked("acr_values").unwrap(), "eidas1");
+        assert_eq!(asked("code_challenge_method").unwrap(), "S256");
+        assert!(asked("prompt").is_none());
+
+        let answer = hospital.by(&psc, &begun, &there).await;
+        assert_eq!(answer.status, StatusCode::SEE_OTHER, "{}", answer.body);
+        assert_eq!(answer.location(), begun.page);
+        let got = tokens(&hospital, &begun, &answer.cookie()).await;
+        let claims = claims(&got["access_token"]);
+        assert_eq!(claims["preferred_username"], DOCTOR);
+        assert_eq!(claims["authMode"], "CARD");
+
+        let session = store::session::by_id(
+            &hospital.stand.db,
+            claims["sid"].as_str().unwrap().parse::<uuid::Uuid>().map(crate::ids::SessionId).unwrap(),
+        )
+        .await
+        .unwrap()
+        .unwrap();
+        let Evidence::Upstream { provider, issuer, subject, sid, acr, .. } = &session.evidence else {
+            panic!("{:?}", session.evidence)
+        };
+        assert_eq!((provider.as_str(), issuer.as_str()), ("psc", psc.settings().issuer.as_str()));
+        assert!(subject.ends_with(DOCTOR), "{subject}");
+        assert_eq!(sid.as_deref(), Some(there.session.to_string().as_str()));
+        assert!(acr.is_some());
+        assert_eq!(session.auth_mode, AuthMode::Card);
+        assert!(!session.evidence.is_phishing_resistant(), "it is PSC's word");
+        let events = hospital.stand.events().await;
+        assert!(events.iter().any(|event| event == "sign-in"), "{events:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_link_is_made_once_and_the_person_stays_the_same() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        for _ in 0..2 {
+            let begun = hospital.begin(&[]).await;
+            let answer = hospital.by(&psc, &begun, &there).await;
+            assert_eq!(answer.location(), begun.page, "{}", answer.body);
+            hospital.stand.advance(1);
+        }
+        let subjects = hospital.links().await.into_iter().filter(|(column, _)| column == "subject").count();
+        assert_eq!(subjects, 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_professional_whom_the_hospital_does_not_admit_is_not_signed_in() {
+    let psc = Psc::start().await;
+    let event = psc.stand.some_event(crate::audit::Kind::AffiliationStarted);
+    let person = psc.stand.person(STRANGER).await;
+    let link = crate::store::person::NewAffiliation {
+        source: crate::store::person::Source::List,
+        structure: String::new(),
+        started_at: crate::clock::Clock::now(&psc.stand.clock),
+        ended_at: None,
+    };
+    store::person::affiliate(&psc.stand.db, person, &link, link.started_at, &SystemRandom, &event)
+        .await
+        .unwrap();
+    let there = psc.stand.sign_in_as(STRANGER).await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let begun = hospital.begin(&[]).await;
+        let answer = hospital.by(&psc, &begun, &there).await;
+        assert_eq!(answer.location(), begun.page, "back to the page, which says why");
+        assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
+        let notice = hospital.notice(&begun).await;
+        assert!(notice.contains("PERSON-"), "{notice}");
+        assert!(hospital.links().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn where_the_desk_makes_the_links_nobody_comes_in_by_an_identifier_alone() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    let settings = Upstream { link: UpstreamLink::Desk, ..psc.settings() };
+    Hospital::on_both(&settings, async |hospital| {
+        let begun = hospital.begin(&[]).await;
+        let answer = hospital.by(&psc, &begun, &there).await;
+        assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
+        assert!(hospital.notice(&begun).await.contains("UPSTREAM-012"));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_has_to_sign_in_anew_is_asked_so_there_and_an_older_sign_in_does_not_do() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        // A service that wants a fresh proof: the provider is asked for it.
+        hospital.stand.advance(600);
+        let begun = hospital.begin(&[("prompt", "login")]).await;
+        let sent = hospital.sent(&begun).await.location();
+        assert!(sent.contains("prompt=login"), "{sent}");
+        // A provider that does not honour it: here its answer to the same request without that word.
+        let back = psc.answers(&sent.replace("&prompt=login", ""), &there).await;
+        let answer = hospital.get(&back, &begun.cookie).await;
+        assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
+        let notice = hospital.notice(&begun).await;
+        // The clock of the provider stands still, so that its sign-in is old.
+        assert!(notice.contains("UPSTREAM-010") || notice.contains("UPSTREAM-008"), "{notice}");
+    })
+    .await;
+}

@@ -1,0 +1,129 @@
+//! Who somebody is here whom a provider names.
+//!
+//! An identity there is `(issuer, subject)`; what it is linked to stays linked. The first time, the provider's word for a
+//! national identifier makes the link where the configuration trusts it with that; never a mail address, and never a name.
+//! Where provider and registry disagree, nobody is signed in, and the desk finds out who is right.
+
+use serde_json::{Map, Value};
+
+use super::Upstreams;
+use super::provider::{Provider, Said};
+use super::refusal::Refusal;
+use crate::clock::Time;
+use crate::config::{UpstreamLink, UpstreamProfile};
+use crate::directory::{self, NationalId};
+use crate::ids::PersonId;
+use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence};
+use crate::store;
+use crate::store::client::Audience;
+
+impl Upstreams {
+    /// The person here, admitted for `audience`.
+    pub(super) async fn person(
+        &self,
+        provider: &Provider,
+        said: &Said,
+        audience: Audience,
+        now: Time,
+    ) -> Result<PersonId, Refusal> {
+        let (parts, issuer) = (&self.parts, provider.settings.issuer.as_str());
+        let told = national_id(provider, said);
+        if let Some(person) = store::upstream::person_of(&parts.db, issuer, &said.subject).await? {
+            let subject = directory::admitted(&parts.db, person, audience, now).await??;
+            // The provider now calls them somebody else: one of the two is wrong.
+            if told.is_some_and(|told| !subject.identifiers.contains(&told)) {
+                return Err(Refusal::Clash);
+            }
+            return Ok(person);
+        }
+        if provider.settings.link == UpstreamLink::Desk {
+            return Err(Refusal::NotLinked);
+        }
+        let told = told.ok_or(Refusal::NoIdentifier)?;
+        let person =
+            directory::sign_in(&parts.db, &parts.trail, &told, audience, now, &*parts.random).await??;
+        let other = store::upstream::subject_of(&parts.db, issuer, person).await?;
+        match other {
+            Some(other) if other != said.subject => Err(Refusal::Clash),
+            _ => Ok(person),
+        }
+    }
+}
+
+/// The national identifier that a provider tells, where it tells one.
+fn national_id(provider: &Provider, said: &Said) -> Option<NationalId> {
+    let name = provider.settings.identifier_claim.as_deref()?;
+    let told = text(&said.userinfo, name).or_else(|| text(&said.id_token, name))?;
+    NationalId::of_source(told)
+}
+
+/// What a sign-in there proves here.
+pub(super) fn authentication(
+    provider: &Provider,
+    said: &Said,
+    person: PersonId,
+    now: Time,
+) -> Authentication {
+    let acr = text(&said.id_token, "acr").map(str::to_owned);
+    let told: Vec<String> = match said.id_token.get("amr") {
+        Some(Value::Array(words)) => words.iter().filter_map(Value::as_str).map(str::to_owned).collect(),
+        Some(Value::String(word)) => vec![word.clone()],
+        _ => Vec::new(),
+    };
+    let mode = text(&said.access_token, "authMode").or_else(|| text(&said.id_token, "authMode"));
+    let auth_mode = match mode {
+        Some("CARD") => AuthMode::Card,
+        Some("FIDO") => AuthMode::Fido,
+        _ => AuthMode::Mobile,
+    };
+    // A level that is absent or unknown is the lowest.
+    let level = acr.as_deref().and_then(|acr| acr.parse::<Acr>().ok()).unwrap_or(Acr::Eidas1);
+    Authentication {
+        person,
+        acr: level.min(provider.level),
+        amr: factors(provider.settings.profile, auth_mode, &told),
+        auth_mode,
+        at: signed_in_at(said, now),
+        evidence: Evidence::Upstream {
+            provider: provider.name.clone(),
+            issuer: provider.settings.issuer.clone(),
+            subject: said.subject.clone(),
+            sid: text(&said.id_token, "sid").map(str::to_owned),
+            acr,
+            amr: told,
+        },
+    }
+}
+
+/// When the person signed in there: never after now.
+pub(super) fn signed_in_at(said: &Said, now: Time) -> Time {
+    let told = said.id_token.get("auth_time").and_then(Value::as_i64);
+    let told = told.and_then(|seconds| Time::from_timestamp(seconds, 0));
+    told.map_or(now, |told| told.min(now))
+}
+
+/// The factors in our words. Pro Santé Connect tells none, and is told by its means, each of which is two factors.
+fn factors(profile: UpstreamProfile, mode: AuthMode, told: &[String]) -> Vec<Amr> {
+    let known = told.iter().filter_map(|word| match word.as_str() {
+        "sc" => Some(Amr::Sc),
+        "pin" => Some(Amr::Pin),
+        "hwk" => Some(Amr::Hwk),
+        "swk" => Some(Amr::Swk),
+        "user" | "face" | "fpt" | "iris" | "retina" | "vbm" => Some(Amr::User),
+        "mfa" => Some(Amr::Mfa),
+        _ => None,
+    });
+    let mut known: Vec<Amr> = known.collect();
+    if known.is_empty() && profile == UpstreamProfile::Psc {
+        known = match mode {
+            AuthMode::Card => vec![Amr::Sc, Amr::Pin, Amr::Hwk, Amr::Mfa],
+            AuthMode::Mobile | AuthMode::Fido => vec![Amr::Mfa],
+        };
+    }
+    known.dedup();
+    known
+}
+
+fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+    claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}

@@ -1,0 +1,535 @@
+//! One provider of others, as a relying party sees it: its discovery document, its keys, the code flow.
+//!
+//! The protocol is the business of `openidconnect` and `oauth2`. Ours is what they leave open: algorithms are named and none
+//! of them is symmetric; keys are fetched again when an unknown one signs, once a minute at most; what was read goes on being
+//! used for a day while the provider does not answer; every call has an end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use futures_util::future::BoxFuture;
+use openidconnect::core::{
+    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
+    CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
+    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
+    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+};
+use openidconnect::{
+    AccessToken, AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient,
+    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
+    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
+    SignatureVerificationError, TokenResponse as _, UserInfoClaims,
+};
+use secrecy::{ExposeSecret as _, SecretString};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use tokio::sync::Mutex;
+use url::Url;
+
+use super::breaker::Breaker;
+use crate::clock::{SharedClock, Time};
+use crate::config::Upstream;
+use crate::crypto::egress::{Egress, EgressError};
+use crate::crypto::jose;
+use crate::ids::Secret;
+use crate::session::Acr;
+
+/// The longest that any call to a provider may last: a person waits for it.
+const WITHIN: Duration = Duration::from_secs(8);
+/// How long a document is as good as new.
+const FRESH: TimeDelta = TimeDelta::hours(1);
+/// How long it is used where there is no newer one.
+const USABLE: TimeDelta = TimeDelta::hours(24);
+/// How often keys are fetched again because of one that is unknown.
+const KEYS_AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// How far the provider's clock may be ahead of ours.
+const AHEAD: TimeDelta = TimeDelta::seconds(60);
+/// With what ID tokens may be signed. Never with a secret that both sides have.
+const ALGORITHMS: [CoreJwsSigningAlgorithm; 7] = [
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha256,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha384,
+    CoreJwsSigningAlgorithm::RsaSsaPkcs1V15Sha512,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha256,
+    CoreJwsSigningAlgorithm::RsaSsaPssSha384,
+    CoreJwsSigningAlgorithm::EcdsaP256Sha256,
+    CoreJwsSigningAlgorithm::EcdsaP384Sha384,
+];
+
+/// Why a provider is of no use.
+#[derive(Debug, thiserror::Error)]
+pub enum ProviderError {
+    /// It was asked in vain a moment ago.
+    #[error("the provider did not answer a moment ago, and is not asked")]
+    Away,
+    /// It does not answer, or with something else.
+    #[error("the provider does not answer as expected: {0}")]
+    Unusable(String),
+    /// It refuses what we ask for.
+    #[error("the provider refuses: {0}")]
+    Refused(String),
+    /// What it says is not acceptable.
+    #[error("what the provider says is not acceptable: {0}")]
+    Untrue(String),
+}
+
+impl ProviderError {
+    /// Whether another time may go better: it is the provider that fails, and not what was asked.
+    #[must_use]
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Away | Self::Unusable(_))
+    }
+}
+
+/// The members of its document that `openidconnect` does not know.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct More {
+    /// RFC 9207 §3.
+    #[serde(default)]
+    authorization_response_iss_parameter_supported: bool,
+}
+impl AdditionalProviderMetadata for More {}
+
+type Metadata = ProviderMetadata<
+    More,
+    CoreAuthDisplay,
+    CoreClientAuthMethod,
+    CoreClaimName,
+    CoreClaimType,
+    CoreGrantType,
+    CoreJweContentEncryptionAlgorithm,
+    CoreJweKeyManagementAlgorithm,
+    CoreJsonWebKey,
+    CoreResponseMode,
+    CoreResponseType,
+    CoreSubjectIdentifierType,
+>;
+
+type Client = CoreClient<
+    EndpointSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointNotSet,
+    EndpointMaybeSet,
+    EndpointMaybeSet,
+>;
+
+/// Claims as they came.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct AsTheyCame(Map<String, Value>);
+impl AdditionalClaims for AsTheyCame {}
+
+/// What was read of a provider.
+#[derive(Debug)]
+struct Known {
+    client: Client,
+    /// Whether every answer names the issuer.
+    names_issuer: bool,
+    read_at: Time,
+}
+
+/// A provider of others.
+#[derive(Debug)]
+pub struct Provider {
+    /// Its name in the configuration, and in addresses.
+    pub name: String,
+    /// The rest of what is configured.
+    pub settings: Upstream,
+    /// The level that a sign-in there reaches at most.
+    pub level: Acr,
+    redirect_uri: String,
+    http: Http,
+    clock: SharedClock,
+    known: Mutex<Option<Arc<Known>>>,
+    breaker: Breaker,
+}
+
+/// What stays here of a sign-in that went to a provider, until it comes back.
+#[derive(Serialize, Deserialize)]
+pub struct Kept {
+    nonce: String,
+    verifier: String,
+}
+
+/// A sign-in on its way to a provider.
+pub struct Started {
+    /// Where the browser goes.
+    pub address: Url,
+    /// Comes back with the code.
+    pub state: Secret,
+    /// What stays here.
+    pub kept: Kept,
+}
+
+/// What is asked of a provider beyond a sign-in.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Wishes {
+    /// The person is to sign in there anew.
+    pub fresh: bool,
+    /// The language of the page.
+    pub language: &'static str,
+}
+
+/// What a provider says of somebody, verified.
+#[derive(Debug, Clone)]
+pub struct Said {
+    /// Who it is there.
+    pub subject: String,
+    /// The claims of the ID token.
+    pub id_token: Map<String, Value>,
+    /// The claims of the access token, where it is one of ours to read: a hint, and no proof.
+    pub access_token: Map<String, Value>,
+    /// The claims of UserInfo; empty where the provider has none.
+    pub userinfo: Map<String, Value>,
+}
+
+impl Provider {
+    /// The provider that is configured under that name, whose browsers come back to `redirect_uri`.
+    #[must_use]
+    pub fn new(
+        name: &str,
+        settings: &Upstream,
+        level: Acr,
+        redirect_uri: String,
+        egress: Egress,
+        clock: SharedClock,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            settings: settings.clone(),
+            level,
+            redirect_uri,
+            http: Http(egress),
+            clock,
+            known: Mutex::new(None),
+            breaker: Breaker::default(),
+        }
+    }
+
+    /// Whether somebody may be sent there. Nothing is asked for it.
+    #[must_use]
+    pub fn answers(&self) -> bool {
+        self.breaker.lets_through(self.clock.now())
+    }
+
+    /// Asks whether a provider that did not answer does again, or keeps what is known of it new. A job calls it.
+    pub async fn look(&self) {
+        let now = self.clock.now();
+        let is_old = self.known.lock().await.as_ref().is_none_or(|known| known.read_at + FRESH <= now);
+        if (is_old || self.breaker.is_in_doubt())
+            && let Err(error) = self.read().await
+        {
+            tracing::warn!(provider = self.name, "{error}");
+        }
+    }
+
+    /// Begins a sign-in: code flow with PKCE, state and nonce.
+    ///
+    /// # Errors
+    /// [`ProviderError`], where the provider does not answer.
+    pub async fn start(&self, wishes: Wishes) -> Result<Started, ProviderError> {
+        let known = self.known().await?;
+        let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
+        let mut request = known.client.authorize_url(
+            CoreAuthenticationFlow::AuthorizationCode,
+            CsrfToken::new_random,
+            Nonce::new_random,
+        );
+        for scope in self.settings.scope.split_ascii_whitespace().filter(|scope| *scope != "openid") {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        if !self.settings.acr_values.is_empty() {
+            request = request.add_extra_param("acr_values", self.settings.acr_values.clone());
+        }
+        if wishes.fresh {
+            request = request.add_extra_param("prompt", "login");
+        }
+        let (address, state, nonce) =
+            request.add_extra_param("ui_locales", wishes.language).set_pkce_challenge(challenge).url();
+        Ok(Started {
+            address,
+            state: Secret::from(state.into_secret()),
+            kept: Kept { nonce: nonce.secret().to_owned(), verifier: verifier.into_secret() },
+        })
+    }
+
+    /// Whether an answer comes from this provider and no other (RFC 9207 §2.4).
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn check_issuer(&self, iss: Option<&str>) -> Result<(), ProviderError> {
+        match iss {
+            Some(iss) if iss == self.settings.issuer => Ok(()),
+            None if !self.known().await?.names_issuer => Ok(()),
+            _ => Err(ProviderError::Untrue("the answer is of another issuer".into())),
+        }
+    }
+
+    /// Redeems a code, verifies what it yields, and asks for UserInfo.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn finish(&self, kept: Kept, code: String) -> Result<Said, ProviderError> {
+        let known = self.known().await?;
+        let request = known
+            .client
+            .exchange_code(AuthorizationCode::new(code))
+            .map_err(|error| ProviderError::Unusable(chain(&error)))?;
+        let response =
+            request.set_pkce_verifier(PkceCodeVerifier::new(kept.verifier)).request_async(&self.http);
+        let response = response.await.map_err(|error| self.judge(error))?;
+        let token = response.id_token().ok_or_else(|| untrue("there is no ID token"))?;
+        let nonce = Nonce::new(kept.nonce);
+        let subject = match self.verified(&known, token, &nonce, response.access_token()) {
+            Err(Unverified::UnknownKey) => {
+                let known = self.known_with_new_keys(&known).await?;
+                self.verified(&known, token, &nonce, response.access_token())
+            }
+            result => result,
+        };
+        let subject = subject.map_err(|error| match error {
+            Unverified::UnknownKey => untrue("the ID token is signed by an unknown key"),
+            Unverified::Else(why) => ProviderError::Untrue(why),
+        })?;
+        let userinfo = match known.client.user_info(response.access_token().clone(), None) {
+            Err(_) => Map::new(),
+            Ok(request) => {
+                let said: Result<UserInfoClaims<AsTheyCame, CoreGenderClaim>, _> =
+                    request.request_async(&self.http).await;
+                let said = said.map_err(|error| self.failed(&error))?;
+                // OpenID Connect Core §5.3.2: it is about the same person, or not to be used.
+                if said.subject().as_str() != subject {
+                    return Err(untrue("UserInfo is about somebody else"));
+                }
+                as_map(&said)
+            }
+        };
+        self.breaker.succeeded();
+        Ok(Said {
+            subject,
+            id_token: jose::unverified_claims(&token.to_string()).unwrap_or_default(),
+            access_token: jose::unverified_claims(response.access_token().secret()).unwrap_or_default(),
+            userinfo,
+        })
+    }
+
+    /// Who the ID token is about, if it is this provider's, for us, for this sign-in, in its time.
+    fn verified(
+        &self,
+        known: &Known,
+        token: &CoreIdToken,
+        nonce: &Nonce,
+        access_token: &AccessToken,
+    ) -> Result<String, Unverified> {
+        let now = self.clock.now();
+        let verifier = known
+            .client
+            .id_token_verifier()
+            .set_allowed_algs(ALGORITHMS)
+            .set_time_fn(|| now)
+            .set_issue_time_verifier_fn(|at| match at <= now + AHEAD {
+                true => Ok(()),
+                false => Err("it is made in the future: is a clock wrong?".into()),
+            });
+        let claims = token.claims(&verifier, nonce)?;
+        // OpenID Connect Core §3.1.3.8: where the ID token binds the access token, it is that one.
+        if let Some(expected) = claims.access_token_hash() {
+            let refused = |error: &dyn std::error::Error| Unverified::Else(chain(error));
+            let algorithm = token.signing_alg().map_err(|error| refused(&error))?;
+            let key = token.signing_key(&verifier).map_err(|error| refused(&error))?;
+            let found = AccessTokenHash::from_token(access_token, algorithm, key);
+            if found.map_err(|error| refused(&error))? != *expected {
+                return Err(Unverified::Else("it binds another access token".into()));
+            }
+        }
+        Ok(claims.subject().as_str().to_owned())
+    }
+
+    /// What is known, read where that is too old.
+    async fn known(&self) -> Result<Arc<Known>, ProviderError> {
+        let now = self.clock.now();
+        if !self.breaker.lets_through(now) {
+            return Err(ProviderError::Away);
+        }
+        let old = match &*self.known.lock().await {
+            Some(known) if known.read_at + FRESH > now => return Ok(Arc::clone(known)),
+            old => old.clone().filter(|known| known.read_at + USABLE > now),
+        };
+        match (self.read().await, old) {
+            (Ok(known), _) => Ok(known),
+            (Err(_), Some(old)) => Ok(old),
+            (Err(error), None) => Err(error),
+        }
+    }
+
+    async fn known_with_new_keys(&self, old: &Arc<Known>) -> Result<Arc<Known>, ProviderError> {
+        match old.read_at + KEYS_AGAIN > self.clock.now() {
+            // Whoever makes up key identifiers makes us fetch nothing.
+            true => Ok(Arc::clone(old)),
+            false => self.read().await,
+        }
+    }
+
+    /// Reads document and keys. One at a time: whoever comes meanwhile waits, and has what the first has read.
+    async fn read(&self) -> Result<Arc<Known>, ProviderError> {
+        let now = self.clock.now();
+        let mut known = self.known.lock().await;
+        if let Some(known) = known.as_ref().filter(|known| known.read_at == now) {
+            return Ok(Arc::clone(known));
+        }
+        if !self.breaker.lets_through(now) {
+            return Err(ProviderError::Away);
+        }
+        match self.fetched(now).await {
+            Ok(new) => {
+                self.breaker.succeeded();
+                Ok(Arc::clone(known.insert(Arc::new(new))))
+            }
+            Err(error) => {
+                self.note_failure();
+                Err(error)
+            }
+        }
+    }
+
+    async fn fetched(&self, now: Time) -> Result<Known, ProviderError> {
+        let document: Value = self.http.json(self.settings.discovery.as_str()).await?;
+        let metadata = serde_json::from_value::<Metadata>(document);
+        let metadata = metadata.map_err(|error| ProviderError::Unusable(format!("its document: {error}")))?;
+        if metadata.issuer().as_str() != self.settings.issuer {
+            return Err(ProviderError::Unusable(format!(
+                "its document is that of {}, and [upstream.{}] issuer is {}",
+                metadata.issuer().as_str(),
+                self.name,
+                self.settings.issuer
+            )));
+        }
+        let keys: Value = self.http.json(metadata.jwks_uri().url().as_str()).await?;
+        let keys = serde_json::from_value::<CoreJsonWebKeySet>(keys);
+        let keys = keys.map_err(|error| ProviderError::Unusable(format!("its keys: {error}")))?;
+        let names_issuer = metadata.additional_metadata().authorization_response_iss_parameter_supported;
+        let redirect = RedirectUrl::new(self.redirect_uri.clone());
+        let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
+        let client = CoreClient::from_provider_metadata(
+            metadata.set_jwks(keys),
+            ClientId::new(self.settings.client_id.clone()),
+            Some(secret(&self.settings.client_secret)),
+        )
+        .set_redirect_uri(redirect);
+        Ok(Known { client, names_issuer, read_at: now })
+    }
+
+    /// Whether the provider refused, or failed.
+    fn judge<T>(&self, error: RequestTokenError<HttpError, T>) -> ProviderError
+    where
+        T: openidconnect::ErrorResponse + 'static,
+    {
+        match error {
+            RequestTokenError::ServerResponse(response) => {
+                // It works, and says no.
+                self.breaker.succeeded();
+                ProviderError::Refused(format!("{response:?}"))
+            }
+            error => self.failed(&error),
+        }
+    }
+
+    fn failed(&self, error: &dyn std::error::Error) -> ProviderError {
+        self.note_failure();
+        ProviderError::Unusable(chain(error))
+    }
+
+    fn note_failure(&self) {
+        if self.breaker.failed(self.clock.now()) {
+            tracing::warn!(provider = self.name, "nobody is sent there until it answers again");
+        }
+    }
+}
+
+/// Why an ID token is not taken.
+enum Unverified {
+    UnknownKey,
+    Else(String),
+}
+
+impl From<ClaimsVerificationError> for Unverified {
+    fn from(error: ClaimsVerificationError) -> Self {
+        match error {
+            ClaimsVerificationError::SignatureVerification(
+                SignatureVerificationError::NoMatchingKey | SignatureVerificationError::AmbiguousKeyId(_),
+            ) => Self::UnknownKey,
+            error => Self::Else(chain(&error)),
+        }
+    }
+}
+
+fn untrue(why: &str) -> ProviderError {
+    ProviderError::Untrue(why.to_owned())
+}
+
+fn secret(secret: &SecretString) -> ClientSecret {
+    ClientSecret::new(secret.expose_secret().to_owned())
+}
+
+fn as_map(value: &impl Serialize) -> Map<String, Value> {
+    match serde_json::to_value(value) {
+        Ok(Value::Object(map)) => map,
+        _ => Map::new(),
+    }
+}
+
+/// An error and what caused it, in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}
+
+/// Why there is no answer to read.
+#[derive(Debug, thiserror::Error)]
+pub enum HttpError {
+    /// None came.
+    #[error(transparent)]
+    Egress(#[from] EgressError),
+    /// A proxy, or the provider itself, is out of order.
+    #[error("it answers {0}")]
+    Status(http::StatusCode),
+}
+
+/// The calls of the crates, by our client for outbound calls: no redirects, an end in time and size.
+#[derive(Debug, Clone)]
+struct Http(Egress);
+
+impl<'c> AsyncHttpClient<'c> for Http {
+    type Error = HttpError;
+    type Future = BoxFuture<'c, Result<HttpResponse, HttpError>>;
+
+    fn call(&'c self, request: HttpRequest) -> Self::Future {
+        Box::pin(async move {
+            let answer = self.0.call(request, WITHIN).await?;
+            match answer.status() {
+                status if status.is_server_error() => Err(HttpError::Status(status)),
+                _ => Ok(answer),
+            }
+        })
+    }
+}
+
+impl Http {
+    async fn json(&self, address: &str) -> Result<Value, ProviderError> {
+        let unusable = |why: &dyn std::fmt::Display| ProviderError::Unusable(format!("{address}: {why}"));
+        let request = http::Request::get(address).header(http::header::ACCEPT, "application/json");
+        let request = request.body(Vec::new()).map_err(|error| unusable(&error))?;
+        let answer = self.0.call(request, WITHIN).await.map_err(|error| unusable(&error))?;
+        if answer.status() != http::StatusCode::OK {
+            return Err(unusable(&answer.status()));
+        }
+        serde_json::from_slice(answer.body()).map_err(|error| unusable(&error))
+    }
+}

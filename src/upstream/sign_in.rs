@@ -1,0 +1,286 @@
+//! The way to a provider and back (OpenID Connect Core §3.1).
+//!
+//! What it stops. *A code of somebody else* brought into a person's browser: `state` is good in the browser that left with it,
+//! once, and the browser is known by the cookie of its sign-in, not by `state`. *The answer of another provider* (mix-up): the
+//! address of the way back is the provider's own, and `iss` has to be its issuer. *A code caught on the way*: the verifier
+//! stays here, sealed. *A link of a stranger*: nobody is sent anywhere by another site's page.
+
+use std::sync::Arc;
+
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse as _, Response};
+use chrono::TimeDelta;
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use url::Url;
+
+use super::identity::{authentication, signed_in_at};
+use super::provider::{Kept, Provider, ProviderError, Wishes};
+use super::{Refusal, Upstreams};
+use crate::audit::{Caller, Event, Kind};
+use crate::crypto::digest::sha256;
+use crate::ids::TransactionId;
+use crate::store;
+use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::store::upstream::{Identified, NewUpstreamSignIn};
+use crate::web::error_page::ErrorPage;
+use crate::web::headers::Policy;
+use crate::web::language::Language;
+use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
+
+/// `GET START_ROUTE?txn=…` sends the browser to the provider.
+pub const START_ROUTE: &str = "/login/provider/{name}";
+/// Where the provider sends it back.
+pub const CALLBACK_ROUTE: &str = "/login/provider/{name}/callback";
+
+/// The name of this way in the audit.
+const MEANS: &str = "upstream";
+/// So many refusals of one kind in one sign-in are recorded each; of more, how many there were.
+const RECORDED: u32 = 3;
+/// How long somebody may be away.
+const AWAY: TimeDelta = TimeDelta::minutes(10);
+/// By how much the clocks of provider and installation may differ where a fresh sign-in is asked for.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// The link of the sign-in page to a provider.
+#[must_use]
+pub fn start_path(name: &str, transaction: TransactionId) -> String {
+    format!("/login/provider/{name}?txn={transaction}")
+}
+
+/// The address that has to be registered at a provider.
+#[must_use]
+pub fn callback_address(front: &Url, name: &str) -> String {
+    format!("{}/login/provider/{name}/callback", front.origin().ascii_serialization())
+}
+
+/// `GET /login/provider/{name}?txn=…`
+pub(super) async fn start(
+    State(upstreams): State<Arc<Upstreams>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::new(&upstreams, &caller, &headers);
+    match visit.start(&name, query.as_deref().unwrap_or_default(), language).await {
+        Ok(address) => redirect(&address, None),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `GET /login/provider/{name}/callback?code=…&state=…`
+pub(super) async fn callback(
+    State(upstreams): State<Arc<Upstreams>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::new(&upstreams, &caller, &headers);
+    match visit.come_back(&name, query.as_deref().unwrap_or_default()).await {
+        Ok((next, cookie)) => redirect(&next, Some(cookie)),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// A parameter that is there once, and has a value.
+fn parameter(query: &str, name: &str) -> Option<String> {
+    let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| n == name);
+    match (found.next(), found.next()) {
+        (Some((_, value)), None) if !value.is_empty() => Some(value.into_owned()),
+        _ => None,
+    }
+}
+
+/// The place that what stays here is sealed for.
+fn place(state_hash: &[u8; 32]) -> String {
+    format!("upstream_sign_in/{}", hex::encode(state_hash))
+}
+
+/// One request of a browser.
+struct Visit<'a> {
+    upstreams: &'a Upstreams,
+    caller: &'a Caller,
+    headers: &'a HeaderMap,
+    event: Event,
+    /// The sign-in, once it is certain that this browser began it.
+    transaction: Option<TransactionId>,
+}
+
+impl<'a> Visit<'a> {
+    fn new(upstreams: &'a Upstreams, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
+        let event = upstreams.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
+        Self { upstreams, caller, headers, event, transaction: None }
+    }
+
+    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+        self.event = more(self.event.clone());
+    }
+
+    async fn start(&mut self, name: &str, query: &str, language: Language) -> Result<String, Refusal> {
+        // Nobody is sent there by another site's page, or by a browser that looks ahead.
+        let says = |name: &str, wanted: &str| self.headers.get(name).is_none_or(|value| value == wanted);
+        if !says("sec-fetch-site", "same-origin")
+            || !says("sec-fetch-mode", "navigate")
+            || self.headers.contains_key("sec-purpose")
+        {
+            return Err(Refusal::Forged);
+        }
+        let parts = &self.upstreams.parts;
+        let provider = self.upstreams.provider(name)?;
+        let id = parameter(query, "txn").and_then(|txn| txn.parse().ok()).ok_or(Refusal::NoSignIn)?;
+        let transaction = self.open(id).await?.ok_or(Refusal::NoSignIn)?;
+        self.learn(|event| event.upstream(name));
+        let wishes = Wishes { fresh: (parts.wants_fresh_proof)(&transaction), language: language.tag() };
+        let started = provider.start(wishes).await?;
+        let (now, state_hash) = (self.upstreams.now(), sha256(started.state.expose().as_bytes()));
+        let kept = serde_json::to_vec(&started.kept).unwrap_or_default();
+        let new = NewUpstreamSignIn {
+            state_hash,
+            transaction_id: transaction.id,
+            provider: name.to_owned(),
+            sealed: parts.seal.seal(&place(&state_hash), &kept, &*parts.random)?,
+            expires_at: (now + AWAY).min(transaction.expires_at),
+        };
+        store::upstream::begin(&parts.db, &new, now).await?;
+        Ok(started.address.into())
+    }
+
+    async fn come_back(&mut self, name: &str, query: &str) -> Result<(String, HeaderValue), Refusal> {
+        let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
+        let provider = self.upstreams.provider(name)?;
+        let state = parameter(query, "state").ok_or(Refusal::UnknownState)?;
+        let state_hash = sha256(state.as_bytes());
+        // Taken first: whoever brings it, it is no use a second time.
+        let taken = store::upstream::take(&parts.db, state_hash, now).await?.ok_or(Refusal::UnknownState)?;
+        let transaction = self.open(taken.transaction_id).await?.ok_or(Refusal::OtherBrowser)?;
+        self.learn(|event| event.upstream(name));
+        if taken.provider != name {
+            return Err(Refusal::UnknownState);
+        }
+        if taken.expires_at <= now {
+            return Err(Refusal::Late);
+        }
+        provider.check_issuer(parameter(query, "iss").as_deref()).await?;
+        if let Some(error) = parameter(query, "error") {
+            return Err(refused_there(&error));
+        }
+        let code = parameter(query, "code")
+            .ok_or_else(|| ProviderError::Untrue("it answers with neither a code nor an error".into()))?;
+        let kept: Kept = serde_json::from_slice(&parts.seal.open(&place(&state_hash), &taken.sealed)?)
+            .map_err(|_| Refusal::UnknownState)?;
+        let cookie = self.sign_in(provider, &transaction, state_hash, (kept, code)).await?;
+        Ok(((parts.next)(transaction.id), cookie))
+    }
+
+    async fn sign_in(
+        &mut self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+        state_hash: [u8; 32],
+        (kept, code): (Kept, String),
+    ) -> Result<HeaderValue, Refusal> {
+        let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
+        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
+        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        self.learn(|event| event.application(&client.name));
+        let station = station(&parts.db, &parts.policies).await?;
+        let demands = client.demands();
+        if !demands.admit(&station.zone) {
+            return Err(Refusal::Zone);
+        }
+        if demands.need_watch() {
+            return Err(Refusal::Unwatched);
+        }
+        let said = provider.finish(kept, code).await?;
+        let is_fresh = signed_in_at(&said, now) + SKEW >= transaction.created_at;
+        if !is_fresh && (parts.wants_fresh_proof)(transaction) {
+            return Err(Refusal::NotFresh);
+        }
+        let person = self.upstreams.person(provider, &said, client.audience, now).await?;
+        self.learn(|event| event.person(person));
+        let authentication = authentication(provider, &said, person, now);
+        if !(parts.is_enough)(transaction, &authentication) {
+            return Err(Refusal::TooLow);
+        }
+        let identified =
+            Identified { state_hash, issuer: provider.settings.issuer.clone(), subject: said.subject };
+        let beginning = Beginning {
+            db: &parts.db,
+            trail: &parts.trail,
+            policies: &parts.policies,
+            random: &*parts.random,
+            caller: self.caller,
+            headers: self.headers,
+            transaction: transaction.id,
+            station,
+        };
+        let begun =
+            beginning.begin(Proof::Upstream(&identified), authentication, self.event.clone(), now).await;
+        begun.map_err(|error| match error {
+            NotBegun::Raced => Refusal::Raced,
+            NotBegun::Store(error) => error.into(),
+            NotBegun::Cookie(error) => error.into(),
+        })
+    }
+
+    /// The sign-in of that key, if it is open and this browser began it.
+    async fn open(&mut self, id: TransactionId) -> Result<Option<LoginTransaction>, Refusal> {
+        let found = transaction_of(&self.upstreams.parts.db, id, self.headers).await?;
+        let now = self.upstreams.now();
+        let Some(found) = found.filter(|found| found.state == Stage::Open && found.expires_at > now) else {
+            return Ok(None);
+        };
+        self.transaction = Some(id);
+        self.learn(|event| event.transaction(id).client(&found.client_id));
+        Ok(Some(found))
+    }
+
+    /// Where the sign-in goes on by other means, its page says why this one did not do.
+    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+        let Upstreams { parts, repeats } = self.upstreams;
+        let code = refusal.code();
+        tracing::warn!(code, "a sign-in by another provider does not go on: {refusal}");
+        if let Some(transaction) = self.transaction {
+            let event = self.event.clone();
+            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+            repeats.record(&parts.db, transaction.0, code, RECORDED, event, self.upstreams.now()).await;
+            if refusal.leaves_the_rest() {
+                match store::login_transaction::note_failure(&parts.db, transaction, code).await {
+                    Ok(()) => return redirect(&(parts.next)(transaction), None),
+                    Err(error) => tracing::error!(code = error.code(), "{error}"),
+                }
+            }
+        }
+        let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
+        ErrorPage::new(refusal.status(), code, operation).render(&parts.site.frame(language))
+    }
+}
+
+/// What the provider says instead of a code, in printable characters.
+fn refused_there(error: &str) -> Refusal {
+    let printable = |c: &char| c.is_ascii_graphic();
+    match error {
+        // RFC 6749 §4.1.2.1: it is the provider that fails.
+        "server_error" | "temporarily_unavailable" => {
+            Refusal::Away(ProviderError::Unusable(format!("it answers {error}")))
+        }
+        _ => Refusal::RefusedThere(error.chars().filter(printable).take(64).collect()),
+    }
+}
+
+fn redirect(address: &str, cookie: Option<HeaderValue>) -> Response {
+    let Ok(mut location) = HeaderValue::try_from(address) else {
+        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+    };
+    location.set_sensitive(true);
+    let mut response = StatusCode::SEE_OTHER.into_response();
+    *response.headers_mut() = Policy::default().headers();
+    response.headers_mut().insert(header::LOCATION, location);
+    if let Some(cookie) = cookie {
+        response.headers_mut().append(header::SET_COOKIE, cookie);
+    }
+    response
+}
