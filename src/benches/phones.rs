@@ -62,7 +62,7 @@ async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
         &config,
         format!(
             "config_version = 1\n[server]\nissuer = \"{front}/auth/realms/esante-wallet\"\n\
-             listen = \"127.0.0.1:{port}\"\nstate_dir = \"state\"\nrequests_per_minute = 10000000\n\
+             listen = \"127.0.0.1:{port}\"\nstate_dir = \"state\"\nrequests_per_minute = 1000000\n\
              [phone]\nenabled = true\nnetworks = [\"127.0.0.0/8\"]\n"
         ),
     )?;
