@@ -396,6 +396,7 @@ impl App {
             }
         }
         let answers = Arc::<Answers>::default();
+        let egress = Arc::new(Egress::new(&config.egress)?);
         let phones = match play {
             Some(_) => None,
             None => phones::open(phones::Made {
@@ -407,7 +408,9 @@ impl App {
                 seal: &seal,
                 site: &site,
                 answers: &answers,
-            })?,
+                egress: &egress,
+            })
+            .await?,
         };
         let upstreams = match play {
             Some(_) => None,
@@ -495,7 +498,6 @@ impl App {
             asking,
         })
         .await?;
-        let egress = Arc::new(Egress::new(&config.egress)?);
         let per_minute = config.server.requests_per_minute;
         let burst = NonZeroU32::new(per_minute.get() / 5).unwrap_or(per_minute);
         let pages = Pages {

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use super::App;
 use crate::card::verify::CardVerifier;
 use crate::clock::Time;
+use crate::mobile::Push;
 use crate::store;
 use crate::store::logout_delivery::DeliveryStanding;
 use crate::telemetry::metrics::{self, Metrics, Sample};
@@ -45,6 +46,13 @@ impl App {
             help: "Until the metadata of security keys should be replaced (nextUpdate); negative: it is too old",
             labels: Vec::new(),
             value: -seconds(self.clock.now(), metadata.until()),
+        }));
+        let push = self.phones.as_ref().and_then(|phones| phones.push());
+        samples.extend(push.into_iter().flat_map(Push::counted).map(|(outcome, count)| Sample {
+            name: "phone_pushes",
+            help: "Messages by which phones were to be woken, since the start, by how that ended",
+            labels: vec![("outcome", outcome.name().to_owned())],
+            value: count as f64,
         }));
         match store::logout_delivery::undelivered(&self.db).await {
             Ok((waiting, given_up)) => samples.extend(logouts(waiting, given_up)),

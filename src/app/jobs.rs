@@ -228,6 +228,7 @@ impl App {
         while store::approval::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::upstream::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::pairing::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
+        while store::push_subscription::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::webauthn_ceremony::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::person_contact::delete_old_codes(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::known_browser::delete_old(db, now - REMEMBERED, BATCH).await.map_err(said)? >= full {}

@@ -2,16 +2,20 @@
 
 use std::sync::Arc;
 
+use super::StartError;
 use super::card::level;
-use super::security_keys::{KeysError, ceremonies};
+use super::security_keys::ceremonies;
 use crate::audit::Trail;
 use crate::clock::SharedClock;
 use crate::config::Config;
+use crate::crypto::egress::Egress;
 use crate::crypto::sealed::SealKey;
 use crate::ids::SharedRandom;
-use crate::mobile::{Parts, Phones, Rules};
+use crate::keyring::Keyring;
+use crate::mobile::{Parts, Phones, Push, Rules};
 use crate::oidc::authorize;
 use crate::store::Db;
+use crate::store::signing_key::Purpose;
 use crate::web::answers::Answers;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
@@ -27,18 +31,30 @@ pub(super) struct Made<'a> {
     pub(super) seal: &'a SealKey,
     pub(super) site: &'a Site,
     pub(super) answers: &'a Arc<Answers>,
+    /// What reaches push services.
+    pub(super) egress: &'a Egress,
 }
 
 /// The server's side of phones; none where they or security keys are turned off, or the pages are at an address without a
 /// name: a phone keeps a passkey.
-pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, KeysError> {
-    let Made { config, db, clock, random, trail, seal, site, answers } = made;
+pub(super) async fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, StartError> {
+    let Made { config, db, clock, random, trail, seal, site, answers, egress } = made;
     if !config.phone.enabled {
         return Ok(None);
     }
     // The same as those of security keys: the passkey of a phone is one.
     let Some(ceremonies) = ceremonies(config)? else { return Ok(None) };
     let front = &config.server.front_url;
+    let push = match &config.phone.push {
+        Some(push) => {
+            let (db, seal, clock, random) = (db.clone(), seal.clone(), clock.clone(), random.clone());
+            let keys = Keyring::open(db, seal, Purpose::WebPush, clock, random, trail).await?;
+            // RFC 8292 §2.1: an address of ours says who we are where no other was named.
+            let contact = push.contact.clone().unwrap_or_else(|| front.origin().ascii_serialization());
+            Some(Push::new(keys, egress.clone(), push.services.clone(), contact))
+        }
+        None => None,
+    };
     let parts = Parts {
         db: db.clone(),
         clock: clock.clone(),
@@ -57,6 +73,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, KeysError> {
         answers: Arc::clone(answers),
         code_key: *seal.derive("phone scan codes"),
         is_enough: authorize::resume::is_enough,
+        push,
     };
     // A person tries a few times; whoever goes on waits.
     let waits = Waits { free: 10, longest: config.limits.longest_wait };

@@ -37,6 +37,9 @@ kinds! {
     SignIn "sign-in";
     /// A person answered on their phone, or at the reader of their card, what a browser or a program waited for.
     Approval "approval";
+    /// A phone is woken from now on (note `on`), or no longer: its person does not want it (`off`), or its browser is gone
+    /// (`gone`).
+    PhonePush "phone.push";
     /// A session that existed was used for another relying party.
     SessionUsed "session.used";
     /// A session ended: signed out, too old, or ended by an administrator.

@@ -50,7 +50,7 @@ pub use mail::{Mail, MailTls, MailUser};
 pub use metrics::Metrics;
 pub use oidc::Oidc;
 pub use oidc_mtls::OidcMtls;
-pub use phone::Phone;
+pub use phone::{Phone, Push, PushService};
 pub use reader::{Fault, FaultKind};
 pub use security_keys::{Attestation, KeyMetadata, KeyPopulation, MetadataPlace, SecurityKeys};
 pub use server::Server;

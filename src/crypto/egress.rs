@@ -16,7 +16,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -137,8 +137,16 @@ impl Egress {
     ///
     /// # Errors
     /// [`EgressError::Client`], where the system's certificates cannot be read.
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
     pub fn new(config: &config::Egress) -> Result<Self, EgressError> {
+        Self::trusting(config, None)
+    }
+
+    /// As [`Self::new`], which believes this authority too: the test's.
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
+    pub(crate) fn trusting(
+        config: &config::Egress,
+        authority: Option<reqwest::Certificate>,
+    ) -> Result<Self, EgressError> {
         let rules = Arc::new(Rules(config.allow.clone()));
         let client = |public: bool| {
             reqwest::Client::builder()
@@ -149,6 +157,7 @@ impl Egress {
                 .pool_max_idle_per_host(2)
                 .user_agent(concat!("sceau/", env!("CARGO_PKG_VERSION")))
                 .dns_resolver(Arc::new(Resolver { rules: Arc::clone(&rules), public }))
+                .tls_certs_merge(authority.clone())
                 .build()
                 .map_err(|error| EgressError::Client(chain(&error)))
         };
@@ -274,6 +283,26 @@ impl Egress {
         let url = self.rules.check_signed(address)?;
         let request = self.client.post(url).header(header::CONTENT_TYPE, content_type);
         read(request.body(body).timeout(within).send().await, limit).await
+    }
+}
+
+impl Egress {
+    /// Posts a message whose address is a secret of its receiver: no error names it. Of the answer, nothing is read but its
+    /// status.
+    ///
+    /// # Errors
+    /// [`EgressError`]; a status that is no success is not an error here.
+    pub async fn post_push(
+        &self,
+        address: &str,
+        headers: HeaderMap,
+        body: Vec<u8>,
+        within: Duration,
+    ) -> Result<StatusCode, EgressError> {
+        let url = self.rules.check(address)?;
+        let request = self.client(&url).post(url).headers(headers).body(body).timeout(within);
+        let answer = request.send().await.map_err(|error| failure(&error.without_url()))?;
+        Ok(answer.status())
     }
 }
 

@@ -12,6 +12,8 @@ pub mod jose;
 pub mod keys;
 pub mod random;
 pub mod sealed;
+#[cfg(feature = "server")]
+pub mod web_push;
 pub mod x509;
 
 /// Compares two byte strings without revealing, by the time it takes, where they differ.

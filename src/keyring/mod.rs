@@ -102,7 +102,7 @@ fn first_algorithm(purpose: Purpose) -> &'static str {
     match purpose {
         // Pro Santé Connect signs so, and its relying parties accept nothing else.
         Purpose::Token => Algorithm::Rs256.name(),
-        Purpose::Refresh | Purpose::CardRequest => Algorithm::Es256.name(),
+        Purpose::Refresh | Purpose::CardRequest | Purpose::WebPush => Algorithm::Es256.name(),
         Purpose::RequestObject => KeyManagement::RsaOaep256.name(),
     }
 }
@@ -161,6 +161,11 @@ impl Keys {
     /// The key of that name, whether it signs or has signed.
     pub fn verifying(&self, kid: Option<&str>) -> Option<&VerifyingKey> {
         self.named(kid?).map(SigningKey::public)
+    }
+
+    /// The key of that name, for what is tied to the very key that it was made with, though another signs by now.
+    pub fn signing(&self, kid: &str) -> Option<&SigningKey> {
+        self.named(kid)
     }
 
     /// The algorithms that keys of this purpose sign or have signed by: what a token of ours can be signed with.

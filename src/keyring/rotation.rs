@@ -21,7 +21,7 @@ const PUBLISHED_BEFORE_USE_TO_WORKSTATIONS: TimeDelta = TimeDelta::days(30);
 /// How long the next key of `purpose` must have been published before it may sign.
 pub fn published_before_use(purpose: Purpose) -> TimeDelta {
     match purpose {
-        Purpose::Token | Purpose::Refresh | Purpose::RequestObject => PUBLISHED_BEFORE_USE,
+        Purpose::Token | Purpose::Refresh | Purpose::RequestObject | Purpose::WebPush => PUBLISHED_BEFORE_USE,
         Purpose::CardRequest => PUBLISHED_BEFORE_USE_TO_WORKSTATIONS,
     }
 }
@@ -148,7 +148,7 @@ async fn make_any(
     random: &dyn Random,
 ) -> Result<NewKey, KeyringError> {
     match purpose {
-        Purpose::Token | Purpose::Refresh | Purpose::CardRequest => {
+        Purpose::Token | Purpose::Refresh | Purpose::CardRequest | Purpose::WebPush => {
             make::<SigningKey>(vault, purpose, algorithm, random).await
         }
         Purpose::RequestObject => make::<DecryptionKey>(vault, purpose, algorithm, random).await,

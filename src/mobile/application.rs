@@ -16,7 +16,11 @@ use crate::web::pages::phone::{PHONE_PATH, render};
 pub(super) async fn show(State(phones): State<Arc<Phones>>, language: Language) -> Response {
     let mut frame = phones.parts.site.frame(language);
     frame.switch = Some(format!("{PHONE_PATH}?ui_locales={}", frame.other().tag()));
-    render(&frame, phones.parts.own.as_str())
+    let key = match &phones.parts.push {
+        Some(push) => push.public_key().await,
+        None => None,
+    };
+    render(&frame, phones.parts.own.as_str(), key.as_deref())
 }
 
 /// `GET /phone/manifest.webmanifest`

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use super::{Phones, Refusal};
+use crate::clock::Time;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::ids::MeansId;
@@ -73,12 +74,15 @@ impl Phones {
     /// As [`Self::signed_by`], of a message that asks for something now.
     pub(super) async fn asked_by(&self, message: &str) -> Result<(Phone, Ask), Refusal> {
         let (phone, ask): (Phone, Ask) = self.signed_by(message, TYP_ASK).await?;
-        let made = DateTime::from_timestamp(ask.iat, 0).ok_or(Refusal::Clock)?;
-        match (self.now() - made).abs() <= TOLERANCE {
-            true => Ok((phone, ask)),
-            false => Err(Refusal::Clock),
-        }
+        made_now(ask.iat, self.now())?;
+        Ok((phone, ask))
     }
+}
+
+/// That a message was made now, as far as the phone knows.
+pub(super) fn made_now(iat: i64, now: Time) -> Result<(), Refusal> {
+    let made = DateTime::from_timestamp(iat, 0).ok_or(Refusal::Clock)?;
+    if (now - made).abs() <= TOLERANCE { Ok(()) } else { Err(Refusal::Clock) }
 }
 
 /// Which phone a message says it is of.

@@ -16,10 +16,12 @@ mod answer;
 mod application;
 mod message;
 mod pairing;
+mod push;
 mod question;
 mod refusal;
 mod scan_code;
 mod sign_in;
+mod wake;
 mod watch;
 
 use std::net::IpAddr;
@@ -46,6 +48,7 @@ use crate::web::places::Places;
 use crate::web::repeats::Repeats;
 use crate::webauthn::ceremony::Ceremonies;
 pub use refusal::Refusal;
+pub use wake::Push;
 
 /// Refusals of one session, phone or sign-in with one code that are recorded each minute: more than a person makes.
 const RECORDED: u32 = 5;
@@ -79,6 +82,8 @@ pub struct Parts {
     pub answers: Arc<Answers>,
     /// Whether what was proved reaches what the relying party of a sign-in insists on.
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
+    /// What wakes phones; none where they are not.
+    pub push: Option<Push>,
 }
 
 /// The rules of the establishment for phones.
@@ -157,9 +162,9 @@ impl Phones {
 }
 
 impl Asks for Phones {
-    /// The application looks by itself while it is open: nothing wakes a phone.
-    fn wake(&self, _approval: ApprovalId, _person: PersonId) -> Later<'_, ()> {
-        Box::pin(std::future::ready(()))
+    /// Where nothing wakes phones, the application looks by itself while it is open.
+    fn wake(&self, approval: ApprovalId, _: PersonId) -> Later<'_, ()> {
+        Box::pin(self.wake_now(approval))
     }
 
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()> {
@@ -177,6 +182,8 @@ pub fn routes(phones: &Arc<Phones>) -> Router {
     Router::new()
         .route(pages::PHONE_PATH, get(application::show))
         .route(pages::MANIFEST_PATH, get(application::manifest))
+        .route(pages::WORKER_PATH, get(push::worker))
+        .route(pages::PUSH_PATH, post(push::say))
         .route(pages::PAIR_PATH, post(pairing::begin))
         .route(pages::PAIR_STATUS_PATH, post(pairing::status))
         .route(pages::PAIR_CONFIRM_PATH, post(pairing::confirm))

@@ -108,6 +108,15 @@ pub enum Refusal {
     /// The relying party wants a card that is watched.
     #[error("the relying party wants a card that is watched, which a phone is not")]
     Unwatched,
+    /// Phones are not woken here.
+    #[error("no phone is woken here")]
+    NoPush,
+    /// What the browser says of its subscription is none, or for another key than ours.
+    #[error("the subscription is malformed, or for another key")]
+    BadSubscription,
+    /// The subscription is with a push service that the configuration does not name.
+    #[error("the subscription is with a push service that [phone.push] hosts does not name")]
+    OtherPushService,
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -151,6 +160,9 @@ impl Refusal {
             Self::Unanswered => "PHONE-019",
             Self::NoSignIn => "PHONE-020",
             Self::TooLow => "PHONE-021",
+            Self::NoPush => "PHONE-022",
+            Self::BadSubscription => "PHONE-023",
+            Self::OtherPushService => "PHONE-024",
             Self::Full => "PHONE-040",
             Self::NoSession => "MEANS-001",
             Self::TooMany(too_many) => too_many.code(),

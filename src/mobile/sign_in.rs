@@ -53,7 +53,11 @@ pub(super) async fn ask(
 ) -> Response {
     let mut visit = Visit::new(&phones, &caller, &headers);
     match visit.ask(&body).await {
-        Ok(number) => Json(number).into_response(),
+        Ok((number, question)) => {
+            // Nobody's question goes the same way: how long this takes tells nothing.
+            phones.wake_beside(question);
+            Json(number).into_response()
+        }
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
 }
@@ -157,7 +161,7 @@ impl<'a> Visit<'a> {
         Ok(())
     }
 
-    async fn ask(&mut self, body: &[u8]) -> Result<Number, Refusal> {
+    async fn ask(&mut self, body: &[u8]) -> Result<(Number, ApprovalId), Refusal> {
         let (parts, now) = (&self.phones.parts, self.phones.now());
         parts.own.check_origin(self.headers)?;
         let Asked { txn, identifier } = read(body)?;
@@ -173,10 +177,11 @@ impl<'a> Visit<'a> {
         approval::ask(&parts.db, &question).await?;
         // Another page of this sign-in may show what is gone.
         self.phones.answers.moved(&question);
-        Ok(Number {
+        let number = Number {
             number: question.digits.unwrap_or_default(),
             seconds: (question.expires_at - now).num_seconds(),
-        })
+        };
+        Ok((number, question.id))
     }
 
     /// Who may be asked of whoever has this identifier, and whether this browser is new to them.

@@ -443,6 +443,9 @@ pub async fn halt(
             Halt::Revoke => Told::MeansRevoked { means: kind },
         };
         queue_notice!(c, &NewNotice::new(person, told, now, random), now);
+        if halt == Halt::Revoke {
+            sqlx::query("DELETE FROM push_subscription WHERE means_id = $1").bind(id).execute(&mut *c).await?;
+        }
         let sessions: Vec<SessionId> =
             sqlx::query_scalar(
                 "SELECT id FROM session WHERE (means_id = $1 OR second_means_id = $1) AND ended_at IS NULL",

@@ -64,6 +64,7 @@ migrations! {
     115 "0115_approvals";
     116 "0116_phones";
     120 "0120_ciba_requests";
+    121 "0121_push_subscriptions";
     128 "0128_approval_moves";
     140 "0140_upstreams";
 }

@@ -32,6 +32,7 @@ pub mod pairing;
 pub mod person;
 pub mod person_contact;
 pub mod phone;
+pub mod push_subscription;
 pub mod pushed_request;
 pub mod revoked_certificate;
 pub mod role;

@@ -18,11 +18,14 @@ pub enum Purpose {
     CardRequest,
     /// Decrypts request objects: published in the JWKS with `"use": "enc"`.
     RequestObject,
+    /// Says to push services who sends (VAPID): known to the browsers that subscribed.
+    WebPush,
 }
 
 impl Purpose {
     /// Every purpose.
-    pub const ALL: [Self; 4] = [Self::Token, Self::Refresh, Self::CardRequest, Self::RequestObject];
+    pub const ALL: [Self; 5] =
+        [Self::Token, Self::Refresh, Self::CardRequest, Self::RequestObject, Self::WebPush];
 
     /// The name, as in the database and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -31,6 +34,7 @@ impl Purpose {
             Self::Refresh => "refresh",
             Self::CardRequest => "card-request",
             Self::RequestObject => "request-object",
+            Self::WebPush => "web-push",
         }
     }
 }

@@ -15,6 +15,8 @@ pub enum ProofKind {
     Dpop,
     /// A request object (RFC 9101): unique for each client.
     RequestObject,
+    /// What a phone says of its subscription: unique for each phone.
+    PhonePush,
 }
 
 impl ProofKind {
@@ -23,6 +25,7 @@ impl ProofKind {
             Self::ClientAssertion => "client-assertion",
             Self::Dpop => "dpop",
             Self::RequestObject => "request-object",
+            Self::PhonePush => "phone-push",
         }
     }
 }

@@ -39,7 +39,7 @@ pub struct Policy {
     pub tells_origin: bool,
     /// The page asks for security keys.
     pub keys: bool,
-    /// The page is the application of the phone: it has a manifest of ours, and looks through the camera.
+    /// The page is the application of the phone: it has a manifest and a worker of ours, and looks through the camera.
     pub application: bool,
     /// The site is reached by https, so browsers are told to stay there.
     pub https: bool,
@@ -92,7 +92,7 @@ impl Policy {
             policy.push_str("; img-src 'self'");
         }
         if self.application {
-            policy.push_str("; manifest-src 'self'");
+            policy.push_str("; manifest-src 'self'; worker-src 'self'; trusted-types phone-worker");
         }
         if !self.frames.is_empty() {
             policy.push_str("; frame-src");

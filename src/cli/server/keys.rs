@@ -53,6 +53,8 @@ pub(super) enum PurposeArgument {
     CardRequest,
     /// Request objects that services encrypt.
     RequestObject,
+    /// Messages that wake phones.
+    WebPush,
 }
 
 impl From<PurposeArgument> for Purpose {
@@ -62,6 +64,7 @@ impl From<PurposeArgument> for Purpose {
             PurposeArgument::Refresh => Self::Refresh,
             PurposeArgument::CardRequest => Self::CardRequest,
             PurposeArgument::RequestObject => Self::RequestObject,
+            PurposeArgument::WebPush => Self::WebPush,
         }
     }
 }

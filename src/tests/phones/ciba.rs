@@ -12,7 +12,7 @@ use crate::tests::spec::stand::{Answer, DOCTOR, NewRp, Stand, basic, claims};
 
 const BACKCHANNEL: &str = "/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth";
 
-async fn register(stand: &Stand) {
+pub(super) async fn register(stand: &Stand) {
     let metadata = Metadata {
         grant_types: vec![CIBA.into()],
         backchannel_token_delivery_mode: Some(DeliveryMode::Poll),
@@ -22,7 +22,7 @@ async fn register(stand: &Stand) {
 }
 
 /// Asks for the doctor: the `auth_req_id`.
-async fn asked(stand: &Stand) -> String {
+pub(super) async fn asked(stand: &Stand) -> String {
     let form = format!(
         "scope=openid+scope_all&acr_values=eidas1&login_hint={DOCTOR}&binding_message=07&channel=MOBILE"
     );

@@ -3,6 +3,8 @@
 mod attacks;
 mod ciba;
 mod pairing;
+mod push;
+mod push_service;
 mod sign_in;
 mod waiting;
 

@@ -26,7 +26,7 @@ use super::spec::stand::{Answer, SignedIn, Stand, trail};
 use crate::admin::{self, Desk};
 use crate::app::security_keys::KeyTab;
 use crate::crypto::random::SystemRandom;
-use crate::mobile::{self, Phones, Rules};
+use crate::mobile::{self, Phones, Push, Rules};
 use crate::notify::code::Codes;
 use crate::oidc::Settings;
 use crate::oidc::psc::Choices;
@@ -119,6 +119,17 @@ impl Hospital {
         rules: Rules,
         test: impl AsyncFn(Self),
     ) {
+        Self::on_both_woken(policy, models, rules, async |_| None, test).await;
+    }
+
+    /// A hospital whose phones are woken by what `push` makes.
+    pub(super) async fn on_both_woken(
+        policy: KeyPolicies,
+        models: Arc<Models>,
+        rules: Rules,
+        push: impl AsyncFn(&Stand) -> Option<Push>,
+        test: impl AsyncFn(Self),
+    ) {
         let front = Url::parse(FRONT).unwrap();
         let ceremonies = Ceremonies::new(&front, "Hôpital de test").unwrap();
         let change = |settings: &mut Settings| {
@@ -145,6 +156,7 @@ impl Hospital {
                     code_key: [8; 32],
                     answers: Arc::clone(&answers),
                     is_enough: crate::oidc::authorize::resume::is_enough,
+                    push: push(&stand).await,
                 },
                 Waits { free: 10, longest: chrono::TimeDelta::minutes(5) },
             );

@@ -54,9 +54,16 @@ pub static PHONE_DESK: LazyLock<Asset> = LazyLock::new(|| {
 pub static PHONE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::script(
         "phone",
-        concat!(include_str!("shared/post.js"), include_str!("shared/webauthn.js"), include_str!("phone.js")),
+        concat!(
+            include_str!("shared/post.js"),
+            include_str!("shared/webauthn.js"),
+            include_str!("phone-push.js"),
+            include_str!("phone.js"),
+        ),
     )
 });
+/// The worker of that application, without the words that go before it.
+pub const PHONE_WORKER: &str = include_str!("phone-worker.js");
 /// jsQR 1.4.0 (Apache-2.0), as published: reads QR codes where the browser does not.
 pub static JSQR: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("jsqr", include_str!("vendor/jsqr/jsQR.js")));

@@ -21,7 +21,8 @@ async function start() {
   one("question", "form").addEventListener("submit", (event) => attempt(event, approve));
   one("question", "[data-refuse]").addEventListener("click", (event) => attempt(event, () => deny("refuse", "refused")));
   one("question", "[data-not-me]").addEventListener("click", (event) => attempt(event, () => deny("not-me", "guarded")));
-  document.addEventListener("visibilitychange", () => document.hidden || look());
+  preparePush();
+  document.addEventListener("visibilitychange", () => document.hidden || Promise.all([look(), quietPush()]));
   phone = await recall("this");
   const code = new URLSearchParams(location.hash.slice(1)).get("pair");
   if (code) {
@@ -91,6 +92,8 @@ async function home() {
   view("home");
   await look();
   follow();
+  await quietPush();
+  await showPush();
 }
 
 // While it is open, it looks every few seconds.
@@ -221,10 +224,10 @@ function stopCamera() {
 
 // Messages.
 
-async function ask(address, words) {
+async function ask(address, words, typ = "sceau-phone-ask+jwt") {
   for (const last of [false, true]) {
     const iat = Math.floor((Date.now() + offset) / 1000);
-    const message = await sign(phone.key, "sceau-phone-ask+jwt", phone.id, { aud: server, iat, ...words });
+    const message = await sign(phone.key, typ, phone.id, { aud: server, iat, ...words });
     try {
       return await say(address, { message });
     } catch (cause) {

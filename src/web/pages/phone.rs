@@ -5,9 +5,9 @@
 //! woken: opening it shows what waits.
 
 use askama::Template;
-use axum::response::Response;
+use axum::response::{IntoResponse as _, Response};
 use chrono::{DateTime, Utc};
-use http::StatusCode;
+use http::{HeaderName, HeaderValue, StatusCode, header};
 use serde::Serialize;
 
 use super::sign_in::Status;
@@ -19,6 +19,11 @@ use crate::web::{assets, headers::Policy, i18n::Texts};
 pub const PHONE_PATH: &str = "/phone";
 /// Its manifest.
 pub const MANIFEST_PATH: &str = "/phone/manifest.webmanifest";
+
+/// The worker of the application.
+pub const WORKER_PATH: &str = "/phone/worker.js";
+/// `POST` from a phone: by which subscription of its browser it is woken; answers a [`Status`].
+pub const PUSH_PATH: &str = "/phone/push";
 
 /// `POST` from the page of means: a code to pair a phone; answers [`Begun`].
 pub const PAIR_PATH: &str = "/means/phone";
@@ -179,12 +184,14 @@ struct View<'a> {
     server: &'a str,
     script: &'static str,
     scanner: &'static str,
+    push_key: Option<&'a str>,
 }
 
-/// The application, served by `server` (its origin).
-pub fn render(frame: &Frame, server: &str) -> Response {
+/// The application, served by `server` (its origin). `push_key` is what browsers subscribe with (`applicationServerKey`), where
+/// phones are woken.
+pub fn render(frame: &Frame, server: &str, push_key: Option<&str>) -> Response {
     let (script, scanner) = (&assets::PHONE.path, &assets::JSQR.path);
-    let view = View { frame, t: frame.texts, server, script, scanner };
+    let view = View { frame, t: frame.texts, server, script, scanner, push_key };
     let policy = Policy {
         images: true,
         scripts: true,
@@ -194,4 +201,24 @@ pub fn render(frame: &Frame, server: &str) -> Response {
         ..Policy::default()
     };
     frame.page(StatusCode::OK, policy, &view)
+}
+
+/// The worker of the application, which says in the language of `frame` that something waits. It may call nobody.
+pub fn worker(frame: &Frame) -> Response {
+    let text = |id| frame.texts.text(id);
+    let words = serde_json::json!({
+        "title": text("phone-push-title"),
+        "body": text("phone-push-body"),
+        "lang": frame.lang(),
+    });
+    let script = format!("const words = {words};\n{}", assets::PHONE_WORKER);
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("text/javascript; charset=utf-8")),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-cache")),
+        (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+        (header::CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'")),
+        // Its address lies below what it is for: the application itself.
+        (HeaderName::from_static("service-worker-allowed"), HeaderValue::from_static(PHONE_PATH)),
+    ];
+    (headers, script).into_response()
 }
