@@ -399,18 +399,20 @@ impl App {
         let egress = Arc::new(Egress::new(&config.egress)?);
         let phones = match play {
             Some(_) => None,
-            None => phones::open(phones::Made {
-                config: &config,
-                db: &db,
-                clock: &clock,
-                random: &random,
-                trail: &trail,
-                seal: &seal,
-                site: &site,
-                answers: &answers,
-                egress: &egress,
-            })
-            .await?,
+            None => {
+                phones::open(phones::Made {
+                    config: &config,
+                    db: &db,
+                    clock: &clock,
+                    random: &random,
+                    trail: &trail,
+                    seal: &seal,
+                    site: &site,
+                    answers: &answers,
+                    egress: &egress,
+                })
+                .await?
+            }
         };
         let upstreams = match play {
             Some(_) => None,

@@ -8,12 +8,8 @@ use super::card::CardAcr;
 use super::reader::Section;
 
 /// The push services of the browsers that people have: Chrome, Firefox, Safari, Edge.
-const BROWSERS: [&str; 4] = [
-    "fcm.googleapis.com",
-    "updates.push.services.mozilla.com",
-    "*.push.apple.com",
-    "*.notify.windows.com",
-];
+const BROWSERS: [&str; 4] =
+    ["fcm.googleapis.com", "updates.push.services.mozilla.com", "*.push.apple.com", "*.notify.windows.com"];
 
 /// Phones that answer for their persons.
 #[derive(Debug, Clone)]
@@ -56,7 +52,8 @@ impl std::str::FromStr for PushService {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no host of a push service; write \"push.example\" or \"*.push.example\"");
+        let wrong =
+            || format!("{text:?} is no host of a push service; write \"push.example\" or \"*.push.example\"");
         let (name, port) = match text.split_once(':') {
             Some((name, port)) => (name, port.parse().ok().filter(|port| *port > 0).ok_or_else(wrong)?),
             None => (text, 443),
@@ -79,10 +76,18 @@ impl PushService {
     #[must_use]
     pub fn serves(&self, address: &Url) -> bool {
         let named = address.domain().is_some_and(|name| match self.is_below {
-            true => name.strip_suffix(&self.host).is_some_and(|below| below.len() > 1 && below.ends_with('.')),
+            true => {
+                name.strip_suffix(&self.host).is_some_and(|below| below.len() > 1 && below.ends_with('.'))
+            }
             false => name == self.host,
         });
         named && address.scheme() == "https" && address.port_or_known_default() == Some(self.port)
+    }
+
+    /// Where it answers, if it is one host.
+    #[must_use]
+    pub fn address(&self) -> Option<String> {
+        (!self.is_below).then(|| format!("https://{}:{}/", self.host, self.port))
     }
 }
 
@@ -169,7 +174,9 @@ mod tests {
         ] {
             assert!(!serves(service, address), "{service} {address}");
         }
-        for wrong in ["", "*", "*.com", "10.0.0.1", "https://push.example", "push.example:0", "a..b", "*.*.b.c", "a/b"] {
+        for wrong in
+            ["", "*", "*.com", "10.0.0.1", "https://push.example", "push.example:0", "a..b", "*.*.b.c", "a/b"]
+        {
             assert!(wrong.parse::<PushService>().is_err(), "{wrong}");
         }
     }
@@ -179,7 +186,9 @@ mod tests {
         for good in ["mailto:dsi@hopital.example", "https://hopital.example/dsi"] {
             assert_eq!(contact(good).as_deref(), Ok(good));
         }
-        for wrong in ["dsi@hopital.example", "mailto:", "mailto:dsi", "http://hopital.example", "mailto:a b@c.d", ""] {
+        for wrong in
+            ["dsi@hopital.example", "mailto:", "mailto:dsi", "http://hopital.example", "mailto:a b@c.d", ""]
+        {
             assert!(contact(wrong).is_err(), "{wrong}");
         }
     }

@@ -75,7 +75,8 @@ impl Recipient {
 /// [`KeyError::Unsupported`], where it is not on P-256.
 pub fn application_server_key(key: &VerifyingKey) -> Result<String, KeyError> {
     let jwk = key.to_jwk();
-    let number = |name| jwk.get(name)?.as_str().and_then(base64url::decode).filter(|number| number.len() == 32);
+    let number =
+        |name| jwk.get(name)?.as_str().and_then(base64url::decode).filter(|number| number.len() == 32);
     let (x, y) = (number("x"), number("y"));
     match (jwk.get("crv").and_then(serde_json::Value::as_str), x, y) {
         (Some("P-256"), Some(x), Some(y)) => Ok(base64url::encode([&[4][..], &x, &y].concat())),

@@ -104,7 +104,8 @@ impl Phones {
             None => None,
         };
         let owner = means.id.to_string();
-        if !used_proof::use_once(&parts.db, ProofKind::PhonePush, &owner, &said.jti, now + REMEMBERED).await? {
+        if !used_proof::use_once(&parts.db, ProofKind::PhonePush, &owner, &said.jti, now + REMEMBERED).await?
+        {
             return Err(Refusal::Clock);
         }
         match new {

@@ -50,12 +50,7 @@ pub enum Kept {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn keep(
-    db: &Db,
-    new: &PushSubscription,
-    event: &NewRow,
-    now: Time,
-) -> Result<Kept, StoreError> {
+pub async fn keep(db: &Db, new: &PushSubscription, event: &NewRow, now: Time) -> Result<Kept, StoreError> {
     let PushSubscription { means_id, endpoint, p256dh, auth, kid } = new.clone();
     write!(db, c => {
         // Whoever halts the phone holds this row too: of the two the one sees what the other did.

@@ -31,6 +31,7 @@ mod mutual_tls;
 mod openid_client;
 mod package;
 mod phones;
+mod phones_push;
 mod pictures;
 mod policies;
 mod programs;

@@ -94,7 +94,7 @@ fn address_in(code: &Value) -> String {
 }
 
 /// The digits that stand somewhere on a page.
-async fn digits_of(browser: &Browser, css: &str) -> String {
+pub(crate) async fn digits_of(browser: &Browser, css: &str) -> String {
     let digits = until("digits", async || {
         Some(browser.text_of(css).await).filter(|text| text.chars().filter(char::is_ascii_digit).count() == 6)
     });
@@ -144,7 +144,7 @@ impl Browser {
     }
 }
 
-async fn to_phone_tab(desk: &Browser) {
+pub(crate) async fn to_phone_tab(desk: &Browser) {
     desk.open(RECORDS).await;
     desk.press("demo-sign-in").await;
     desk.is_at(FRONT).await;

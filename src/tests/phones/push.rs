@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::Mutex;
 
 use super::ciba::{asked, register};
-use super::push_service::{PushService, Receiver, Received};
+use super::push_service::{PushService, Received, Receiver};
 use super::{SoftPhone, code};
 use crate::clock::Clock as _;
 use crate::config::{Destination, Egress as EgressConfig, PushService as Service};
@@ -46,7 +46,8 @@ async fn waking(stand: &Stand, service: &PushService, is_allowed: bool) -> Push 
 /// A hospital whose phones are woken, with its push service.
 async fn on_both(is_allowed: bool, test: impl AsyncFn(Hospital, &mut PushService)) {
     let service = Arc::new(Mutex::new(PushService::start().await));
-    let rules = Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
+    let rules =
+        Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
     let push = async |stand: &Stand| Some(waking(stand, &*service.lock().await, is_allowed).await);
     Hospital::on_both_woken(KeyPolicy::default().into(), Arc::default(), rules, push, async |hospital| {
         let mut service = service.lock().await;
@@ -147,12 +148,9 @@ async fn a_question_wakes_the_phone_and_says_nothing_else() {
         hospital.somebody_asks(DOCTOR).await;
         let received = service.next().await;
         assert_eq!(browser.read(&received.body), b"waiting");
-        for (name, value) in [
-            ("content-encoding", "aes128gcm"),
-            ("urgency", "high"),
-            ("ttl", "120"),
-            ("topic", "waiting"),
-        ] {
+        for (name, value) in
+            [("content-encoding", "aes128gcm"), ("urgency", "high"), ("ttl", "120"), ("topic", "waiting")]
+        {
             assert_eq!(received.header(name), value, "{name}");
         }
         let (key, claims) = sender(&received);
@@ -184,10 +182,10 @@ async fn a_phone_that_may_not_answer_is_not_woken_and_one_that_is_revoked_is_for
         for (phone, name) in [(&suspended, "suspended"), (&revoked, "revoked"), (&kept, "kept")] {
             hospital.subscribe(phone, &service.endpoint("ok", name)).await;
         }
-        let event = hospital.stand.event(crate::audit::Kind::MeansRevoked);
         let ended = |_| hospital.stand.event(crate::audit::Kind::SessionEnded);
         for (phone, halt) in [(&suspended, Halt::Suspend), (&revoked, Halt::Revoke)] {
-            let id = phone.id.parse().unwrap();
+            let (id, event) =
+                (phone.id.parse().unwrap(), hospital.stand.event(crate::audit::Kind::MeansRevoked));
             let halting = Halting { id, halt, reason: "lost", event: &event, ended: &ended };
             let now = hospital.stand.clock.now();
             assert!(store::means::halt(&hospital.stand.db, &halting, now, &SystemRandom).await.unwrap());
@@ -197,7 +195,8 @@ async fn a_phone_that_may_not_answer_is_not_woken_and_one_that_is_revoked_is_for
         assert_eq!(service.next().await.which, "kept");
         hospital.counts("sent", 1).await;
         // Nor can it come back.
-        let again = Receiver::new().subscription(&service.endpoint("ok", "revoked"), &hospital.push_key().await);
+        let again =
+            Receiver::new().subscription(&service.endpoint("ok", "revoked"), &hospital.push_key().await);
         assert_eq!(hospital.push_refusal(&revoked, &again).await, "PHONE-005");
 
         // The person wants it no more.
@@ -332,7 +331,8 @@ async fn a_subscription_is_believed_only_where_a_browser_could_have_made_it() {
             subscription["keys"][member] = json!(wrong);
             assert_eq!(hospital.push_refusal(&phone, &subscription).await, "PHONE-023", "{member}");
         }
-        let other = browser.subscription(&service.endpoint("ok", "x"), good["keys"]["p256dh"].as_str().unwrap());
+        let other =
+            browser.subscription(&service.endpoint("ok", "x"), good["keys"]["p256dh"].as_str().unwrap());
         assert_eq!(hospital.push_refusal(&phone, &other).await, "PHONE-023", "a key that is not ours");
         assert_eq!(hospital.subscribed().await, 0);
         assert!(hospital.say_push(&phone, &good).await.status.is_success());
@@ -436,7 +436,11 @@ async fn the_worker_speaks_the_language_of_its_address_and_may_call_nobody() {
     on_both(true, async |hospital, _| {
         for (language, words) in [("fr", "Une demande d’identification"), ("en", "A request to identify")] {
             let worker = hospital.stand.get(&format!("/phone/worker.js?ui_locales={language}"), &[]).await;
-            assert!(worker.body.contains(words) && worker.body.contains("showNotification"), "{}", worker.body);
+            assert!(
+                worker.body.contains(words) && worker.body.contains("showNotification"),
+                "{}",
+                worker.body
+            );
             for (name, value) in [
                 ("service-worker-allowed", "/phone"),
                 ("content-security-policy", "default-src 'none'"),

@@ -98,7 +98,8 @@ async fn take(
         "broken" => StatusCode::BAD_GATEWAY.into_response(),
         "redirect" => Redirect::temporary("/ok/redirected").into_response(),
         // Both without end.
-        "giant" => Body::from_stream(stream::repeat(Ok::<_, std::io::Error>(vec![b'x'; 65_536]))).into_response(),
+        "giant" => Body::from_stream(stream::repeat(Ok::<_, std::convert::Infallible>(vec![b'x'; 65_536])))
+            .into_response(),
         "slow" => std::future::pending().await,
         other => panic!("{other}"),
     }
@@ -174,14 +175,19 @@ fn hmac(key: &[u8], data: &[u8]) -> Vec<u8> {
 #[test]
 fn the_browser_of_the_test_reads_the_message_of_the_rfc() {
     let hex = |text: &str| hex::decode(text).unwrap();
-    let point = hex("042571b2becdfde360551aaf1ed0f4cd366c11cebe555f89bcb7b186a53339173168ece2ebe018597bd30479b86e3c8f8e\
-                     ced577ca59187e9246990db682008b0e");
-    let number = BigNum::from_slice(&hex("ab5757a70dd4a53e553a6bbf71ffefea2874ec07a6b379e3c48f895a02dc33de")).unwrap();
+    let point = hex(
+        "042571b2becdfde360551aaf1ed0f4cd366c11cebe555f89bcb7b186a53339173168ece2ebe018597bd30479b86e3c8f8e\
+                     ced577ca59187e9246990db682008b0e",
+    );
+    let number =
+        BigNum::from_slice(&hex("ab5757a70dd4a53e553a6bbf71ffefea2874ec07a6b379e3c48f895a02dc33de")).unwrap();
     let point = EcPoint::from_bytes(&group(), &point, &mut BigNumContext::new().unwrap()).unwrap();
     let key = EcKey::from_private_components(&group(), &number, &point).unwrap();
     let browser = Receiver { key, secret: hex("05305932a1c7eabe13b6cec9fda48882") };
-    let body = hex("0c6bfaadad67958803092d454676f397000010004104fe33f4ab0dea71914db55823f73b54948f41306d920732dbb9a59a53\
+    let body = hex(
+        "0c6bfaadad67958803092d454676f397000010004104fe33f4ab0dea71914db55823f73b54948f41306d920732dbb9a59a53\
                     286482200e597a7b7bc260ba1c227998580992e93973002f3012a28ae8f06bbb78e5ec0ff297de5b429bba7153d3a4ae0ca\
-                    a091fd425f3b4b5414add8ab37a19c1bbb05cf5cb5b2a2e0562d558635641ec52812c6c8ff42e95ccb86be7cd");
+                    a091fd425f3b4b5414add8ab37a19c1bbb05cf5cb5b2a2e0562d558635641ec52812c6c8ff42e95ccb86be7cd",
+    );
     assert_eq!(browser.read(&body), b"When I grow up, I want to be a watermelon");
 }

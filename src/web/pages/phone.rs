@@ -205,10 +205,10 @@ pub fn render(frame: &Frame, server: &str, push_key: Option<&str>) -> Response {
 
 /// The worker of the application, which says in the language of `frame` that something waits. It may call nobody.
 pub fn worker(frame: &Frame) -> Response {
-    let text = |id| frame.texts.text(id);
+    let t = frame.texts;
     let words = serde_json::json!({
-        "title": text("phone-push-title"),
-        "body": text("phone-push-body"),
+        "title": t.text("phone-push-title"),
+        "body": t.text("phone-push-body"),
         "lang": frame.lang(),
     });
     let script = format!("const words = {words};\n{}", assets::PHONE_WORKER);

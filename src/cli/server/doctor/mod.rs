@@ -8,6 +8,7 @@
 mod cards;
 mod installation;
 mod mail;
+mod push;
 mod security_keys;
 mod services;
 mod surroundings;
@@ -131,6 +132,7 @@ impl Doctor {
         findings.extend(outside.findings);
         findings.extend(services.findings);
         findings.extend(mail::examine(config, self.offline, now).await);
+        findings.extend(push::examine(config, self.offline).await);
         findings.extend(surroundings::examine(config, &dates, now));
         findings
     }
