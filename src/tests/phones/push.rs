@@ -17,6 +17,7 @@ use crate::crypto::egress::Egress;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::crypto::random::SystemRandom;
+use crate::ids::Secret;
 use crate::keyring::{self, Keyring};
 use crate::mobile::{Push, Rules};
 use crate::session::Acr;
@@ -67,8 +68,9 @@ impl Hospital {
 
     fn push_message(&self, phone: &SoftPhone, subscription: &Value) -> Value {
         let iat = self.stand.clock.now().timestamp() + phone.off;
-        let jti = uuid::Uuid::new_v4();
-        let claims = json!({"aud": phone.server, "iat": iat, "jti": jti, "subscription": subscription});
+        let jti = Secret::of_256_bits(&SystemRandom);
+        let claims =
+            json!({"aud": phone.server, "iat": iat, "jti": jti.expose(), "subscription": subscription});
         json!({"message": phone.signed("sceau-phone-push+jwt", &claims)})
     }
 
