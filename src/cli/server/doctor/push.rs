@@ -49,7 +49,7 @@ async fn reach(egress: &Egress, service: &PushService, address: String) -> Findi
         Err(error) => Finding::warn(
             CHECK,
             format!("{service} is not reached ({})", error.code()),
-            "open the way there, or take it out of phone.push.hosts; meanwhile people open the application by themselves",
+            "open the way there, or take it out of phone.push.hosts; meanwhile people open the application",
         ),
     }
 }
