@@ -37,8 +37,8 @@ kinds! {
     SignIn "sign-in";
     /// A person answered on their phone, or at the reader of their card, what a browser or a program waited for.
     Approval "approval";
-    /// A phone is woken from now on (note `on`), or no longer: its person does not want it (`off`), or its browser is gone
-    /// (`gone`).
+    /// A phone is woken from now on (note `on`), or no longer: its person does not want it (`off`), or its browser is
+    /// gone (`gone`).
     PhonePush "phone.push";
     /// A session that existed was used for another relying party.
     SessionUsed "session.used";

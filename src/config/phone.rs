@@ -31,8 +31,8 @@ pub struct Phone {
 /// How phones are woken (Web Push).
 #[derive(Debug, Clone)]
 pub struct Push {
-    /// Whom a push service writes to where something is wrong with what we send: `mailto:` or `https:`. Absent: the address
-    /// of the pages says who we are.
+    /// Whom a push service writes to where something is wrong with what we send: `mailto:` or `https:`. Absent: the
+    /// address of the pages says who we are.
     pub contact: Option<String>,
     /// The push services that are called.
     pub services: Vec<PushService>,

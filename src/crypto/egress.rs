@@ -287,8 +287,8 @@ impl Egress {
 }
 
 impl Egress {
-    /// Posts a message whose address is a secret of its receiver: no error names it. Of the answer, nothing is read but its
-    /// status.
+    /// Posts a message whose address is a secret of its receiver: no error names it. Of the answer, nothing is read but
+    /// its status.
     ///
     /// # Errors
     /// [`EgressError`]; a status that is no success is not an error here.

@@ -1,8 +1,8 @@
-//! Web Push: what is sent to a browser by way of a push service that must not read it (RFC 8291, in the coding of RFC 8188),
-//! and how its sender is known there (VAPID, RFC 8292).
+//! Web Push: what is sent to a browser by way of a push service that must not read it (RFC 8291, in the coding of RFC
+//! 8188), and how its sender is known there (VAPID, RFC 8292).
 //!
-//! A hospital gets from it that the maker of a browser carries a message and learns nothing but that there is one. `ece` does
-//! the coding, over OpenSSL; what a browser says of itself is looked at here before.
+//! A hospital gets from it that the maker of a browser carries a message and learns nothing but that there is one.
+//! `ece` does the coding, over OpenSSL; what a browser says of itself is looked at here before.
 
 use serde::Serialize;
 use serde_json::json;

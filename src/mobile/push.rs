@@ -1,8 +1,8 @@
 //! How a phone comes to be woken: the application brings the subscription of its browser, signed by the key of its
 //! installation, or takes it back; and the worker of the application, which shows that something waits.
 //!
-//! The address in a subscription is chosen by whoever sends it. It is believed only where it is one of a push service that the
-//! configuration names, by https and on its port; what is connected to is judged once more when it is called
+//! The address in a subscription is chosen by whoever sends it. It is believed only where it is one of a push service
+//! that the configuration names, by https and on its port; what is connected to is judged once more when it is called
 //! (`crypto::egress`).
 
 use std::sync::Arc;

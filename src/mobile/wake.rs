@@ -1,11 +1,12 @@
 //! Waking a phone: a message by way of the push service of its browser that says that something waits, and not what.
 //!
-//! A hospital gets from it that nobody has to open the application before they are asked. The maker of the browser carries the
-//! message and learns when, and for which of its own addresses; it reads nothing (RFC 8291), and there is nothing to read.
-//! What waits is fetched by the application, with its key. RFC 8030 (TTL, Urgency, Topic), RFC 8292 (VAPID).
+//! A hospital gets from it that nobody has to open the application before they are asked. The maker of the browser
+//! carries the message and learns when, and for which of its own addresses; it reads nothing (RFC 8291), and there is
+//! nothing to read. What waits is fetched by the application, with its key. RFC 8030 (TTL, Urgency, Topic), RFC 8292
+//! (VAPID).
 //!
-//! Never: an address that is no configured push service's, a redirect, a word about who or what; nor anything that whoever
-//! asks waits for, or learns of. A message that is lost costs time: opening the application shows what waits.
+//! Never: an address that is no configured push service's, a redirect, a word about who or what; nor anything that
+//! whoever asks waits for, or learns of. A message that is lost costs time: opening the application shows what waits.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,8 +87,8 @@ impl Outcome {
 }
 
 impl Push {
-    /// With the keys that say who sends. `egress` reaches what the configuration allows; of that, `services` are called.
-    /// `contact` is whom a push service writes to: `mailto:` or `https:`.
+    /// With the keys that say who sends. `egress` reaches what the configuration allows; of that, `services` are
+    /// called. `contact` is whom a push service writes to: `mailto:` or `https:`.
     #[must_use]
     pub fn new(keys: Keyring, egress: Egress, services: Vec<PushService>, contact: String) -> Self {
         let under_way = Semaphore::new(MOST_UNDER_WAY);
@@ -181,8 +182,8 @@ impl Phones {
         self.parts.push.as_ref()
     }
 
-    /// Wakes the phones of whoever this question is for, beside what is going on: nobody waits for it, and it begins in the
-    /// same way where there is nobody.
+    /// Wakes the phones of whoever this question is for, beside what is going on: nobody waits for it, and it begins in
+    /// the same way where there is nobody.
     pub(super) fn wake_beside(self: &Arc<Self>, question: ApprovalId) {
         if self.parts.push.is_some() {
             let phones = Arc::clone(self);

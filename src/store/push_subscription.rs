@@ -45,8 +45,8 @@ pub enum Kept {
     Halted,
 }
 
-/// Keeps the subscription of a phone in the place of the one before. A browser that was paired anew is woken once: the phone
-/// that it was before, of the same person, no longer.
+/// Keeps the subscription of a phone in the place of the one before. A browser that was paired anew is woken once: the
+/// phone that it was before, of the same person, no longer.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -108,7 +108,8 @@ pub async fn keep(db: &Db, new: &PushSubscription, event: &NewRow, now: Time) ->
     })
 }
 
-/// Wakes a phone no more, and records `event`; with an `endpoint`, only while it is still that one. Yields whether it was.
+/// Wakes a phone no more, and records `event`; with an `endpoint`, only while it is still that one. Yields whether it
+/// was.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -136,8 +137,8 @@ pub async fn forget(
     })
 }
 
-/// The phones of a person that are to be woken now, each marked as woken: of several who ask at once, on whatever node, one
-/// gets it. Those that may not answer, and those of somebody who is disabled, are none.
+/// The phones of a person that are to be woken now, each marked as woken: of several who ask at once, on whatever node,
+/// one gets it. Those that may not answer, and those of somebody who is disabled, are none.
 ///
 /// # Errors
 /// [`StoreError`].

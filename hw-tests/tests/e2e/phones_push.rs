@@ -1,5 +1,5 @@
-//! A phone that is woken: permission, worker and notification in a real Chromium. Its own push service is not reached from a
-//! test, which the page has to live with; what that would deliver, the developer tools do.
+//! A phone that is woken: permission, worker and notification in a real Chromium. Its own push service is not reached
+//! from a test, which the page has to live with; what that would deliver, the developer tools do.
 
 use sceau_hw_tests::isolation::isolated;
 use serde_json::{Value, json};
@@ -31,6 +31,16 @@ async fn permit(browser: &Browser, setting: &str) {
     let permission = json!({"permission": {"name": "notifications"}, "setting": setting, "origin": FRONT});
     browser.devtools("Browser.setPermission", permission).await;
     browser.open(&format!("{FRONT}/phone")).await;
+}
+
+/// A desk without a session asks for the person: the number that it shows.
+async fn asks(desk: &Browser) -> String {
+    forget_sessions(desk).await;
+    to_phone_tab(desk).await;
+    desk.unfold("phone-other").await;
+    desk.write("#phone-identifier", DOCTOR).await;
+    desk.press("phone-number-start").await;
+    digits_of(desk, "[data-number]").await
 }
 
 /// The notifications that the worker of the application shows.
@@ -81,12 +91,7 @@ fn a_phone_is_woken_where_it_may_be_and_everything_works_where_it_may_not() {
             );
 
             // A question waits; what a push service would deliver arrives.
-            forget_sessions(&desk).await;
-            to_phone_tab(&desk).await;
-            desk.unfold("phone-other").await;
-            desk.write("#phone-identifier", DOCTOR).await;
-            desk.press("phone-number-start").await;
-            let number = digits_of(&desk, "[data-number]").await;
+            let number = asks(&desk).await;
             phone.devtools("ServiceWorker.enable", json!({})).await;
             let message = json!({"origin": FRONT, "registrationId": "0", "data": "waiting"});
             phone.devtools("ServiceWorker.deliverPushMessage", message).await;
@@ -132,12 +137,7 @@ fn a_phone_whose_browser_subscribes_is_known_until_its_person_wants_it_no_more()
             assert_eq!(pushes(&hospital), ["on"]);
 
             // Its push service is not reached from here: the question waits in the application all the same.
-            forget_sessions(&desk).await;
-            to_phone_tab(&desk).await;
-            desk.unfold("phone-other").await;
-            desk.write("#phone-identifier", DOCTOR).await;
-            desk.press("phone-number-start").await;
-            digits_of(&desk, "[data-number]").await;
+            asks(&desk).await;
             // Opened anew, it says so by itself, in the language that was chosen.
             phone.open(&format!("{FRONT}/phone?ui_locales=en")).await;
             phone.element("[data-open]").await;

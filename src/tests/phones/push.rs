@@ -121,7 +121,8 @@ impl Hospital {
     }
 }
 
-/// What a push service reads in `Authorization` (RFC 8292 §3), once it has checked the signature with the key beside it.
+/// What a push service reads in `Authorization` (RFC 8292 §3), once it has checked the signature with the key beside
+/// it.
 fn sender(received: &Received) -> (String, Vapid) {
     let said = received.header("authorization").strip_prefix("vapid ").unwrap();
     let (token, key) = said.split_once(", ").unwrap();
@@ -278,7 +279,8 @@ async fn what_a_push_service_answers_costs_nobody_anything() {
             assert_eq!(hospital.last_event().await, ("phone.push".into(), "success".into(), None));
             assert_eq!(hospital.last_event_of(crate::audit::Kind::PhonePush).await["note"], "gone");
         }
-        // It has too much to do, is broken, or sends us elsewhere, where nobody follows: another message finds the phone.
+        // It has too much to do, is broken, or sends us elsewhere, where nobody follows: another message finds the
+        // phone.
         for (times, how) in [(1, "busy"), (2, "broken"), (3, "redirect")] {
             asks(service, how).await;
             hospital.counts("refused", times).await;

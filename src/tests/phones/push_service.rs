@@ -1,5 +1,5 @@
-//! A push service on this machine, by TLS: it keeps what it is sent, and answers as its address says. And a browser that reads
-//! it: written from RFC 8291, with nothing of the code that writes.
+//! A push service on this machine, by TLS: it keeps what it is sent, and answers as its address says. And a browser
+//! that reads it: written from RFC 8291, with nothing of the code that writes.
 
 use std::sync::Arc;
 

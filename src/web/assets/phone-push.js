@@ -1,5 +1,5 @@
-// Being woken: once the person has touched it, the browser subscribes with its push service, and the server is told where.
-// At each opening it is told again, for both may have lost it meanwhile.
+// Being woken: once the person has touched it, the browser subscribes with its push service, and the server is told
+// where. At each opening it is told again, for both may have lost it meanwhile.
 const push = document.querySelector("[data-push]");
 // A browser that reaches no push service may never say so.
 const patience = 15_000;
@@ -52,7 +52,8 @@ async function endPush() {
 async function subscription() {
   const { worker, scope, key } = push.dataset;
   // Our own address and no other may become a worker of this page.
-  script ??= window.trustedTypes?.createPolicy("phone-worker", { createScriptURL: () => worker }).createScriptURL("") ?? worker;
+  const policy = script ? null : window.trustedTypes?.createPolicy("phone-worker", { createScriptURL: () => worker });
+  script ??= policy?.createScriptURL("") ?? worker;
   await navigator.serviceWorker.register(script, { scope });
   const { pushManager } = await soon(navigator.serviceWorker.ready);
   let own = await pushManager.getSubscription();

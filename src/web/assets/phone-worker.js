@@ -1,5 +1,6 @@
-// The worker of the phone's application: shows that something waits, and opens the application. It is told nothing else,
-// answers no request and keeps nothing. What it says stands before it, in the language in which it was registered: `words`.
+// The worker of the phone's application: shows that something waits, and opens the application. It is told nothing
+// else, answers no request and keeps nothing. What it says stands before it, in the language in which it was
+// registered: `words`.
 self.addEventListener("install", () => self.skipWaiting());
 
 self.addEventListener("push", (event) => {

@@ -187,8 +187,8 @@ struct View<'a> {
     push_key: Option<&'a str>,
 }
 
-/// The application, served by `server` (its origin). `push_key` is what browsers subscribe with (`applicationServerKey`), where
-/// phones are woken.
+/// The application, served by `server` (its origin). `push_key` is what browsers subscribe with
+/// (`applicationServerKey`), where phones are woken.
 pub fn render(frame: &Frame, server: &str, push_key: Option<&str>) -> Response {
     let (script, scanner) = (&assets::PHONE.path, &assets::JSQR.path);
     let view = View { frame, t: frame.texts, server, script, scanner, push_key };
