@@ -115,7 +115,7 @@ fn frame(headers: &HeaderMap) -> Frame {
 async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
     let page = SignIn {
         relying_party: Some(RelyingParty { name: "Dossier patient".into(), host: "dossier.example".into() }),
-        means: vec![Means { kind: MeansKind::Card, href: "/".into(), selected: true }],
+        means: vec![Means { kind: MeansKind::Card, label: None, href: "/".into(), selected: true }],
         card: Some(CardPanel {
             badge: false,
             agent: format!("{}/", stage.agent),
@@ -128,6 +128,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         touch: None,
         again: None,
         phone: None,
+        provider: None,
         persons: None,
         notice: None,
         expected: None,
