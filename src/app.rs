@@ -451,6 +451,7 @@ impl App {
             site: site.clone(),
             level: card::level(config.desk.level),
             keys: keys.clone(),
+            phones: phones.clone(),
         });
         // A tab that can only fail is not shown.
         let card_tab =

@@ -245,6 +245,7 @@ impl<'a> Visit<'a> {
             reasons: REASONS.to_vec(),
             means: rows.collect(),
             takes_keys,
+            takes_phones: self.desk.parts.phones.is_some(),
             takes_second_factors: (self.desk.parts.keys.as_ref())
                 .is_some_and(|keys| keys.policy().take_second_factors()),
             path: path_of(person),

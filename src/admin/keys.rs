@@ -128,7 +128,7 @@ impl Visit<'_> {
         })
     }
 
-    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+    pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         self.record(refusal).await;
         let texts = self.desk.parts.site.frame(language).texts;
         (refusal.status(), Json(Status::failed(refusal.code(), texts))).into_response()

@@ -1,6 +1,6 @@
 //! What people with a role do here: the desk, which looks after the means of identification of others.
 //!
-//! A hospital gets from it a counter that issues security keys to people whose document it has seen, takes lost means out
+//! A hospital gets from it a counter that issues security keys and pairs phones for people whose document it has seen, takes lost means out
 //! of use at once, and leaves a trail of who did what for whom; and a separation: whoever runs the servers has no part in
 //! it, whoever works there cannot change their own means, and nobody gives themself a role (RIE v2, PS 08: delivered to the
 //! expected person only, revoked at any time, the identity of whoever asks for it checked).
@@ -9,6 +9,7 @@
 
 mod desk;
 mod keys;
+mod phones;
 mod refusal;
 mod rights;
 
@@ -21,13 +22,14 @@ use chrono::TimeDelta;
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
 use crate::ids::SharedRandom;
+use crate::mobile::Phones;
 use crate::session::{Acr, Policies};
 use crate::store::Db;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::desk::{
     ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, PERSON_ROUTE,
-    RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE,
+    PHONE_CONFIRM_ROUTE, PHONE_ROUTE, PHONE_STATUS_ROUTE, RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE,
 };
 use crate::web::repeats::Repeats;
 use crate::webauthn::SecurityKeys;
@@ -58,6 +60,8 @@ pub struct Parts {
     pub level: Acr,
     /// Security keys; none where they are turned off.
     pub keys: Option<Arc<SecurityKeys>>,
+    /// Phones; none where they are turned off.
+    pub phones: Option<Arc<Phones>>,
 }
 
 /// The desk.
@@ -91,5 +95,8 @@ pub fn routes(desk: &Arc<Desk>) -> Router {
         .route(RENEWAL_OPTIONS_ROUTE, post(keys::renewal_options))
         .route(RENEWAL_ROUTE, post(keys::renewal_answer))
         .route(KEY_ROUTE, post(keys::answer))
+        .route(PHONE_ROUTE, post(phones::begin))
+        .route(PHONE_STATUS_ROUTE, post(phones::status))
+        .route(PHONE_CONFIRM_ROUTE, post(phones::confirm))
         .with_state(Arc::clone(desk))
 }

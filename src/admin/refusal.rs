@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::rights::RightsRefused;
 use crate::directory;
+use crate::mobile;
 use crate::store::StoreError;
 use crate::web::csrf;
 use crate::webauthn;
@@ -31,8 +32,12 @@ pub(super) enum Refusal {
     Unclear,
     #[error("security keys are turned off")]
     NoKeys,
+    #[error("phones are turned off")]
+    NoPhones,
     #[error(transparent)]
     Key(#[from] webauthn::Refusal),
+    #[error(transparent)]
+    Phone(#[from] mobile::Refusal),
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -51,7 +56,9 @@ impl Refusal {
             Self::Changed => "DESK-009",
             Self::Unclear => "DESK-010",
             Self::NoKeys => "DESK-011",
+            Self::NoPhones => "DESK-012",
             Self::Key(refusal) => refusal.code(),
+            Self::Phone(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
         }
     }
@@ -61,6 +68,7 @@ impl Refusal {
         match self {
             Self::Store(_) | Self::Rights(RightsRefused::Store(_)) => false,
             Self::Key(refusal) => refusal.is_denial(),
+            Self::Phone(refusal) => refusal.is_denial(),
             _ => true,
         }
     }
@@ -82,6 +90,7 @@ impl Refusal {
             Self::Changed => StatusCode::CONFLICT,
             Self::Unclear => StatusCode::BAD_REQUEST,
             Self::Key(refusal) => refusal.status(),
+            Self::Phone(refusal) => refusal.status(),
             _ => StatusCode::FORBIDDEN,
         }
     }

@@ -71,6 +71,7 @@ pub(super) async fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, StartErr
             anywhere: config.phone.anywhere,
         },
         answers: Arc::clone(answers),
+        security: config.mail.as_ref().and_then(|mail| mail.security.clone()),
         code_key: *seal.derive("phone scan codes"),
         is_enough: authorize::resume::is_enough,
         push,

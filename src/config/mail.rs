@@ -26,6 +26,8 @@ pub struct Mail {
     pub reply_to: Option<String>,
     /// Whom people turn to who did not do what a notice tells: an address, a telephone number, or both.
     pub contact: String,
+    /// The address that is told when somebody says "it was not me" on their phone; none: nobody is.
+    pub security: Option<String>,
 }
 
 /// How the connection is protected.
@@ -84,6 +86,7 @@ impl Mail {
             "write whom people turn to, such as contact = \"securite@hopital.example\"",
             |text| line(text, 200),
         );
+        let security = section.text("security", address);
         let server = server?;
         if tls == MailTls::Plain && !is_this_machine(&server) {
             section.refuse(
@@ -101,6 +104,7 @@ impl Mail {
             from: from?,
             reply_to,
             contact: contact?,
+            security,
         })
     }
 }
@@ -135,6 +139,16 @@ fn line(text: &str, longest: usize) -> Result<String, String> {
         return Err(format!("must be one line of at most {longest} characters"));
     }
     Ok(text.trim().to_owned())
+}
+
+/// Where a mail goes: an address and nothing else.
+fn address(text: &str) -> Result<String, String> {
+    let is_address = text.parse::<lettre::Address>().is_ok();
+    if is_address {
+        Ok(text.to_owned())
+    } else {
+        Err("must be one mail address, and nothing else".to_owned())
+    }
 }
 
 /// A sender. Whether its address can be one is known where mails are composed; here only that it is one line.

@@ -19,11 +19,13 @@ use super::{GUARDED, Phones, RECORDED, Refusal};
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
+use crate::ids::PersonId;
 use crate::means::suspend_cloned;
 use crate::session::{Amr, AuthMode, Authentication, Evidence};
 use crate::store;
-use crate::store::approval::{self, Answer, Approval, Way};
+use crate::store::approval::{self, Answer, Approval, Disowned, Way};
 use crate::store::audit::NewRow;
+use crate::store::notice::{NewNotice, Place, Told};
 use crate::store::phone::Phone;
 use crate::store::webauthn_ceremony::{self, Purpose};
 use crate::store::webauthn_credential::Used;
@@ -31,6 +33,9 @@ use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::pages::sign_in::Status;
 use crate::webauthn::ceremony::{Assertion, CeremonyError};
+
+/// What the audit says of a question that its person had nothing to do with. Whoever asked reads [`Refusal::Refused`].
+const NOT_ME: &str = "PHONE-026";
 
 /// What a phone posts.
 #[derive(Deserialize)]
@@ -136,23 +141,39 @@ impl Visit<'_> {
     async fn deny(&mut self, question: &Approval, decision: Decision) -> Result<(), Refusal> {
         let (parts, now) = (&self.phones.parts, self.phones.now());
         let person = question.person_id.ok_or(Refusal::NotWaiting)?;
-        let event = self.event.clone().denied(Refusal::Refused.code());
-        let event = if decision == Decision::NotMe { event.note("not me") } else { event };
-        let row = NewRow::from(&event);
-        let answer = match decision {
-            Decision::NotMe => Answer::Disown(now + GUARDED),
-            Decision::Approve | Decision::Refuse => Answer::Refuse,
+        let event = self.event.clone();
+        let (answer, row) = match decision {
+            Decision::NotMe => {
+                let row = NewRow::from(&event.denied(NOT_ME).note("not me"));
+                (Answer::Disown(self.disowned(question, person, &row)), row)
+            }
+            Decision::Approve | Decision::Refuse => {
+                (Answer::Refuse, NewRow::from(&event.denied(Refusal::Refused.code())))
+            }
         };
         if !approval::answer(&parts.db, question.id, person, &answer, None, &row, now).await? {
             return Err(Refusal::NotWaiting);
         }
         if decision == Decision::NotMe {
-            tracing::warn!(
-                code = Refusal::Refused.code(),
-                "somebody was asked for a sign-in that was none of theirs"
-            );
+            tracing::warn!(code = NOT_ME, "somebody was asked for a sign-in that was none of theirs");
         }
         Ok(())
+    }
+
+    /// What follows when the person says that the question was none of theirs: they hear of it where whoever holds their
+    /// phone may not look, and so does the security contact, by the event `row`.
+    fn disowned(&self, question: &Approval, person: PersonId, row: &NewRow) -> Disowned {
+        let (parts, now) = (&self.phones.parts, self.phones.now());
+        let place = Place { browser: question.context.browser.clone(), ..Place::default() };
+        let notice = |told| NewNotice::new(person, told, now, &*parts.random);
+        Disowned {
+            until: now + GUARDED,
+            told: notice(Told::Disowned { place: place.clone() }),
+            alarm: parts
+                .security
+                .clone()
+                .map(|address| (notice(Told::Alarm { event: row.id, place }), address)),
+        }
     }
 
     async fn approve(

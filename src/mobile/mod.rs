@@ -47,6 +47,7 @@ use crate::web::pages::phone as pages;
 use crate::web::places::Places;
 use crate::web::repeats::Repeats;
 use crate::webauthn::ceremony::Ceremonies;
+pub use pairing::{Said, Vouched};
 pub use refusal::Refusal;
 pub use wake::Push;
 
@@ -76,6 +77,8 @@ pub struct Parts {
     pub ceremonies: Ceremonies,
     /// The rules of the establishment.
     pub rules: Rules,
+    /// The address that hears of it when somebody says "it was not me"; none where none is configured.
+    pub security: Option<String>,
     /// What codes that are scanned are derived from: 32 random bytes of this installation.
     pub code_key: [u8; 32],
     /// Who waits for answers on this node.
@@ -113,8 +116,9 @@ impl Rules {
 pub struct Phones {
     parts: Parts,
     repeats: Repeats,
-    /// How often one address has asked.
+    /// How often one address has asked; and how often for one name.
     asked: Delays<IpAddr>,
+    named: Delays<[u8; 32]>,
     /// Who waits on this node, for answers that come to any.
     answers: Arc<Answers>,
     /// The pages that wait, by the network that they wait in.
@@ -135,6 +139,7 @@ impl Phones {
             parts,
             repeats: Repeats::default(),
             asked: Delays::new(waits),
+            named: Delays::new(waits),
             places: Places::new(MOST_PAGES, MOST_OF_ONE),
         })
     }
@@ -142,6 +147,7 @@ impl Phones {
     /// Forgets who asked nothing for a while. A job calls it.
     pub fn forget_idle(&self) {
         self.asked.forget_idle(self.now());
+        self.named.forget_idle(self.now());
     }
 
     /// The level that an answer reaches at most.
@@ -170,10 +176,6 @@ impl Asks for Phones {
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()> {
         let mut moves = self.answers.listen(Awaited::Question(approval));
         Box::pin(async move { moves.moved().await })
-    }
-
-    fn is_inside(&self, address: Option<IpAddr>) -> bool {
-        self.parts.rules.is_inside(address)
     }
 }
 

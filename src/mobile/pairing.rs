@@ -3,6 +3,10 @@
 //!
 //! Whoever photographs the code and is faster makes a phone of theirs ready, and gets no further: its digits are not those
 //! that the person reads on their own. The session that vouches is asked again at each step.
+//!
+//! The session is the person's own, or that of the desk, which has looked at a document (`admin::phones`): [`Vouched`] says
+//! whose phone it becomes and what it is worth at most. The phone that takes a code of the desk is no browser that whoever
+//! works there has signed in with: the one thing of a colleague who pairs their own that can be seen from here.
 
 use std::sync::Arc;
 
@@ -25,12 +29,12 @@ use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::ids::{MeansId, PairingId, Random, Secret};
 use crate::means::may_change;
-use crate::session::Session;
+use crate::session::{Acr, Session};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::means::{Evidence, Issuer, Kind as MeansKind, Means};
-use crate::store::notice::{NewNotice, Told};
-use crate::store::pairing::{self, Pairing};
+use crate::store::notice::{NewNotice, Place, Told};
+use crate::store::pairing::{self, Pairing, Vouching};
 use crate::store::phone::Phone;
 use crate::store::webauthn_credential::{Registered, SecurityKey};
 use crate::web::browser;
@@ -47,10 +51,23 @@ pub(super) const MEANS: &str = "phone";
 /// The type of what proves that a phone holds the key of its installation.
 const TYP_PAIRING: &str = "sceau-phone-pairing+jwt";
 
+/// Who vouches for whom.
+#[derive(Debug, Clone)]
+pub struct Vouched {
+    /// Whose phone it becomes, in which session, and by which desk.
+    pub by: Vouching,
+    /// On what.
+    pub evidence: Evidence,
+    /// The highest level that this justifies.
+    pub highest: Acr,
+    /// Where the digits are typed, for the notice to its person.
+    pub place: Place,
+}
+
 /// What the page says.
-#[derive(Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Said {
+pub struct Said {
     pairing: PairingId,
     #[serde(default)]
     digits: String,
@@ -191,8 +208,8 @@ impl<'a> Visit<'a> {
         Self { phones, caller, headers, event, session: None }
     }
 
-    /// The session of this browser, if its person may add a means now.
-    async fn vouching(&mut self) -> Result<Session, Refusal> {
+    /// That the person of this browser's session vouches for a phone of theirs, if they may add a means now.
+    async fn vouching(&mut self) -> Result<Vouched, Refusal> {
         let parts = &self.phones.parts;
         parts.own.check_origin(self.headers)?;
         let now = self.phones.now();
@@ -202,16 +219,54 @@ impl<'a> Visit<'a> {
         self.session = Some(session.clone());
         let own = store::means::of_person(&parts.db, session.person_id).await?;
         may_change(&own, &session, &parts.policies, now)?;
-        Ok(session)
+        Ok(Vouched {
+            by: Vouching { person: session.person_id, session: session.id, desk: None },
+            evidence: Evidence::SignIn { session: session.id, at: session.auth_time, acr: session.acr },
+            highest: session.acr,
+            place: browser::place(self.caller),
+        })
     }
 
     async fn begin(&mut self) -> Result<Begun, Refusal> {
-        let session = self.vouching().await?;
-        let (parts, now) = (&self.phones.parts, self.phones.now());
+        let vouched = self.vouching().await?;
+        self.phones.begin_pairing(&vouched).await
+    }
+
+    async fn status(&mut self, said: &Said) -> Result<PairingStep, Refusal> {
+        let vouched = self.vouching().await?;
+        self.phones.pairing_step(&vouched, said).await
+    }
+
+    async fn confirm(&mut self, said: &Said) -> Result<(), Refusal> {
+        let vouched = self.vouching().await?;
+        self.phones.confirm_pairing(&vouched, said, &mut self.event).await
+    }
+
+    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+        let code = refusal.code();
+        tracing::warn!(code, "the pairing of a phone was refused: {refusal}");
+        if let Some(session) = &self.session {
+            let event = self.event.clone();
+            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+            let Phones { parts, repeats, .. } = self.phones;
+            repeats.record(&parts.db, session.id.0, code, RECORDED, event, self.phones.now()).await;
+        }
+        self.phones.refuse_phone(refusal, language)
+    }
+}
+
+/// The side of the page, whoever vouches. Whether they may is asked by the caller, at each step.
+impl Phones {
+    /// A code for the page.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn begin_pairing(&self, vouched: &Vouched) -> Result<Begun, Refusal> {
+        let (parts, now) = (&self.parts, self.now());
         let id = PairingId::new(now, &*parts.random);
         let secret = Secret::of_256_bits(&*parts.random);
         let hash = sha256(secret.expose().as_bytes());
-        pairing::begin(&parts.db, id, (session.person_id, session.id), hash, now).await?;
+        pairing::begin(&parts.db, id, vouched.by, hash, now).await?;
         // After the number sign: no server sees it, not even in a log of ours.
         let address = format!("{}{PHONE_PATH}#pair={}", parts.own.as_str(), secret.expose());
         Ok(Begun {
@@ -221,16 +276,24 @@ impl<'a> Visit<'a> {
         })
     }
 
-    /// The pairing that this session began.
-    async fn pairing(&mut self, id: PairingId) -> Result<(Session, Pairing), Refusal> {
-        let session = self.vouching().await?;
-        let found = pairing::by_id(&self.phones.parts.db, id, self.phones.now()).await?;
-        let found = found.filter(|pairing| pairing.session_id == session.id).ok_or(Refusal::NoPairing)?;
-        Ok((session, found))
+    /// The pairing that this session began, for that person and on that check.
+    async fn pairing(&self, vouched: &Vouched, id: PairingId) -> Result<Pairing, Refusal> {
+        let Vouching { person, session, desk } = vouched.by;
+        let found = pairing::by_id(&self.parts.db, id, self.now()).await?;
+        let is_theirs = |pairing: &Pairing| {
+            pairing.session_id == session
+                && pairing.person_id == person
+                && pairing.identity_check_id == desk.map(|(_, check)| check)
+        };
+        found.filter(is_theirs).ok_or(Refusal::NoPairing)
     }
 
-    async fn status(&mut self, said: &Said) -> Result<PairingStep, Refusal> {
-        let (_, pairing) = self.pairing(said.pairing).await?;
+    /// How far it is.
+    ///
+    /// # Errors
+    /// [`Refusal`].
+    pub async fn pairing_step(&self, vouched: &Vouched, said: &Said) -> Result<PairingStep, Refusal> {
+        let pairing = self.pairing(vouched, said.pairing).await?;
         Ok(match (pairing.is_taken, pairing.digits.is_some()) {
             (_, true) => PairingStep::Digits,
             (true, false) => PairingStep::Taken,
@@ -238,9 +301,19 @@ impl<'a> Visit<'a> {
         })
     }
 
-    async fn confirm(&mut self, said: &Said) -> Result<(), Refusal> {
-        let (session, pairing) = self.pairing(said.pairing).await?;
-        let (parts, now) = (&self.phones.parts, self.phones.now());
+    /// The digits, typed on the page: the phone becomes a means. `event` is recorded with it, and learns what is known of the
+    /// phone.
+    ///
+    /// # Errors
+    /// [`Refusal`]
+    pub async fn confirm_pairing(
+        &self,
+        vouched: &Vouched,
+        said: &Said,
+        event: &mut Event,
+    ) -> Result<(), Refusal> {
+        let pairing = self.pairing(vouched, said.pairing).await?;
+        let (parts, now) = (&self.parts, self.now());
         let (Some(digits), Some(candidate)) = (&pairing.digits, &pairing.candidate) else {
             return Err(Refusal::NoPairing);
         };
@@ -252,24 +325,27 @@ impl<'a> Visit<'a> {
         let candidate: Candidate =
             serde_json::from_value(candidate.clone()).map_err(|_| Refusal::Malformed)?;
         let id = MeansId::new(now, &*parts.random);
-        self.event = self.event.clone().means(MEANS, Some(&candidate.id)).enrolment(&id.to_string());
+        let level = parts.rules.level.min(vouched.highest);
+        let named = event.clone().means(MEANS, Some(&candidate.id)).enrolment(&id.to_string());
+        *event = match &vouched.evidence {
+            Evidence::IdentityCheck { document, .. } => {
+                named.level(level.as_str(), &[]).note(&format!("on {document}"))
+            }
+            _ => named,
+        };
         let phone = Phone {
             installation_key: candidate.installation_key,
             passkey: SecurityKey {
                 means: Means {
                     id,
-                    person_id: session.person_id,
+                    person_id: vouched.by.person,
                     kind: MeansKind::Phone,
                     reference: candidate.id,
                     label: candidate.label,
-                    level: parts.rules.level.min(session.acr),
-                    issued_by: Issuer::Person,
-                    issuer_id: None,
-                    evidence: Evidence::SignIn {
-                        session: session.id,
-                        at: session.auth_time,
-                        acr: session.acr,
-                    },
+                    level,
+                    issued_by: if vouched.by.desk.is_some() { Issuer::Desk } else { Issuer::Person },
+                    issuer_id: vouched.by.desk.map(|(person, _)| person),
+                    evidence: vouched.evidence.clone(),
                     issued_at: now,
                     expires_at: now + parts.rules.life,
                     suspended_at: None,
@@ -287,29 +363,19 @@ impl<'a> Visit<'a> {
                 verifies_user: true,
             },
         };
-        let told = Told::MeansIssued { means: MeansKind::Phone, place: browser::place(self.caller) };
-        let notice = NewNotice::new(session.person_id, told, now, &*parts.random);
-        let event = NewRow::from(&self.event);
+        let told = Told::MeansIssued { means: MeansKind::Phone, place: vouched.place.clone() };
+        let notice = NewNotice::new(vouched.by.person, told, now, &*parts.random);
+        let event = NewRow::from(&*event);
         match pairing::complete(&parts.db, &pairing, &phone, &notice, &event, now).await? {
             Registered::Done => Ok(()),
             Registered::KnownAlready => Err(Refusal::KnownAlready),
-            _ => Err(Refusal::NoPairing),
+            Registered::CheckOver => Err(Refusal::CheckOver),
+            Registered::CeremonyOver | Registered::TooMany => Err(Refusal::NoPairing),
         }
-    }
-
-    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
-        let code = refusal.code();
-        tracing::warn!(code, "the pairing of a phone was refused: {refusal}");
-        if let Some(session) = &self.session {
-            let event = self.event.clone();
-            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            let Phones { parts, repeats, .. } = self.phones;
-            repeats.record(&parts.db, session.id.0, code, RECORDED, event, self.phones.now()).await;
-        }
-        self.phones.refuse_phone(refusal, language)
     }
 }
 
+/// The side of the phone.
 impl Phones {
     /// The answer to a page of ours, in its words.
     pub(super) fn refuse_phone(&self, refusal: &Refusal, language: Language) -> Response {
@@ -340,6 +406,7 @@ impl Phones {
         let now = self.now();
         let found = pairing::by_secret(&parts.db, sha256(code.as_bytes()), now).await?;
         let found = found.ok_or(Refusal::NoPairing)?;
+        self.check_whose(&found, headers).await?;
         let subject = crate::directory::subject(&parts.db, found.person_id, now).await?;
         let subject = subject.ok_or(Refusal::NoPairing)?;
         let own = store::webauthn_credential::of_person(&parts.db, found.person_id).await?;
@@ -349,7 +416,12 @@ impl Phones {
             // Whoever scans the code reads it: the name is enough.
             name: name.clone(),
             display_name: name.clone(),
-            known: own.iter().filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok()).collect(),
+            // A phone near its end, or after it, is paired anew by the same device.
+            known: own
+                .iter()
+                .filter(|key| key.means.is_to_be_told_apart(now))
+                .filter_map(|key| URL_SAFE_NO_PAD.decode(&key.means.reference).ok())
+                .collect(),
         };
         let Challenge { options, state } = parts.ceremonies.begin_registration(&who, false, false)?;
         let handle = Secret::of_256_bits(&*parts.random);
@@ -358,6 +430,23 @@ impl Phones {
             return Err(Refusal::NoPairing);
         }
         Ok(Taken { handle: handle.expose().to_owned(), person: name, options })
+    }
+
+    /// Whoever works at the desk pairs no phone of their own to somebody else: not one whose browser they have signed in
+    /// with. It is recorded under their name, and the code is good no more.
+    async fn check_whose(&self, pairing: &Pairing, headers: &HeaderMap) -> Result<(), Refusal> {
+        let Some(desk) = pairing.desk_person_id else { return Ok(()) };
+        let own = browser::hash(headers);
+        if !self.is_known(desk, own.as_ref().map(<[u8; 32]>::as_slice)).await? {
+            return Ok(());
+        }
+        let (parts, refusal) = (&self.parts, Refusal::OfTheDesk);
+        pairing::forget(&parts.db, pairing.id).await?;
+        let event = parts.trail.event(Kind::MeansIssued).means(MEANS, None).person(pairing.person_id);
+        let event = event.session(pairing.session_id).actor(&format!("desk: {desk}")).denied(refusal.code());
+        let whose = pairing.session_id.0;
+        self.repeats.record(&parts.db, whose, refusal.code(), RECORDED, event, self.now()).await;
+        Err(refusal)
     }
 
     async fn bring(&self, headers: &HeaderMap, body: &[u8]) -> Result<String, Refusal> {

@@ -45,6 +45,12 @@ pub enum Refusal {
     /// Something else was typed too often: the pairing is gone.
     #[error("other digits than those of the phone were typed too often")]
     TooManyDigits,
+    /// The identity check on which the desk vouches is used, or too old.
+    #[error("the identity check is used, or too old")]
+    CheckOver,
+    /// The browser of the phone is one in which whoever works at the desk has signed in.
+    #[error("the phone is one that whoever works at the desk has signed in with")]
+    OfTheDesk,
     /// The passkey is another means already.
     #[error("the passkey is registered already")]
     KnownAlready,
@@ -147,6 +153,8 @@ impl Refusal {
             Self::NoPairing => "PHONE-006",
             Self::WrongDigits => "PHONE-007",
             Self::TooManyDigits => "PHONE-008",
+            Self::CheckOver => "DESK-008",
+            Self::OfTheDesk => "PHONE-027",
             Self::KnownAlready => "PHONE-009",
             Self::Unverified => "PHONE-010",
             Self::Ceremony(_) => "PHONE-011",

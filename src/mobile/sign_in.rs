@@ -17,6 +17,7 @@ use serde::Deserialize;
 use super::pairing::{MEANS, digits, read};
 use super::{Phones, RECORDED, Refusal};
 use crate::audit::{Caller, Event, Kind};
+use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
 use crate::ids::{ApprovalId, PersonId, TransactionId};
 use crate::session::asking::{Channel, Context};
@@ -25,6 +26,7 @@ use crate::store::approval::{self, Approval, LIFETIME, State as Answered, Way};
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
 use crate::web::browser;
 use crate::web::language::Language;
+use crate::web::limits::network_of;
 use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
 use crate::web::pages::phone::Number;
 use crate::web::pages::sign_in::Status;
@@ -118,6 +120,7 @@ impl<'a> Visit<'a> {
         person_id: Option<PersonId>,
         is_new_browser: bool,
     ) -> Result<Approval, Refusal> {
+        let is_known = !is_new_browser;
         let (parts, now) = (&self.phones.parts, self.phones.now());
         let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
         let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
@@ -130,6 +133,8 @@ impl<'a> Visit<'a> {
             client_id: transaction.client_id.clone(),
             transaction_id: Some(transaction.id),
             browser: browser::hash(self.headers).map(|hash| hash.to_vec()),
+            source: (way != Way::Scan).then(|| self.source(is_known).to_vec()),
+            is_known,
             context: Context {
                 application: client.name,
                 is_inside: parts.rules.is_inside(self.caller.address),
@@ -144,6 +149,15 @@ impl<'a> Visit<'a> {
             created_at: now,
             expires_at: (now + LIFETIME).min(transaction.expires_at),
         })
+    }
+
+    /// What stands for whoever asks. A browser that the person has used is itself, whoever else is behind its address; all
+    /// others of an address are one, for a cookie is thrown away at will.
+    fn source(&self, is_known: bool) -> [u8; 32] {
+        let own = browser::hash(self.headers).filter(|_| is_known);
+        let address =
+            || self.caller.address.map(|address| network_of(address).to_string()).unwrap_or_default();
+        own.unwrap_or_else(|| sha256(format!("address:{}", address()).as_bytes()))
     }
 
     /// Puts a code on the page, unless one is there that nobody has scanned, or the phone has approved already.
@@ -169,9 +183,17 @@ impl<'a> Visit<'a> {
         // Whoever asks from outside waits the longer the oftener; inside, a whole site may stand behind one address.
         let address = self.caller.address.filter(|_| !parts.rules.is_inside(self.caller.address));
         if let Some(address) = address {
-            self.phones.asked.refuse(address, now)?;
+            self.phones.asked.refuse(network_of(address), now)?;
         }
         let (person, is_new) = self.asked_person(&identifier).await?;
+        // One address asks for one name: wherever it is, the longer it goes on the longer it waits, whether there is anybody of
+        // that name or not. The browser of the person does not.
+        if is_new {
+            let name = NationalId::of_source(&identifier).map(|id| id.as_str().to_owned());
+            let name = name.unwrap_or_else(|| identifier.trim().to_lowercase());
+            let source = [&self.source(false)[..], name.as_bytes()].concat();
+            self.phones.named.refuse(sha256(&source), now)?;
+        }
         let question = self.question(&transaction, Way::Number, person, is_new).await?;
         // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
         approval::ask(&parts.db, &question).await?;

@@ -116,17 +116,33 @@ impl Letterhead {
                 ],
             };
         }
+        if let Told::Alarm { event, place } = &notice.told {
+            let (at, event) = (moment(notice.created_at, t), event.to_string());
+            return Words {
+                subject: t.text("mail-alarm-subject"),
+                paragraphs: vec![
+                    t.text("mail-alarm"),
+                    happened_at(&at, Some(place), t),
+                    t.text_with("mail-alarm-who", &[("event", event.as_str())]),
+                    t.text("mail-alarm-most"),
+                ],
+            };
+        }
         let (subject, happened, place) = told(&notice.told, t);
         let at = moment(notice.created_at, t);
-        let when = match place.map(Place::in_words).filter(|place| !place.is_empty()) {
-            Some(place) => t.text_with("mail-when-where", &[("at", at.as_str()), ("place", place.as_str())]),
-            None => t.text_with("mail-when", &[("at", at.as_str())]),
+        let contact = [("contact", self.contact.as_str())];
+        let (yours, not_yours) = match &notice.told {
+            // Of what they refused themself nobody asks whether it was them.
+            Told::Disowned { .. } => {
+                (t.text("mail-disowned-yours"), t.text_with("mail-disowned-not-yours", &contact))
+            }
+            _ => (t.text("mail-yours"), t.text_with("mail-not-yours", &contact)),
         };
         let paragraphs = vec![
             happened,
-            when,
-            t.text("mail-yours"),
-            t.text_with("mail-not-yours", &[("contact", self.contact.as_str())]),
+            happened_at(&at, place, t),
+            yours,
+            not_yours,
             t.text_with("mail-means", &[("address", self.means.as_str())]),
         ];
         Words { subject, paragraphs }
@@ -196,6 +212,7 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
             (t.text("mail-revoked-subject"), text, None)
         }
         Told::NewBrowser { place } => (t.text("mail-browser-subject"), t.text("mail-browser"), Some(place)),
+        Told::Disowned { place } => (t.text("mail-disowned-subject"), t.text("mail-disowned"), Some(place)),
         Told::RoleGranted { role } => {
             let text = t.text_with("mail-role-granted", &[("role", role.as_str())]);
             (t.text("mail-role-subject"), text, None)
@@ -206,10 +223,19 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
         }
         Told::AddressChanged => (t.text("mail-address-subject"), t.text("mail-address-changed"), None),
         Told::AddressSet => (t.text("mail-address-subject"), t.text("mail-address-set"), None),
-        // Has words of its own.
+        // These have words of their own.
         Told::AddressCode { .. } => (t.text("mail-code-subject"), String::new(), None),
+        Told::Alarm { .. } => (t.text("mail-alarm-subject"), String::new(), None),
         // Nobody writes a letter of it.
         Told::Unreadable => (String::new(), String::new(), None),
+    }
+}
+
+/// When, and where that is known.
+fn happened_at(at: &str, place: Option<&Place>, t: &Texts) -> String {
+    match place.map(Place::in_words).filter(|place| !place.is_empty()) {
+        Some(place) => t.text_with("mail-when-where", &[("at", at), ("place", place.as_str())]),
+        None => t.text_with("mail-when", &[("at", at)]),
     }
 }
 

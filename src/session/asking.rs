@@ -7,7 +7,6 @@
 
 use std::fmt::Debug;
 use std::future::Future;
-use std::net::IpAddr;
 use std::pin::Pin;
 
 use serde::{Deserialize, Serialize};
@@ -31,7 +30,7 @@ pub enum Channel {
 pub struct Context {
     /// The name of the service that asks who they are.
     pub application: String,
-    /// Whether the request comes from a network of the establishment.
+    /// Whether the waiting browser is in a network of the establishment. Of a program nobody knows where its user is: no.
     pub is_inside: bool,
     /// Whether a program waits, and no browser.
     pub is_program: bool,
@@ -54,9 +53,4 @@ pub trait Asks: Send + Sync + Debug {
 
     /// Until the answer is there, or may be: the caller looks in the database, and in any case after its own patience.
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()>;
-
-    /// Whether whoever asks from that address asks from a network of the establishment. Where that is not known, no.
-    fn is_inside(&self, _: Option<IpAddr>) -> bool {
-        false
-    }
 }

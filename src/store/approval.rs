@@ -9,6 +9,7 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
+use super::notice::{NewNotice, queue_notice, queue_notice_to};
 use super::phone::guard_person;
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
@@ -21,6 +22,8 @@ use crate::session::asking::{Channel, Context};
 pub const LIFETIME: TimeDelta = TimeDelta::seconds(120);
 /// How many questions one person may have waiting. Another way of signing in is never kept from them by it.
 pub const MOST_WAITING: i64 = 5;
+/// How many of them one source may hold: an address, a browser or a client.
+pub const MOST_OF_SOURCE: i64 = 2;
 
 /// How what waits and who answers are tied together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
@@ -69,6 +72,10 @@ pub struct Approval {
     pub transaction_id: Option<TransactionId>,
     /// SHA-256 of the cookie by which the waiting browser is known (32 bytes); none of a program, and of a browser without.
     pub browser: Option<Vec<u8>>,
+    /// What stands for whoever asks (32 bytes), in whose share of the person's questions it counts; none of a scan.
+    pub source: Option<Vec<u8>>,
+    /// Whether the waiting browser is one that the person has used with what resists phishing.
+    pub is_known: bool,
     /// What the person is shown.
     #[sqlx(json)]
     pub context: Context,
@@ -95,8 +102,8 @@ impl Approval {
 
 macro_rules! columns {
     () => {
-        "id, way, channel, person_id, client_id, transaction_id, browser, context, digits, state, authentication,
-         created_at, expires_at"
+        "id, way, channel, person_id, client_id, transaction_id, browser, source, is_known, context, digits, state,
+         authentication, created_at, expires_at"
     };
 }
 
@@ -119,9 +126,13 @@ macro_rules! note_moves {
     }};
 }
 
-/// Keeps a question, inside a `write!` body. Of a person who has too many waiting already it becomes one for nobody, which
-/// cannot be told from another. Yields whether it did not, and is kept: of two that are asked for one sign-in at once the
-/// first is, as if the second had come before it.
+/// Keeps a question, inside a `write!` body. A person has so many waiting, a source so many of these: what is beyond becomes
+/// one for nobody, which cannot be told from another.
+///
+/// Of one source the newest stay. Of all, the oldest give way that come from no browser of the person: whoever floods is old
+/// when the person looks, and has to go on and on at the price of growing waits. A browser that the person has used with what
+/// resists phishing always has a place. Codes that the phone itself has scanned are not counted. Yields whether it is theirs, and is kept: of
+/// two that are asked for one sign-in at once the first is, as if the second had come before it.
 macro_rules! insert_approval {
     ($c:expr, $new:expr) => {{
         let new: &$crate::store::approval::Approval = $new;
@@ -129,18 +140,50 @@ macro_rules! insert_approval {
             // Whoever asks at the same time waits here.
             sqlx::query("UPDATE person SET id = id WHERE id = $1").bind(person).execute(&mut *$c).await?;
         }
-        let waiting: i64 = sqlx::query_scalar(
-            "SELECT COUNT(*) FROM approval WHERE person_id = $1 AND state = 'waiting' AND expires_at > $2",
-        )
-        .bind(new.person_id)
-        .bind(new.created_at)
-        .fetch_one(&mut *$c)
-        .await?;
-        let is_theirs = waiting < $crate::store::approval::MOST_WAITING;
+        let is_theirs = match new.person_id {
+            None => true,
+            Some(person) => {
+                // What gives way waits on for nobody: its asker sees no difference.
+                sqlx::query(
+                    "UPDATE approval SET person_id = NULL WHERE id IN
+                       (SELECT id FROM approval
+                        WHERE person_id = $1 AND source = $2 AND state = 'waiting' AND way <> 'scan' AND expires_at > $3
+                        ORDER BY created_at DESC, id DESC LIMIT 1000 OFFSET $4)",
+                )
+                .bind(person)
+                .bind(new.source.clone())
+                .bind(new.created_at)
+                .bind($crate::store::approval::MOST_OF_SOURCE - 1)
+                .execute(&mut *$c)
+                .await?;
+                sqlx::query(
+                    "UPDATE approval SET person_id = NULL WHERE id IN
+                       (SELECT id FROM approval
+                        WHERE person_id = $1 AND state = 'waiting' AND way <> 'scan' AND expires_at > $2
+                        ORDER BY is_known DESC, created_at DESC, id DESC LIMIT 1000 OFFSET $3)
+                       AND (NOT is_known OR $4)",
+                )
+                .bind(person)
+                .bind(new.created_at)
+                .bind($crate::store::approval::MOST_WAITING - 1)
+                .bind(new.is_known)
+                .execute(&mut *$c)
+                .await?;
+                let waiting: i64 = sqlx::query_scalar(
+                    "SELECT COUNT(*) FROM approval
+                     WHERE person_id = $1 AND state = 'waiting' AND way <> 'scan' AND expires_at > $2",
+                )
+                .bind(person)
+                .bind(new.created_at)
+                .fetch_one(&mut *$c)
+                .await?;
+                waiting < $crate::store::approval::MOST_WAITING
+            }
+        };
         let kept = sqlx::query(
             "INSERT INTO approval (id, way, channel, person_id, client_id, transaction_id, browser, context, digits,
-               state, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $11)
+               state, created_at, expires_at, source, is_known)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, 'waiting', $10, $11, $12, $13)
              ON CONFLICT (transaction_id) DO NOTHING",
         )
         .bind(new.id)
@@ -154,6 +197,8 @@ macro_rules! insert_approval {
         .bind(new.digits.clone())
         .bind(new.created_at)
         .bind(new.expires_at)
+        .bind(new.source.clone())
+        .bind(new.is_known)
         .execute(&mut *$c)
         .await?;
         is_theirs && kept.rows_affected() == 1
@@ -263,17 +308,34 @@ pub async fn waiting_for(
 
 /// What a person answers.
 #[derive(Debug, Clone)]
-#[expect(clippy::large_enum_variant, reason = "there is one at a time, and it is never kept")]
 pub enum Answer {
     /// It is theirs, and this proves who they are.
     Approve(Authentication),
     /// It is not.
     Refuse,
-    /// They asked for nothing: until then no stranger asks them anything, and what waits of them does no longer.
-    Disown(Time),
+    /// They asked for nothing: for a while no stranger asks them anything, and what waits of them does no longer.
+    Disown(Disowned),
     /// They typed another number.
     Mistype,
 }
+
+/// What follows when somebody says that a question was none of theirs.
+#[derive(Debug, Clone)]
+pub struct Disowned {
+    /// Until when no stranger asks them anything.
+    pub until: Time,
+    /// What they are told, where it can be sent; once in that time, however often they say so.
+    pub told: NewNotice,
+    /// What the security contact is told, and at which address; where there is one. So many an hour altogether
+    /// ([`MOST_ALARMS`]): whoever asks everybody in the house fills no mailbox.
+    pub alarm: Option<(NewNotice, String)>,
+}
+
+/// Alarms to the security contact within an hour.
+pub const MOST_ALARMS: i64 = 10;
+const ALARMS_WITHIN: TimeDelta = TimeDelta::hours(1);
+/// The language of the security contact.
+const ALARM_LANGUAGE: &str = "fr";
 
 /// Makes a code that was scanned the question of whoever scanned it, with what they are shown. Yields whether nobody had.
 ///
@@ -325,7 +387,7 @@ pub async fn answer(
         Answer::Refuse | Answer::Disown(_) => (State::Refused, None),
         Answer::Mistype => (State::Mistyped, None),
     };
-    let guarded_until = if let Answer::Disown(until) = answer { Some(*until) } else { None };
+    let disowned = if let Answer::Disown(disowned) = answer { Some(disowned) } else { None };
     write!(db, c => {
         if let Some(used) = signature
             && !consume_signature!(c, used, now)
@@ -346,8 +408,21 @@ pub async fn answer(
         .rows_affected()
             == 1;
         let mut moved = vec![id];
-        if kept && let Some(until) = guarded_until {
-            guard_person!(c, person, until);
+        if kept && let Some(Disowned { until, told, alarm }) = disowned {
+            let is_first = guard_person!(c, person, *until, now);
+            if is_first {
+                queue_notice!(c, told, now);
+            }
+            if is_first && let Some((alarm, address)) = alarm {
+                let lately: i64 =
+                    sqlx::query_scalar("SELECT COUNT(*) FROM guarded_person WHERE guarded_since > $1")
+                        .bind(now - ALARMS_WITHIN)
+                        .fetch_one(&mut *c)
+                        .await?;
+                if lately <= MOST_ALARMS {
+                    queue_notice_to!(c, alarm, address.clone(), ALARM_LANGUAGE, now);
+                }
+            }
             let withdrawn: Vec<ApprovalId> = sqlx::query_scalar(
                 "UPDATE approval SET state = 'withdrawn' WHERE person_id = $1 AND state = 'waiting' RETURNING id",
             )
@@ -436,6 +511,7 @@ pub(crate) mod tests {
     use crate::audit::Kind;
     use crate::clock::{Clock as _, MockClock};
     use crate::ids::CountingRandom;
+    use crate::store::notice::{self, Place, Told};
     use crate::store::session::tests::{card_session, somebody};
     use crate::store::testing::on_both;
 
@@ -454,6 +530,8 @@ pub(crate) mod tests {
             client_id: "rp".into(),
             transaction_id: None,
             browser: None,
+            source: None,
+            is_known: false,
             context: Context {
                 application: "Dossier".into(),
                 is_inside: true,
@@ -533,17 +611,107 @@ pub(crate) mod tests {
         .await;
     }
 
+    /// Whoever asks everybody in the house fills no mailbox: the security contact hears of so many an hour.
+    #[tokio::test]
+    async fn the_security_contact_hears_of_ten_an_hour() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let disown = async |now: Time| {
+                let event = crate::store::client::tests::event(Kind::SignIn, &clock);
+                let person = somebody(&db, now, &random).await;
+                let asked = question(Some(person), Way::Number, now, &random);
+                assert!(ask(&db, &asked).await.unwrap());
+                let notice = |told| NewNotice::new(person, told, now, &random);
+                let place = Place::default();
+                let alarm = Told::Alarm { event: event.id, place: place.clone() };
+                let disowned = Disowned {
+                    until: now + TimeDelta::days(1),
+                    told: notice(Told::Disowned { place }),
+                    alarm: Some((notice(alarm), "securite@chu.example".to_owned())),
+                };
+                let said = Answer::Disown(disowned);
+                assert!(answer(&db, asked.id, person, &said, None, &event, now).await.unwrap());
+            };
+            let alarms = async |now| notice::older_than(&db, now, 100).await.unwrap().len() as i64;
+            for _ in 0..MOST_ALARMS + 3 {
+                disown(clock.now()).await;
+            }
+            // None of these people has an address.
+            assert_eq!(alarms(clock.now()).await, MOST_ALARMS);
+            clock.advance(ALARMS_WITHIN);
+            disown(clock.now()).await;
+            assert_eq!(alarms(clock.now()).await, MOST_ALARMS + 1);
+        })
+        .await;
+    }
+
+    /// Whose questions wait for a person, by the source that asked: oldest first.
+    async fn sources(db: &Db, person: PersonId, now: Time) -> Vec<u8> {
+        let waiting = waiting_for(db, person, Channel::Phone, now).await.unwrap();
+        waiting.iter().map(|one| one.source.as_ref().map_or(0, |source| source[0])).collect()
+    }
+
     #[tokio::test]
     async fn nobody_is_asked_more_often_than_they_can_look() {
         on_both(async |db| {
             let (clock, random) = (MockClock::default(), CountingRandom::default());
             let now = clock.now();
             let person = somebody(&db, now, &random).await;
-            let ask_one =
-                async |now| ask(&db, &question(Some(person), Way::Number, now, &random)).await.unwrap();
-            let asked = futures_util::future::join_all((0..12).map(|_| ask_one(now))).await;
-            assert_eq!(asked.iter().filter(|kept| **kept).count(), 5, "also all at once");
-            assert!(ask_one(now + LIFETIME).await, "those of before have expired");
+            let of = |source: u8| Approval {
+                source: Some(vec![source; 32]),
+                ..question(Some(person), Way::Number, now, &random)
+            };
+            let all: Vec<_> = (0..12).map(of).collect();
+            futures_util::future::join_all(all.iter().map(|one| ask(&db, one))).await;
+            assert_eq!(sources(&db, person, now).await.len(), 5, "also all at once");
+        })
+        .await;
+    }
+
+    /// A stranger holds two of five, and gives way to whoever comes later; the person's own browser always has a place.
+    #[tokio::test]
+    async fn a_source_has_its_share_and_the_oldest_stranger_gives_way() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let person = somebody(&db, clock.now(), &random).await;
+            let asks = async |source: u8, is_known: bool| {
+                clock.advance(TimeDelta::milliseconds(10));
+                let new = question(Some(person), Way::Number, clock.now(), &random);
+                let new = Approval { source: Some(vec![source; 32]), is_known, ..new };
+                (new.id, ask(&db, &new).await.unwrap())
+            };
+            let mut first = Vec::new();
+            for _ in 0..9 {
+                let (id, theirs) = asks(1, false).await;
+                assert!(theirs, "the newest of a source stay");
+                first.push(id);
+            }
+            assert_eq!(sources(&db, person, clock.now()).await, [1, 1]);
+            let pushed = by_id(&db, first[0]).await.unwrap().unwrap();
+            assert_eq!((pushed.person_id, pushed.state), (None, State::Waiting), "it waits on, for nobody");
+
+            // Somebody has many addresses: whoever comes later has a place all the same.
+            for source in [2, 2, 3, 3] {
+                asks(source, false).await;
+            }
+            assert_eq!(sources(&db, person, clock.now()).await, [1, 2, 2, 3, 3]);
+            assert!(asks(9, true).await.1, "the person's own browser");
+            assert_eq!(sources(&db, person, clock.now()).await, [2, 2, 3, 3, 9]);
+            for source in 10..20 {
+                asks(source, false).await;
+            }
+            assert_eq!(
+                sources(&db, person, clock.now()).await,
+                [9, 16, 17, 18, 19],
+                "it is never pushed out by strangers"
+            );
+            for source in [30, 31, 32, 33] {
+                asks(source, true).await;
+            }
+            assert_eq!(sources(&db, person, clock.now()).await, [9, 30, 31, 32, 33]);
+            assert!(!asks(20, false).await.1, "strangers wait where the person's own browsers ask");
+            assert!(asks(34, true).await.1);
+            assert_eq!(sources(&db, person, clock.now()).await, [30, 31, 32, 33, 34]);
         })
         .await;
     }
@@ -599,7 +767,9 @@ pub(crate) mod tests {
             for other in &others {
                 ask(&db, other).await.unwrap();
             }
-            let refuse = Answer::Disown(now);
+            let told = Told::Disowned { place: Place::default() };
+            let told = NewNotice::new(person, told, now, &random);
+            let refuse = Answer::Disown(Disowned { until: now, told, alarm: None });
             assert!(answer(&db, others[0].id, person, &refuse, None, &event, now).await.unwrap());
             let heard = moves_since(&db, begun + 2).await.unwrap();
             let mut ids: Vec<_> = heard.iter().map(|heard| heard.id.0).collect();

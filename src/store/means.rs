@@ -169,6 +169,12 @@ impl Means {
 }
 
 impl Means {
+    /// Whether its device has to be taken for the same again: a means that stands, and not shortly before its end.
+    #[must_use]
+    pub fn is_to_be_told_apart(&self, now: Time) -> bool {
+        self.standing(now) == Standing::Active && (self.kind != Kind::Phone || self.expires_at - now > DUE)
+    }
+
     /// Whether it can be renewed: a key, not long before its end; at the desk also after it. A card follows its certificate,
     /// and a phone is paired anew.
     #[must_use]

@@ -11,7 +11,7 @@ use super::audit::{NewRow, record};
 use super::means::Kind;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{ContactCodeId, NoticeId, PersonId, Random};
+use crate::ids::{ContactCodeId, EventId, NoticeId, PersonId, Random};
 
 /// Where something happened, in words of ours: what a browser says of itself could be a message to the reader.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -69,6 +69,18 @@ pub enum Told {
         /// Where.
         place: Place,
     },
+    /// The person said on their phone that a sign-in was none of theirs.
+    Disowned {
+        /// Where it was asked from.
+        place: Place,
+    },
+    /// To the security contact: somebody said so.
+    Alarm {
+        /// The event of the audit trail that says who.
+        event: EventId,
+        /// Where it was asked from.
+        place: Place,
+    },
     /// The person was given a role.
     RoleGranted {
         /// Its name: `desk`, `admin`, `auditor`.
@@ -109,6 +121,8 @@ impl Told {
             Self::MeansResumed { .. } => "means-resumed",
             Self::MeansRevoked { .. } => "means-revoked",
             Self::NewBrowser { .. } => "new-browser",
+            Self::Disowned { .. } => "disowned",
+            Self::Alarm { .. } => "alarm",
             Self::RoleGranted { .. } => "role-granted",
             Self::RoleRevoked { .. } => "role-revoked",
             Self::AddressChanged => "address-changed",

@@ -7,13 +7,14 @@ use chrono::TimeDelta;
 use sqlx::types::Json;
 
 use super::audit::{NewRow, record};
+use super::identity_check::consume_check;
 use super::means::insert_means;
 use super::notice::{NewNotice, queue_notice};
 use super::phone::Phone;
 use super::webauthn_credential::{Registered, insert_credential};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{PairingId, PersonId, SessionId};
+use crate::ids::{IdentityCheckId, PairingId, PersonId, SessionId};
 
 /// How long a code waits to be scanned.
 pub const CODE_LIFETIME: TimeDelta = TimeDelta::seconds(90);
@@ -31,6 +32,10 @@ pub struct Pairing {
     pub person_id: PersonId,
     /// The session that vouches, and in which the digits are typed.
     pub session_id: SessionId,
+    /// Who of the desk vouches, where the desk does.
+    pub desk_person_id: Option<PersonId>,
+    /// The identity check that is used up by it.
+    pub identity_check_id: Option<IdentityCheckId>,
     /// The ceremony of its passkey, once a phone has taken the code and until it has brought one.
     #[sqlx(json(nullable))]
     pub ceremony: Option<serde_json::Value>,
@@ -47,8 +52,19 @@ pub struct Pairing {
 
 macro_rules! columns {
     () => {
-        "id, person_id, session_id, ceremony, candidate, digits, handle_hash IS NOT NULL AS is_taken, expires_at"
+        "id, person_id, session_id, desk_person_id, identity_check_id, ceremony, candidate, digits, handle_hash IS NOT NULL AS is_taken, expires_at"
     };
+}
+
+/// Who vouches for a phone.
+#[derive(Debug, Clone, Copy)]
+pub struct Vouching {
+    /// Whose phone it becomes.
+    pub person: PersonId,
+    /// The session in which the digits are typed.
+    pub session: SessionId,
+    /// Who of the desk, and the identity check that is used up; none where its person vouches by that session.
+    pub desk: Option<(PersonId, IdentityCheckId)>,
 }
 
 /// Begins, in the place of what the same session had begun before.
@@ -58,15 +74,17 @@ macro_rules! columns {
 pub async fn begin(
     db: &Db,
     id: PairingId,
-    (person, session): (PersonId, SessionId),
+    vouching: Vouching,
     secret_hash: [u8; 32],
     now: Time,
 ) -> Result<(), StoreError> {
+    let Vouching { person, session, desk } = vouching;
     write!(db, c => {
         sqlx::query("DELETE FROM pairing WHERE session_id = $1").bind(session).execute(&mut *c).await?;
         sqlx::query(
-            "INSERT INTO pairing (id, person_id, session_id, secret_hash, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)",
+            "INSERT INTO pairing (id, person_id, session_id, secret_hash, created_at, expires_at, desk_person_id,
+               identity_check_id)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
         )
         .bind(id)
         .bind(person)
@@ -74,6 +92,8 @@ pub async fn begin(
         .bind(secret_hash.to_vec())
         .bind(now)
         .bind(now + CODE_LIFETIME)
+        .bind(desk.map(|(person, _)| person))
+        .bind(desk.map(|(_, check)| check))
         .execute(&mut *c)
         .await?;
         Ok(())
@@ -194,7 +214,7 @@ pub async fn mistype(db: &Db, id: PairingId) -> Result<bool, StoreError> {
     })
 }
 
-/// Makes the phone a means of its person, tells them by `notice` and records `event`.
+/// Makes the phone a means of its person, who is not disabled, uses the identity check up where there is one, tells them by `notice` and records `event`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -220,8 +240,18 @@ pub async fn complete(
             .bind(now)
             .execute(&mut *c)
             .await?;
-        if held.rows_affected() != 1 || taken.rows_affected() != 1 {
+        // Whoever disables them at this moment was first, or finds the phone.
+        let person = sqlx::query("UPDATE person SET id = id WHERE id = $1 AND disabled_at IS NULL")
+            .bind(pairing.person_id)
+            .execute(&mut *c)
+            .await?;
+        if held.rows_affected() != 1 || taken.rows_affected() != 1 || person.rows_affected() != 1 {
             return Ok(Registered::CeremonyOver);
+        }
+        if let Some(check) = pairing.identity_check_id
+            && !consume_check!(c, check, now)
+        {
+            return Ok(Registered::CheckOver);
         }
         if !insert_means!(c, &phone.passkey.means) {
             return Ok(Registered::KnownAlready);

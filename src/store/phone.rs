@@ -53,17 +53,31 @@ pub async fn active_of(db: &Db, person: PersonId, now: Time) -> Result<Vec<Phone
     read!(db, c => Ok(sqlx::query_as(SQL).bind(person).bind(now).fetch_all(&mut *c).await?))
 }
 
-/// Keeps strangers from asking a person anything until then, inside a `write!` body.
+/// Keeps strangers from asking a person anything until then, inside a `write!` body. Yields whether they were not kept from
+/// it before.
 macro_rules! guard_person {
-    ($c:expr, $person:expr, $until:expr) => {{
-        sqlx::query(
-            "INSERT INTO guarded_person (person_id, guarded_until) VALUES ($1, $2)
-             ON CONFLICT (person_id) DO UPDATE SET guarded_until = excluded.guarded_until",
+    ($c:expr, $person:expr, $until:expr, $now:expr) => {{
+        let begun = sqlx::query(
+            "INSERT INTO guarded_person (person_id, guarded_until, guarded_since) VALUES ($1, $2, $3)
+             ON CONFLICT (person_id) DO UPDATE
+               SET guarded_until = excluded.guarded_until, guarded_since = excluded.guarded_since
+               WHERE guarded_person.guarded_until <= excluded.guarded_since",
         )
         .bind($person)
         .bind($until)
+        .bind($now)
         .execute(&mut *$c)
-        .await?;
+        .await?
+        .rows_affected()
+            == 1;
+        if !begun {
+            sqlx::query("UPDATE guarded_person SET guarded_until = $2 WHERE person_id = $1")
+                .bind($person)
+                .bind($until)
+                .execute(&mut *$c)
+                .await?;
+        }
+        begun
     }};
 }
 pub(crate) use guard_person;

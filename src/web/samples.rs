@@ -337,6 +337,7 @@ fn desk_person() -> DeskPersonPage {
         means: rows.collect(),
         takes_keys: true,
         takes_second_factors: true,
+        takes_phones: true,
         path: "/desk/people/1".into(),
         csrf: "c2FtcGxl".into(),
     }

@@ -3,6 +3,7 @@
 //! Either the key says whose it is, or the person types an identifier first; then whoever typed it learns nothing from the
 //! challenge: somebody without a key, and nobody at all, get one too.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
@@ -14,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 use serde_json::Value;
+use uuid::Uuid;
 
 use super::ceremony::{Assertion, Ceremonies, CeremonyError};
 use super::policy::{Seen, factors};
@@ -32,6 +34,7 @@ use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, SecurityKey, Used};
 use crate::web::browser;
 use crate::web::language::Language;
+use crate::web::limits::network_of;
 use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
@@ -301,11 +304,21 @@ impl<'a> Visit<'a> {
             let event = self.event.clone();
             let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
             let SecurityKeys { parts, repeats } = self.keys;
-            repeats.record(&parts.db, named.0, code, RECORDED, event, self.keys.now()).await;
+            // Anybody has as many sign-ins of their own as they like, to ask in vain with: what names nobody is counted of
+            // the address that it comes from.
+            let source = self.caller.address.filter(|_| refusal.names_nobody()).map(of_address);
+            let whose = source.unwrap_or(named.0);
+            repeats.record(&parts.db, whose, code, RECORDED, event, self.keys.now()).await;
         }
         let texts = self.keys.parts.site.frame(language).texts;
         (refusal.status(), Json(Status::failed(refusal.told(), texts))).into_response()
     }
+}
+
+/// What stands for an address where refusals are counted.
+fn of_address(address: IpAddr) -> Uuid {
+    let hash = sha256(network_of(address).to_string().as_bytes());
+    Uuid::from_slice(hash.get(..16).unwrap_or_default()).unwrap_or_default()
 }
 
 /// §7.2, step 6: whom the key names is whose it is; where nobody was named before, it has to name somebody.

@@ -117,6 +117,14 @@ impl Refusal {
         }
     }
 
+    /// Whether it says nothing of anybody here: whoever asks in vain makes as many of these as they like.
+    pub fn names_nobody(&self) -> bool {
+        matches!(
+            self,
+            Self::NotWaiting | Self::NoSignIn | Self::Unknown | Self::Ceremony(_) | Self::ForeignOrigin(_)
+        )
+    }
+
     /// The stable code of `docs/errors.md`.
     pub fn code(&self) -> &'static str {
         match self {

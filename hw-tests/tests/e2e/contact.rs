@@ -67,7 +67,7 @@ fn an_address_is_typed_corrected_verified_by_a_code_and_told_of_a_new_key() {
             // From now on the person hears of what happens.
             browser.plug_in(usb_key()).await;
             register(&browser, "Clé du bloc").await;
-            let told = mails.brings("vient d’être ajoutée").await;
+            let told = mails.brings("vient d’être ajouté aux vôtres").await;
             assert_eq!(told.to, ADDRESS);
             assert!(told.text.contains("le support, poste 4242"), "{}", told.text);
             assert!(!told.text.contains("KIT"), "a notice names nobody: {}", told.text);

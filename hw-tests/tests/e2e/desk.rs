@@ -15,7 +15,7 @@ use crate::security_keys::{forget_sessions, to_key_tab, usb_key};
 use crate::sign_in::{to_popup, type_pin};
 
 const HOLDER: &str = "899700366240";
-const COLLEAGUE: &str = "3010000001/E00042";
+pub(crate) const COLLEAGUE: &str = "3010000001/E00042";
 
 /// Somebody of the hospital who has no card, as the command line makes one.
 pub fn add_colleague(hospital: &Hospital) {
@@ -43,14 +43,14 @@ pub async fn find_colleague(browser: &Browser) {
 }
 
 /// Unfolds what is called `unfold`, chooses a reason and confirms.
-async fn halt(browser: &Browser, unfold: &str, reason: &str, confirm: &str) {
+pub(crate) async fn halt(browser: &Browser, unfold: &str, reason: &str, confirm: &str) {
     browser.unfold(unfold).await;
     browser.choose("details[open] select", reason).await;
     browser.press(confirm).await;
 }
 
 /// Records that the person showed a passport.
-async fn check_identity(browser: &Browser) {
+pub(crate) async fn check_identity(browser: &Browser) {
     browser.choose("#document", "passport").await;
     browser.press("desk-check-confirm").await;
     browser.says("desk-checked").await;

@@ -5,6 +5,7 @@ use sceau_hw_tests::isolation::isolated;
 use serde_json::{Value, json};
 
 use crate::card_out::event;
+use crate::desk::{COLLEAGUE, add_colleague, check_identity, find_colleague, halt, to_desk};
 use crate::harness::browser::{Browser, ENGLISH, FRENCH, PHONE, Settings};
 use crate::harness::hospital::{FRONT, Hospital, RECORDS, Setup};
 use crate::harness::{run, until};
@@ -239,6 +240,66 @@ fn a_phone_is_paired_scans_the_desk_and_types_its_number() {
             desk.is_at(RECORDS).await;
             phone.browser.pull_out(&phone.authenticator).await;
             phone.authenticator.clear();
+        });
+    });
+}
+
+/// Somebody without a card: the desk looks at a document and shows the code, their phone the digits.
+#[test]
+fn the_desk_pairs_the_phone_of_a_colleague_who_has_nothing_else() {
+    isolated(|| {
+        run(async {
+            let hospital = hospital().await;
+            add_colleague(&hospital);
+            hospital.sceau(&["person", "role", "grant", DOCTOR, "desk"]);
+            let desk = Browser::start(FRENCH).await;
+            let phone = Phone::start(FRENCH).await;
+            to_desk(&desk).await;
+            find_colleague(&desk).await;
+            check_identity(&desk).await;
+            desk.says("desk-phone-hint").await;
+            desk.press("phone-pair-start").await;
+            desk.says("phone-pair-scan").await;
+            let code = code_of(&desk).await;
+            desk.pictures("desk-phone-1-code-fr").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
+            phone.browser.open(&address_in(&code)).await;
+            phone.browser.says("phone-pair-whose").await;
+            phone.browser.shows("CAMILLE EXEMPLE").await;
+            phone.browser.press("phone-pair-do").await;
+            let digits = digits_of(&phone.browser, "[data-digits]").await;
+            phone.browser.picture("desk-phone-2-digits-fr").await;
+            desk.says("phone-pair-digits").await;
+            desk.write("#pair-digits", &digits).await;
+            desk.press("phone-pair-confirm").await;
+            desk.shows_means_phone().await;
+            phone.browser.says("phone-nothing").await;
+            desk.pictures("desk-phone-3-means-fr").await;
+            let issued = event(&hospital, "means.issued").await;
+            assert!(issued["detail"]["actor"].as_str().unwrap().starts_with("desk: "), "{issued:#}");
+
+            // It signs its person in, at a workstation of theirs.
+            let own = Browser::start(FRENCH).await;
+            to_phone_tab(&own).await;
+            own.unfold("phone-other").await;
+            own.write("#phone-identifier", COLLEAGUE).await;
+            own.press("phone-number-start").await;
+            let number = digits_of(&own, "[data-number]").await;
+            phone.open_waiting().await;
+            phone.browser.write("#phone-digits", &number).await;
+            phone.browser.press("phone-approve").await;
+            phone.browser.says("phone-approved").await;
+            own.is_at(RECORDS).await;
+            own.shows("CAMILLE EXEMPLE").await;
+
+            // Lost: the desk revokes it, and nothing of it is left open.
+            halt(&desk, "desk-revoke", "lost", "desk-revoke-confirm").await;
+            desk.says("means-none").await;
+            event(&hospital, "session.ended").await;
+            own.open(FRONT).await;
+            own.says("nobody-title").await;
+            phone.browser.open(&format!("{FRONT}/phone")).await;
+            phone.browser.shows_error("PHONE-005").await;
         });
     });
 }

@@ -295,6 +295,14 @@ fn a_client_of_pro_sante_connect_asks_unchanged() {
                 );
                 assert!(said.body["error_description"].as_str().unwrap().starts_with(words), "{}", said.body);
             }
+            // An administrator takes the right away, and gives it back.
+            let administrator = |more: &str| hospital.sceau(&["client", "ciba", "edc", more]);
+            administrator("--off");
+            let refused = wire.post("ext/ciba/auth", &sent("07"));
+            assert_eq!((refused.status, refused.body["error"].as_str()), (400, Some("unauthorized_client")));
+            administrator("poll");
+            assert_eq!(wire.post("ext/ciba/auth", &sent("07")).status, 200);
+
             let unknown =
                 wire.post("token", "grant_type=urn:openid:params:grant-type:ciba&auth_req_id=nothing");
             assert_eq!((unknown.status, unknown.body["error"].as_str()), (400, Some("invalid_grant")));

@@ -1,5 +1,6 @@
 //! `sceau client`: the services that sign their users in here.
 
+mod ciba;
 mod logouts;
 mod names;
 
@@ -66,6 +67,8 @@ pub(super) enum ClientCommand {
         #[command(flatten)]
         names: names::NameArgs,
     },
+    /// Let a service that is registered ask people on their phone, without a browser (CIBA), or no more.
+    Ciba(ciba::Ciba),
     /// Replace what is registered of a service by a document (RFC 7591). Its secret, audience and rights stay.
     Update(Update),
     /// Let services register themselves: make a token for so many of them. It is shown once. `[oidc] registration` turns the
@@ -219,6 +222,7 @@ impl ClientCommand {
             Self::RotateSecret { id, keep_previous, json } => {
                 rotate_secret(&context, &id, keep_previous, json).await
             }
+            Self::Ciba(ciba) => ciba.run(&context).await,
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
             Self::Policy { id, demands, names } => set_policy(&context, &id, demands.into(), &names).await,

@@ -17,7 +17,7 @@ use crate::clock::{Clock as _, MockClock};
 use crate::config::{Mail, MailTls};
 use crate::crypto::random::SystemRandom;
 use crate::crypto::sealed::SealKey;
-use crate::ids::{ContactCodeId, PersonId};
+use crate::ids::{ContactCodeId, EventId, PersonId};
 use crate::store::means::Kind as MeansKind;
 use crate::store::notice::{NewNotice, Place, Told};
 use crate::store::person_contact::{self, Contact, Setting, Verifier};
@@ -173,7 +173,7 @@ async fn what_happened_is_told_in_french_over_tls_with_the_headers_of_a_mail() {
         let mail = read(&received);
         assert_eq!(mail.subject, "Un moyen d’identification a été ajouté");
         for part in [
-            "Une clé de sécurité vient d’être ajoutée à vos moyens d’identification.",
+            "Un moyen d’identification vient d’être ajouté aux vôtres\u{a0}: une clé de sécurité.",
             "21/11/2026 12:00 UTC",
             "Firefox (Windows), bloc",
             "prévenez tout de suite securite@chu.example, poste 4242",
@@ -212,7 +212,9 @@ async fn each_notice_says_its_own_in_both_languages_and_nothing_of_whom() {
             Told::MeansSuspended { means },
             Told::MeansResumed { means },
             Told::MeansRevoked { means },
-            Told::NewBrowser { place },
+            Told::NewBrowser { place: place.clone() },
+            Told::Disowned { place: place.clone() },
+            Told::Alarm { event: EventId::new(hospital.clock.now(), &SystemRandom), place },
             Told::RoleGranted { role: "desk".into() },
             Told::RoleRevoked { role: "admin".into() },
             Told::AddressChanged,
@@ -234,7 +236,7 @@ async fn each_notice_says_its_own_in_both_languages_and_nothing_of_whom() {
                 assert!(texts.insert(whole));
             }
         }
-        assert_eq!((texts.len(), server.received().len()), (22, 22));
+        assert_eq!((texts.len(), server.received().len()), (26, 26));
         let codes = Codes::new(&hospital.seal);
         let sent = read(server.received().last().unwrap()).text;
         assert!(sent.contains(codes.code(code, ADDRESS).as_str()), "{sent}");

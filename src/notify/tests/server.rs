@@ -163,6 +163,7 @@ pub(super) fn mail(port: u16, dir: &Path) -> Mail {
         from: "Identité – CHU d’Essai <sceau@chu.example>".into(),
         reply_to: Some("securite@chu.example".into()),
         contact: "securite@chu.example, poste 4242".into(),
+        security: None,
     }
 }
 

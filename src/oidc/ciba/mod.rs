@@ -272,9 +272,13 @@ async fn ask(
             client_id: client.id.clone(),
             transaction_id: None,
             browser: None,
+            // The client is the source, wherever its servers are.
+            source: Some(sha256(format!("client:{}", client.id).as_bytes()).to_vec()),
+            is_known: false,
             context: Context {
                 application: client.name.clone(),
-                is_inside: asks.is_inside(caller.address),
+                // The address is that of the program's server; where the person is nobody knows.
+                is_inside: false,
                 is_program: true,
                 browser: String::new(),
                 is_new_browser: false,

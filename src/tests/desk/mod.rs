@@ -1,6 +1,7 @@
 //! Roles and the desk through the real router, on both databases.
 
 mod keys;
+mod phones;
 mod rights;
 mod work;
 
@@ -19,6 +20,7 @@ use crate::ids::{PersonId, Secret, TransactionId};
 use crate::session::Evidence;
 use crate::store;
 use crate::store::audit::{Filter, Row};
+use crate::store::known_browser::SeenBrowser;
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
 use crate::store::notice::{NewNotice, Told};
 use crate::store::person::{NewAffiliation, NewPerson, Source};
@@ -42,18 +44,19 @@ impl Counter {
     }
 
     async fn on_both_with(policy: KeyPolicy, test: impl AsyncFn(Self)) {
-        Hospital::on_both_with(policy, async |hospital| {
-            let colleague = hospital.stand.person(STRANGER).await;
-            let now = hospital.stand.clock.now();
-            let event = hospital.stand.some_event(Kind::AffiliationStarted);
-            store::person::affiliate(&hospital.stand.db, colleague, &link(now), now, &SystemRandom, &event)
-                .await
-                .unwrap();
-            grant(&hospital.stand, DOCTOR, Role::Desk).await;
-            let desk = by_card(&hospital.stand, DOCTOR).await;
-            test(Self { hospital, colleague, desk }).await;
-        })
-        .await;
+        Hospital::on_both_with(policy, async |hospital| test(Self::of(hospital).await).await).await;
+    }
+
+    async fn of(hospital: Hospital) -> Self {
+        let colleague = hospital.stand.person(STRANGER).await;
+        let now = hospital.stand.clock.now();
+        let event = hospital.stand.some_event(Kind::AffiliationStarted);
+        store::person::affiliate(&hospital.stand.db, colleague, &link(now), now, &SystemRandom, &event)
+            .await
+            .unwrap();
+        grant(&hospital.stand, DOCTOR, Role::Desk).await;
+        let desk = by_card(&hospital.stand, DOCTOR).await;
+        Self { hospital, colleague, desk }
     }
 
     fn stand(&self) -> &Stand {
@@ -154,6 +157,11 @@ pub(super) async fn by_card(stand: &Stand, id_nat: &str) -> SignedIn {
 }
 
 async fn complete(stand: &Stand, new: &NewSession) {
+    complete_in(stand, new, None).await;
+}
+
+/// In that browser, which is known to its person afterwards.
+async fn complete_in(stand: &Stand, new: &NewSession, browser: Option<&SeenBrowser>) {
     let (now, id) = (stand.clock.now(), TransactionId::new(stand.clock.now(), &SystemRandom));
     let soon = now + TimeDelta::minutes(10);
     let begun = NewTransaction {
@@ -169,7 +177,7 @@ async fn complete(stand: &Stand, new: &NewSession) {
     let event = stand.event(Kind::SignIn);
     let proof = Proof::Request(&request);
     let completion =
-        Completion { proof, session: new, goes_on: None, replaced: None, browser: None, event: &event };
+        Completion { proof, session: new, goes_on: None, replaced: None, browser, event: &event };
     assert!(login_transaction::complete(&stand.db, id, completion, now, &SystemRandom).await.unwrap());
 }
 

@@ -2,6 +2,7 @@
 
 mod attacks;
 mod ciba;
+mod notices;
 mod pairing;
 mod push;
 mod push_service;
@@ -25,20 +26,20 @@ use crate::crypto::digest::sha256;
 
 /// The application on a phone, in software: everything that it says can be said wrongly.
 #[derive(Clone)]
-struct SoftPhone {
-    passkey: SoftKey,
+pub(super) struct SoftPhone {
+    pub(super) passkey: SoftKey,
     installation: EcKey<Private>,
     /// Its row in the registry, once it is paired.
-    id: String,
+    pub(super) id: String,
     /// The cookie of its browser.
-    cookie: String,
+    pub(super) cookie: String,
     server: String,
     /// How far its clock is off, in seconds.
     off: i64,
 }
 
 impl SoftPhone {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let group = EcGroup::from_curve_name(Nid::X9_62_PRIME256V1).unwrap();
         Self {
             passkey: SoftKey::new(),
@@ -75,7 +76,7 @@ impl SoftPhone {
 
 /// What a phone is shown.
 #[derive(Clone)]
-struct Shown {
+pub(super) struct Shown {
     question: String,
     context: String,
     handle: String,
@@ -102,7 +103,7 @@ impl Shown {
 
 impl Hospital {
     /// What a phone asks for.
-    async fn phone_asks(&self, phone: &SoftPhone, path: &str, more: Value) -> Answer {
+    pub(super) async fn phone_asks(&self, phone: &SoftPhone, path: &str, more: Value) -> Answer {
         let iat = self.stand.clock.now().timestamp() + phone.off;
         let mut claims = json!({"aud": phone.server, "iat": iat});
         for (name, value) in more.as_object().unwrap() {
@@ -117,7 +118,7 @@ impl Hospital {
     }
 
     /// The only question that waits, as the phone is shown it.
-    async fn opened(&self, phone: &SoftPhone) -> Shown {
+    pub(super) async fn opened(&self, phone: &SoftPhone) -> Shown {
         let listed = self.phone_asks(phone, "/phone/list", json!({})).await.json();
         let waiting = listed["waiting"].as_array().unwrap().clone();
         assert_eq!(waiting.len(), 1, "{listed}");
@@ -125,7 +126,12 @@ impl Hospital {
     }
 
     /// What the application posts when its person approves.
-    async fn approves(&self, phone: &mut SoftPhone, shown: &Shown, digits: Option<&str>) -> Answer {
+    pub(super) async fn approves(
+        &self,
+        phone: &mut SoftPhone,
+        shown: &Shown,
+        digits: Option<&str>,
+    ) -> Answer {
         let mut claims = decision(phone, shown, "approve");
         claims["challenge"] = shown.options["challenge"].clone();
         if let Some(digits) = digits {
@@ -157,7 +163,7 @@ impl Hospital {
     }
 
     /// What a phone brings that took the code: the answer holds the digits that it shows.
-    async fn brings(&self, phone: &mut SoftPhone, taken: &Value) -> Answer {
+    pub(super) async fn brings(&self, phone: &mut SoftPhone, taken: &Value) -> Answer {
         let proof = json!({"aud": phone.server, "handle": taken["handle"], "jwk": phone.jwk()});
         let words = json!({
             "handle": taken["handle"],
@@ -169,7 +175,12 @@ impl Hospital {
     }
 
     async fn takes(&self, secret: &str) -> Answer {
-        self.say("/phone/pair/take", &json!({"code": secret}), "").await
+        self.takes_in("", secret).await
+    }
+
+    /// As [`Self::takes`], in a browser with this cookie.
+    pub(super) async fn takes_in(&self, cookie: &str, secret: &str) -> Answer {
+        self.say("/phone/pair/take", &json!({"code": secret}), cookie).await
     }
 
     async fn confirms(&self, browser: &SignedIn, pairing: &str, digits: &str) -> Answer {
@@ -185,23 +196,28 @@ impl Hospital {
         let brought = self.brings(&mut phone, &taken).await.json();
         let answer = self.confirms(browser, &pairing, brought["digits"].as_str().unwrap()).await;
         assert_eq!(answer.json(), json!({"state": "done"}));
+        self.learns(&mut phone, &taken).await;
+        phone
+    }
+
+    /// The phone learns that its digits were typed.
+    pub(super) async fn learns(&self, phone: &mut SoftPhone, taken: &Value) {
         let credential = URL_SAFE_NO_PAD.encode(&phone.passkey.id);
         let words = json!({"handle": taken["handle"], "credential": credential});
         let paired = self.say("/phone/pair/brought", &words, &phone.cookie).await.json();
         assert_eq!(paired["state"], "done");
         phone.id = paired["phone"].as_str().unwrap().to_owned();
-        phone
     }
 
     /// The number that the sign-in page shows for whoever typed this.
-    async fn number(&self, begun: &super::security_keys::Begun, identifier: &str) -> String {
+    pub(super) async fn number(&self, begun: &super::security_keys::Begun, identifier: &str) -> String {
         let words = json!({"txn": begun.txn, "identifier": identifier});
         let asked = self.say("/login/phone/ask", &words, &begun.cookie).await;
         assert_eq!(asked.status, StatusCode::OK, "{}", asked.body);
         asked.json()["number"].as_str().unwrap().to_owned()
     }
 
-    async fn finishes(&self, begun: &super::security_keys::Begun) -> Answer {
+    pub(super) async fn finishes(&self, begun: &super::security_keys::Begun) -> Answer {
         self.say("/login/phone/finish", &json!({"txn": begun.txn}), &begun.cookie).await
     }
 }
@@ -215,7 +231,7 @@ fn decision(phone: &SoftPhone, shown: &Shown, how: &str) -> Value {
 }
 
 /// What a camera reads in a code.
-fn scanned(code: &Value) -> String {
+pub(super) fn scanned(code: &Value) -> String {
     let size = usize::try_from(code["size"].as_u64().unwrap()).unwrap();
     let modules: Vec<bool> = code["modules"].as_str().unwrap().chars().map(|module| module == '1').collect();
     let mut image = rqrr::PreparedImage::prepare_from_greyscale((size + 8) * 4, (size + 8) * 4, |x, y| {

@@ -111,6 +111,46 @@ async fn a_phone_that_does_not_verify_its_person_or_lies_about_its_key_is_not_pa
     .await;
 }
 
+/// Three years by default, a year here: after it the phone answers nothing and is paired anew, by the same device, which the
+/// browser would otherwise keep from it; in the last 90 days as well.
+#[tokio::test]
+async fn a_phone_has_its_time_and_is_paired_anew() {
+    Hospital::on_both(async |hospital| {
+        let phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        let listed = hospital.phone_asks(&phone, "/phone/list", json!({})).await.json();
+        let kept = store::phone::by_id(&hospital.stand.db, phone.id.parse().unwrap()).await.unwrap().unwrap();
+        let until = kept.passkey.means.expires_at;
+        assert_eq!(until - kept.passkey.means.issued_at, TimeDelta::days(365));
+        assert_eq!(listed["expires_at"], json!(until));
+        let known = async || {
+            let browser = hospital.stand.sign_in().await;
+            let (_, secret) = hospital.code_of(&browser).await;
+            let taken = hospital.takes(&secret).await.json();
+            taken["options"]["excludeCredentials"].as_array().map_or(0, Vec::len)
+        };
+        assert_eq!(known().await, 1, "one device, one phone");
+        hospital.stand.clock.advance(TimeDelta::days(276));
+        assert_eq!(known().await, 0, "but for the last 90 days");
+        assert_eq!(hospital.phone_asks(&phone, "/phone/list", json!({})).await.status, StatusCode::OK);
+
+        // Its time is over in the middle of a question.
+        hospital
+            .stand
+            .clock
+            .advance(until - crate::clock::Clock::now(&hospital.stand.clock) - TimeDelta::seconds(30));
+        let begun = hospital.begin().await;
+        let number = hospital.number(&begun, crate::tests::spec::stand::DOCTOR).await;
+        let mut late = phone.clone();
+        let shown = hospital.opened(&late).await;
+        hospital.stand.clock.advance(TimeDelta::seconds(30));
+        assert_eq!(code(&hospital.approves(&mut late, &shown, Some(&number)).await), "PHONE-005");
+        assert_eq!(code(&hospital.phone_asks(&phone, "/phone/list", json!({})).await), "PHONE-005");
+        let anew = hospital.pair(&hospital.stand.sign_in().await).await;
+        assert_eq!(hospital.phone_asks(&anew, "/phone/list", json!({})).await.status, StatusCode::OK);
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn a_phone_takes_no_place_of_a_security_key() {
     use crate::tests::security_keys::authenticator::SoftKey;

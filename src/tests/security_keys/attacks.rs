@@ -1,10 +1,11 @@
 //! What Web Authentication is there to stop, each tried.
 
-use http::StatusCode;
+use axum::body::Body;
+use http::{Request, StatusCode};
 use serde_json::json;
 
 use super::authenticator::SoftKey;
-use super::{Hospital, code};
+use super::{FRONT, Hospital, code};
 use crate::crypto::digest::sha256;
 use crate::session::EndReason;
 use crate::store;
@@ -446,6 +447,36 @@ async fn a_page_fills_neither_the_database_nor_the_trail() {
         let recorded =
             hospital.stand.events().await.iter().filter(|event| event.ends_with("KEY-009")).count();
         assert_eq!(recorded, 5);
+    })
+    .await;
+}
+
+/// Anybody begins as many sign-ins as they like: with each of them a key of their own making is refused, and the trail has a
+/// few of one address.
+#[tokio::test]
+async fn ever_new_sign_ins_with_keys_that_nobody_registered_fill_no_audit_trail() {
+    use crate::store::audit::Filter;
+    use crate::web::proxy::ClientAddress;
+
+    Hospital::on_both(async |hospital| {
+        let stranger = ClientAddress("192.0.2.7".parse().unwrap());
+        for _ in 0..12 {
+            let begun = hospital.begin().await;
+            let asked = hospital.challenge(&begun, None).await;
+            let mut key = SoftKey::new();
+            key.create(&hospital.registration(&hospital.stand.sign_in().await).await["options"]);
+            let words = json!({
+                "txn": begun.txn, "handle": asked["handle"], "credential": key.get(&asked["options"]),
+            });
+            let request = Request::builder().method("POST").uri("/login/key");
+            let request = request.header("content-type", "application/json").header("origin", FRONT);
+            let request = request.header("cookie", &begun.cookie).extension(stranger);
+            let answer = hospital.stand.send(request.body(Body::from(words.to_string())).unwrap()).await;
+            assert_eq!(code(&answer), "KEY-009");
+        }
+        let filter = Filter { code: Some("KEY-009".into()), limit: 100, ..Filter::default() };
+        let events = crate::store::audit::list(&hospital.stand.db, &filter).await.unwrap();
+        assert_eq!(events.len(), 5);
     })
     .await;
 }

@@ -5,7 +5,7 @@ mod attestation;
 pub(super) mod authenticator;
 mod means;
 mod metadata;
-mod notices;
+pub(super) mod notices;
 mod related;
 mod renewal;
 mod second_factor;
@@ -46,6 +46,8 @@ use crate::webauthn::{self, SecurityKeys};
 use authenticator::SoftKey;
 
 pub(super) const FRONT: &str = "http://localhost:8080";
+/// Who hears of it when somebody says "it was not me".
+pub(super) const SECURITY: &str = "securite@chu.example";
 
 /// A zone of it has a badge window of two hours.
 pub(super) const BADGE_ZONE: &str = "soins";
@@ -153,6 +155,7 @@ impl Hospital {
                     site: site.clone(),
                     ceremonies: Ceremonies::new(&front, "Hôpital de test").unwrap(),
                     rules: rules.clone(),
+                    security: Some(SECURITY.to_owned()),
                     code_key: [8; 32],
                     answers: Arc::clone(&answers),
                     is_enough: crate::oidc::authorize::resume::is_enough,
@@ -186,6 +189,7 @@ impl Hospital {
                 site,
                 level: Acr::Eidas2,
                 keys: Some(keys.clone()),
+                phones: Some(Arc::clone(&phones)),
             });
             let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
             let routes = routes.merge(mobile::routes(&phones));

@@ -15,7 +15,7 @@ use crate::store::notice::{self, Place, Told};
 use crate::store::person_contact::{self, OpenCode};
 use crate::tests::spec::stand::{Answer, DOCTOR, STRANGER, SignedIn};
 
-const ADDRESS: &str = "kit@chu.example";
+pub(in crate::tests) const ADDRESS: &str = "kit@chu.example";
 
 impl Hospital {
     async fn ask(&self, browser: &SignedIn, address: &str) -> String {
@@ -43,7 +43,7 @@ impl Hospital {
     }
 
     /// Everything that waits to be sent, oldest first; it is taken out.
-    async fn told(&self) -> Vec<(String, Told)> {
+    pub(in crate::tests) async fn told(&self) -> Vec<(String, Told)> {
         let db = &self.stand.db;
         let mut waiting = notice::older_than(db, self.stand.clock.now(), 100).await.unwrap();
         waiting.sort_by_key(|notice| (notice.created_at, notice.told.name()));
@@ -55,7 +55,7 @@ impl Hospital {
     }
 
     /// The doctor, signed in, with a verified address.
-    async fn with_address(&self) -> SignedIn {
+    pub(in crate::tests) async fn with_address(&self) -> SignedIn {
         let browser = self.stand.sign_in().await;
         assert_eq!(self.ask(&browser, ADDRESS).await, "/means#code");
         let code = self.code(DOCTOR).await;

@@ -136,7 +136,8 @@ async function open(what) {
   const { application, is_inside, is_program, browser, is_new_browser, digits } = JSON.parse(opened.context);
   one("question", "[data-application]").textContent = application;
   one("question", "[data-inside]").hidden = !is_inside;
-  one("question", "[data-outside]").hidden = is_inside;
+  one("question", "[data-outside]").hidden = is_inside || is_program;
+  one("question", "[data-anywhere]").hidden = !is_program;
   one("question", "[data-browser]").textContent = browser;
   one("question", "[data-program]").hidden = !is_program;
   one("question", "[data-new]").hidden = !is_new_browser;

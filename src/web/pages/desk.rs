@@ -26,6 +26,12 @@ pub const RENEWAL_ROUTE: &str = "/desk/people/{person}/means/{means}/renew";
 pub const KEY_OPTIONS_ROUTE: &str = "/desk/people/{person}/key/options";
 /// `POST` brings what the key made of it.
 pub const KEY_ROUTE: &str = "/desk/people/{person}/key";
+/// `POST` asks for the code of a phone; the answer is a [`super::phone::Begun`].
+pub const PHONE_ROUTE: &str = "/desk/people/{person}/phone";
+/// `POST` asks how far it is; the answer is a [`super::phone::PairingStep`].
+pub const PHONE_STATUS_ROUTE: &str = "/desk/people/{person}/phone/status";
+/// `POST` brings the digits that the phone shows; the answer is a [`super::sign_in::Status`].
+pub const PHONE_CONFIRM_ROUTE: &str = "/desk/people/{person}/phone/confirm";
 /// Where a person's page goes on after their identity was checked; and after something was done with their means. Whoever works
 /// by keyboard goes on from there.
 pub const CHECK_ANCHOR: &str = "check";
@@ -93,6 +99,8 @@ pub struct DeskPersonPage {
     pub takes_keys: bool,
     /// Whether they may be such that count after a badge only.
     pub takes_second_factors: bool,
+    /// Whether phones can be paired here.
+    pub takes_phones: bool,
     /// Path of this page.
     pub path: String,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
@@ -127,6 +135,10 @@ impl DeskPersonPage {
 
     fn key_answer(&self) -> String {
         format!("{}/key", self.path)
+    }
+
+    fn phone(&self) -> String {
+        format!("{}/phone", self.path)
     }
 
     fn document_in_words(name: &str, t: &Texts) -> String {
@@ -179,11 +191,13 @@ struct PersonView<'a> {
     t: &'static Texts,
     page: &'a DeskPersonPage,
     script: &'static str,
+    phone_script: &'static str,
 }
 
 impl DeskPersonPage {
     pub fn render(&self, frame: &Frame) -> Response {
-        let view = PersonView { frame, t: frame.texts, page: self, script: &assets::KEY.path };
+        let (script, phone_script) = (&assets::KEY.path, &assets::PHONE_DESK.path);
+        let view = PersonView { frame, t: frame.texts, page: self, script, phone_script };
         let policy = Policy { images: true, scripts: true, calls: true, keys: true, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }

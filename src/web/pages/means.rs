@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde::Serialize;
 
 use super::desk::DESK_PATH;
+use super::phone::PAIR_PATH;
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// The page.

@@ -12,6 +12,10 @@ CREATE TABLE approval (
   transaction_id UUID,
   -- SHA-256 of the cookie by which the waiting browser is known.
   browser BYTEA,
+  -- What stands for whoever asks, in whose share of the questions of a person it counts; and whether that is a browser that
+  -- the person has used with what resists phishing.
+  source BYTEA,
+  is_known BOOLEAN NOT NULL,
   -- What the person is shown, and what the answer covers (JSON).
   context JSONB NOT NULL,
   -- The digits that the person types; none of a scan.

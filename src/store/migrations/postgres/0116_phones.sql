@@ -11,6 +11,9 @@ CREATE TABLE pairing (
   -- Whose phone it becomes, and the session that vouches.
   person_id UUID NOT NULL REFERENCES person (id),
   session_id UUID NOT NULL,
+  -- Where the desk vouches: who of it, and the identity check that is used up.
+  desk_person_id UUID,
+  identity_check_id UUID,
   -- SHA-256 of what the code on the page holds; and of what the phone that took it holds since.
   secret_hash BYTEA NOT NULL,
   handle_hash BYTEA,
@@ -28,8 +31,9 @@ CREATE UNIQUE INDEX pairing_secret ON pairing (secret_hash);
 CREATE UNIQUE INDEX pairing_handle ON pairing (handle_hash);
 CREATE INDEX pairing_expires_at ON pairing (expires_at);
 
--- Somebody said that a question on their phone was none of theirs: until then they are asked by no stranger.
+-- Somebody said that a question on their phone was none of theirs: since and until then they are asked by no stranger.
 CREATE TABLE guarded_person (
   person_id UUID NOT NULL PRIMARY KEY REFERENCES person (id),
-  guarded_until TIMESTAMPTZ NOT NULL
+  guarded_until TIMESTAMPTZ NOT NULL,
+  guarded_since TIMESTAMPTZ NOT NULL
 );

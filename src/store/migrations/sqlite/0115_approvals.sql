@@ -12,6 +12,10 @@ CREATE TABLE approval (
   transaction_id BLOB,
   -- SHA-256 of the cookie by which the waiting browser is known.
   browser BLOB,
+  -- What stands for whoever asks, in whose share of the questions of a person it counts; and whether that is a browser that
+  -- the person has used with what resists phishing.
+  source BLOB,
+  is_known INTEGER NOT NULL,
   -- What the person is shown, and what the answer covers (JSON).
   context TEXT NOT NULL,
   -- The digits that the person types; none of a scan.
