@@ -25,6 +25,7 @@ use uuid::Uuid;
 use crate::admin::{self, Desk};
 use crate::audit::{Kind, Trail};
 use crate::card::login::{self, CardLogin};
+use crate::card::question::CardAsks;
 use crate::clock::{SharedClock, Time};
 use crate::config::{Config, Database, OidcMtls};
 use crate::crypto::egress::{Egress, EgressError};
@@ -475,7 +476,15 @@ impl App {
         });
         let asking = match &approval {
             Some(approval) => approval.asking(),
-            None => Asking { phone: phones.clone().map(|phones| phones as _), card: None },
+            None => Asking {
+                phone: phones.clone().map(|phones| phones as _),
+                // Without authorities no card can be judged.
+                card: config
+                    .card
+                    .anchors_dir
+                    .as_ref()
+                    .map(|_| Arc::new(CardAsks::new(Arc::clone(&card))) as _),
+            },
         };
         let key_tab = keys.clone().map(|keys| Arc::new(security_keys::KeyTab(keys)) as _);
         let test_persons = approval.clone().map(|approval| approval as _);

@@ -13,17 +13,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::badge::Taps;
+use super::checks::Refusal;
 use super::enrolments::{Enrolment, Enrolments};
 use super::name::OwnName;
 use super::presence::{CardWatch, Present, PresentCard};
+use super::question::{Questions, Surroundings};
 use super::{AgentError, AgentOptions, enrol};
 use crate::card::protocol::{
-    AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH,
+    Accepts, AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH,
     ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
 };
@@ -45,6 +47,7 @@ pub(super) async fn keep_all(
     options: &AgentOptions,
     store: &Enrolments,
     name: &OwnName,
+    at_the_card: &Arc<Mutex<()>>,
     shutdown: &CancellationToken,
 ) {
     let Some(cards) = options.cards.watch() else { return };
@@ -66,7 +69,7 @@ pub(super) async fn keep_all(
             for server in servers {
                 kept.entry(server.key.kid().to_owned()).or_insert_with(|| {
                     let stop = shutdown.child_token();
-                    let channel = Channel::new(server, store.clone(), name, options, &cards);
+                    let channel = Channel::new(server, store.clone(), name, options, &cards, at_the_card);
                     let ends = stop.clone();
                     tasks.spawn(async move { ends.run_until_cancelled(channel.keep()).await });
                     stop
@@ -93,8 +96,12 @@ struct Channel {
     agent: AgentName,
     /// The badge requests that come over it.
     taps: Taps,
-    /// Whether the server is of a version that has some to send.
-    sends_badges: bool,
+    /// The questions of other programs that come over it.
+    questions: Questions,
+    /// A certificate that the server has asked for, for the next report.
+    certificate: Option<Vec<u8>>,
+    /// Whether the server is of a version that sends card requests.
+    sends_requests: bool,
     /// Its connections, made at the first message and made anew after an error.
     client: Option<reqwest::Client>,
     /// How often in a row it failed.
@@ -137,6 +144,7 @@ impl Channel {
         name: &OwnName,
         options: &AgentOptions,
         cards: &CardWatch,
+        at_the_card: &Arc<Mutex<()>>,
     ) -> Self {
         Self {
             agent: name.at(server.workstation),
@@ -146,7 +154,15 @@ impl Channel {
             random: options.random.clone(),
             present: cards.present(),
             taps: Taps::new(Arc::clone(&options.cards), options.clock.clone(), cards.present()),
-            sends_badges: true,
+            questions: Questions::new(Surroundings {
+                cards: Arc::clone(&options.cards),
+                window: options.window.clone(),
+                clock: options.clock.clone(),
+                present: cards.present(),
+                at_the_card: Arc::clone(at_the_card),
+            }),
+            certificate: None,
+            sends_requests: true,
             told: Told::default(),
             client: None,
             failures: 0,
@@ -191,15 +207,15 @@ impl Channel {
                 number,
                 cards: cards.iter().map(|card| card.certificate).collect(),
                 wait: if may_wait { MAX_WAIT } else { Duration::ZERO },
-                badge: self.taps.heard().filter(|_| self.sends_badges),
+                badge: self.taps.heard().filter(|_| self.sends_requests),
+                question: self.questions.heard().filter(|_| self.sends_requests),
+                certificate: self.certificate.take(),
                 issued_at: self.clock.now(),
             };
             let mut present = self.present.clone();
             tokio::select! {
                 answered = self.send(&report) => {
-                    if let Some(request) = answered? {
-                        self.taps.take(request, &self.server).map_err(|refusal| strange(&refusal.to_string()))?;
-                    }
+                    self.hear(answered?).await?;
                     self.told.answered();
                     self.failures = 0;
                     if !std::mem::replace(&mut heard, true) {
@@ -213,11 +229,11 @@ impl Channel {
     }
 
     async fn open(&mut self) -> Result<ChannelId, AgentError> {
-        self.sends_badges = true;
+        self.sends_requests = true;
         let answer = match self.ask_for_channel().await {
-            // A server of the version before does not know what the opening says of badges.
+            // A server of the version before does not know what the opening says of card requests.
             Err(AgentError::Refused { code, .. }) if code == CHANNEL_MALFORMED => {
-                self.sends_badges = false;
+                self.sends_requests = false;
                 self.ask_for_channel().await?
             }
             answer => answer?,
@@ -234,20 +250,35 @@ impl Channel {
             workstation: self.server.workstation,
             agent: self.agent.clone(),
             agent_version: AgentVersion::this(),
-            accepts_badge: self.sends_badges,
+            accepts: if self.sends_requests { Accepts::ALL } else { Accepts::default() },
             issued_at: self.clock.now(),
         };
         self.exchange(CHANNEL_OPENING_PATH, TYP_CHANNEL_OPENING, &opening.to_payload(), Duration::ZERO).await
     }
 
-    /// Sends a report. Yields the badge request that came with its answer, if one did.
-    async fn send(&mut self, report: &ChannelReport) -> Result<Option<String>, AgentError> {
+    /// Does what the answer to a report says.
+    async fn hear(&mut self, answer: ChannelAnswer) -> Result<(), AgentError> {
+        if let Some(request) = answer.request {
+            let taken = match self.taps.take(request.clone(), &self.server) {
+                Err(Refusal::Purpose) => self.questions.take(request, &self.server),
+                taken => taken,
+            };
+            taken.map_err(|refusal| strange(&refusal.to_string()))?;
+        }
+        if let Some(card) = answer.whose.filter(|card| self.told.sent.iter().any(|sent| sent.certificate == *card)) {
+            self.certificate = self.questions.certificate(card).await;
+        }
+        Ok(())
+    }
+
+    /// Sends a report.
+    async fn send(&mut self, report: &ChannelReport) -> Result<ChannelAnswer, AgentError> {
         let answer =
             self.exchange(CHANNEL_PATH, TYP_CHANNEL_REPORT, &report.to_payload(), report.wait).await?;
         if (answer.channel, answer.number) != (report.channel, report.number) {
             return Err(strange("the answer to another message"));
         }
-        Ok(answer.request)
+        Ok(answer)
     }
 
     /// Sends a message and reads the answer, if the server that was enrolled signed it, for this workstation.

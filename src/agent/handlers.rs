@@ -53,7 +53,7 @@ pub(super) struct Agent {
     own_origin: String,
     exchanges: Exchanges,
     /// One person, one card: held while a card is read or a PIN window is open.
-    at_the_card: tokio::sync::Mutex<()>,
+    at_the_card: Arc<tokio::sync::Mutex<()>>,
     keys_asked: Mutex<HashMap<WebOrigin, Time>>,
     reports: Reports,
 }
@@ -88,7 +88,7 @@ impl Agent {
             own_host: address.to_string(),
             own_origin: format!("http://{address}"),
             exchanges: Exchanges::default(),
-            at_the_card: tokio::sync::Mutex::new(()),
+            at_the_card: Arc::default(),
             keys_asked: Mutex::new(HashMap::new()),
             reports: Reports::default(),
         }

@@ -24,6 +24,7 @@ mod pages;
 pub mod pin;
 pub mod platform;
 pub mod presence;
+mod question;
 mod reports;
 pub mod settings;
 pub mod switch;

@@ -93,6 +93,8 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         next: authorize::resume::path,
         wants_fresh_proof: authorize::resume::wants_fresh_proof,
         is_content_with_badge: authorize::resume::is_content_with_badge,
+        // As on a phone: what is away from whoever asks does not resist phishing.
+        asked_level: level(config.phone.level),
     }))
 }
 

@@ -72,6 +72,7 @@ impl CardLogin {
             rp_host: presentable(&relying_party.host, 260),
             confirmation: None,
             workstation: None,
+            question: None,
         };
         let keys = self.parts.keys.keys().await;
         let jws = jose::sign(keys.current(), TYP_CARD_REQUEST, &request.to_payload())?;

@@ -22,6 +22,7 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::login::CardLogin;
+use super::question::{ChannelFault, Word};
 use super::protocol::{
     CLOCK_TOLERANCE, ChannelAnswer, ChannelOpening, ChannelReport, ProtocolError, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT, WebOrigin,
@@ -39,8 +40,8 @@ use crate::store::channel::{Offer, Report, Reported};
 use crate::store::workstation::{State as WorkstationState, Workstation};
 
 /// The longest message that is read.
-const MAX_LEN: usize = 8 * 1024;
-/// How often an answer that is held back is looked at for a badge request that another node has made.
+const MAX_LEN: usize = 16 * 1024;
+/// How often an answer that is held back is looked at for a card request that another node has made.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// How long an offered channel waits for its first report.
 const OFFER_LIFETIME: TimeDelta = TimeDelta::seconds(60);
@@ -78,6 +79,15 @@ pub enum ChannelRefusal {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+impl From<ChannelFault> for ChannelRefusal {
+    fn from(fault: ChannelFault) -> Self {
+        match fault {
+            ChannelFault::Store(error) => Self::Store(error),
+            ChannelFault::Sign(error) => Self::Sign(error),
+        }
+    }
 }
 
 impl ChannelRefusal {
@@ -239,12 +249,13 @@ impl CardLogin {
             id: channel,
             workstation: workstation.id,
             agent: hex::encode(opening.agent.hash()),
-            takes_badge: opening.accepts_badge,
+            takes_badge: opening.accepts.badge,
+            takes_questions: opening.accepts.question,
         };
         store::channel::offer(&self.parts.db, &offer, now - OFFER_LIFETIME, now).await?;
         let version = opening.agent_version.to_string();
         store::workstation::seen(&self.parts.db, &workstation, &version, now).await?;
-        Ok(self.channel_answer(workstation.id, channel, 0, None).await?)
+        Ok(self.channel_answer(workstation.id, channel, 0, Word::default()).await?)
     }
 
     async fn take_report(&self, body: &[u8], caller: &Caller) -> Result<String, Failed> {
@@ -285,27 +296,40 @@ impl CardLogin {
         }
         // An answer to an earlier report that is held back has nothing more to wait for.
         self.held.tell(workstation.id, Wake { before: Some((report.channel, report.number)) });
-        let request = self.hold(&workstation, &report, woken).await?;
-        Ok(self.channel_answer(workstation.id, report.channel, report.number, request).await?)
+        self.learn_holder(&report).await?;
+        let word = self.hold(&workstation, &report, caller, woken).await?;
+        Ok(self.channel_answer(workstation.id, report.channel, report.number, word).await?)
     }
 
-    /// Holds the answer back while there is nothing to say. Yields the badge request to send with it, if there is one.
+    /// Holds the answer back while there is nothing to say. Yields what is to be said with it, if there is something.
     async fn hold(
         &self,
         workstation: &Workstation,
         report: &ChannelReport,
+        caller: &Caller,
         mut woken: broadcast::Receiver<Wake>,
-    ) -> Result<Option<String>, StoreError> {
+    ) -> Result<Word, ChannelRefusal> {
+        // Before the first look, so that nothing is asked in between unheard.
+        let mut asked = self.questions.listen();
         let mut left = report.wait;
-        // Another node may have had the click.
-        let turn = if self.has_badge_window(workstation) { LOOK_EVERY } else { left };
+        let has_card = !report.cards.is_empty();
+        // Another node may have had the click, or the question.
+        let turn = if has_card || self.has_badge_window(workstation) { LOOK_EVERY } else { left };
         loop {
-            let request = self.badge_to_send(workstation, report).await?;
-            if request.is_some() || left.is_zero() {
-                return Ok(request);
+            let mut word = Word { request: self.badge_to_send(workstation, report).await?, whose: None };
+            if word.is_empty() {
+                word = self.question_to_send(workstation, report, caller.address).await?;
             }
-            let now = turn.min(left);
-            left = if self.held.wait(report, &mut woken, now).await { Duration::ZERO } else { left - now };
+            if !word.is_empty() || left.is_zero() {
+                return Ok(word);
+            }
+            let (now, since) = (turn.min(left), tokio::time::Instant::now());
+            left = tokio::select! {
+                is_to_answer = self.held.wait(report, &mut woken, now) => {
+                    if is_to_answer { Duration::ZERO } else { left - now }
+                }
+                () = asked.moved(()), if has_card => left.saturating_sub(since.elapsed()),
+            };
         }
     }
 
@@ -363,7 +387,7 @@ impl CardLogin {
         workstation: WorkstationId,
         channel: ChannelId,
         number: u32,
-        request: Option<String>,
+        word: Word,
     ) -> Result<String, SignError> {
         let now = self.now();
         let answer = ChannelAnswer {
@@ -371,7 +395,8 @@ impl CardLogin {
             workstation,
             channel,
             number,
-            request,
+            request: word.request,
+            whose: word.whose,
             issued_at: now.duration_trunc(TimeDelta::seconds(1)).unwrap_or(now),
         };
         let keys = self.parts.keys.keys().await;

@@ -283,11 +283,18 @@ impl CardLogin {
         let Some(request) = notice.request else { return Ok(trail.event(Kind::WorkstationAlert)) };
         let event = trail.event(Kind::SignIn).means("card", None);
         let found = store::login_transaction::by_card_txn(&self.parts.db, &request.to_text()).await?;
-        Ok(match found {
-            Some(transaction) => event.transaction(transaction.id).client(&transaction.client_id),
-            // The sign-in page has asked anew meanwhile.
-            None => event,
-        })
+        if let Some(transaction) = found {
+            return Ok(event.transaction(transaction.id).client(&transaction.client_id));
+        }
+        let db = &self.parts.db;
+        if let Some(question) = store::card_question::by_txn(db, &request.to_text()).await?
+            && let Some(asked) = store::approval::by_id(db, question.approval_id).await?
+        {
+            let event = trail.event(Kind::Approval).means("card", None).client(&asked.client_id);
+            return Ok(asked.person_id.map_or_else(|| event.clone(), |person| event.clone().person(person)));
+        }
+        // The sign-in page has asked anew meanwhile.
+        Ok(event)
     }
 
     /// Makes an invitation, as [`invite`] does, for the server that runs. `event` says who made it.

@@ -205,7 +205,7 @@ pub(super) fn read(jws: &str) -> Result<(CardAnswer, CardRequest), Refusal> {
 }
 
 /// What a card and its PIN prove.
-fn authentication(
+pub(super) fn authentication(
     person: PersonId,
     answer: &CardAnswer,
     card: &VerifiedCard,

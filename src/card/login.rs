@@ -13,9 +13,10 @@ use axum::routing::{get, post};
 use super::machine::MachineAuthority;
 use super::protocol::{
     AgentVersion, BADGE_PATH, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH,
-    Purpose, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
+    Purpose, QUESTION_PATH, QUESTION_REPLY_PATH, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
     WebOrigin,
 };
+use super::question::{self, Questions};
 use super::revocation::Watch;
 use super::tls_login::{self, CertificateLogin};
 use super::verify::CardVerifier;
@@ -26,7 +27,7 @@ use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::anchors::AnchorsError;
 use crate::ids::{PersonId, SharedRandom, TransactionId};
 use crate::keyring::Keyring;
-use crate::session::Policies;
+use crate::session::{Acr, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
@@ -85,6 +86,8 @@ pub struct Parts {
     /// Whether the relying party asks for nothing that a tap of this person's badge is not: a level, a fresh proof, somebody
     /// else.
     pub is_content_with_badge: fn(&LoginTransaction, PersonId) -> bool,
+    /// The level that a card's answer to another program reaches at most.
+    pub asked_level: Acr,
 }
 
 /// The server's side of a card sign-in.
@@ -94,6 +97,7 @@ pub struct CardLogin {
     pub(super) waiting: Waiting<TransactionId>,
     pub(super) held: channel::Held,
     pub(super) watch: Watch,
+    pub(super) questions: Questions,
     pub(super) repeats: Repeats,
     /// Refusals of late, by certificate of a card and address.
     pub(super) refused: Delays<([u8; 32], IpAddr)>,
@@ -111,6 +115,7 @@ impl CardLogin {
             waiting: Waiting::default(),
             held: channel::Held::default(),
             watch: Watch::default(),
+            questions: Questions::default(),
             repeats: Repeats::default(),
         })
     }
@@ -191,5 +196,7 @@ pub fn channel_routes(login: &Arc<CardLogin>) -> Router {
         .route(CHANNEL_OPENING_PATH, post(channel::open))
         .route(CHANNEL_PATH, post(channel::report))
         .route(BADGE_PATH, post(badge::answer))
+        .route(QUESTION_REPLY_PATH, post(question::reply))
+        .route(QUESTION_PATH, post(question::answer))
         .with_state(Arc::clone(login))
 }

@@ -33,6 +33,8 @@ pub mod machine;
 pub mod proof;
 pub mod protocol;
 #[cfg(feature = "server")]
+pub mod question;
+#[cfg(feature = "server")]
 pub mod refusal;
 #[cfg(feature = "server")]
 #[cfg(feature = "server")]

@@ -4,6 +4,7 @@ use http::StatusCode;
 
 use super::badge::BadgeRefusal;
 use super::protocol::{AgentVersion, ProtocolError};
+use super::question::QuestionRefusal;
 use super::verify::CardRefusal;
 use crate::crypto::jose::{JwsError, SignError};
 use crate::directory;
@@ -115,6 +116,9 @@ pub enum Refusal {
     /// The badge window.
     #[error(transparent)]
     Badge(#[from] BadgeRefusal),
+    /// A question of another program.
+    #[error(transparent)]
+    Question(#[from] QuestionRefusal),
     /// The card itself.
     #[error(transparent)]
     Card(#[from] CardRefusal),
@@ -182,6 +186,7 @@ impl Refusal {
             Self::NotFresh => "CARD-044",
             Self::InBackground => "CARD-045",
             Self::Badge(refusal) => refusal.code(),
+            Self::Question(refusal) => refusal.code(),
             Self::Card(refusal) => refusal.code(),
             Self::Person(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
@@ -195,7 +200,8 @@ impl Refusal {
             Self::Malformed(_) => StatusCode::BAD_REQUEST,
             Self::TooManyOpen => StatusCode::TOO_MANY_REQUESTS,
             Self::AlreadyEnded | Self::UnknownRequest | Self::UnknownHandle => StatusCode::CONFLICT,
-            Self::RequestExpired
+            Self::Question(QuestionRefusal::NotWaiting)
+            | Self::RequestExpired
             | Self::TransactionExpired
             | Self::HandleExpired
             | Self::Badge(BadgeRefusal::NoTap) => StatusCode::GONE,

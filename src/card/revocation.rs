@@ -336,6 +336,7 @@ pub(super) fn is_revoked(verifier: &CardVerifier, evidence: &Evidence) -> bool {
                 || is_revoked(verifier, renews)
         }
         Evidence::BadgeAndKey { badge, .. } => is_revoked(verifier, badge),
+        Evidence::CardAsked { card } => is_revoked(verifier, card),
         Evidence::Card { serial, issuer, .. } | Evidence::CardCertificate { serial, issuer, .. } => {
             let issuer = issuer.as_ref().and_then(|issuer| hex::decode(issuer).ok()?.try_into().ok());
             hex::decode(serial).is_ok_and(|serial| verifier.revokes(issuer.as_ref(), &serial))

@@ -116,6 +116,7 @@ impl CardLogin {
             rp_host: presentable(&known.name, 260),
             confirmation: Some(asked.confirmation),
             workstation: None,
+            question: None,
         };
         let keys = self.parts.keys.keys().await;
         let jws = jose::sign(keys.current(), TYP_CARD_REQUEST, &request.to_payload())?;

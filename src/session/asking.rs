@@ -7,10 +7,13 @@
 
 use std::fmt::Debug;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 
+use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
+use super::Acr;
 use crate::ids::{ApprovalId, PersonId};
 
 /// Where a person is asked.
@@ -22,6 +25,56 @@ pub enum Channel {
     Phone,
     /// At the workstation whose reader holds the card.
     Card,
+}
+
+/// The workstations whose holders of cards a program may ask there: by their zone, or by the network that their agents report
+/// from. None unless somebody said which.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Workstations {
+    /// Zones, as workstations are enrolled in.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub zones: Vec<String>,
+    /// Networks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub networks: Vec<IpNet>,
+}
+
+impl Workstations {
+    /// From names of zones and networks, as they are given on the command line: what is written like a network is one.
+    #[must_use]
+    pub fn named(places: &[String]) -> Self {
+        let mut all = Self::default();
+        for place in places {
+            match place.parse() {
+                Ok(network) => all.networks.push(network),
+                Err(_) => all.zones.push(place.clone()),
+            }
+        }
+        all
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.zones.is_empty() && self.networks.is_empty()
+    }
+
+    /// Whether a workstation of that zone, whose agent calls from that address, is one of them.
+    #[must_use]
+    pub fn hold(&self, zone: &str, address: Option<IpAddr>) -> bool {
+        let within = |address: IpAddr| {
+            let address = address.to_canonical();
+            self.networks.iter().any(|network| network.contains(&address))
+        };
+        self.zones.iter().any(|named| named == zone && !zone.is_empty()) || address.is_some_and(within)
+    }
+
+    /// Each in words, zones first.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<String> {
+        self.zones.iter().cloned().chain(self.networks.iter().map(ToString::to_string)).collect()
+    }
 }
 
 /// What the person is shown, and what their answer covers: whoever approves has seen these words and no others.
@@ -53,4 +106,36 @@ pub trait Asks: Send + Sync + Debug {
 
     /// Until the answer is there, or may be: the caller looks in the database, and in any case after its own patience.
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()>;
+
+    /// The level that an answer reaches at most, where that is fixed.
+    fn level(&self) -> Option<Acr> {
+        None
+    }
+
+    /// Whether it asks for a client that is linked to these workstations. Phones do not care.
+    fn asks_for(&self, _: &Workstations) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workstation_is_asked_by_its_zone_or_its_network_and_by_default_none_is() {
+        let places = ["bloc", "10.20.0.0/16", "2001:db8::/32"].map(str::to_owned);
+        let workstations = Workstations::named(&places);
+        assert_eq!(workstations.in_words(), places);
+        let holds = |zone: &str, address: Option<&str>| {
+            workstations.hold(zone, address.map(|address| address.parse().unwrap()))
+        };
+        assert!(holds("bloc", None) && holds("bloc", Some("192.0.2.1")));
+        assert!(holds("", Some("10.20.3.4")) && holds("bureaux", Some("::ffff:10.20.3.4")));
+        assert!(holds("bureaux", Some("2001:db8::7")));
+        assert!(!holds("bureaux", Some("10.21.0.1")) && !holds("Bloc", None) && !holds("", None));
+        let none = Workstations::default();
+        assert!(none.is_empty() && !none.hold("", None) && !none.hold("bloc", Some("10.20.3.4".parse().unwrap())));
+        assert!(!Workstations::named(&[String::new()]).hold("", None), "a workstation of no zone is in none");
+    }
 }

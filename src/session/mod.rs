@@ -286,6 +286,12 @@ pub enum Evidence {
         /// When it was touched.
         touched_at: Time,
     },
+    /// The card and its PIN, which answered for what another program waits for: whoever began that is not in this browser.
+    #[serde(rename = "card-asked")]
+    CardAsked {
+        /// What the answer saw: an [`Evidence::Card`].
+        card: Box<Evidence>,
+    },
     /// A signature of a security key or passkey.
     #[serde(rename = "security-key")]
     SecurityKey {
@@ -344,7 +350,9 @@ impl Evidence {
             Self::Card { .. } => Some(self),
             Self::Badge { renews, .. } => renews.card_and_pin(),
             Self::BadgeAndKey { badge, .. } => badge.card_and_pin(),
-            Self::CardCertificate { .. }
+            // Its session is in no browser, so that a badge has nothing to renew.
+            Self::CardAsked { .. }
+            | Self::CardCertificate { .. }
             | Self::SecurityKey { .. }
             | Self::Phone { .. }
             | Self::Upstream { .. }
@@ -380,6 +388,7 @@ impl Evidence {
             }
             Self::Badge { renews, .. } => renews.card_number(),
             Self::BadgeAndKey { badge, .. } => badge.card_number(),
+            Self::CardAsked { card } => card.card_number(),
             Self::SecurityKey { .. } | Self::Phone { .. } | Self::Upstream { .. } | Self::Sandbox { .. } => {
                 None
             }

@@ -38,6 +38,8 @@ pub struct Channel {
     pub seen_at: Time,
     /// Whether its agent understands badge requests.
     pub takes_badge: bool,
+    /// Whether its agent understands questions of other programs.
+    pub takes_questions: bool,
 }
 
 /// A channel to offer.
@@ -51,6 +53,8 @@ pub struct Offer {
     pub agent: String,
     /// Whether it understands badge requests.
     pub takes_badge: bool,
+    /// Whether it understands questions of other programs.
+    pub takes_questions: bool,
 }
 
 /// Offers of one workstation that are kept: each is taken up within moments.
@@ -69,8 +73,9 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
             .execute(&mut *c)
             .await?;
         sqlx::query(
-            "INSERT INTO workstation_channel (id, workstation_id, agent, number, cards, created_at, seen_at, takes_badge)
-             VALUES ($1, $2, $3, 0, $4, $5, $5, $6)",
+            "INSERT INTO workstation_channel (id, workstation_id, agent, number, cards, created_at, seen_at, takes_badge,
+               takes_questions)
+             VALUES ($1, $2, $3, 0, $4, $5, $5, $6, $7)",
         )
         .bind(new.id)
         .bind(new.workstation)
@@ -78,6 +83,7 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
         .bind(Json(Vec::<String>::new()))
         .bind(now)
         .bind(new.takes_badge)
+        .bind(new.takes_questions)
         .execute(&mut *c)
         .await?;
         // The oldest go: refusing the next would let one program keep every other from its channel.
@@ -100,8 +106,8 @@ pub async fn offer(db: &Db, new: &Offer, stale: Time, now: Time) -> Result<(), S
 /// [`StoreError`].
 pub async fn of(db: &Db, workstation: WorkstationId) -> Result<Vec<Channel>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT id, workstation_id, agent, number, cards, seen_at, takes_badge FROM workstation_channel
-         WHERE workstation_id = $1 AND number > 0 ORDER BY id",
+        "SELECT id, workstation_id, agent, number, cards, seen_at, takes_badge, takes_questions
+         FROM workstation_channel WHERE workstation_id = $1 AND number > 0 ORDER BY id",
     )
     .bind(workstation)
     .fetch_all(&mut *c)

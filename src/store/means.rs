@@ -275,6 +275,11 @@ macro_rules! note_card {
             .execute(&mut *$c)
             .await?;
         }
+        if let Some($crate::store::means::Evidence::Certificate { sha256 }) =
+            $crate::store::means::seen_card($proved, now, $random).map(|seen| seen.evidence)
+        {
+            $crate::store::card_question::note_holder!($c, sha256, $proved.person, now);
+        }
         // A badge is the same card without its PIN: what it opens ends with it too.
         let proved: &$crate::session::Authentication = $proved;
         if let Some(number) = proved.evidence.card_number() {
@@ -293,8 +298,11 @@ pub(crate) use note_card;
 
 /// The row of a card that has just signed in; none for one without a number, and for what is no card.
 pub(super) fn seen_card(proved: &Authentication, now: Time, random: &dyn Random) -> Option<Means> {
-    let (Sight::Card { certificate_sha256, .. } | Sight::CardCertificate { certificate_sha256, .. }) =
-        &proved.evidence
+    let shown = match &proved.evidence {
+        Sight::CardAsked { card } => card,
+        shown => shown,
+    };
+    let (Sight::Card { certificate_sha256, .. } | Sight::CardCertificate { certificate_sha256, .. }) = shown
     else {
         return None;
     };
@@ -305,7 +313,8 @@ pub(super) fn seen_card(proved: &Authentication, now: Time, random: &dyn Random)
         kind: Kind::Card,
         reference: number.to_owned(),
         label: String::new(),
-        level: proved.acr,
+        // The card's own, and not that of an answer to another program.
+        level: if matches!(proved.evidence, Sight::CardAsked { .. }) { Acr::Eidas3 } else { proved.acr },
         issued_by: Issuer::National,
         issuer_id: None,
         evidence: Evidence::Certificate { sha256: certificate_sha256.clone() },

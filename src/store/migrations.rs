@@ -65,6 +65,7 @@ migrations! {
     116 "0116_phones";
     120 "0120_ciba_requests";
     121 "0121_push_subscriptions";
+    125 "0125_card_questions";
     128 "0128_approval_moves";
     140 "0140_upstreams";
 }

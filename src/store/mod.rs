@@ -10,6 +10,7 @@ pub mod agent_notice;
 pub mod approval;
 pub mod audit;
 pub mod badge;
+pub mod card_question;
 pub mod channel;
 pub mod ciba;
 pub mod client;

@@ -170,6 +170,6 @@ impl Agent {
 
     /// Tells the servers of this workstation what is in its readers, until it ends.
     pub(in crate::agent) async fn keep_channels(self: Arc<Self>, shutdown: CancellationToken) {
-        channel::keep_all(&self.options, &self.store, &self.name, &shutdown).await;
+        channel::keep_all(&self.options, &self.store, &self.name, &self.at_the_card, &shutdown).await;
     }
 }

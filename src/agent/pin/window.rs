@@ -136,6 +136,27 @@ impl PinWindow {
         outcome
     }
 
+    /// Asks for a yes, once. Whatever else comes of it is a no. Dropping the future closes the window.
+    pub async fn confirm(&self, text: &WindowText) -> bool {
+        let Ok(mut child) = self.start() else { return false };
+        let asked = async {
+            let (Some(from), Some(to)) = (child.stdout.take(), child.stdin.take()) else {
+                return Err(AssuanError::Protocol);
+            };
+            let mut window = Conversation::begin(from, to).await?;
+            self.set_options(&mut window).await?;
+            tolerate(window.ask("SETTITLE", &text.title).await)?;
+            window.ask("SETDESC", &text.description).await?;
+            tolerate(window.ask("SETOK", &text.ok).await)?;
+            tolerate(window.ask("SETCANCEL", &text.cancel).await)?;
+            window.ask("CONFIRM", "").await
+        };
+        let is_yes = matches!(tokio::time::timeout(PATIENCE, asked).await, Ok(Ok(_)));
+        let _ = child.start_kill();
+        let _ = child.wait().await;
+        is_yes
+    }
+
     /// Shows a message until the person has read it, if there is a screen to show it on.
     pub async fn tell(&self, title: &str, message: &str) {
         let Ok(mut child) = self.start() else { return };

@@ -221,8 +221,12 @@ async fn a_request_for_another_channel() {
         if purpose == "terminal" {
             claims["cnf"] = json!({ "S256": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA" });
         }
-        if purpose == "badge" {
+        if matches!(purpose, "badge" | "ciba") {
             claims["workstation"] = json!(desk.workstation);
+        }
+        if purpose == "ciba" {
+            claims["card"] = jose::base64url::encode(crate::crypto::digest::sha256(b"certificate")).into();
+            claims["digits"] = 2.into();
         }
         refused(&desk, desk.arrival(&desk.sign(&claims)), "AGENT-014").await;
     }

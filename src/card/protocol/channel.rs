@@ -26,6 +26,8 @@ pub const MAX_WAIT: Duration = Duration::from_secs(20);
 
 /// What an opening lists that takes badge requests over its channel.
 const BADGE: &str = "badge";
+/// What an opening lists that takes questions of other programs.
+const CIBA: &str = "ciba";
 
 /// The most that an opening lists, in words and in characters of each. Words of later versions are passed over.
 const MAX_ACCEPTED: (usize, usize) = (16, 32);
@@ -58,6 +60,32 @@ impl AgentName {
     }
 }
 
+/// The card requests that an agent takes over its channel. Said by `accepts`, which a server that knows none of them refuses:
+/// the agent then asks again without.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Accepts {
+    /// Badge requests (section 14).
+    pub badge: bool,
+    /// Questions of other programs (section 15).
+    pub question: bool,
+}
+
+impl Accepts {
+    /// All that this version knows.
+    pub const ALL: Self = Self { badge: true, question: true };
+
+    fn read(words: &[String]) -> Self {
+        let has = |word: &str| words.iter().any(|listed| listed == word);
+        Self { badge: has(BADGE), question: has(CIBA) }
+    }
+
+    fn words(self) -> Option<Vec<String>> {
+        let words = [(self.badge, BADGE), (self.question, CIBA)];
+        let words: Vec<_> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()).collect();
+        (!words.is_empty()).then_some(words)
+    }
+}
+
 /// The wish for a channel, agent → server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ChannelOpening {
@@ -69,9 +97,8 @@ pub struct ChannelOpening {
     pub agent: AgentName,
     /// The agent's version.
     pub agent_version: AgentVersion,
-    /// Whether badge requests may come over the channel. Said by `accepts`, which a server of the version before refuses:
-    /// the agent then asks again without.
-    pub accepts_badge: bool,
+    /// What may come over the channel.
+    pub accepts: Accepts,
     /// When, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -100,7 +127,7 @@ impl ChannelOpening {
             return Err(ProtocolError::Malformed("accepts lists too much".to_owned()));
         }
         Ok(Self {
-            accepts_badge: accepts.iter().any(|word| word == BADGE),
+            accepts: Accepts::read(&accepts),
             audience: wire.aud,
             workstation: wire.workstation,
             agent: AgentName::of_bytes(&fixed_bytes("agent", &wire.agent)?),
@@ -118,7 +145,7 @@ impl ChannelOpening {
             workstation: self.workstation,
             agent: self.agent.0.expose().to_owned(),
             agent_version: self.agent_version,
-            accepts: self.accepts_badge.then(|| vec![BADGE.to_owned()]),
+            accepts: self.accepts.words(),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -141,6 +168,10 @@ pub struct ChannelReport {
     pub wait: Duration,
     /// The badge request that arrived last, so that it is not sent again; only over a channel that takes some.
     pub badge: Option<Challenge>,
+    /// The question that arrived last, likewise.
+    pub question: Option<Challenge>,
+    /// The certificate of a card that the server has asked about, DER: one of `cards`.
+    pub certificate: Option<Vec<u8>>,
     /// When, by the workstation's clock.
     pub issued_at: Time,
 }
@@ -157,6 +188,10 @@ struct ReportWire {
     wait: u64,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     badge: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    question: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    certificate: Option<String>,
     iat: i64,
 }
 
@@ -184,6 +219,8 @@ impl ChannelReport {
             cards: wire.cards.iter().map(|card| fingerprint(card)).collect::<Result<_, _>>()?,
             wait,
             badge: wire.badge.as_deref().map(Challenge::parse).transpose()?,
+            question: wire.question.as_deref().map(Challenge::parse).transpose()?,
+            certificate: wire.certificate.as_deref().map(certificate).transpose()?,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -200,9 +237,16 @@ impl ChannelReport {
             cards: self.cards.iter().map(hex::encode).collect(),
             wait: self.wait.as_secs(),
             badge: self.badge.map(Challenge::to_text),
+            question: self.question.map(Challenge::to_text),
+            certificate: self.certificate.as_ref().map(base64url::encode),
             iat: self.issued_at.timestamp(),
         })
     }
+}
+
+fn certificate(text: &str) -> Result<Vec<u8>, ProtocolError> {
+    let malformed = || ProtocolError::Malformed("certificate is not base64url".to_owned());
+    base64url::decode(text).ok_or_else(malformed)
 }
 
 /// 32 bytes in lower-case hexadecimal: the one spelling that sessions are compared with.
@@ -225,8 +269,11 @@ pub struct ChannelAnswer {
     pub channel: ChannelId,
     /// The number of the report that it answers; 0 answers an opening.
     pub number: u32,
-    /// A badge request, byte for byte: over channels that take some, until a report names it.
+    /// A badge request or a question, byte for byte: over channels that take some, until a report names it.
     pub request: Option<String>,
+    /// A reported card whose certificate the server does not know: the next report is to hold it. Only over channels that take
+    /// questions.
+    pub whose: Option<[u8; 32]>,
     /// When, by the server's clock.
     pub issued_at: Time,
 }
@@ -242,6 +289,8 @@ struct AnswerWire {
     number: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     request: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    whose: Option<String>,
     iat: i64,
 }
 
@@ -259,6 +308,7 @@ impl ChannelAnswer {
             channel: wire.channel,
             number: wire.number,
             request: wire.request,
+            whose: wire.whose.as_deref().map(fingerprint).transpose()?,
             issued_at: time_from_seconds("iat", wire.iat)?,
         })
     }
@@ -274,6 +324,7 @@ impl ChannelAnswer {
             channel: self.channel,
             number: self.number,
             request: self.request.clone(),
+            whose: self.whose.map(hex::encode),
             iat: self.issued_at.timestamp(),
         })
     }
@@ -347,17 +398,26 @@ mod tests {
         };
         let accepting = with(opening(), "accepts", json!(["badge"]));
         let read = ChannelOpening::from_payload(&bytes(&accepting)).unwrap();
-        assert_eq!((read.accepts_badge, read.to_payload()), (true, accepting));
+        assert_eq!((read.accepts, read.to_payload()), (Accepts { badge: true, question: false }, accepting));
+        let both = with(opening(), "accepts", json!(["badge", "ciba"]));
+        let read = ChannelOpening::from_payload(&bytes(&both)).unwrap();
+        assert_eq!((read.accepts, read.to_payload()), (Accepts::ALL, both));
         let later = with(opening(), "accepts", json!(["badge", "what nobody knows yet"]));
-        assert!(ChannelOpening::from_payload(&bytes(&later)).unwrap().accepts_badge);
+        assert!(ChannelOpening::from_payload(&bytes(&later)).unwrap().accepts.badge);
         let none = with(opening(), "accepts", json!([]));
-        assert!(!ChannelOpening::from_payload(&bytes(&none)).unwrap().accepts_badge);
+        assert_eq!(ChannelOpening::from_payload(&bytes(&none)).unwrap().accepts, Accepts::default());
         for bad in [json!(vec!["x"; 17]), json!(["x".repeat(33)]), json!("badge"), json!([1])] {
             assert!(ChannelOpening::from_payload(&bytes(&with(opening(), "accepts", bad))).is_err());
         }
         let heard = with(report(), "badge", json!("AAECAwQFBgcICQoLDA0ODw"));
         assert_eq!(ChannelReport::from_payload(&bytes(&heard)).unwrap().to_payload(), heard);
         assert!(ChannelReport::from_payload(&bytes(&with(report(), "badge", json!("AAEC")))).is_err());
+        let heard = with(with(report(), "question", json!("AAECAwQFBgcICQoLDA0ODw")), "certificate", json!("AAEC"));
+        assert_eq!(ChannelReport::from_payload(&bytes(&heard)).unwrap().to_payload(), heard);
+        assert!(ChannelReport::from_payload(&bytes(&with(report(), "certificate", json!("=")))).is_err());
+        let whose = with(answer(), "whose", json!("ab".repeat(32)));
+        assert_eq!(ChannelAnswer::from_payload(&bytes(&whose)).unwrap().to_payload(), whose);
+        assert!(ChannelAnswer::from_payload(&bytes(&with(answer(), "whose", json!("AB")))).is_err());
         let asking = with(answer(), "request", json!("a.b.c"));
         assert_eq!(ChannelAnswer::from_payload(&bytes(&asking)).unwrap().to_payload(), asking);
     }

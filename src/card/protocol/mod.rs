@@ -14,6 +14,7 @@ mod invitation;
 mod machine;
 mod notice;
 mod origin;
+mod question;
 mod request;
 mod standing;
 mod terminal;
@@ -27,7 +28,7 @@ use crate::crypto::jose::base64url;
 use crate::web::text::is_plain;
 
 pub use answer::{AgentVersion, CardAnswer, Interface, PinEntry};
-pub use channel::{AgentName, ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
+pub use channel::{Accepts, AgentName, ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT};
 pub use enrolment::{
     EnrolmentGrant, EnrolmentRequest, RequestKeys, WorkstationState, check_workstation_name,
 };
@@ -35,7 +36,8 @@ pub use invitation::{Invitation, InvitationKind};
 pub use machine::MachineProof;
 pub use notice::{AgentNotice, NoticeCode};
 pub use origin::WebOrigin;
-pub use request::{CardRequest, Challenge};
+pub use question::{MAX_DIGITS, QuestionReply, Said};
+pub use request::{CardQuestion, CardRequest, Challenge};
 pub use standing::{Standing, StandingRequest};
 pub use terminal::{TerminalBegin, TerminalFinish, TerminalIdentity};
 
@@ -74,6 +76,8 @@ pub const TYP_CHANNEL_OPENING: &str = "sceau-channel-opening+jwt";
 pub const TYP_CHANNEL_REPORT: &str = "sceau-channel-report+jwt";
 /// `typ` of what a server answers to both.
 pub const TYP_CHANNEL_ANSWER: &str = "sceau-channel-answer+jwt";
+/// `typ` of what a person at a workstation says to a question, before the PIN.
+pub const TYP_QUESTION_REPLY: &str = "sceau-question-reply+jwt";
 /// `typ` of the list of request keys that a server publishes to its agents.
 pub const TYP_REQUEST_KEYS: &str = "sceau-request-keys+jwt";
 
@@ -107,6 +111,11 @@ pub const CHANNEL_OPENING_PATH: &str = "/agent/channel/open";
 pub const CHANNEL_PATH: &str = "/agent/channel";
 /// The path of the server that takes the answers to badge requests.
 pub const BADGE_PATH: &str = "/agent/badge";
+
+/// The path of the server that takes what people say to questions of other programs, before the PIN.
+pub const QUESTION_REPLY_PATH: &str = "/agent/question/reply";
+/// The path of the server that takes what cards answer to them.
+pub const QUESTION_PATH: &str = "/agent/question";
 
 /// The code by which a server says that a channel is not open, so that the agent asks for another.
 pub const CHANNEL_NOT_OPEN: &str = "WS-036";

@@ -5,7 +5,7 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AGENT_AUDIENCE, CLOCK_TOLERANCE, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION, WebOrigin,
+    AGENT_AUDIENCE, CLOCK_TOLERANCE, MAX_DIGITS, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION, WebOrigin,
     check_text, check_version, fixed_bytes, from_json, time_from_seconds,
 };
 use crate::clock::Time;
@@ -65,8 +65,22 @@ pub struct CardRequest {
     pub rp_host: String,
     /// SHA-256 of the secret of the process that asks; present for [`Purpose::Terminal`] and only there.
     pub confirmation: Option<[u8; 32]>,
-    /// The workstation that is to answer; present for [`Purpose::Badge`] and only there: no page brings such a request.
+    /// The workstation that is to answer; present for [`Purpose::Badge`] and [`Purpose::Ciba`] and only there: no page brings
+    /// such a request.
     pub workstation: Option<WorkstationId>,
+    /// Which of the cards that the workstation has reported is to answer, and what its person types first; present for
+    /// [`Purpose::Ciba`] and only there.
+    pub question: Option<CardQuestion>,
+}
+
+/// What a question of another program has beyond other requests. It says nothing of whoever is asked but what the
+/// workstation has said itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CardQuestion {
+    /// SHA-256 of the certificate of the card, as the workstation has reported it.
+    pub card: [u8; 32],
+    /// How many digits the person types: 1 to [`MAX_DIGITS`]. Never which.
+    pub digits: u8,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +100,10 @@ struct Wire {
     cnf: Option<Confirmation>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     workstation: Option<WorkstationId>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    card: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    digits: Option<u8>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -107,9 +125,19 @@ impl CardRequest {
         if wire.cnf.is_some() != (purpose == Purpose::Terminal) {
             return Err(ProtocolError::Misplaced("cnf"));
         }
-        if wire.workstation.is_some() != (purpose == Purpose::Badge) {
+        if wire.workstation.is_some() != matches!(purpose, Purpose::Badge | Purpose::Ciba) {
             return Err(ProtocolError::Misplaced("workstation"));
         }
+        let question = match (wire.card, wire.digits) {
+            (Some(card), Some(digits)) if purpose == Purpose::Ciba => {
+                if !(1..=MAX_DIGITS).contains(&digits) {
+                    return Err(ProtocolError::Malformed("digits is out of bounds".to_owned()));
+                }
+                Some(CardQuestion { card: fixed_bytes("card", &card)?, digits })
+            }
+            (None, None) if purpose != Purpose::Ciba => None,
+            _ => return Err(ProtocolError::Misplaced("card")),
+        };
         check_text("rp_name", &wire.rp_name, 200)?;
         check_text("rp_host", &wire.rp_host, 260)?;
         let request = Self {
@@ -123,6 +151,7 @@ impl CardRequest {
             rp_host: wire.rp_host,
             confirmation: wire.cnf.map(|cnf| fixed_bytes("cnf", &cnf.s256)).transpose()?,
             workstation: wire.workstation,
+            question,
         };
         let lifetime = request.expires_at - request.issued_at;
         if lifetime <= chrono::TimeDelta::zero() || lifetime > REQUEST_LIFETIME {
@@ -147,6 +176,8 @@ impl CardRequest {
             rp_host: self.rp_host.clone(),
             cnf: self.confirmation.map(|hash| Confirmation { s256: base64url::encode(hash) }),
             workstation: self.workstation,
+            card: self.question.map(|question| base64url::encode(question.card)),
+            digits: self.question.map(|question| question.digits),
         })
     }
 
@@ -235,6 +266,24 @@ mod tests {
         let mut badge = with("purpose", json!("badge"));
         badge["workstation"] = id;
         assert_eq!(read(&badge).unwrap().to_payload(), badge);
+    }
+
+    #[test]
+    fn the_card_and_the_digits_belong_to_questions_alone() {
+        let card = json!("AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA");
+        assert_eq!(read(&with("card", card.clone())), Err(ProtocolError::Misplaced("card")));
+        assert_eq!(read(&with("digits", json!(2))), Err(ProtocolError::Misplaced("card")));
+        let mut ciba = with("purpose", json!("ciba"));
+        assert_eq!(read(&ciba), Err(ProtocolError::Misplaced("workstation")));
+        ciba["workstation"] = json!("019aa000-0000-7000-8000-000000000001");
+        assert_eq!(read(&ciba), Err(ProtocolError::Misplaced("card")));
+        ciba["card"] = card;
+        for digits in [0, 9, 255] {
+            ciba["digits"] = json!(digits);
+            assert!(matches!(read(&ciba), Err(ProtocolError::Malformed(_))), "{digits}");
+        }
+        ciba["digits"] = json!(2);
+        assert_eq!(read(&ciba).unwrap().to_payload(), ciba);
     }
 
     #[test]

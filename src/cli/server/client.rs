@@ -22,6 +22,7 @@ use crate::ids::Secret;
 use crate::oidc::client::metadata::{Document, Registrar};
 use crate::oidc::client::registration::{Allowed, ClientFault, Registration, change, has_secret, register};
 use crate::oidc::{Issuer, psc, signing};
+use crate::session::asking::Workstations;
 use crate::session::{CardOut, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
@@ -66,6 +67,10 @@ pub(super) enum ClientCommand {
         demands: DemandArgs,
         #[command(flatten)]
         names: names::NameArgs,
+        /// A zone, or a network such as 10.20.0.0/16, of workstations at which it may ask people for their card (channel=CARD
+        /// of CIBA). Can be given several times; without it, at none.
+        #[arg(long, value_name = "PLACE")]
+        ciba_card: Vec<String>,
     },
     /// Let a service that is registered ask people on their phone, without a browser (CIBA), or no more.
     Ciba(ciba::Ciba),
@@ -133,6 +138,10 @@ pub(super) struct Add {
     /// Where it is told that somebody has answered.
     #[arg(long, value_name = "ADDRESS", requires = "ciba")]
     ciba_endpoint: Option<String>,
+    /// A zone, or a network such as 10.20.0.0/16, of workstations at which it may ask people for their card (channel=CARD).
+    /// Can be given several times; without it, at none.
+    #[arg(long, value_name = "PLACE", requires = "ciba")]
+    ciba_card: Vec<String>,
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
@@ -225,7 +234,9 @@ impl ClientCommand {
             Self::Ciba(ciba) => ciba.run(&context).await,
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
-            Self::Policy { id, demands, names } => set_policy(&context, &id, demands.into(), &names).await,
+            Self::Policy { id, demands, names, ciba_card } => {
+                set_policy(&context, &id, demands.into(), &names, &ciba_card).await
+            }
             Self::Disable { id, reason } => disable(&context, &id, reason.as_deref()).await,
             Self::Enable { id } => enable(&context, &id).await,
             Self::Logouts(logouts) => logouts.run(&context).await,
@@ -277,6 +288,13 @@ impl Add {
         let egress = egress(context)?;
         let secret =
             register(&context.db, &registration, &allowed, &egress, &event, now, &*context.random).await?;
+        if !self.ciba_card.is_empty() {
+            let event = context.event(Kind::ClientChanged).client(&registration.id);
+            let event = NewRow::from(&event.note(&format!("asks for cards at: {}", self.ciba_card.join(", "))));
+            let workstations = Workstations::named(&self.ciba_card);
+            store::card_question::set_workstations(&context.db, &registration.id, &workstations, now, &event)
+                .await?;
+        }
         if let Some(client) = store::client::by_id(&context.db, &registration.id).await? {
             // Published before the service reads the key set.
             keys::make_for(context, signing::of_tokens(&client)).await?;
@@ -449,6 +467,9 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     if shown.accepts_badge {
         println!("badge                   accepted, where the zone has a badge window");
     }
+    for place in &shown.ciba_card {
+        println!("asks for cards at       {place}");
+    }
     names::print(&client.names);
     if *shown.metadata != Metadata::default() {
         let text = serde_json::to_string_pretty(shown.metadata)
@@ -489,12 +510,20 @@ async fn set_policy(
     id: &str,
     demands: Demands,
     names: &names::NameArgs,
+    ciba_card: &[String],
 ) -> Result<(), Failure> {
     let names = names.read()?;
     let event = context.event(Kind::ClientChanged).client(id).note(&names::note(&names));
     let (event, now) = (NewRow::from(&event), context.clock.now());
     if !store::client::set_policy(&context.db, id, &demands, &names, now, &event).await? {
         return Err(unknown(id));
+    }
+    let before = store::client::by_id(&context.db, id).await?.map(|client| client.card_workstations);
+    let workstations = Workstations::named(ciba_card);
+    if before.is_some_and(|before| before != workstations) {
+        let event = context.event(Kind::ClientChanged).client(id);
+        let event = NewRow::from(&event.note(&format!("asks for cards at: {}", ciba_card.join(", "))));
+        store::card_question::set_workstations(&context.db, id, &workstations, now, &event).await?;
     }
     show(context, id, false).await
 }
@@ -552,6 +581,7 @@ struct Shown<'a> {
     lifetime_minutes: Option<i64>,
     zones: &'a [String],
     accepts_badge: bool,
+    ciba_card: Vec<String>,
     acr_names: BTreeMap<&'static str, &'a str>,
     amr_names: BTreeMap<&'static str, &'a str>,
     phr: bool,
@@ -579,6 +609,7 @@ impl<'a> From<&'a Client> for Shown<'a> {
             lifetime_minutes: client.session_lifetime.map(|seconds| seconds / 60),
             zones: &client.zones,
             accepts_badge: client.accepts_badge,
+            ciba_card: client.card_workstations.in_words(),
             acr_names: client.names.levels().collect(),
             amr_names: client.names.factors().collect(),
             phr: client.names.has_phr(),

@@ -255,6 +255,7 @@ mod tests {
                 ..Metadata::default()
             },
             accepts_badge: false,
+            card_workstations: Default::default(),
             names: Names::default(),
             self_registered: false,
             registration_token_hash: None,

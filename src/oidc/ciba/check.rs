@@ -121,6 +121,9 @@ pub enum BackchannelFault {
     /// No such channel, or nobody can be asked there.
     #[error("channel is not MOBILE or CARD, or nobody can be asked there")]
     Channel,
+    /// The client may ask people on their phone alone.
+    #[error("Client not allowed to ask people at their card")]
+    CardChannel,
     /// Missing in the mode ping, or no bearer token.
     #[error("client_notification_token must be a bearer token of at most 1024 characters")]
     NotificationToken,
@@ -151,13 +154,14 @@ impl BackchannelFault {
             Self::Channel => "CIBA-011",
             Self::NotificationToken => "CIBA-012",
             Self::BesideRequest => "CIBA-013",
+            Self::CardChannel => "CIBA-032",
         }
     }
 
     /// The protocol's name of the error (CIBA Core §13).
     pub fn name(self) -> &'static str {
         match self {
-            Self::Client | Self::Demands => "unauthorized_client",
+            Self::Client | Self::Demands | Self::CardChannel => "unauthorized_client",
             Self::ExpiredLoginHintToken => "expired_login_hint_token",
             Self::BindingMessage(..) => "invalid_binding_message",
             Self::UserCode => "invalid_user_code",

@@ -244,9 +244,13 @@ async fn ask(
     let channel = question.channel.unwrap_or(Channel::Phone);
     let asks = provider.backchannel.asking.at(channel);
     let asks = asks.ok_or_else(|| refused(BackchannelFault::Channel.into()))?;
+    if !asks.asks_for(&client.card_workstations) {
+        return Err(refused(BackchannelFault::CardChannel.into()));
+    }
     // Nobody is asked for what their answer cannot reach.
     let is_too_low = |highest: Acr| !request.levels.leave_room_for(highest);
-    if channel == Channel::Phone && provider.means.phones.is_some_and(is_too_low) {
+    let highest = if channel == Channel::Phone { provider.means.phones } else { asks.level() };
+    if highest.is_some_and(is_too_low) {
         return Err(refused(AuthorizationError::LevelUnreachable));
     }
     let zone = caller.zone.clone().unwrap_or_default();

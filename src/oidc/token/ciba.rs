@@ -21,6 +21,7 @@ use crate::ids::{GrantId, Secret, SessionId};
 use crate::oidc::Provider;
 use crate::oidc::ciba::Kept;
 use crate::oidc::parameters::Parameters;
+use crate::session::asking::Channel;
 use crate::session::{Amr, Authentication, Station};
 use crate::store;
 use crate::store::approval::State;
@@ -48,7 +49,16 @@ pub(super) async fn redeem(
     }
     let asked =
         if asked.is_waiting(provider.now()) { wait(provider, client, hash, &asked).await? } else { asked };
-    let proof = approved(provider, &asked)?;
+    let proof = match approved(provider, &asked) {
+        // Its client is told the same; the audit tells whoever has to find out why.
+        Err(TokenError::ExpiredAuthReqId)
+            if asked.channel == Channel::Card
+                && !store::card_question::was_sent(&provider.db, asked.approval_id).await? =>
+        {
+            return Err(TokenError::NobodyAsked);
+        }
+        approved => approved?,
+    };
     give(provider, client, &asked, proof, caller, proven).await
 }
 

@@ -109,6 +109,9 @@ pub(super) enum TokenError {
     SlowDown,
     #[error("The auth_req_id has expired, make a new authentication request")]
     ExpiredAuthReqId,
+    /// The same, of a question that reached no workstation with the person's card.
+    #[error("The auth_req_id has expired, make a new authentication request")]
+    NobodyAsked,
     /// The person said no, typed other digits, or the question was taken back.
     #[error("The end-user denied the authorization request")]
     Denied,
@@ -165,6 +168,7 @@ impl TokenError {
             Self::SlowDown => "CIBA-023",
             Self::ExpiredAuthReqId => "CIBA-024",
             Self::Denied => "CIBA-025",
+            Self::NobodyAsked => "CIBA-033",
             Self::LevelNotReached => "OIDC-027",
             Self::Binding(error) => error.code(),
             Self::Overtaken => "OIDC-066",
@@ -230,7 +234,7 @@ impl IntoResponse for TokenError {
             Self::Target => "invalid_target",
             Self::Pending => "authorization_pending",
             Self::SlowDown => "slow_down",
-            Self::ExpiredAuthReqId => "expired_token",
+            Self::ExpiredAuthReqId | Self::NobodyAsked => "expired_token",
             Self::Denied | Self::LevelNotReached => "access_denied",
             Self::UnsupportedGrant => "unsupported_grant_type",
             Self::ScopeExceeded => "invalid_scope",

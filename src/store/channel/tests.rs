@@ -39,7 +39,7 @@ impl Scene {
 
     async fn offer_to(&self, workstation: WorkstationId, agent: &str) -> ChannelId {
         let (id, now) = (ChannelId::new(self.clock.now(), &self.random), self.clock.now());
-        let new = Offer { id, workstation, agent: agent.into(), takes_badge: false };
+        let new = Offer { id, workstation, agent: agent.into(), takes_badge: false, takes_questions: false };
         offer(&self.db, &new, now - TimeDelta::seconds(60), now).await.unwrap();
         id
     }

@@ -13,6 +13,7 @@ use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::SessionId;
+use crate::session::asking::Workstations;
 use crate::session::{CardOut, Demands, Names};
 use chrono::TimeDelta;
 use standing::withdraw_questions;
@@ -73,6 +74,9 @@ pub struct Client {
     pub self_registered: bool,
     /// SHA-256 of the token by which it manages its registration (RFC 7592).
     pub registration_token_hash: Option<Vec<u8>>,
+    /// The workstations at which it may ask people for their card, over the agents' channels.
+    #[sqlx(json)]
+    pub card_workstations: Workstations,
 }
 
 impl Client {
@@ -208,7 +212,7 @@ macro_rules! columns {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
          disabled_at, card_out, session_idle, session_lifetime, zones, metadata, accepts_badge, names,
-         self_registered, registration_token_hash"
+         self_registered, registration_token_hash, card_workstations"
     };
 }
 
@@ -300,6 +304,7 @@ pub fn own_pages() -> Client {
         names: Names::default(),
         self_registered: false,
         registration_token_hash: None,
+        card_workstations: Workstations::default(),
     }
 }
 

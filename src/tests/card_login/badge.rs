@@ -150,7 +150,7 @@ impl Hospital {
     async fn channel(&self, post: &Workstation, agent: &str, takes_badge: bool) -> ChannelId {
         let (now, workstation) = (self.clock.now(), post.enrolment.workstation);
         let id = ChannelId::new(now, &SystemRandom);
-        let offer = Offer { id, workstation, agent: agent.into(), takes_badge };
+        let offer = Offer { id, workstation, agent: agent.into(), takes_badge, takes_questions: false };
         store::channel::offer(&self.db, &offer, now - TimeDelta::minutes(1), now).await.unwrap();
         id
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::card::protocol::{
-    CHANNEL_OPENING_PATH, ChannelOpening, ENROL_PATH, TERMINAL_FINISH_PATH, TYP_CHANNEL_OPENING,
+    Accepts, CHANNEL_OPENING_PATH, ChannelOpening, ENROL_PATH, TERMINAL_FINISH_PATH, TYP_CHANNEL_OPENING,
 };
 
 impl Hospital {
@@ -81,7 +81,7 @@ async fn the_key_of_a_revoked_workstation_is_an_event_a_minute() {
             workstation: id,
             agent: crate::card::protocol::AgentName::of_bytes(&[7; 16]),
             agent_version: AgentVersion::this(),
-            accepts_badge: false,
+            accepts: Accepts::default(),
             issued_at: hospital.clock.now(),
         };
         let jws = jose::sign(&workstation.enrolment.key, TYP_CHANNEL_OPENING, &opening.to_payload()).unwrap();

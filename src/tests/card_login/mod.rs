@@ -10,6 +10,7 @@ mod fleet;
 mod floods;
 mod machine;
 mod presence;
+mod question;
 mod reports;
 mod revocation;
 mod sign_in;
@@ -164,6 +165,7 @@ impl Hospital {
             next: |id| format!("/login/{id}"),
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
             is_content_with_badge: authorize::resume::is_content_with_badge,
+            asked_level: crate::session::Acr::Eidas1,
         };
         change(&mut parts);
         let login = CardLogin::new(parts);

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use super::*;
 use crate::agent::presence::{CardWatch, Present, PresentCard};
 use crate::card::protocol::{
-    AgentName, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer, ChannelOpening, ChannelReport,
+    Accepts, AgentName, CHANNEL_OPENING_PATH, CHANNEL_PATH, ChannelAnswer, ChannelOpening, ChannelReport,
     TYP_CHANNEL_ANSWER, TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
 };
 use crate::crypto::jose::Expected;
@@ -17,7 +17,7 @@ use crate::ids::{ChannelId, SessionId, WorkstationId};
 use crate::session::{Session, Standing};
 
 /// A card of the test authorities in a reader that the test moves it in and out of.
-struct MovedCard(PkiCard, watch::Receiver<Present>);
+pub(super) struct MovedCard(pub(super) PkiCard, pub(super) watch::Receiver<Present>);
 
 impl Cards for MovedCard {
     fn look(&self) -> Result<ShownCard, CardFault> {
@@ -39,16 +39,16 @@ impl Cards for MovedCard {
     }
 }
 
-fn fingerprint(name: &str) -> [u8; 32] {
+pub(super) fn fingerprint(name: &str) -> [u8; 32] {
     sha256(&authentication(name))
 }
 
-fn inserted(name: &str, insertion: u64) -> Present {
+pub(super) fn inserted(name: &str, insertion: u64) -> Present {
     Some(vec![PresentCard { certificate: fingerprint(name), insertion }])
 }
 
 /// Asks until `ask` yields something; the parts of a test that run by themselves have ten seconds.
-async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
+pub(super) async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
     let asking = async {
         loop {
             if let Some(found) = ask().await {
@@ -61,11 +61,12 @@ async fn until<T>(what: &str, ask: impl AsyncFn() -> Option<T>) -> T {
 }
 
 /// A workstation whose channel the test speaks itself.
-struct Post {
-    workstation: Arc<Workstation>,
+pub(super) struct Post {
+    pub(super) workstation: Arc<Workstation>,
     agent: AgentName,
-    channel: Option<ChannelId>,
-    number: u32,
+    pub(super) channel: Option<ChannelId>,
+    pub(super) number: u32,
+    pub(super) accepts: Accepts,
 }
 
 impl Post {
@@ -77,33 +78,33 @@ impl Post {
         post
     }
 
-    async fn silent(hospital: &Hospital) -> Self {
+    pub(super) async fn silent(hospital: &Hospital) -> Self {
         let workstation = Arc::new(Workstation::of(hospital, "good").await);
-        Self { workstation, agent: AgentName::of_bytes(&[1; 16]), channel: None, number: 0 }
+        Self { workstation, agent: AgentName::of_bytes(&[1; 16]), channel: None, number: 0, accepts: Accepts::default() }
     }
 
-    fn id(&self) -> WorkstationId {
+    pub(super) fn id(&self) -> WorkstationId {
         self.workstation.enrolment.workstation
     }
 
-    fn opening(&self, hospital: &Hospital) -> ChannelOpening {
+    pub(super) fn opening(&self, hospital: &Hospital) -> ChannelOpening {
         ChannelOpening {
             audience: hospital.front.clone(),
             workstation: self.id(),
             agent: self.agent.clone(),
             agent_version: AgentVersion::this(),
-            accepts_badge: false,
+            accepts: self.accepts,
             issued_at: hospital.clock.now(),
         }
     }
 
-    async fn connect(&mut self, hospital: &Hospital) {
+    pub(super) async fn connect(&mut self, hospital: &Hospital) {
         let jws = self.signed(TYP_CHANNEL_OPENING, &self.opening(hospital).to_payload());
         let answer = post(hospital, CHANNEL_OPENING_PATH, &jws).await;
         (self.channel, self.number) = (Some(verified(hospital, &answer).await.channel), 0);
     }
 
-    fn next(&self, hospital: &Hospital, cards: &[&str]) -> ChannelReport {
+    pub(super) fn next(&self, hospital: &Hospital, cards: &[&str]) -> ChannelReport {
         ChannelReport {
             audience: hospital.front.clone(),
             workstation: self.id(),
@@ -111,12 +112,14 @@ impl Post {
             number: self.number + 1,
             cards: cards.iter().map(|name| fingerprint(name)).collect(),
             wait: Duration::ZERO,
+            question: None,
+            certificate: None,
             badge: None,
             issued_at: hospital.clock.now(),
         }
     }
 
-    fn signed(&self, typ: &str, payload: &Value) -> String {
+    pub(super) fn signed(&self, typ: &str, payload: &Value) -> String {
         jose::sign(&self.workstation.enrolment.key, typ, payload).unwrap()
     }
 
@@ -138,7 +141,7 @@ impl Post {
     }
 }
 
-async fn post(hospital: &Hospital, path: &str, jws: &str) -> Answer {
+pub(super) async fn post(hospital: &Hospital, path: &str, jws: &str) -> Answer {
     let mut call = Call::post(path, &hospital.address.to_string(), "", &[]).without("origin");
     call = call.instead("content-type", "application/json");
     call.body = serde_json::json!({ "jws": jws }).to_string().into_bytes();
@@ -152,7 +155,7 @@ fn refusal(answer: Answer) -> (u16, String) {
 }
 
 /// The answer, if the request key of the server signed it.
-async fn verified(hospital: &Hospital, answer: &Answer) -> ChannelAnswer {
+pub(super) async fn verified(hospital: &Hospital, answer: &Answer) -> ChannelAnswer {
     assert_eq!(answer.status, 200, "{answer:?}");
     let body: Value = serde_json::from_str(&answer.body).unwrap();
     let keys = Call::get("/agent/keys", &hospital.address.to_string()).send(hospital.address).await;
@@ -525,7 +528,8 @@ async fn a_colleague_with_the_key_of_a_terminal_server_neither_locks_ends_nor_ke
     browser.sign_in(&hospital, &mine, "good").await;
     // What the colleague has: the same key, and every name that is not the victim's.
     let (workstation, agent) = (Arc::clone(&mine.workstation), AgentName::of_bytes(&[2; 16]));
-    let mut colleague = Post { workstation, agent, channel: None, number: 0 };
+    let mut colleague =
+        Post { workstation, agent, channel: None, number: 0, accepts: Accepts::default() };
     colleague.connect(&hospital).await;
     let known = store::channel::of(&hospital.db, mine.id()).await.unwrap();
     assert_eq!(known[0].agent, hex::encode(mine.agent.hash()), "the database has no name to steal either");

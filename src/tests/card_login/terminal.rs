@@ -240,6 +240,7 @@ async fn a_request_of_another_process_is_not_signed() {
         rp_host: "poste-12".into(),
         confirmation: Some(sha256(b"the secret of another process")),
         workstation: None,
+        question: None,
     };
     let sign = |request: &CardRequest| jose::sign(&key, TYP_CARD_REQUEST, &request.to_payload()).unwrap();
     let of_another_process = sign(&theirs(&origin));

@@ -227,6 +227,11 @@ error-WEB-013 = This page was opened too long ago.
 
 ## PIN window
 
+agent-question-description = { $relying_party } asks who you are, through { $server } ({ $origin }).
+    Card of { $holder }. This request comes from another program. If you expected it, type the number of { $digits } digits that it shows; if not, refuse.
+agent-question-prompt = Number shown:
+agent-question-next = Continue
+agent-question-refuse = Refuse
 agent-window-description = { $relying_party } asks for your card through { $server } ({ $origin }).
     { $holder }
 agent-window-prompt = Card PIN:
@@ -287,6 +292,8 @@ error-AGENT-050 = This workstation waits for the approval of your IT department.
     .action = Ask them to approve it, then try again. Nothing has to be done anew at this workstation.
 error-AGENT-051 = This workstation is no longer allowed.
     .action = Ask your IT department to enrol it again.
+error-AGENT-060 = This is not a number of the right length.
+    .action = Type the number that the other program shows, all of it and without spaces.
 
 ## People
 
@@ -481,6 +488,20 @@ error-CARD-060 = The answer comes from another workstation.
     .action = Start again at the workstation where you are. If it happens again, tell your IT department.
 error-CARD-061 = This card was suspended or reported lost in the establishment.
     .action = Sign in with another means, or ask at the desk.
+error-CARD-062 = This request waits for no answer any more.
+    .action = It has expired, or somebody has answered it. Begin again in the program that asked you.
+error-CARD-063 = This request was for another workstation.
+    .action = Begin again in the program, with the card in this workstation.
+error-CARD-064 = This program may not ask for your card at this workstation.
+    .action = Use a workstation meant for it, or ask the IT department.
+error-CARD-065 = This is not the number that the program shows.
+    .action = The request is cancelled. Begin again in the program; if you had asked for nothing, tell the IT department.
+error-CARD-066 = The card answered before you typed the number.
+    .action = Begin again in the program and tell the IT department.
+error-CARD-067 = This card is another person’s.
+    .action = Insert the card of the person who is asked, then begin again in the program.
+error-CARD-068 = This is not the card that was asked.
+    .action = Leave the same card in the reader, then begin again in the program.
 
 ## Errors of the sandbox
 

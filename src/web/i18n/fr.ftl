@@ -227,6 +227,11 @@ error-WEB-013 = Cette page a été ouverte il y a trop longtemps.
 
 ## Fenêtre de saisie du code
 
+agent-question-description = { $relying_party } demande à vous identifier, par { $server } ({ $origin }).
+    Carte de { $holder }. Cette demande vient d’un autre logiciel. Si vous l’attendiez, saisissez le numéro à { $digits } chiffres qu’il affiche ; sinon, refusez.
+agent-question-prompt = Numéro affiché :
+agent-question-next = Continuer
+agent-question-refuse = Refuser
 agent-window-description = { $relying_party } demande votre carte par { $server } ({ $origin }).
     { $holder }
 agent-window-prompt = Code de la carte :
@@ -287,6 +292,8 @@ error-AGENT-050 = Ce poste attend l’accord de votre service informatique.
     .action = Demandez-leur de l’approuver, puis réessayez. Rien n’est à refaire sur ce poste.
 error-AGENT-051 = Ce poste n’est plus autorisé.
     .action = Demandez à votre service informatique de l’inscrire à nouveau.
+error-AGENT-060 = Ce n’est pas un numéro de la bonne longueur.
+    .action = Saisissez le numéro que l’autre logiciel affiche, en entier et sans espace.
 
 ## Personnes
 
@@ -481,6 +488,20 @@ error-CARD-060 = La réponse vient d’un autre poste.
     .action = Recommencez sur le poste où vous êtes. Si cela se répète, prévenez votre service informatique.
 error-CARD-061 = Cette carte a été suspendue ou déclarée perdue dans l’établissement.
     .action = Connectez-vous avec un autre moyen, ou adressez-vous à l’accueil.
+error-CARD-062 = Cette demande n’attend plus de réponse.
+    .action = Elle a expiré, ou quelqu’un y a déjà répondu. Recommencez depuis le logiciel qui vous l’a demandée.
+error-CARD-063 = Cette demande était pour un autre poste.
+    .action = Recommencez depuis le logiciel, carte insérée dans ce poste.
+error-CARD-064 = Ce logiciel ne peut pas demander votre carte sur ce poste.
+    .action = Utilisez un poste prévu pour lui, ou adressez-vous au service informatique.
+error-CARD-065 = Ce n’est pas le numéro affiché par le logiciel.
+    .action = La demande est annulée. Recommencez depuis le logiciel ; si vous n’aviez rien demandé, prévenez le service informatique.
+error-CARD-066 = La carte a répondu avant que vous ayez saisi le numéro.
+    .action = Recommencez depuis le logiciel et prévenez le service informatique.
+error-CARD-067 = Cette carte est celle d’une autre personne.
+    .action = Insérez la carte de la personne à qui la demande est adressée, puis recommencez depuis le logiciel.
+error-CARD-068 = Ce n’est pas la carte à laquelle la demande était adressée.
+    .action = Laissez la même carte dans le lecteur, puis recommencez depuis le logiciel.
 
 ## Erreurs du bac à sable
 
