@@ -25,8 +25,8 @@ use super::presence::{CardWatch, Present, PresentCard};
 use super::question::{Questions, Surroundings};
 use super::{AgentError, AgentOptions, enrol};
 use crate::card::protocol::{
-    Accepts, AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH, CHANNEL_PATH,
-    ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER,
+    Accepts, AgentName, AgentVersion, CHANNEL_MALFORMED, CHANNEL_NOT_OPEN, CHANNEL_OPENING_PATH,
+    CHANNEL_PATH, ChannelAnswer, ChannelOpening, ChannelReport, MAX_CARDS, MAX_WAIT, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT,
 };
 use crate::clock::SharedClock;
@@ -265,7 +265,9 @@ impl Channel {
             };
             taken.map_err(|refusal| strange(&refusal.to_string()))?;
         }
-        if let Some(card) = answer.whose.filter(|card| self.told.sent.iter().any(|sent| sent.certificate == *card)) {
+        if let Some(card) =
+            answer.whose.filter(|card| self.told.sent.iter().any(|sent| sent.certificate == *card))
+        {
             self.certificate = self.questions.certificate(card).await;
         }
         Ok(())

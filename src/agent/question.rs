@@ -95,8 +95,7 @@ impl Questions {
     /// [`Refusal`], where the request is none for this workstation.
     pub(super) fn take(&mut self, request: String, server: &Enrolment) -> Result<(), Refusal> {
         let key_of = |kid: Option<&str>| kid.and_then(|kid| server.keys.find(kid));
-        let read =
-            checks::request(&request, &server.origin, Purpose::Ciba, key_of, self.around.clock.now())?;
+        let read = checks::request(&request, &server.origin, Purpose::Ciba, key_of, self.around.clock.now())?;
         let Some(asked) = read.question.filter(|_| read.workstation == Some(server.workstation)) else {
             return Err(Refusal::OtherWorkstation);
         };
@@ -107,7 +106,8 @@ impl Questions {
         self.asking = CancellationToken::new();
         let stop = self.asking.clone();
         let language = Language::choose(Some(&self.around.window.locale), None);
-        let question = Question { around: self.around.clone(), server: server.clone(), request, read, asked, language };
+        let question =
+            Question { around: self.around.clone(), server: server.clone(), request, read, asked, language };
         tokio::spawn(async move { stop.run_until_cancelled(question.run()).await });
         Ok(())
     }
@@ -333,7 +333,12 @@ impl Question {
         self.around.window.confirm(&asked).await
     }
 
-    async fn sign(&self, shown: &ShownCard, pin: Option<TypedPin>, agreed: bool) -> Result<Vec<u8>, CardFault> {
+    async fn sign(
+        &self,
+        shown: &ShownCard,
+        pin: Option<TypedPin>,
+        agreed: bool,
+    ) -> Result<Vec<u8>, CardFault> {
         let origin = self.server.origin.as_str();
         let proof = Proof::new(Purpose::Ciba, origin, &self.request, &shown.certificate);
         let (cards, card) = (Arc::clone(&self.around.cards), shown.clone());

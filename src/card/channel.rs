@@ -22,11 +22,11 @@ use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 
 use super::login::CardLogin;
-use super::question::{ChannelFault, Word};
 use super::protocol::{
     CLOCK_TOLERANCE, ChannelAnswer, ChannelOpening, ChannelReport, ProtocolError, TYP_CHANNEL_ANSWER,
     TYP_CHANNEL_OPENING, TYP_CHANNEL_REPORT, WebOrigin,
 };
+use super::question::{ChannelFault, Word};
 use crate::audit::{Caller, Kind};
 use crate::clock::Time;
 use crate::crypto::jose::{self, Expected, JwsError, SignError};

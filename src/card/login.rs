@@ -13,8 +13,8 @@ use axum::routing::{get, post};
 use super::machine::MachineAuthority;
 use super::protocol::{
     AgentVersion, BADGE_PATH, CANCEL_PATH, CHANNEL_OPENING_PATH, CHANNEL_PATH, ENROL_PATH, NOTICE_PATH,
-    Purpose, QUESTION_PATH, QUESTION_REPLY_PATH, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH, TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH,
-    WebOrigin,
+    Purpose, QUESTION_PATH, QUESTION_REPLY_PATH, REQUEST_KEYS_PATH, RETURN_PATH, STANDING_PATH,
+    TERMINAL_BEGIN_PATH, TERMINAL_FINISH_PATH, WebOrigin,
 };
 use super::question::{self, Questions};
 use super::revocation::Watch;

@@ -135,7 +135,9 @@ mod tests {
         assert!(holds("bureaux", Some("2001:db8::7")));
         assert!(!holds("bureaux", Some("10.21.0.1")) && !holds("Bloc", None) && !holds("", None));
         let none = Workstations::default();
-        assert!(none.is_empty() && !none.hold("", None) && !none.hold("bloc", Some("10.20.3.4".parse().unwrap())));
+        assert!(
+            none.is_empty() && !none.hold("", None) && !none.hold("bloc", Some("10.20.3.4".parse().unwrap()))
+        );
         assert!(!Workstations::named(&[String::new()]).hold("", None), "a workstation of no zone is in none");
     }
 }

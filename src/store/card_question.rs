@@ -69,7 +69,8 @@ pub struct CardQuestion {
     pub typed_at: Option<Time>,
 }
 
-const BY_TXN: &str = "SELECT txn, approval_id, workstation_id, certificate, request, typed_at FROM card_question
+const BY_TXN: &str =
+    "SELECT txn, approval_id, workstation_id, certificate, request, typed_at FROM card_question
      WHERE txn = $1";
 
 /// Keeps a question that is to be sent, and records `event`; where the same was sent to the same workstation before, that one

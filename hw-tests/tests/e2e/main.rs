@@ -16,6 +16,7 @@ mod authlib;
 mod bad_card;
 mod bad_sign_in;
 mod badge;
+mod card_asked;
 mod card_out;
 mod cards;
 mod certificate;

@@ -173,7 +173,7 @@ async fn a_server_of_the_version_before_has_its_channel_all_the_same() {
     tokio::spawn(Bound::bind(options).await.unwrap().serve(shutdown.clone()));
     let mut next =
         async || tokio::time::timeout(Duration::from_secs(10), messages.recv()).await.unwrap().unwrap();
-    assert_eq!(next().await["accepts"], json!(["badge"]));
+    assert_eq!(next().await["accepts"], json!(["badge", "ciba"]));
     assert!(next().await.get("accepts").is_none(), "asked again without what it does not know");
     let report = next().await;
     assert_eq!((report["number"].as_u64(), report.get("badge")), (Some(1), None));

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod badge;
+mod question;
 mod several_cards;
 mod sign_in;
 

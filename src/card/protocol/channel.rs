@@ -81,7 +81,8 @@ impl Accepts {
 
     fn words(self) -> Option<Vec<String>> {
         let words = [(self.badge, BADGE), (self.question, CIBA)];
-        let words: Vec<_> = words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()).collect();
+        let words: Vec<_> =
+            words.into_iter().filter(|(is, _)| *is).map(|(_, word)| word.to_owned()).collect();
         (!words.is_empty()).then_some(words)
     }
 }
@@ -412,7 +413,8 @@ mod tests {
         let heard = with(report(), "badge", json!("AAECAwQFBgcICQoLDA0ODw"));
         assert_eq!(ChannelReport::from_payload(&bytes(&heard)).unwrap().to_payload(), heard);
         assert!(ChannelReport::from_payload(&bytes(&with(report(), "badge", json!("AAEC")))).is_err());
-        let heard = with(with(report(), "question", json!("AAECAwQFBgcICQoLDA0ODw")), "certificate", json!("AAEC"));
+        let heard =
+            with(with(report(), "question", json!("AAECAwQFBgcICQoLDA0ODw")), "certificate", json!("AAEC"));
         assert_eq!(ChannelReport::from_payload(&bytes(&heard)).unwrap().to_payload(), heard);
         assert!(ChannelReport::from_payload(&bytes(&with(report(), "certificate", json!("=")))).is_err());
         let whose = with(answer(), "whose", json!("ab".repeat(32)));

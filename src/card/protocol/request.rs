@@ -5,8 +5,8 @@ use std::fmt::{self, Debug};
 use serde::{Deserialize, Serialize};
 
 use super::{
-    AGENT_AUDIENCE, CLOCK_TOLERANCE, MAX_DIGITS, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION, WebOrigin,
-    check_text, check_version, fixed_bytes, from_json, time_from_seconds,
+    AGENT_AUDIENCE, CLOCK_TOLERANCE, MAX_DIGITS, ProtocolError, Purpose, REQUEST_LIFETIME, VERSION,
+    WebOrigin, check_text, check_version, fixed_bytes, from_json, time_from_seconds,
 };
 use crate::clock::Time;
 use crate::crypto::jose::base64url;

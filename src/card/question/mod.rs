@@ -12,10 +12,10 @@
 mod reply;
 mod take;
 
-use std::net::IpAddr;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex as StdMutex, PoisonError};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex as StdMutex, PoisonError};
 use std::time::Duration;
 
 use axum::Json;
@@ -270,7 +270,8 @@ impl CardLogin {
                     continue;
                 }
                 let sent = self.send(one, workstation, *card, &certificate).await?;
-                let is_heard = |sent: &CardQuestion| report.question.map(Challenge::to_text) == Some(sent.txn.clone());
+                let is_heard =
+                    |sent: &CardQuestion| report.question.map(Challenge::to_text) == Some(sent.txn.clone());
                 match sent {
                     // One at a time: the next one once this is answered.
                     Some(sent) if is_heard(&sent) => return Ok(Word::default()),
@@ -321,7 +322,8 @@ impl CardLogin {
             typed_at: None,
         };
         let event = self.parts.trail.event(Kind::CardRequest).means(MEANS, None).person(one.person_id);
-        let event = event.client(&one.client_id).workstation(workstation.id).zone(&workstation.zone).note("ciba");
+        let event =
+            event.client(&one.client_id).workstation(workstation.id).zone(&workstation.zone).note("ciba");
         Ok(card_question::offer(db, &new, &NewRow::from(&event), now).await?)
     }
 

@@ -55,8 +55,11 @@ impl Taken<'_> {
         let workstation = workstation.ok_or(Refusal::WorkstationUnknown)?;
         login.check_state(&workstation)?;
         let key = VerifyingKey::from_jwk(&workstation.public_jwk).ok();
-        let expected =
-            Expected { typ: Some(TYP_QUESTION_REPLY), algorithms: &[Algorithm::Es256], max_len: MAX_REPLY_LEN };
+        let expected = Expected {
+            typ: Some(TYP_QUESTION_REPLY),
+            algorithms: &[Algorithm::Es256],
+            max_len: MAX_REPLY_LEN,
+        };
         jose::verify_payload(&jws, expected, |kid| key.as_ref().filter(|key| Some(key.kid()) == kid))
             .map_err(Refusal::AnswerSignature)?;
         if reply.audience != login.parts.front {

@@ -290,7 +290,8 @@ impl Add {
             register(&context.db, &registration, &allowed, &egress, &event, now, &*context.random).await?;
         if !self.ciba_card.is_empty() {
             let event = context.event(Kind::ClientChanged).client(&registration.id);
-            let event = NewRow::from(&event.note(&format!("asks for cards at: {}", self.ciba_card.join(", "))));
+            let event =
+                NewRow::from(&event.note(&format!("asks for cards at: {}", self.ciba_card.join(", "))));
             let workstations = Workstations::named(&self.ciba_card);
             store::card_question::set_workstations(&context.db, &registration.id, &workstations, now, &event)
                 .await?;

@@ -1,7 +1,7 @@
 //! Each check of `/card/finish` as the attack it stops.
 
 use super::*;
-use crate::card::protocol::{CardRequest, TYP_CARD_REQUEST};
+use crate::card::protocol::{CardQuestion, CardRequest, TYP_CARD_REQUEST};
 use crate::crypto::keys::Algorithm;
 
 /// Finishes with `answer`; the code it is refused with. Nobody is signed in.
@@ -167,6 +167,8 @@ async fn a_request_that_was_not_issued() {
     assert_eq!(refused(&hospital, &mut browser, &answer).await, "CARD-009");
     let mut elsewhere = genuine.clone();
     elsewhere.purpose = Purpose::Ciba;
+    elsewhere.workstation = Some(workstation.enrolment.workstation);
+    elsewhere.question = Some(CardQuestion { card: [0; 32], digits: 2 });
     let another = jose::sign(&own_key, TYP_CARD_REQUEST, &elsewhere.to_payload()).unwrap();
     let answer = workstation.forge(&another, "good", |_| {});
     assert_eq!(refused(&hospital, &mut browser, &answer).await, "CARD-008");

@@ -80,7 +80,13 @@ impl Post {
 
     pub(super) async fn silent(hospital: &Hospital) -> Self {
         let workstation = Arc::new(Workstation::of(hospital, "good").await);
-        Self { workstation, agent: AgentName::of_bytes(&[1; 16]), channel: None, number: 0, accepts: Accepts::default() }
+        Self {
+            workstation,
+            agent: AgentName::of_bytes(&[1; 16]),
+            channel: None,
+            number: 0,
+            accepts: Accepts::default(),
+        }
     }
 
     pub(super) fn id(&self) -> WorkstationId {
@@ -528,8 +534,7 @@ async fn a_colleague_with_the_key_of_a_terminal_server_neither_locks_ends_nor_ke
     browser.sign_in(&hospital, &mine, "good").await;
     // What the colleague has: the same key, and every name that is not the victim's.
     let (workstation, agent) = (Arc::clone(&mine.workstation), AgentName::of_bytes(&[2; 16]));
-    let mut colleague =
-        Post { workstation, agent, channel: None, number: 0, accepts: Accepts::default() };
+    let mut colleague = Post { workstation, agent, channel: None, number: 0, accepts: Accepts::default() };
     colleague.connect(&hospital).await;
     let known = store::channel::of(&hospital.db, mine.id()).await.unwrap();
     assert_eq!(known[0].agent, hex::encode(mine.agent.hash()), "the database has no name to steal either");

@@ -64,7 +64,9 @@ impl Scene {
     /// The card called `name` was seen here before.
     async fn known(&self, name: &str, person: PersonId) {
         let certificate = hex::encode(fingerprint(name));
-        card_question::note(&self.hospital.db, &certificate, person, self.hospital.clock.now()).await.unwrap();
+        card_question::note(&self.hospital.db, &certificate, person, self.hospital.clock.now())
+            .await
+            .unwrap();
     }
 
     /// What this node believes of questions is read anew.
@@ -114,7 +116,11 @@ impl Scene {
         self.report_with(cards, |_| {}).await
     }
 
-    async fn report_with(&mut self, cards: &[&str], change: impl FnOnce(&mut ChannelReport)) -> ChannelAnswer {
+    async fn report_with(
+        &mut self,
+        cards: &[&str],
+        change: impl FnOnce(&mut ChannelReport),
+    ) -> ChannelAnswer {
         self.hospital.reported(&mut self.post, cards, change).await
     }
 
@@ -220,7 +226,11 @@ async fn the_holder_of_the_card_types_the_number_and_the_pin_and_the_program_has
         assert!(matches!(&**card, Evidence::Card { pin, .. } if pin == "window"));
         assert_eq!(scene.recorded().await, [("success".to_owned(), String::new())]);
         assert_eq!(scene.report(&["good"]).await.request, None, "there is nothing more to ask");
-        assert_eq!(scene.answer(&scene.forged(&request, "good", |_| {})).await, refused("CARD-062"), "replayed");
+        assert_eq!(
+            scene.answer(&scene.forged(&request, "good", |_| {})).await,
+            refused("CARD-062"),
+            "replayed"
+        );
     })
     .await;
 }
@@ -461,17 +471,24 @@ async fn attack_a_reply_that_was_kept_or_is_for_another_server() {
         scene.ask(scene.doctor).await;
         let request = scene.sent().await;
         let reply = scene.hospital.reply(&scene.post, &request, Said::Number("07".into()));
-        let old = QuestionReply { issued_at: scene.hospital.clock.now() - TimeDelta::minutes(11), ..reply.clone() };
+        let old =
+            QuestionReply { issued_at: scene.hospital.clock.now() - TimeDelta::minutes(11), ..reply.clone() };
         let audience = WebOrigin::parse("https://sceau.clinique.example").unwrap();
         let other = QuestionReply { audience, ..reply.clone() };
         let nobodys = QuestionReply { challenge: Challenge::new(&SystemRandom), ..reply.clone() };
         for (reply, code) in [(old, "CARD-033"), (other, "CARD-016"), (nobodys, "CARD-004")] {
             let jws = scene.post.signed(TYP_QUESTION_REPLY, &reply.to_payload());
-            assert_eq!(scene.hospital.say_to(QUESTION_REPLY_PATH, json!({ "jws": jws })).await, refused(code));
+            assert_eq!(
+                scene.hospital.say_to(QUESTION_REPLY_PATH, json!({ "jws": jws })).await,
+                refused(code)
+            );
         }
         // Another message of the same key is none.
         let jws = scene.post.signed(TYP_CHANNEL_REPORT, &reply.to_payload());
-        assert_eq!(scene.hospital.say_to(QUESTION_REPLY_PATH, json!({ "jws": jws })).await, refused("CARD-013"));
+        assert_eq!(
+            scene.hospital.say_to(QUESTION_REPLY_PATH, json!({ "jws": jws })).await,
+            refused("CARD-013")
+        );
         assert_eq!(scene.hospital.say_to(QUESTION_REPLY_PATH, json!({})).await, refused("CARD-002"));
         assert_eq!(scene.hospital.say_to(QUESTION_PATH, json!({ "answer": "x" })).await, refused("CARD-002"));
         assert_eq!(scene.number(&request, "07").await, Ok(()));
@@ -503,7 +520,11 @@ async fn what_changed_since_the_question_counts() {
                     "CARD-062"
                 }
             };
-            assert_eq!(scene.answer(&scene.forged(&request, "good", |_| {})).await, refused(code), "{change}");
+            assert_eq!(
+                scene.answer(&scene.forged(&request, "good", |_| {})).await,
+                refused(code),
+                "{change}"
+            );
             assert!(scene.state(id).await != State::Approved);
             if change == "link" {
                 scene.link(&["bureaux"]).await;
@@ -519,7 +540,8 @@ impl Scene {
     async fn suspend_card(&self) {
         let mut browser = Browser::default();
         let (_, request) = self.hospital.begin(&mut browser).await;
-        let signed_in = browser.finish(&self.hospital, &self.post.workstation.forge(&request, "good", |_| {})).await;
+        let signed_in =
+            browser.finish(&self.hospital, &self.post.workstation.forge(&request, "good", |_| {})).await;
         assert_eq!(signed_in.status, 200, "{signed_in:?}");
         let cards = means::of_person(&self.hospital.db, self.doctor).await.unwrap();
         let event = NewRow::from(&self.hospital.trail.event(Kind::MeansRevoked));
@@ -569,7 +591,8 @@ async fn of_two_workstations_the_first_answer_counts() {
 #[tokio::test]
 async fn what_ends_at_the_workstation_is_told_with_its_code() {
     on_both(async |mut scene| {
-        for (code, outcome) in [("AGENT-026", "denied"), ("READER-006", "failure"), ("AGENT-024", "failure")] {
+        for (code, outcome) in [("AGENT-026", "denied"), ("READER-006", "failure"), ("AGENT-024", "failure")]
+        {
             let id = scene.ask(scene.doctor).await;
             let request = scene.sent().await;
             scene.hospital.replied(&scene.post, &request, Said::No(no(code))).await.unwrap();
@@ -608,7 +631,10 @@ async fn a_question_and_a_sign_in_are_never_the_same() {
         let (_, of_page) = scene.hospital.begin(&mut browser).await;
         let done = browser.finish(&scene.hospital, &scene.forged(&request, "good", |_| {})).await;
         assert!(done.status >= 400 && browser.session().is_none(), "{done:?}");
-        assert_eq!(scene.answer(&scene.post.workstation.forge(&of_page, "good", |_| {})).await, refused("CARD-008"));
+        assert_eq!(
+            scene.answer(&scene.post.workstation.forge(&of_page, "good", |_| {})).await,
+            refused("CARD-008")
+        );
     })
     .await;
 }

@@ -1,6 +1,7 @@
 //! CIBA Core 1.0: a program asks for somebody, who answers on their phone.
 
 mod attacks;
+mod card;
 mod errors;
 mod fapi;
 mod held;

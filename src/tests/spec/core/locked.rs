@@ -31,7 +31,13 @@ impl Desk {
         // Its events are of a moment before, so that those of the test are the last ones.
         stand.advance(1);
         let (channel, now) = (ChannelId::new(stand.clock.now(), &random), stand.clock.now());
-        let offer = Offer { id: channel, workstation, agent: "agent".into(), takes_badge: false, takes_questions: false };
+        let offer = Offer {
+            id: channel,
+            workstation,
+            agent: "agent".into(),
+            takes_badge: false,
+            takes_questions: false,
+        };
         channel::offer(&stand.db, &offer, now, now).await.unwrap();
         let leased_until = Some(now + SessionPolicy::default().lease);
         let watched = Watched { workstation, card: "card".into(), agent: None, leased_until };
