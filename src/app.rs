@@ -359,6 +359,7 @@ impl App {
             https: config.server.front_url.scheme() == "https",
             sandbox: play.is_some(),
         };
+        let answers = Arc::<Answers>::default();
         let card = card::open(card::Made {
             config: &config,
             db: &db,
@@ -368,6 +369,7 @@ impl App {
             keys: card_keys,
             seal: &seal,
             site: &site,
+            answers: &answers,
         })?;
         card.recall_revoked().await?;
         // A sandbox has people without means.
@@ -396,7 +398,6 @@ impl App {
                 return Err(StartError::Administrators(without));
             }
         }
-        let answers = Arc::<Answers>::default();
         let egress = Arc::new(Egress::new(&config.egress)?);
         let phones = match play {
             Some(_) => None,

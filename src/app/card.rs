@@ -42,12 +42,13 @@ pub(super) struct Made<'a> {
     pub(super) keys: Arc<Keyring>,
     pub(super) seal: &'a SealKey,
     pub(super) site: &'a Site,
+    pub(super) answers: &'a Arc<crate::web::answers::Answers>,
 }
 
 /// The server's side of a card sign-in. Without installed authorities it exists all the same, so that workstations can
 /// enrol and a person reads why no card is accepted.
 pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
-    let Made { config, db, clock, random, trail, keys, seal, site } = made;
+    let Made { config, db, clock, random, trail, keys, seal, site, answers } = made;
     let origin = config.server.front_url.origin().ascii_serialization();
     let front = WebOrigin::parse(&origin).map_err(|_| StartError::FrontUrl(origin))?;
     let verifier = match &config.card.anchors_dir {
@@ -95,6 +96,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
         is_content_with_badge: authorize::resume::is_content_with_badge,
         // As on a phone: what is away from whoever asks does not resist phishing.
         asked_level: level(config.phone.level),
+        answers: Arc::clone(answers),
     }))
 }
 

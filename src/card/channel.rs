@@ -328,7 +328,7 @@ impl CardLogin {
                 is_to_answer = self.held.wait(report, &mut woken, now) => {
                     if is_to_answer { Duration::ZERO } else { left - now }
                 }
-                () = asked.moved(()), if has_card => left.saturating_sub(since.elapsed()),
+                () = asked.moved(), if has_card => left.saturating_sub(since.elapsed()),
             };
         }
     }

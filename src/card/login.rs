@@ -30,6 +30,7 @@ use crate::keyring::Keyring;
 use crate::session::{Acr, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
+use crate::web::answers::Answers;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
 use crate::web::moves::Waiting;
@@ -88,6 +89,8 @@ pub struct Parts {
     pub is_content_with_badge: fn(&LoginTransaction, PersonId) -> bool,
     /// The level that a card's answer to another program reaches at most.
     pub asked_level: Acr,
+    /// Who waits for answers on this node.
+    pub answers: Arc<Answers>,
 }
 
 /// The server's side of a card sign-in.

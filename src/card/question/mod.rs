@@ -46,7 +46,8 @@ use crate::store::audit::NewRow;
 use crate::store::card_question::{self, CardQuestion, Waiting};
 use crate::store::workstation::Workstation;
 use crate::store::{self, Db, StoreError};
-use crate::web::moves::Waiting as Moves;
+use crate::web::answers::Awaited;
+use crate::web::moves::{Moves as Listening, Waiting as Moves};
 use take::Taken;
 
 /// The means' name in the audit.
@@ -113,13 +114,12 @@ pub(super) struct Questions {
     /// The cards whose holder was asked for, and when.
     strangers: StdMutex<HashMap<[u8; 32], Instant>>,
     asked: Moves<()>,
-    answered: Moves<ApprovalId>,
 }
 
 impl Questions {
     /// Hears of questions that are asked from now on.
-    pub(super) fn listen(&self) -> crate::web::moves::Moves<()> {
-        self.asked.listen()
+    pub(super) fn listen(&self) -> Listening<()> {
+        self.asked.listen(())
     }
 
     /// The questions that wait. One look serves all workstations of this node for a second.
@@ -193,8 +193,8 @@ impl Asks for CardAsks {
     }
 
     fn answered(&self, approval: ApprovalId) -> Later<'_, ()> {
-        let mut moves = self.login.questions.answered.listen();
-        Box::pin(async move { moves.moved(approval).await })
+        let mut moves = self.login.parts.answers.listen(Awaited::Question(approval));
+        Box::pin(async move { moves.moved().await })
     }
 
     fn level(&self) -> Option<Acr> {

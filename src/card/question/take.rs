@@ -83,7 +83,7 @@ impl<'a> Taken<'a> {
         let person = approval.person_id.ok_or(QuestionRefusal::NotWaiting)?;
         let kept = approval::answer(&login.parts.db, approval.id, person, answer, None, row, now).await?;
         login.questions.forget();
-        login.questions.answered.wake(approval.id);
+        login.parts.answers.moved(approval);
         if kept { Ok(()) } else { Err(QuestionRefusal::NotWaiting.into()) }
     }
 

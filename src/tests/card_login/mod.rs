@@ -166,6 +166,7 @@ impl Hospital {
             wants_fresh_proof: |transaction| transaction.request["prompt"] == "login",
             is_content_with_badge: authorize::resume::is_content_with_badge,
             asked_level: crate::session::Acr::Eidas1,
+            answers: Arc::default(),
         };
         change(&mut parts);
         let login = CardLogin::new(parts);
