@@ -106,6 +106,7 @@ impl OtherServer {
             rp_host: "autre.example".to_owned(),
             confirmation: None,
             workstation: None,
+            question: None,
         };
         jose::sign(&self.key, TYP_CARD_REQUEST, &request.to_payload()).unwrap()
     }
