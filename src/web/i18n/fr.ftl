@@ -228,8 +228,8 @@ error-WEB-013 = Cette page a été ouverte il y a trop longtemps.
 ## Fenêtre de saisie du code
 
 agent-question-description = { $relying_party } demande à vous identifier, par { $server } ({ $origin }).
-    Carte de { $holder }. Cette demande vient d’un autre logiciel. Si vous l’attendiez, saisissez le numéro à { $digits } chiffres qu’il affiche ; sinon, refusez.
-agent-question-prompt = Numéro affiché :
+    Carte de { $holder }. Cette demande vient d’un autre logiciel. Si vous l’attendiez, saisissez le numéro à { $digits } chiffres qu’il affiche ; sinon, refusez.
+agent-question-prompt = Numéro affiché :
 agent-question-next = Continuer
 agent-question-refuse = Refuser
 agent-window-description = { $relying_party } demande votre carte par { $server } ({ $origin }).
@@ -495,7 +495,7 @@ error-CARD-063 = Cette demande était pour un autre poste.
 error-CARD-064 = Ce logiciel ne peut pas demander votre carte sur ce poste.
     .action = Utilisez un poste prévu pour lui, ou adressez-vous au service informatique.
 error-CARD-065 = Ce n’est pas le numéro affiché par le logiciel.
-    .action = La demande est annulée. Recommencez depuis le logiciel ; si vous n’aviez rien demandé, prévenez le service informatique.
+    .action = La demande est annulée. Recommencez depuis le logiciel ; si vous n’aviez rien demandé, prévenez le service informatique.
 error-CARD-066 = La carte a répondu avant que vous ayez saisi le numéro.
     .action = Recommencez depuis le logiciel et prévenez le service informatique.
 error-CARD-067 = Cette carte est celle d’une autre personne.
