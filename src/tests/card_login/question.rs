@@ -95,6 +95,8 @@ impl Scene {
             client_id: CLIENT.into(),
             transaction_id: None,
             browser: None,
+            source: None,
+            is_known: false,
             context,
             digits: Some("07".into()),
             state: State::Waiting,
