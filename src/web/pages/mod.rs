@@ -6,11 +6,14 @@ pub mod agent;
 pub mod card;
 #[cfg(feature = "server")]
 pub mod demonstration;
+#[cfg(feature = "server")]
 pub mod desk;
 pub mod form_post;
+#[cfg(feature = "server")]
 pub mod means;
 #[cfg(feature = "server")]
 pub mod phone;
+#[cfg(feature = "server")]
 pub mod session;
 pub mod sign_in;
 
