@@ -24,6 +24,7 @@ pub struct Breaker(Mutex<State>);
 struct State {
     failures: u32,
     closed_until: Option<Time>,
+    answered_at: Option<Time>,
 }
 
 impl Breaker {
@@ -39,9 +40,16 @@ impl Breaker {
         self.state().failures > 0
     }
 
+    /// Whether it has answered since then.
+    #[must_use]
+    pub fn has_answered_since(&self, since: Time) -> bool {
+        self.state().answered_at.is_some_and(|at| at >= since)
+    }
+
     /// It answered.
-    pub fn succeeded(&self) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = State::default();
+    pub fn succeeded(&self, now: Time) {
+        let answered = State { answered_at: Some(now), ..State::default() };
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = answered;
     }
 
     /// It did not. Yields whether that keeps everybody away from now on.
@@ -87,7 +95,8 @@ mod tests {
         for _ in 0..9 {
             breaker.failed(clock.now());
         }
-        breaker.succeeded();
+        breaker.succeeded(clock.now());
+        assert!(breaker.has_answered_since(clock.now()));
         assert!(breaker.lets_through(clock.now()) && !breaker.is_in_doubt());
         assert!(!breaker.failed(clock.now()) && breaker.lets_through(clock.now()));
     }

@@ -38,6 +38,10 @@ use crate::session::Acr;
 
 /// The longest that any call to a provider may last: a person waits for it.
 const WITHIN: Duration = Duration::from_secs(8);
+/// The longest that reading a document may last.
+const READ_WITHIN: Duration = Duration::from_secs(3);
+/// How long after an answer a provider counts as there.
+const IS_THERE: TimeDelta = TimeDelta::seconds(2);
 /// How long a document is as good as new.
 const FRESH: TimeDelta = TimeDelta::hours(1);
 /// How long it is used where there is no newer one.
@@ -229,7 +233,9 @@ impl Provider {
     /// # Errors
     /// [`ProviderError`], where the provider does not answer.
     pub async fn start(&self, wishes: Wishes) -> Result<Started, ProviderError> {
-        let known = self.known().await?;
+        // Whoever is sent to a provider that is gone sees an error of their browser, and none of ours.
+        let is_there = self.breaker.has_answered_since(self.clock.now() - IS_THERE);
+        let known = if is_there { self.known().await? } else { self.read().await? };
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = known.client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -305,7 +311,7 @@ impl Provider {
                 as_map(&said)
             }
         };
-        self.breaker.succeeded();
+        self.breaker.succeeded(self.clock.now());
         Ok(Said {
             subject,
             id_token: jose::unverified_claims(&token.to_string()).unwrap_or_default(),
@@ -375,7 +381,9 @@ impl Provider {
     async fn read(&self) -> Result<Arc<Known>, ProviderError> {
         let now = self.clock.now();
         let mut known = self.known.lock().await;
-        if let Some(known) = known.as_ref().filter(|known| known.read_at == now) {
+        if let Some(known) =
+            known.as_ref().filter(|known| known.read_at == now && !self.breaker.is_in_doubt())
+        {
             return Ok(Arc::clone(known));
         }
         if !self.breaker.lets_through(now) {
@@ -383,7 +391,7 @@ impl Provider {
         }
         match self.fetched(now).await {
             Ok(new) => {
-                self.breaker.succeeded();
+                self.breaker.succeeded(self.clock.now());
                 Ok(Arc::clone(known.insert(Arc::new(new))))
             }
             Err(error) => {
@@ -428,7 +436,7 @@ impl Provider {
         match error {
             RequestTokenError::ServerResponse(response) => {
                 // It works, and says no.
-                self.breaker.succeeded();
+                self.breaker.succeeded(self.clock.now());
                 ProviderError::Refused(format!("{response:?}"))
             }
             error => self.failed(&error),
@@ -526,7 +534,7 @@ impl Http {
         let unusable = |why: &dyn std::fmt::Display| ProviderError::Unusable(format!("{address}: {why}"));
         let request = http::Request::get(address).header(http::header::ACCEPT, "application/json");
         let request = request.body(Vec::new()).map_err(|error| unusable(&error))?;
-        let answer = self.0.call(request, WITHIN).await.map_err(|error| unusable(&error))?;
+        let answer = self.0.call(request, READ_WITHIN).await.map_err(|error| unusable(&error))?;
         if answer.status() != http::StatusCode::OK {
             return Err(unusable(&answer.status()));
         }

@@ -26,6 +26,7 @@ use crate::web::error_page::ErrorPage;
 use crate::web::headers::Policy;
 use crate::web::language::Language;
 use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
+use crate::web::pages::card::{Finish, Outcome};
 
 /// `GET START_ROUTE?txn=…` sends the browser to the provider.
 pub const START_ROUTE: &str = "/login/provider/{name}";
@@ -64,7 +65,7 @@ pub(super) async fn start(
 ) -> Response {
     let mut visit = Visit::new(&upstreams, &caller, &headers);
     match visit.start(&name, query.as_deref().unwrap_or_default(), language).await {
-        Ok(address) => redirect(&address, None),
+        Ok(address) => redirect(&address),
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
 }
@@ -80,7 +81,19 @@ pub(super) async fn callback(
 ) -> Response {
     let mut visit = Visit::new(&upstreams, &caller, &headers);
     match visit.come_back(&name, query.as_deref().unwrap_or_default()).await {
-        Ok((next, cookie)) => redirect(&next, Some(cookie)),
+        Ok((transaction, cookie)) => {
+            // A page, and no redirect: the form of the provider may not lead on to a relying party of ours, because browsers
+            // hold the whole chain against the provider's `form-action`.
+            let page = Finish {
+                transaction: transaction.to_string(),
+                outcome: Outcome::Done,
+                next: (upstreams.parts.next)(transaction),
+                same_tab: true,
+            };
+            let mut response = page.render(&upstreams.parts.site.frame(language));
+            response.headers_mut().append(header::SET_COOKIE, cookie);
+            response
+        }
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
 }
@@ -148,7 +161,7 @@ impl<'a> Visit<'a> {
         Ok(started.address.into())
     }
 
-    async fn come_back(&mut self, name: &str, query: &str) -> Result<(String, HeaderValue), Refusal> {
+    async fn come_back(&mut self, name: &str, query: &str) -> Result<(TransactionId, HeaderValue), Refusal> {
         let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
         let provider = self.upstreams.provider(name)?;
         let state = parameter(query, "state").ok_or(Refusal::UnknownState)?;
@@ -172,7 +185,7 @@ impl<'a> Visit<'a> {
         let kept: Kept = serde_json::from_slice(&parts.seal.open(&place(&state_hash), &taken.sealed)?)
             .map_err(|_| Refusal::UnknownState)?;
         let cookie = self.sign_in(provider, &transaction, state_hash, (kept, code)).await?;
-        Ok(((parts.next)(transaction.id), cookie))
+        Ok((transaction.id, cookie))
     }
 
     async fn sign_in(
@@ -249,7 +262,7 @@ impl<'a> Visit<'a> {
             repeats.record(&parts.db, transaction.0, code, RECORDED, event, self.upstreams.now()).await;
             if refusal.leaves_the_rest() {
                 match store::login_transaction::note_failure(&parts.db, transaction, code).await {
-                    Ok(()) => return redirect(&(parts.next)(transaction), None),
+                    Ok(()) => return redirect(&(parts.next)(transaction)),
                     Err(error) => tracing::error!(code = error.code(), "{error}"),
                 }
             }
@@ -271,7 +284,7 @@ fn refused_there(error: &str) -> Refusal {
     }
 }
 
-fn redirect(address: &str, cookie: Option<HeaderValue>) -> Response {
+fn redirect(address: &str) -> Response {
     let Ok(mut location) = HeaderValue::try_from(address) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
@@ -279,8 +292,5 @@ fn redirect(address: &str, cookie: Option<HeaderValue>) -> Response {
     let mut response = StatusCode::SEE_OTHER.into_response();
     *response.headers_mut() = Policy::default().headers();
     response.headers_mut().insert(header::LOCATION, location);
-    if let Some(cookie) = cookie {
-        response.headers_mut().append(header::SET_COOKIE, cookie);
-    }
     response
 }

@@ -37,6 +37,7 @@ mod pictures;
 mod policies;
 mod programs;
 mod prompts;
+mod providers;
 mod relay;
 mod relying_parties;
 mod sandbox;

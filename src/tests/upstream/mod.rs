@@ -6,8 +6,12 @@ mod outage;
 mod sign_in;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{self, Next};
+use axum::response::IntoResponse as _;
 use http::StatusCode;
 use secrecy::SecretString;
 use url::Url;
@@ -32,6 +36,8 @@ const FRONT: &str = "http://localhost:8080";
 struct Psc {
     stand: Stand,
     origin: String,
+    /// Whether the proxy in front of it has nobody behind it.
+    gone: Arc<AtomicBool>,
     server: tokio::task::JoinHandle<()>,
 }
 
@@ -53,9 +59,19 @@ impl Psc {
         .await;
         let callback = callback_address(&Url::parse(FRONT).unwrap(), "psc");
         stand.add_client(&NewClient { redirect_uris: vec![callback], ..new_client("hopital") }).await;
-        let router = stand.router.clone();
+        let gone = Arc::new(AtomicBool::new(false));
+        let is_gone = Arc::clone(&gone);
+        let router = stand.router.clone().layer(middleware::from_fn(move |request: Request, next: Next| {
+            let is_gone = Arc::clone(&is_gone);
+            async move {
+                match is_gone.load(Ordering::Relaxed) {
+                    true => StatusCode::BAD_GATEWAY.into_response(),
+                    false => next.run(request).await,
+                }
+            }
+        }));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { stand, origin, server }
+        Self { stand, origin, gone, server }
     }
 
     /// As the hospital has it in its configuration.
@@ -162,6 +178,12 @@ impl Hospital {
         assert_eq!(sent.status, StatusCode::SEE_OTHER, "{}", sent.body);
         let back = psc.answers(&sent.location(), browser).await;
         self.get(&back, &begun.cookie).await
+    }
+
+    /// Whether the person is signed in, and their browser goes on with what they came for.
+    fn is_in(&self, begun: &Begun, answer: &Answer) -> bool {
+        answer.headers.contains_key(http::header::SET_COOKIE)
+            && answer.body.contains(&format!("data-next=\"{}\"", begun.page))
     }
 
     /// What the page of a sign-in says after an attempt that did not do.

@@ -1,6 +1,6 @@
 //! A provider that does not answer, answers something else, or comes back.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 
 use axum::routing::any;
 
@@ -48,15 +48,38 @@ async fn a_provider_that_is_gone_or_answers_html_leaves_the_page_with_the_other_
 }
 
 #[tokio::test]
-async fn a_provider_that_comes_back_is_offered_again_by_itself() {
+async fn nobody_is_sent_to_a_provider_that_has_gone_since_and_it_is_offered_again_by_itself() {
     let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
     Hospital::on_both(&psc.settings(), async |hospital| {
         let provider = &hospital.upstreams.providers()[0];
-        assert!(provider.answers());
+        let begun = hospital.begin(&[]).await;
+        let left_before = hospital.sent(&begun).await.location();
+        let back = psc.answers(&left_before, &there).await;
+
+        // Gone, while somebody is there: they come back to the page with the other means.
+        psc.gone.store(true, Ordering::Relaxed);
+        assert_eq!(hospital.get(&back, &begun.cookie).await.location(), begun.page);
+        assert!(hospital.notice(&begun).await.contains("UPSTREAM-007"));
+        // Its documents are good for an hour: whoever comes now is not sent there all the same.
+        hospital.stand.advance(3);
+        for _ in 0..2 {
+            let begun = hospital.begin(&[]).await;
+            assert_eq!(hospital.sent(&begun).await.location(), begun.page);
+        }
+        assert!(!provider.answers());
+        hospital.upstreams.look().await;
+        assert!(!provider.answers(), "it is looked for, and not found");
+
+        psc.gone.store(false, Ordering::Relaxed);
+        hospital.upstreams.look().await;
+        assert!(!provider.answers(), "not before its time");
+        hospital.stand.advance(10);
         hospital.upstreams.look().await;
         assert!(provider.answers());
         let begun = hospital.begin(&[]).await;
-        assert_eq!(hospital.sent(&begun).await.status, StatusCode::SEE_OTHER);
+        let page = hospital.get(&begun.page, &begun.cookie).await.body;
+        assert!(!page.contains("ne répond pas"), "{page}");
     })
     .await;
 }

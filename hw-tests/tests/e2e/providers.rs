@@ -1,0 +1,110 @@
+//! Sign-in by a provider of others, in a real Chromium: `sceau sandbox` plays Pro Santé Connect, with its own people and keys,
+//! and is cut off in the middle.
+
+use sceau_hw_tests::isolation::isolated;
+
+use crate::card_out::event;
+use crate::harness::browser::{Browser, ENGLISH, FRENCH};
+use crate::harness::hospital::{FRONT, Hospital, RECORDS, Setup};
+use crate::harness::sandbox::Sandbox;
+use crate::harness::{run, until};
+use crate::security_keys::forget_sessions;
+
+const REALM: &str = "http://127.0.0.1:8090/auth/realms/esante-wallet";
+const SECRET: &str = "a secret between the two";
+
+/// Pro Santé Connect, at an address of its own: browsers share cookies between the ports of one host.
+async fn psc() -> Sandbox {
+    let back = format!("{FRONT}/login/provider/psc/callback");
+    let place = ["--listen", "127.0.0.1:8090", "--control", "127.0.0.1:8099", "--issuer", REALM];
+    let more = [&place[..], &["--redirect-uri", &back]].concat();
+    Sandbox::start("hopital", SECRET, &more).await
+}
+
+async fn hospital() -> Hospital {
+    let mut hospital = Hospital::open(Setup::default()).await;
+    let section = format!(
+        "\n[upstream.psc]\nissuer = \"{REALM}\"\nclient_id = \"hopital\"\nclient_secret = \"{SECRET}\"\n"
+    );
+    hospital.configure(&section).await;
+    hospital
+}
+
+async fn to_psc_tab(desk: &Browser) {
+    desk.open(RECORDS).await;
+    desk.press("demo-sign-in").await;
+    desk.is_at(FRONT).await;
+    desk.click_text("Pro Santé Connect").await;
+}
+
+#[test]
+fn psc_is_in_front_then_gone_then_back_and_cards_never_stop() {
+    isolated(|| {
+        run(async {
+            let sandbox = psc().await;
+            let hospital = hospital().await;
+            let desk = Browser::start(FRENCH).await;
+            to_psc_tab(&desk).await;
+            desk.shows("Continuer avec Pro Santé Connect").await;
+            desk.pictures("provider-1-tab-fr").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
+            desk.click_text("Continuer avec Pro Santé Connect").await;
+            desk.is_at("http://127.0.0.1:8090").await;
+            desk.click("input[value=doctor]").await;
+            desk.press("persons-approve").await;
+            desk.is_at(RECORDS).await;
+            desk.shows("KIT DOC0036624").await;
+            let signed_in = event(&hospital, "sign-in").await;
+            assert_eq!(signed_in["detail"]["means"], "upstream", "{signed_in}");
+
+            // Given up there: the page of the hospital says so, and goes on.
+            forget_sessions(&desk).await;
+            to_psc_tab(&desk).await;
+            desk.click_text("Continuer avec Pro Santé Connect").await;
+            desk.is_at("http://127.0.0.1:8090").await;
+            desk.press("persons-refuse").await;
+            desk.is_at(FRONT).await;
+            desk.shows_error("UPSTREAM-009").await;
+            desk.pictures("provider-2-refused-fr").await;
+
+            // Gone: whoever tries three times learns it on the page, where the card works as ever.
+            sandbox.interrupted().await;
+            forget_sessions(&desk).await;
+            to_psc_tab(&desk).await;
+            until("the tab to say so", async || {
+                desk.click_text("Continuer avec Pro Santé Connect").await;
+                // For two seconds after its last answer people are still sent there.
+                if !desk.address().await.starts_with(FRONT) {
+                    desk.back().await;
+                }
+                desk.is_at(FRONT).await;
+                desk.click_text("Pro Santé Connect").await;
+                desk.text().await.contains("ne répond pas en ce moment").then_some(())
+            })
+            .await;
+            desk.pictures("provider-3-away-fr").await;
+            desk.press("means-card").await;
+            desk.says("card-insert").await;
+        });
+    });
+}
+
+#[test]
+fn somebody_whom_psc_knows_and_the_hospital_does_not_stays_outside() {
+    isolated(|| {
+        run(async {
+            let _sandbox = psc().await;
+            let _hospital = hospital().await;
+            let desk = Browser::start(ENGLISH).await;
+            to_psc_tab(&desk).await;
+            desk.pictures("provider-4-tab-en").await;
+            desk.click_text("Continue with Pro Santé Connect").await;
+            desk.is_at("http://127.0.0.1:8090").await;
+            desk.click("input[value=psi]").await;
+            desk.press("persons-approve").await;
+            desk.is_at(FRONT).await;
+            desk.shows("PERSON-").await;
+            desk.pictures("provider-5-unknown-en").await;
+        });
+    });
+}
