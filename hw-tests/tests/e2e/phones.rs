@@ -70,13 +70,18 @@ impl Phone {
     }
 }
 
-/// What a page shows as a code.
-async fn code_of(desk: &Browser) -> Value {
+/// What a page shows as a code at this moment; null where it shows none.
+async fn code_now(desk: &Browser) -> Value {
     let read =
         "const svg = [...document.querySelectorAll('svg[data-qr]')].find((one) => one.checkVisibility());
         const path = svg?.querySelector('path');
         return path ? { path: path.getAttribute('d'), width: svg.viewBox.baseVal.width } : null;";
-    until("a code on the page", async || Some(desk.script(read).await).filter(|code| !code.is_null())).await
+    desk.script(read).await
+}
+
+/// What a page shows as a code, once it does.
+async fn code_of(desk: &Browser) -> Value {
+    until("a code on the page", async || Some(code_now(desk).await).filter(|code| !code.is_null())).await
 }
 
 /// What the camera of a phone reads in a code that leads to an address: the system's own camera opens it.
@@ -178,7 +183,8 @@ fn a_phone_is_paired_scans_the_desk_and_types_its_number() {
             desk.pictures("phone-6-scan-desk-fr").await;
             phone.browser.press("phone-scan").await;
             until("the question on the phone", async || {
-                phone.look_at(&code_of(&desk).await).await;
+                // Once it is scanned the page shows it no more.
+                phone.look_at(&code_now(&desk).await).await;
                 let shown =
                     phone.browser.script("return document.querySelector('[data-phone]').dataset.shown").await;
                 (shown == "question").then_some(())
