@@ -46,12 +46,26 @@ const WATCHED: Duration = Duration::from_secs(10);
 fn main() -> Result<(), Failure> {
     let mut numbers = std::env::args().skip(1).filter(|argument| !argument.starts_with("--"));
     let pages = numbers.next().map_or(Ok(2_000), |text| text.parse::<usize>())?;
-    let many = numbers.next().map_or(Ok(20_000), |text| text.parse::<usize>())?;
+    let wanted = numbers.next().map_or(Ok(20_000), |text| text.parse::<usize>())?;
+    let many = wanted.min(most_pages()?);
+    if many < wanted {
+        println!("{wanted} pages were asked for; the limit of open files (ulimit -n) allows {many}");
+    }
     let dir = std::env::temp_dir().join(format!("sceau-bench-phones-{}", std::process::id()));
     std::fs::create_dir(&dir)?;
     let measured = tokio::runtime::Runtime::new()?.block_on(measure(&dir, pages, many));
     std::fs::remove_dir_all(&dir)?;
     measured
+}
+
+/// So many connections can this process hold, with some files beside them (proc(5), `limits`).
+fn most_pages() -> Result<usize, Failure> {
+    const BESIDE: usize = 2_000;
+    let limits = std::fs::read_to_string("/proc/self/limits")?;
+    let line = limits.lines().find_map(|line| line.strip_prefix("Max open files"));
+    let soft = line.and_then(|line| line.split_ascii_whitespace().next()).unwrap_or_default();
+    // "unlimited" is no number.
+    Ok(soft.parse::<usize>().map_or(usize::MAX, |soft| soft.saturating_sub(BESIDE)))
 }
 
 async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
