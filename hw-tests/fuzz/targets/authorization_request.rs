@@ -43,6 +43,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| Client {
     accepts_badge: false,
     self_registered: false,
     registration_token_hash: None,
+    card_workstations: Default::default(),
     names: Names::default(),
 });
 
