@@ -11,7 +11,7 @@
 use crate::clock::Time;
 use crate::means::{PROBATION, used};
 use crate::session::{Acr, Amr, MOMENT_OF_ROLE, Session};
-use crate::store::means::{Issuer, Means, Standing};
+use crate::store::means::{Issuer, Kind, Means, Standing};
 use crate::store::role::Role;
 use crate::store::{self, Db, StoreError};
 
@@ -78,6 +78,10 @@ fn proves_enough(session: &Session, own: &[Means], level: Acr, now: Time) -> Res
     }
     let means = used(own, session).filter(|means| means.standing(now) == Standing::Active);
     let means = means.ok_or(RightsRefused::Means)?;
+    // It opens no role, whether it answers for a desk or signs in by its own passkey.
+    if means.kind == Kind::Phone {
+        return Err(RightsRefused::Means);
+    }
     if means.issued_by != Issuer::National && now - means.issued_at < PROBATION {
         return Err(RightsRefused::Means);
     }

@@ -18,7 +18,7 @@ pub struct Upstream {
     pub label: String,
     /// What it is.
     pub profile: UpstreamProfile,
-    /// Its issuer, as it stands in its tokens, without a slash at the end.
+    /// Its issuer, as it stands in its tokens, character by character.
     pub issuer: String,
     /// The address of its discovery document.
     pub discovery: Url,
@@ -69,12 +69,12 @@ impl Upstream {
         let issuer = section.required(
             "issuer",
             "write the issuer as it stands in the provider's discovery document",
-            |text| address(text).map(|_| text.trim_end_matches('/').to_owned()),
+            |text| address(text).map(|_| text.to_owned()),
         );
         let discovery = section.text("discovery", address);
         let discovery = discovery.or_else(|| {
             let name = if is_psc { PSC_DOCUMENT } else { STANDARD_DOCUMENT };
-            Url::parse(&format!("{}{name}", issuer.as_deref()?)).ok()
+            Url::parse(&format!("{}{name}", issuer.as_deref()?.trim_end_matches('/'))).ok()
         });
         let named = |text: &str| match text.trim() {
             "" => Err("must not be empty".to_owned()),

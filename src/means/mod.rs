@@ -148,6 +148,10 @@ pub fn may_change(
     if !session.is_fresh(FRESH, now) {
         return Err(ChangeRefused::NotFresh);
     }
+    // Nor does the passkey of a phone, which resists phishing by itself: the desk may have issued it on a document.
+    if used(own, session).is_some_and(|means| means.kind == Kind::Phone) && own.iter().any(resists) {
+        return Err(ChangeRefused::Weak);
+    }
     match used(own, session) {
         Some(means) if means.standing(now) != Standing::Active => Err(ChangeRefused::Gone),
         Some(means) if means.issued_by == Issuer::Person && now - means.issued_at < PROBATION => {

@@ -332,6 +332,9 @@ pub enum Evidence {
         /// The factors that it told, in its own words.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         amr: Vec<String>,
+        /// Whether it told when they signed in there: its own session may be hours old.
+        #[serde(default)]
+        dated: bool,
     },
     /// Nothing at all: a test person of `sceau sandbox` was chosen. No installation has a way to write it.
     Sandbox {
@@ -434,7 +437,11 @@ impl Evidence {
     /// Whether the PIN is known to have been typed for this sign-in, or the establishment counts it so.
     #[must_use]
     pub fn is_of_the_moment(&self) -> bool {
-        !self.rests_on_badge() && !matches!(self, Self::CardCertificate { fresh: false, .. })
+        !self.rests_on_badge()
+            && !matches!(
+                self,
+                Self::CardCertificate { fresh: false, .. } | Self::Upstream { dated: false, .. }
+            )
     }
 }
 

@@ -83,7 +83,7 @@ pub(super) fn authentication(
         acr: level.min(provider.level),
         amr: factors(provider.settings.profile, auth_mode, &told),
         auth_mode,
-        at: signed_in_at(said, now),
+        at: signed_in_at(said, now).unwrap_or(now),
         evidence: Evidence::Upstream {
             provider: provider.name.clone(),
             issuer: provider.settings.issuer.clone(),
@@ -91,15 +91,16 @@ pub(super) fn authentication(
             sid: text(&said.id_token, "sid").map(str::to_owned),
             acr,
             amr: told,
+            dated: signed_in_at(said, now).is_some(),
         },
     }
 }
 
-/// When the person signed in there: never after now.
-pub(super) fn signed_in_at(said: &Said, now: Time) -> Time {
+/// When the person signed in there, never after now; none where the provider does not tell (OpenID Connect Core §2: it need
+/// not, unless it is asked).
+pub(super) fn signed_in_at(said: &Said, now: Time) -> Option<Time> {
     let told = said.id_token.get("auth_time").and_then(Value::as_i64);
-    let told = told.and_then(|seconds| Time::from_timestamp(seconds, 0));
-    told.map_or(now, |told| told.min(now))
+    told.and_then(|seconds| Time::from_timestamp(seconds, 0)).map(|told| told.min(now))
 }
 
 /// The factors in our words. Pro Santé Connect tells none, and is told by its means, each of which is two factors.
@@ -126,4 +127,29 @@ fn factors(profile: UpstreamProfile, mode: AuthMode, told: &[String]) -> Vec<Amr
 
 fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::clock::{Clock as _, MockClock};
+
+    fn said(auth_time: Value) -> Said {
+        let mut id_token = Map::new();
+        id_token.insert("auth_time".into(), auth_time);
+        Said { subject: "s".into(), id_token, access_token: Map::new(), userinfo: Map::new() }
+    }
+
+    #[test]
+    fn a_time_that_is_not_told_is_not_now_and_none_is_in_the_future() {
+        let now = MockClock::default().now();
+        let seconds = now.timestamp();
+        assert_eq!(signed_in_at(&said(Value::Null), now), None);
+        assert_eq!(signed_in_at(&said(json!("today")), now), None);
+        let before = signed_in_at(&said(json!(seconds - 60)), now).unwrap();
+        assert_eq!((now - before).num_seconds(), 60);
+        assert_eq!(signed_in_at(&said(json!(seconds + 600)), now), Some(now));
+    }
 }

@@ -20,7 +20,7 @@ use openidconnect::{
     AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse as _, UserInfoClaims,
+    SignatureVerificationError, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use secrecy::{ExposeSecret as _, SecretString};
 use serde::{Deserialize, Serialize};
@@ -249,7 +249,8 @@ impl Provider {
             request = request.add_extra_param("acr_values", self.settings.acr_values.clone());
         }
         if wishes.fresh {
-            request = request.add_extra_param("prompt", "login");
+            // With `max_age` it has to tell when (OpenID Connect Core §3.1.2.1).
+            request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
         }
         let (address, state, nonce) =
             request.add_extra_param("ui_locales", wishes.language).set_pkce_challenge(challenge).url();
@@ -303,7 +304,10 @@ impl Provider {
             Ok(request) => {
                 let said: Result<UserInfoClaims<AsTheyCame, CoreGenderClaim>, _> =
                     request.request_async(&self.http).await;
-                let said = said.map_err(|error| self.failed(&error))?;
+                let said = said.map_err(|error| match error {
+                    UserInfoError::Request(error) => self.failed(&error),
+                    error => ProviderError::Untrue(chain(&error)),
+                })?;
                 // OpenID Connect Core §5.3.2: it is about the same person, or not to be used.
                 if said.subject().as_str() != subject {
                     return Err(untrue("UserInfo is about somebody else"));
@@ -437,9 +441,11 @@ impl Provider {
             RequestTokenError::ServerResponse(response) => {
                 // It works, and says no.
                 self.breaker.succeeded(self.clock.now());
-                ProviderError::Refused(format!("{response:?}"))
+                ProviderError::Refused(format!("{response:?}").chars().take(200).collect())
             }
-            error => self.failed(&error),
+            RequestTokenError::Request(error) => self.failed(&error),
+            // It answers, if not as the standard has it: this one sign-in fails, and nobody else's.
+            error => ProviderError::Untrue(chain(&error)),
         }
     }
 

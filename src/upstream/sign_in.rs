@@ -37,6 +37,8 @@ pub const CALLBACK_ROUTE: &str = "/login/provider/{name}/callback";
 const MEANS: &str = "upstream";
 /// So many refusals of one kind in one sign-in are recorded each; of more, how many there were.
 const RECORDED: u32 = 3;
+/// The longest code that is passed on.
+const LONGEST_CODE: usize = 2048;
 /// How long somebody may be away.
 const AWAY: TimeDelta = TimeDelta::minutes(10);
 /// By how much the clocks of provider and installation may differ where a fresh sign-in is asked for.
@@ -180,7 +182,11 @@ impl<'a> Visit<'a> {
         if let Some(error) = parameter(query, "error") {
             return Err(refused_there(&error));
         }
+        // What no provider sends is not passed on to one: whatever stands before it might answer in its place.
+        let is_a_code =
+            |code: &String| code.len() <= LONGEST_CODE && code.chars().all(|c| c.is_ascii_graphic());
         let code = parameter(query, "code")
+            .filter(is_a_code)
             .ok_or_else(|| ProviderError::Untrue("it answers with neither a code nor an error".into()))?;
         let kept: Kept = serde_json::from_slice(&parts.seal.open(&place(&state_hash), &taken.sealed)?)
             .map_err(|_| Refusal::UnknownState)?;
@@ -208,7 +214,7 @@ impl<'a> Visit<'a> {
             return Err(Refusal::Unwatched);
         }
         let said = provider.finish(kept, code).await?;
-        let is_fresh = signed_in_at(&said, now) + SKEW >= transaction.created_at;
+        let is_fresh = signed_in_at(&said, now).is_some_and(|at| at + SKEW >= transaction.created_at);
         if !is_fresh && (parts.wants_fresh_proof)(transaction) {
             return Err(Refusal::NotFresh);
         }
@@ -234,6 +240,8 @@ impl<'a> Visit<'a> {
             beginning.begin(Proof::Upstream(&identified), authentication, self.event.clone(), now).await;
         begun.map_err(|error| match error {
             NotBegun::Raced => Refusal::Raced,
+            // Two first sign-ins of one person at once, by two identities.
+            NotBegun::Store(error) if error.is_duplicate() => Refusal::Raced,
             NotBegun::Store(error) => error.into(),
             NotBegun::Cookie(error) => error.into(),
         })

@@ -13,6 +13,7 @@ use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::means::{Halt, Halting};
 use crate::tests::security_keys::Hospital;
+use crate::tests::security_keys::authenticator::SoftKey;
 use crate::tests::spec::stand::DOCTOR;
 use crate::webauthn::policy::KeyPolicy;
 
@@ -388,4 +389,20 @@ impl Hospital {
         assert_eq!(said["state"], "code", "{said}");
         scanned(&said["qr"])
     }
+}
+
+#[tokio::test]
+async fn the_passkey_of_a_phone_changes_none_of_the_means_of_who_has_a_better_one() {
+    Hospital::on_both(async |hospital| {
+        let card = hospital.stand.sign_in().await;
+        assert_eq!(hospital.try_register(&card, &mut SoftKey::new()).await.json()["state"], "done");
+        let mut phone = hospital.pair(&card).await;
+        // Past the time in which no new means changes another.
+        hospital.stand.advance(25 * 3600);
+        let (_, answer) = hospital.sign_in(&mut phone.passkey).await;
+        assert_eq!(answer.json(), json!({"state": "done"}));
+        let refused = hospital.say("/means/key/options", &json!({}), &answer.cookie()).await;
+        assert_eq!(code(&refused), "MEANS-003");
+    })
+    .await;
 }
