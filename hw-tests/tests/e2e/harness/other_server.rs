@@ -9,14 +9,15 @@ use axum::response::Html;
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use sceau::card::protocol::{
-    CANCEL_PATH, CardRequest, Challenge, ENROL_PATH, EnrolmentGrant, EnrolmentRequest, Invitation, Purpose,
-    REQUEST_KEYS_PATH, REQUEST_LIFETIME, RETURN_PATH, RequestKeys, TYP_CARD_REQUEST, TYP_ENROLLED,
-    TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
+    CANCEL_PATH, CardQuestion, CardRequest, Challenge, ENROL_PATH, EnrolmentGrant, EnrolmentRequest,
+    Invitation, Purpose, REQUEST_KEYS_PATH, REQUEST_LIFETIME, RETURN_PATH, RequestKeys, TYP_CARD_REQUEST,
+    TYP_ENROLLED, TYP_REQUEST_KEYS, WebOrigin, WorkstationState,
 };
 use sceau::clock::{Clock as _, SystemClock};
 use sceau::crypto::jose::{self, base64url};
 use sceau::crypto::keys::{Algorithm, SigningKey};
 use sceau::crypto::random::SystemRandom;
+use sceau::ids::WorkstationId;
 use serde::{Deserialize, Serialize};
 
 use super::hospital::AGENT;
@@ -95,6 +96,7 @@ impl OtherServer {
 
     fn sign_request(&self, issuer: &WebOrigin, purpose: Purpose) -> String {
         let now = SystemClock.now();
+        let asks = purpose == Purpose::Ciba;
         let request = CardRequest {
             issuer: issuer.clone(),
             purpose,
@@ -105,8 +107,9 @@ impl OtherServer {
             rp_name: "Autre service".to_owned(),
             rp_host: "autre.example".to_owned(),
             confirmation: None,
-            workstation: None,
-            question: None,
+            // What the purpose asks for, so that nothing else is wrong with it.
+            workstation: asks.then(|| WorkstationId::new(now, &SystemRandom)),
+            question: asks.then_some(CardQuestion { card: [7; 32], digits: 2 }),
         };
         jose::sign(&self.key, TYP_CARD_REQUEST, &request.to_payload()).unwrap()
     }
