@@ -274,6 +274,20 @@ pub async fn vault(config: &Config, seal: &SealKey) -> Result<Vault, HsmError> {
     Ok(Vault::new(seal.clone(), Some(hsm)))
 }
 
+/// What the ways of signing in are made with.
+#[derive(Clone, Copy)]
+struct Made<'a> {
+    config: &'a Config,
+    db: &'a Db,
+    clock: &'a SharedClock,
+    random: &'a SharedRandom,
+    trail: &'a Trail,
+    seal: &'a SealKey,
+    site: &'a Site,
+    answers: &'a Arc<Answers>,
+    egress: &'a Egress,
+}
+
 /// A provider that is ready to serve. Cheap to clone.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -360,30 +374,24 @@ impl App {
             sandbox: play.is_some(),
         };
         let answers = Arc::<Answers>::default();
-        let card = card::open(card::Made {
+        let egress = Arc::new(Egress::new(&config.egress)?);
+        let made = Made {
             config: &config,
             db: &db,
             clock: &clock,
             random: &random,
             trail: &trail,
-            keys: card_keys,
             seal: &seal,
             site: &site,
             answers: &answers,
-        })?;
+            egress: &egress,
+        };
+        let card = card::open(made, card_keys)?;
         card.recall_revoked().await?;
         // A sandbox has people without means.
         let keys = match play {
             Some(_) => None,
-            None => security_keys::open(security_keys::Made {
-                config: &config,
-                db: &db,
-                clock: &clock,
-                random: &random,
-                trail: &trail,
-                seal: &seal,
-                site: &site,
-            })?,
+            None => security_keys::open(made)?,
         };
         if let Some(keys) = &keys
             && let Err(error) = keys.models().recall(&db).await
@@ -398,35 +406,13 @@ impl App {
                 return Err(StartError::Administrators(without));
             }
         }
-        let egress = Arc::new(Egress::new(&config.egress)?);
         let phones = match play {
             Some(_) => None,
-            None => {
-                phones::open(phones::Made {
-                    config: &config,
-                    db: &db,
-                    clock: &clock,
-                    random: &random,
-                    trail: &trail,
-                    seal: &seal,
-                    site: &site,
-                    answers: &answers,
-                    egress: &egress,
-                })
-                .await?
-            }
+            None => phones::open(made).await?,
         };
         let upstreams = match play {
             Some(_) => None,
-            None => upstreams::open(upstreams::Made {
-                config: &config,
-                db: &db,
-                clock: &clock,
-                random: &random,
-                trail: &trail,
-                seal: &seal,
-                site: &site,
-            })?,
+            None => upstreams::open(made),
         };
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),
@@ -441,8 +427,7 @@ impl App {
             takes_phones: phones.is_some(),
             codes: config.mail.as_ref().map(|_| Codes::new(&seal)),
         });
-        let outbox =
-            mail::open(mail::Made { config: &config, db: &db, clock: &clock, trail: &trail, seal: &seal })?;
+        let outbox = mail::open(made)?;
         let desk = Desk::new(admin::Parts {
             db: db.clone(),
             clock: clock.clone(),

@@ -321,6 +321,7 @@ impl<'a> Visit<'a> {
         let handed = HandOut {
             means: &means,
             check: check.id,
+            highest: check.document.highest_level(),
             by: session.person_id,
             resumed: resumes.then_some(&notice),
             event: &event,

@@ -81,9 +81,10 @@ impl Questions {
         self.heard
     }
 
-    /// The certificate of a card that this workstation has reported, for the server that asked for it; none where it is gone.
+    /// The certificate of a card that this workstation has reported, for the server that asked for it; none where it is gone,
+    /// and while somebody is at the card: the channel waits for nobody's PIN, and the server asks again.
     pub(super) async fn certificate(&self, card: [u8; 32]) -> Option<Vec<u8>> {
-        let _held = self.around.at_the_card.lock().await;
+        let _held = self.around.at_the_card.try_lock().ok()?;
         let cards = Arc::clone(&self.around.cards);
         let seen = tokio::task::spawn_blocking(move || cards.look_all()).await.ok()?.ok()?;
         seen.into_iter().map(|seen| seen.certificate).find(|der| sha256(der) == card)

@@ -5,50 +5,33 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::Made;
 use super::StartError;
-use crate::audit::Trail;
 use crate::card::login::{CardLogin, Parts};
 use crate::card::machine::MachineAuthority;
 use crate::card::protocol::{AGENT_PORT, AgentVersion, WebOrigin};
 use crate::card::revocation::Sources;
 use crate::card::tls_login::CertificateLogin;
 use crate::card::verify::{CardPolicy, CardVerifier};
-use crate::clock::{SharedClock, Time};
-use crate::config::{self, CardAcr, Config};
-use crate::crypto::sealed::SealKey;
+use crate::clock::Time;
+use crate::config::{self, CardAcr};
 use crate::crypto::x509::anchors::AnchorsError;
 use crate::crypto::x509::crl::fetch::Fetcher;
 use crate::crypto::x509::ocsp::{Answers, OcspSettings};
 use crate::crypto::x509::profile::CardType;
 use crate::crypto::x509::revocation::{Fallback, RevocationPolicy};
-use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{CardMeans, Later};
 use crate::session::{Acr, Session};
-use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
-use crate::web::page::Site;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::CardPanel;
 
-/// What the rest of the application has already made.
-pub(super) struct Made<'a> {
-    pub(super) config: &'a Config,
-    pub(super) db: &'a Db,
-    pub(super) clock: &'a SharedClock,
-    pub(super) random: &'a SharedRandom,
-    pub(super) trail: &'a Trail,
-    pub(super) keys: Arc<Keyring>,
-    pub(super) seal: &'a SealKey,
-    pub(super) site: &'a Site,
-    pub(super) answers: &'a Arc<crate::web::answers::Answers>,
-}
-
 /// The server's side of a card sign-in. Without installed authorities it exists all the same, so that workstations can
 /// enrol and a person reads why no card is accepted.
-pub(super) fn open(made: Made<'_>) -> Result<Arc<CardLogin>, StartError> {
-    let Made { config, db, clock, random, trail, keys, seal, site, answers } = made;
+pub(super) fn open(made: Made<'_>, keys: Arc<Keyring>) -> Result<Arc<CardLogin>, StartError> {
+    let Made { config, db, clock, random, trail, seal, site, answers, .. } = made;
     let origin = config.server.front_url.origin().ascii_serialization();
     let front = WebOrigin::parse(&origin).map_err(|_| StartError::FrontUrl(origin))?;
     let verifier = match &config.card.anchors_dir {

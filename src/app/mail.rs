@@ -2,27 +2,15 @@
 
 use std::sync::Arc;
 
-use crate::audit::Trail;
-use crate::clock::SharedClock;
+use super::Made;
 use crate::config::{Config, Mail};
-use crate::crypto::sealed::SealKey;
 use crate::notify::code::Codes;
 use crate::notify::{Letterhead, OpenError, Outbox, Parts, Smtp};
-use crate::store::Db;
 use crate::web::pages::means::MEANS_PATH;
-
-/// What the rest of the application has already made.
-pub(super) struct Made<'a> {
-    pub(super) config: &'a Config,
-    pub(super) db: &'a Db,
-    pub(super) clock: &'a SharedClock,
-    pub(super) trail: &'a Trail,
-    pub(super) seal: &'a SealKey,
-}
 
 /// What sends notices; none where no mail server is configured.
 pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Outbox>>, OpenError> {
-    let Made { config, db, clock, trail, seal } = made;
+    let Made { config, db, clock, trail, seal, .. } = made;
     let Some(mail) = &config.mail else { return Ok(None) };
     Ok(Some(Outbox::new(Parts {
         db: db.clone(),

@@ -2,38 +2,16 @@
 
 use std::sync::Arc;
 
+use super::Made;
 use super::StartError;
 use super::card::level;
 use super::security_keys::ceremonies;
-use crate::audit::Trail;
-use crate::clock::SharedClock;
-use crate::config::Config;
-use crate::crypto::egress::Egress;
-use crate::crypto::sealed::SealKey;
-use crate::ids::SharedRandom;
 use crate::keyring::Keyring;
 use crate::mobile::{Parts, Phones, Push, Rules};
 use crate::oidc::authorize;
-use crate::store::Db;
 use crate::store::signing_key::Purpose;
-use crate::web::answers::Answers;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
-use crate::web::page::Site;
-
-/// What the rest of the application has already made.
-pub(super) struct Made<'a> {
-    pub(super) config: &'a Config,
-    pub(super) db: &'a Db,
-    pub(super) clock: &'a SharedClock,
-    pub(super) random: &'a SharedRandom,
-    pub(super) trail: &'a Trail,
-    pub(super) seal: &'a SealKey,
-    pub(super) site: &'a Site,
-    pub(super) answers: &'a Arc<Answers>,
-    /// What reaches push services.
-    pub(super) egress: &'a Egress,
-}
 
 /// The server's side of phones; none where they or security keys are turned off, or the pages are at an address without a
 /// name: a phone keeps a passkey.

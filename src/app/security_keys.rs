@@ -4,21 +4,18 @@ use std::sync::Arc;
 
 use futures_util::FutureExt as _;
 
+use super::Made;
 use super::card::level;
-use crate::audit::Trail;
-use crate::clock::{SharedClock, Time};
+use crate::clock::Time;
 use crate::config::{self, Config, MetadataPlace};
-use crate::crypto::sealed::SealKey;
 use crate::crypto::x509::anchors::AnchorFault;
 use crate::crypto::x509::foreign::Roots;
-use crate::ids::SharedRandom;
 use crate::oidc::authorize;
 use crate::oidc::authorize::means::{KeyMeans, Later};
 use crate::session::{Level, Session};
 use crate::store::login_transaction::LoginTransaction;
 use crate::store::{Db, StoreError};
 use crate::web::csrf::OwnOrigin;
-use crate::web::page::Site;
 use crate::webauthn::attestation::MakersError;
 use crate::webauthn::ceremony::{Ceremonies, CeremonyError};
 use crate::webauthn::metadata::{Certification, FIDO_ALLIANCE, Publisher};
@@ -58,20 +55,9 @@ impl KeysError {
     }
 }
 
-/// What the rest of the application has already made.
-pub(super) struct Made<'a> {
-    pub(super) config: &'a Config,
-    pub(super) db: &'a Db,
-    pub(super) clock: &'a SharedClock,
-    pub(super) random: &'a SharedRandom,
-    pub(super) trail: &'a Trail,
-    pub(super) seal: &'a SealKey,
-    pub(super) site: &'a Site,
-}
-
 /// The server's side of security keys; none where they are turned off, or the pages are at an address without a name.
 pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<SecurityKeys>>, KeysError> {
-    let Made { config, db, clock, random, trail, seal, site } = made;
+    let Made { config, db, clock, random, trail, seal, site, .. } = made;
     let Some(ceremonies) = ceremonies(config)? else { return Ok(None) };
     let front = &config.server.front_url;
     Ok(Some(SecurityKeys::new(Parts {

@@ -3,37 +3,21 @@
 //!
 //! `cargo bench --bench phones -- [PAGES [MANY]]`: 2 000 and 20 000 unless said otherwise. Prints figures and asserts nothing.
 
+mod installation;
 mod software_phone;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use chrono::TimeDelta;
-use sceau::app;
-use sceau::clock::{Clock as _, SystemClock};
-use sceau::config::Config;
-use sceau::crypto::digest::sha256;
-use sceau::crypto::random::SystemRandom;
-use sceau::ids::{Secret, SessionId, WorkstationId, uuid_v4};
-use sceau::session::{Acr, Amr, AuthMode, Authentication, Evidence, Station};
-use sceau::store;
-use sceau::store::session::NewSession;
+use installation::{Failure, Installation, REALM, REDIRECT, Server};
 use serde_json::{Value, json};
 use software_phone::SoftwarePhone;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
-type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-const SCEAU: &str = env!("CARGO_BIN_EXE_sceau");
-const REALM: &str = "/auth/realms/esante-wallet/protocol/openid-connect";
-const REDIRECT: &str = "https://dpi.hopital.example/callback";
-/// Who answers: a doctor of the published card kits, nobody real.
-const DOCTOR: &str = "899700366240";
 /// Answers of which the delay is measured.
 const ANSWERS: usize = 200;
 /// Pages opened at a time.
@@ -69,41 +53,19 @@ fn most_pages() -> Result<usize, Failure> {
 }
 
 async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
-    let port = std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.port();
-    let front = format!("http://localhost:{port}");
-    let config = dir.join("sceau.toml");
-    std::fs::write(
-        &config,
-        format!(
-            "config_version = 1\n[server]\nissuer = \"{front}/auth/realms/esante-wallet\"\n\
-             listen = \"127.0.0.1:{port}\"\nstate_dir = \"state\"\nrequests_per_minute = 1000000\n\
-             [phone]\nenabled = true\nnetworks = [\"127.0.0.0/8\"]\n"
-        ),
-    )?;
-    let here = Arc::new(Installation { config, port, front });
+    let here = Installation::new(dir, "[phone]\nenabled = true\nnetworks = [\"127.0.0.0/8\"]\n")?;
+    let here = Arc::new(here);
     here.sceau(&["init"])?;
     here.sceau(&["client", "add", "dpi", "--name", "DPI", "--redirect-uri", REDIRECT])?;
-    here.sceau(&[
-        "person",
-        "add",
-        DOCTOR,
-        "--family-name",
-        "DOC",
-        "--given-name",
-        "KIT",
-        "--sector",
-        "SA01",
-        "--structure-name",
-        "Centre hospitalier de l’Exemple",
-    ])?;
-    let cookie = here.begin_session().await?;
+    here.add_doctor()?;
+    let cookie = here.begin_sessions(1).await?.pop().unwrap_or_default();
     let server = here.serve()?;
     let idle = server.resident()?;
     let mut phone = here.pair(&cookie).await?;
 
     // The delay, while so many go on waiting.
     let waiting = here.open(pages + ANSWERS, true).await?;
-    let spent = server.spends_while(WATCHED).await?;
+    let spent = spends_while(&server, WATCHED).await?;
     println!("{pages} pages that show a code each second: {spent:.1} % of one processor");
     let mut delays = Vec::with_capacity(ANSWERS);
     for page in waiting.iter().take(ANSWERS) {
@@ -130,7 +92,7 @@ async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
         let (before, begun) = (server.resident()?, Instant::now());
         let waiting = here.open(many, scan).await?;
         println!("{many} pages with {what}: opened in {} s", begun.elapsed().as_secs());
-        let spent = server.spends_while(WATCHED).await?;
+        let spent = spends_while(&server, WATCHED).await?;
         let after = server.resident()?;
         println!(
             "  resident {} MB of {} MB idle (target 400 MB), {} bytes each; {spent:.1} % of one processor; {} still there",
@@ -163,78 +125,10 @@ struct Delay {
     after_answer: Duration,
 }
 
-/// An installation on loopback.
-struct Installation {
-    config: PathBuf,
-    port: u16,
-    front: String,
-}
-
 impl Installation {
-    fn sceau(&self, arguments: &[&str]) -> Result<String, Failure> {
-        let output = Command::new(SCEAU).arg("--config").arg(&self.config).args(arguments).output()?;
-        if !output.status.success() {
-            return Err(format!("{arguments:?}: {}", String::from_utf8_lossy(&output.stderr)).into());
-        }
-        Ok(String::from_utf8(output.stdout)?)
-    }
-
-    /// Starts the server and waits until it says that it is ready.
-    fn serve(&self) -> Result<Server, Failure> {
-        use std::io::BufRead as _;
-
-        let mut command = Command::new(SCEAU);
-        command.arg("--config").arg(&self.config).arg("serve").stderr(Stdio::piped());
-        let mut child = command.spawn()?;
-        let log = child.stderr.take().ok_or("no log")?;
-        let mut log = std::io::BufReader::new(log).lines();
-        for line in &mut log {
-            if line?.contains("\"serving\"") {
-                break;
-            }
-        }
-        // Read all along: a full pipe would hold the server up.
-        std::thread::spawn(move || log.for_each(drop));
-        Ok(Server { child })
-    }
-
-    /// A session of the doctor, as a card sign-in would begin it; its cookie.
-    async fn begin_session(&self) -> Result<String, Failure> {
-        let config = Arc::new(Config::read(&self.config)?);
-        let db = app::open_database(&config).await?;
-        let person = store::person::by_identifier(&db, DOCTOR).await?.ok_or("nobody")?.id;
-        let (now, cookie) = (SystemClock.now(), Secret::of_256_bits(&SystemRandom));
-        let new = NewSession {
-            id: SessionId::new(now, &SystemRandom),
-            cookie_hash: sha256(cookie.expose().as_bytes()),
-            authentication: Authentication {
-                person,
-                acr: Acr::Eidas3,
-                amr: vec![Amr::Sc, Amr::Pin, Amr::Hwk, Amr::Mfa],
-                auth_mode: AuthMode::Card,
-                at: now,
-                evidence: Evidence::Card {
-                    card_number: "8025000001/2800000009".into(),
-                    certificate_sha256: "00".repeat(32),
-                    serial: "01".into(),
-                    issuer: None,
-                    workstation: WorkstationId(uuid_v4(&SystemRandom)),
-                    pin: "window".into(),
-                    interface: "contact".into(),
-                },
-            },
-            expires_at: now + TimeDelta::hours(4),
-            station: Station::default(),
-            watched: None,
-        };
-        store::session::begin(&db, &new, now).await?;
-        db.close().await;
-        Ok(format!("__Host-session={}", cookie.expose()))
-    }
-
     /// Pairs a phone, as page and application do.
     async fn pair(&self, cookie: &str) -> Result<SoftwarePhone, Failure> {
-        let mut phone = SoftwarePhone::new(&self.front)?;
+        let mut phone = SoftwarePhone::new(&format!("http://localhost:{}", self.port))?;
         let mut connection = self.connect(0).await?;
         let begun = connection.say("/means/phone", &json!({}), cookie).await?;
         let address = scanned(begun.get("code").ok_or_else(|| format!("no code: {begun}"))?)?;
@@ -373,41 +267,11 @@ impl Page {
     }
 }
 
-/// A running server.
-struct Server {
-    child: Child,
-}
-
-impl Server {
-    /// Kilobytes of resident memory.
-    fn resident(&self) -> Result<u64, Failure> {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).ok_or("no VmRSS")?;
-        Ok(line.trim().trim_end_matches(" kB").parse::<u64>()?)
-    }
-
-    /// Hundredths of one processor, while time passes.
-    async fn spends_while(&self, time: Duration) -> Result<f64, Failure> {
-        let (begun, before) = (Instant::now(), self.spent()?);
-        tokio::time::sleep(time).await;
-        Ok((self.spent()? - before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0)
-    }
-
-    /// Time on the processor: fields 14 and 15 of `/proc/PID/stat`, in hundredths of a second.
-    fn spent(&self) -> Result<Duration, Failure> {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id()))?;
-        let (_, fields) = stat.rsplit_once(')').ok_or("no name")?;
-        let fields: Vec<&str> = fields.split_whitespace().collect();
-        let ticks = |field: usize| fields.get(field - 3).and_then(|text| text.parse::<u64>().ok());
-        Ok(Duration::from_millis(10 * (ticks(14).ok_or("no utime")? + ticks(15).ok_or("no stime")?)))
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ended = self.child.kill();
-        let _reaped = self.child.wait();
-    }
+/// Hundredths of one processor that the server spends, while time passes.
+async fn spends_while(server: &Server, time: Duration) -> Result<f64, Failure> {
+    let (begun, before) = (Instant::now(), server.spent()?);
+    tokio::time::sleep(time).await;
+    Ok((server.spent()? - before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0)
 }
 
 /// A connection that stays open, and the port that it goes to.

@@ -12,9 +12,10 @@ use axum::extract::{Query, State};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse as _, Response};
 use futures_util::{Stream, StreamExt as _, stream};
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
+use super::enrolment::unstored;
 use super::login::CardLogin;
 use super::protocol::Challenge;
 use super::refusal::{CANCELLED, Refusal};
@@ -235,9 +236,4 @@ fn unavailable(error: &StoreError) -> StatusCode {
 
 fn plain(status: StatusCode) -> Response {
     unstored(status.into_response())
-}
-
-fn unstored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -81,7 +81,8 @@ pub(super) fn origin(text: &str) -> Result<Url, String> {
     Ok(url)
 }
 
-fn address(text: &str) -> Result<Url, String> {
+/// An address: https, or plain http on this machine.
+pub(super) fn address(text: &str) -> Result<Url, String> {
     let url = Url::parse(text).map_err(|_| "must be an address that begins with https://".to_owned())?;
     let local = match url.host() {
         Some(Host::Domain(name)) => name == "localhost" || name.ends_with(".localhost"),

@@ -346,6 +346,7 @@ fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
             "needs identifier_claim",
         ),
         (format!("{good}level = \"high\"\n"), "must be \"eidas1\""),
+        (format!("{good}identifier_claim = \"email\"\n"), "must hold a national identifier"),
     ] {
         let error = read(&text).unwrap_err().to_string();
         assert!(error.contains(said), "{text}: {error}");

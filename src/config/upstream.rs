@@ -5,11 +5,25 @@ use url::Url;
 
 use super::card::CardAcr;
 use super::reader::Section;
+use super::server::address;
 
 /// The name under which Pro Santé Connect publishes its discovery document.
 const PSC_DOCUMENT: &str = "/.well-known/wallet-openid-configuration";
 /// The name that the standard gives it (OpenID Connect Discovery 1.0 §4).
 const STANDARD_DOCUMENT: &str = "/.well-known/openid-configuration";
+
+/// Claims (OpenID Connect Core §5.1) by which nobody is found.
+const NO_IDENTIFIERS: [&str; 9] = [
+    "sub",
+    "email",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "profile",
+    "phone_number",
+];
 
 /// A provider of others.
 #[derive(Debug, Clone)]
@@ -114,6 +128,15 @@ impl Upstream {
                 "\"automatic\" needs identifier_claim: the claim in which the provider tells the national identifier",
             );
         }
+        if link == UpstreamLink::Automatic
+            && identifier_claim.as_deref().is_some_and(|claim| NO_IDENTIFIERS.contains(&claim))
+        {
+            section.refuse(
+                "identifier_claim",
+                "must hold a national identifier: names, mail addresses and the provider's own subjects say nothing of who somebody \
+                 is here; name another claim, or write link = \"desk\"",
+            );
+        }
         let highest = if is_psc { CardAcr::Eidas3 } else { CardAcr::Eidas1 };
         let level = section.text("level", CardAcr::parse).unwrap_or(highest);
         Some(Self {
@@ -130,21 +153,6 @@ impl Upstream {
             level,
         })
     }
-}
-
-/// An address of the provider: https, or plain http on this machine.
-fn address(text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|_| "must be an address such as \"https://auth.example/realms/x\"")?;
-    let is_here = matches!(url.host_str(), Some("localhost" | "127.0.0.1" | "[::1]"));
-    match url.scheme() {
-        "https" => {}
-        "http" if is_here => {}
-        _ => return Err("must begin with https:// (plain http is for this machine only)".into()),
-    }
-    if url.query().is_some() || url.fragment().is_some() {
-        return Err("must have neither a query nor a fragment".into());
-    }
-    Ok(url)
 }
 
 /// Whether a section may be called that: the name stands in addresses that the provider knows.

@@ -457,8 +457,9 @@ fn failure(error: &reqwest::Error) -> EgressError {
     EgressError::Failed(chain(error))
 }
 
-/// The error with its causes: reqwest's own text says little.
-fn chain(error: &dyn std::error::Error) -> String {
+/// An error with what caused it, in one line: the text of a library's outermost error says little.
+#[must_use]
+pub fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -142,15 +142,14 @@ pub fn may_change(
     let resists = |means: &Means| {
         means.kind.signs_in_alone() && means.kind != Kind::Phone && means.revoked_at.is_none()
     };
-    if !session.evidence.is_phishing_resistant() && own.iter().any(resists) {
+    // Nor does the passkey of a phone count, which resists phishing by itself: the desk may have issued it on a document.
+    let is_weak = !session.evidence.is_phishing_resistant()
+        || used(own, session).is_some_and(|means| means.kind == Kind::Phone);
+    if is_weak && own.iter().any(resists) {
         return Err(ChangeRefused::Weak);
     }
     if !session.is_fresh(FRESH, now) {
         return Err(ChangeRefused::NotFresh);
-    }
-    // Nor does the passkey of a phone, which resists phishing by itself: the desk may have issued it on a document.
-    if used(own, session).is_some_and(|means| means.kind == Kind::Phone) && own.iter().any(resists) {
-        return Err(ChangeRefused::Weak);
     }
     match used(own, session) {
         Some(means) if means.standing(now) != Standing::Active => Err(ChangeRefused::Gone),

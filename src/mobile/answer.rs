@@ -22,7 +22,6 @@ use crate::crypto::digest::sha256;
 use crate::ids::PersonId;
 use crate::means::suspend_cloned;
 use crate::session::{Amr, AuthMode, Authentication, Evidence};
-use crate::store;
 use crate::store::approval::{self, Answer, Approval, Disowned, Way};
 use crate::store::audit::NewRow;
 use crate::store::notice::{NewNotice, Place, Told};
@@ -31,6 +30,7 @@ use crate::store::webauthn_ceremony::{self, Purpose};
 use crate::store::webauthn_credential::Used;
 use crate::web::browser;
 use crate::web::language::Language;
+use crate::web::new_session::relying_party;
 use crate::web::pages::sign_in::Status;
 use crate::webauthn::ceremony::{Assertion, CeremonyError};
 
@@ -225,8 +225,7 @@ impl Visit<'_> {
             self.phone = None;
             return Err(if kept { Refusal::Mistyped } else { Refusal::NotWaiting });
         }
-        let client = store::client::for_sign_in(&parts.db, &question.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let client = relying_party(&parts.db, &question.client_id).await?;
         crate::directory::admitted(&parts.db, person, client.audience, now).await??;
         let authentication = self.authentication(phone, question);
         let factors: Vec<String> = authentication.amr.iter().map(|amr| amr.as_str().to_owned()).collect();

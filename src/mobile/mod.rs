@@ -34,7 +34,7 @@ use ipnet::IpNet;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
-use crate::ids::{ApprovalId, PersonId, SharedRandom};
+use crate::ids::{ApprovalId, PersonId, SharedRandom, TransactionId};
 use crate::session::asking::{Asks, Later};
 use crate::session::{Acr, Authentication, Policies};
 use crate::store::Db;
@@ -123,12 +123,16 @@ pub struct Phones {
     answers: Arc<Answers>,
     /// The pages that wait, by the network that they wait in.
     places: Arc<Places<Option<IpAddr>>>,
+    /// The same, by the sign-in that they wait for.
+    tabs: Arc<Places<TransactionId>>,
 }
 
 /// Pages that wait on one node.
 const MOST_PAGES: usize = 20_000;
 /// Of these, the share of one address: a whole site may stand behind it.
 const MOST_OF_ONE: usize = 5_000;
+/// Of these, the pages of one sign-in: a person has a few tabs, and each change of its question wakes all of them.
+const MOST_TABS: usize = 8;
 
 impl Phones {
     /// From its parts. `waits`: how often one address may ask.
@@ -141,6 +145,7 @@ impl Phones {
             asked: Delays::new(waits),
             named: Delays::new(waits),
             places: Places::new(MOST_PAGES, MOST_OF_ONE),
+            tabs: Places::new(MOST_PAGES, MOST_TABS),
         })
     }
 

@@ -10,6 +10,7 @@ use crate::store::means::Standing;
 use crate::web::cookies::NoCookie;
 use crate::web::csrf;
 use crate::web::limits::TooMany;
+use crate::web::new_session::NotHere;
 use crate::webauthn::ceremony::CeremonyError;
 
 /// Why something ends without what it was for.
@@ -105,15 +106,9 @@ pub enum Refusal {
     /// The relying party insists on more than a phone reaches.
     #[error("the relying party insists on a level that the answer does not reach")]
     TooLow,
-    /// The relying party is gone or disabled.
-    #[error("the relying party is not known or disabled")]
-    Client,
-    /// The relying party is not meant to be used from here.
-    #[error("the relying party is not meant for this zone")]
-    Zone,
-    /// The relying party wants a card that is watched.
-    #[error("the relying party wants a card that is watched, which a phone is not")]
-    Unwatched,
+    /// The relying party does not take it from here.
+    #[error(transparent)]
+    NotHere(#[from] NotHere),
     /// Phones are not woken here.
     #[error("no phone is woken here")]
     NoPush,
@@ -176,9 +171,7 @@ impl Refusal {
             Self::TooMany(too_many) => too_many.code(),
             Self::Change(refused) => refused.code(),
             Self::Person(refusal) => refusal.code(),
-            Self::Client => "OIDC-002",
-            Self::Zone => "CARD-021",
-            Self::Unwatched => "CARD-022",
+            Self::NotHere(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
             Self::Cookie(_) => "WEB-005",
         }
@@ -198,6 +191,7 @@ impl Refusal {
                 | Self::NoSession
                 | Self::Full
                 | Self::Store(_)
+                | Self::NotHere(NotHere::Store(_))
                 | Self::Cookie(_)
         )
     }
@@ -205,7 +199,9 @@ impl Refusal {
     /// The status of the answer to the page.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Store(_) | Self::Cookie(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::NotHere(NotHere::Store(_)) | Self::Cookie(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::Malformed => StatusCode::BAD_REQUEST,
             Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
             Self::Full => StatusCode::SERVICE_UNAVAILABLE,

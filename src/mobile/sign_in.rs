@@ -27,7 +27,7 @@ use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
 use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::limits::network_of;
-use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
+use crate::web::new_session::{Beginning, NotBegun, admitted_station, relying_party, transaction_of};
 use crate::web::pages::phone::Number;
 use crate::web::pages::sign_in::Status;
 
@@ -122,8 +122,7 @@ impl<'a> Visit<'a> {
     ) -> Result<Approval, Refusal> {
         let is_known = !is_new_browser;
         let (parts, now) = (&self.phones.parts, self.phones.now());
-        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let client = relying_party(&parts.db, &transaction.client_id).await?;
         let digits = (way != Way::Scan).then(|| digits(&*parts.random));
         Ok(Approval {
             id: ApprovalId::new(now, &*parts.random),
@@ -160,6 +159,11 @@ impl<'a> Visit<'a> {
         own.unwrap_or_else(|| sha256(format!("address:{}", address()).as_bytes()))
     }
 
+    /// What stands for whoever asks for that name from this address.
+    fn asks_for(&self, name: &str) -> [u8; 32] {
+        sha256(&[&self.source(false)[..], name.as_bytes()].concat())
+    }
+
     /// Puts a code on the page, unless one is there that nobody has scanned, or the phone has approved already.
     pub(super) async fn show_code(&self, transaction: &LoginTransaction) -> Result<(), Refusal> {
         let db = &self.phones.parts.db;
@@ -191,8 +195,7 @@ impl<'a> Visit<'a> {
         if is_new {
             let name = NationalId::of_source(&identifier).map(|id| id.as_str().to_owned());
             let name = name.unwrap_or_else(|| identifier.trim().to_lowercase());
-            let source = [&self.source(false)[..], name.as_bytes()].concat();
-            self.phones.named.refuse(sha256(&source), now)?;
+            self.phones.named.refuse(self.asks_for(&name), now)?;
         }
         let question = self.question(&transaction, Way::Number, person, is_new).await?;
         // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
@@ -238,17 +241,9 @@ impl<'a> Visit<'a> {
         if !parts.rules.is_inside(self.caller.address) && !is_known && !parts.rules.anywhere {
             return Err(Refusal::UnknownBrowser);
         }
-        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
-        let station = station(&parts.db, &parts.policies).await?;
-        let demands = client.demands();
-        if !demands.admit(&station.zone) {
-            return Err(Refusal::Zone);
-        }
-        if demands.need_watch() {
-            return Err(Refusal::Unwatched);
-        }
-        directory::admitted(&parts.db, person, client.audience, now).await??;
+        let client = relying_party(&parts.db, &transaction.client_id).await?;
+        let station = admitted_station(&parts.db, &parts.policies, &client).await?;
+        let subject = directory::admitted(&parts.db, person, client.audience, now).await??;
         if !(parts.is_enough)(&transaction, &authentication) {
             return Err(Refusal::TooLow);
         }
@@ -272,8 +267,12 @@ impl<'a> Visit<'a> {
             NotBegun::Store(error) => error.into(),
             NotBegun::Cookie(error) => error.into(),
         })?;
+        // Whoever gets in has not asked in vain.
         if let Some(address) = self.caller.address {
-            self.phones.asked.clear(&address);
+            self.phones.asked.clear(&network_of(address));
+        }
+        for name in &subject.identifiers {
+            self.phones.named.clear(&self.asks_for(name.as_str()));
         }
         Ok(cookie)
     }

@@ -124,6 +124,7 @@ impl Visit<'_> {
     async fn watch(&mut self, txn: &str, show_code: bool, texts: &'static Texts) -> Result<Watch, Refusal> {
         let transaction = self.transaction(txn).await?;
         let source = self.caller.address.map(network_of);
+        let tab = self.phones.tabs.take(transaction.id).ok_or(Refusal::Full)?;
         let place = self.phones.places.take(source).ok_or(Refusal::Full)?;
         if show_code {
             self.show_code(&transaction).await?;
@@ -133,7 +134,7 @@ impl Visit<'_> {
             ends: transaction.expires_at,
             // Before the first look, so that nothing happens in between.
             moves: self.phones.answers.listen(Awaited::SignIn(transaction.id)),
-            _place: place,
+            _places: (place, tab),
             texts,
             seen: None,
             told: None,
@@ -172,7 +173,7 @@ struct Watch {
     /// When the sign-in is over.
     ends: Time,
     moves: Moves<Awaited>,
-    _place: Place<Option<IpAddr>>,
+    _places: (Place<Option<IpAddr>>, Place<TransactionId>),
     texts: &'static Texts,
     /// What the last look saw.
     seen: Option<Seen>,

@@ -7,7 +7,7 @@ use super::psc::OtherId;
 use super::{Provider, pairwise};
 use crate::directory::{self, Refusal, claims};
 use crate::ids::PersonId;
-use crate::session::{AuthMode, Session};
+use crate::session::{AuthMode, Evidence, Session};
 use crate::store::StoreError;
 use crate::store::client::{Client, SubjectType};
 
@@ -84,10 +84,13 @@ impl Subject {
 
     /// Everything that userinfo can say.
     pub(super) fn userinfo(&self, session: &Session) -> impl Serialize {
-        // Seen of cards alone; what Pro Santé Connect says of its other means is not published.
-        let proved = match session.auth_mode {
-            AuthMode::Card => claims::Options::default(),
-            AuthMode::Mobile | AuthMode::Fido => claims::Options { level: None, ..Default::default() },
+        // Seen of cards alone, and told of those alone that were read here; what Pro Santé Connect says of its other means is
+        // not published.
+        let is_card_here =
+            session.auth_mode == AuthMode::Card && !matches!(session.evidence, Evidence::Upstream { .. });
+        let proved = match is_card_here {
+            true => claims::Options::default(),
+            false => claims::Options { level: None, ..Default::default() },
         };
         let options = claims::Options { auth_mode: Some(session.auth_mode.as_str()), ..proved };
         claims::userinfo(&self.known, &self.sub, options)

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::Service;
 use crate::clock::SharedClock;
+use crate::crypto::egress::chain;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
 use crate::ids::Secret;
@@ -285,18 +286,6 @@ fn as_map(value: &impl Serialize) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// The HTTP client of the service: no redirects (a token endpoint has none to offer but to attackers), short times.

@@ -5,7 +5,7 @@
 //! document, nor a picture of it.
 
 use super::audit::{NewRow, record};
-use super::means::Means;
+use super::means::{Kind, Means};
 use super::notice::{NewNotice, queue_notice};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -152,6 +152,9 @@ pub struct HandOut<'a> {
     pub means: &'a Means,
     /// On which check.
     pub check: IdentityCheckId,
+    /// The highest level that the document of the check justifies: a means that it gives back reaches no more. A card keeps
+    /// the level that it has from its authority.
+    pub highest: Acr,
     /// By whom.
     pub by: PersonId,
     /// What its person is told where that ends its suspension; else it has to be active.
@@ -176,24 +179,30 @@ pub enum HandedOut {
 /// # Errors
 /// [`StoreError`].
 pub async fn hand_out(db: &Db, handed: &HandOut<'_>, now: Time) -> Result<HandedOut, StoreError> {
-    let &HandOut { means, check, by, resumed, event } = handed;
+    let &HandOut { means, check, highest, by, resumed, event } = handed;
+    let level = if means.kind == Kind::Card { means.level } else { means.level.min(highest) };
     write!(db, c => {
         if !consume_check!(c, check, now) {
             return Ok(HandedOut::CheckOver);
         }
-        let sql = match resumed.is_some() {
-            true => {
-                "UPDATE means SET suspended_at = NULL, reason = NULL
+        let stands = match resumed {
+            Some(_) => sqlx::query(
+                "UPDATE means SET suspended_at = NULL, reason = NULL, level = $3
                  WHERE id = $1 AND suspended_at IS NOT NULL AND revoked_at IS NULL
-                   AND (kind = 'card' OR expires_at > $2)"
-            }
+                   AND (kind = 'card' OR expires_at > $2)",
+            )
+            .bind(means.id)
+            .bind(now)
+            .bind(level),
             // Holds the row as it stands until the end of this transaction.
-            false => {
+            None => sqlx::query(
                 "UPDATE means SET reason = reason
-                 WHERE id = $1 AND suspended_at IS NULL AND revoked_at IS NULL AND expires_at > $2"
-            }
+                 WHERE id = $1 AND suspended_at IS NULL AND revoked_at IS NULL AND expires_at > $2",
+            )
+            .bind(means.id)
+            .bind(now),
         };
-        if sqlx::query(sql).bind(means.id).bind(now).execute(&mut *c).await?.rows_affected() != 1 {
+        if stands.execute(&mut *c).await?.rows_affected() != 1 {
             return Ok(HandedOut::Changed);
         }
         sqlx::query(

@@ -13,7 +13,7 @@ use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
-use super::upstream::{Identified, use_upstream};
+use super::upstream::{Identified, link_upstream, use_upstream};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -365,9 +365,7 @@ pub async fn complete(
                     && consume_signature!(c, used, now)
             }
             Proof::Approval(approval) => use_approval!(c, approval, Some(id), &new.authentication, now),
-            Proof::Upstream(identified) => {
-                use_upstream!(c, identified, id, new.authentication.person, now)
-            }
+            Proof::Upstream(identified) => use_upstream!(c, identified, id, now),
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {
@@ -417,6 +415,9 @@ pub async fn complete(
             return Ok(false);
         }
         let person = new.authentication.person;
+        if let Proof::Upstream(identified) = proof {
+            link_upstream!(c, identified, person, now);
+        }
         let mut place = browser.map(|browser| browser.place.clone()).unwrap_or_default();
         // The workstation knows where it stands.
         if !new.station.zone.is_empty() {

@@ -214,7 +214,8 @@ pub async fn mistype(db: &Db, id: PairingId) -> Result<bool, StoreError> {
     })
 }
 
-/// Makes the phone a means of its person, who is not disabled, uses the identity check up where there is one, tells them by `notice` and records `event`.
+/// Makes the phone a means of its person, who is not disabled, uses the identity check up where there is one, tells them by
+/// `notice` and records `event`.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -227,6 +228,11 @@ pub async fn complete(
     now: Time,
 ) -> Result<Registered, StoreError> {
     write!(db, c => {
+        // Whoever disables them at this moment was first, or finds the phone.
+        let person = sqlx::query("UPDATE person SET id = id WHERE id = $1 AND disabled_at IS NULL")
+            .bind(pairing.person_id)
+            .execute(&mut *c)
+            .await?;
         let held = sqlx::query(
             "UPDATE session SET last_seen_at = last_seen_at
              WHERE id = $1 AND ended_at IS NULL AND locked_at IS NULL AND expires_at > $2",
@@ -238,11 +244,6 @@ pub async fn complete(
         let taken = sqlx::query("DELETE FROM pairing WHERE id = $1 AND digits IS NOT NULL AND expires_at > $2")
             .bind(pairing.id)
             .bind(now)
-            .execute(&mut *c)
-            .await?;
-        // Whoever disables them at this moment was first, or finds the phone.
-        let person = sqlx::query("UPDATE person SET id = id WHERE id = $1 AND disabled_at IS NULL")
-            .bind(pairing.person_id)
             .execute(&mut *c)
             .await?;
         if held.rows_affected() != 1 || taken.rows_affected() != 1 || person.rows_affected() != 1 {

@@ -18,7 +18,7 @@ pub struct NewUpstreamSignIn {
     pub provider: String,
     /// Nonce and code verifier, sealed.
     pub sealed: Vec<u8>,
-    /// When it is no longer good.
+    /// When the sign-in here is no longer good.
     pub expires_at: Time,
 }
 
@@ -31,8 +31,6 @@ pub struct UpstreamSignIn {
     pub provider: String,
     /// Nonce and code verifier, sealed.
     pub sealed: Vec<u8>,
-    /// When it is no longer good.
-    pub expires_at: Time,
 }
 
 /// Who came of it: what completes the sign-in, and makes or refreshes the link.
@@ -50,20 +48,18 @@ pub struct Identified {
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn begin(db: &Db, new: &NewUpstreamSignIn, now: Time) -> Result<(), StoreError> {
+pub async fn begin(db: &Db, new: &NewUpstreamSignIn) -> Result<(), StoreError> {
     write!(db, c => {
         sqlx::query(
-            "INSERT INTO upstream_sign_in (state_hash, transaction_id, provider, sealed, created_at, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO upstream_sign_in (state_hash, transaction_id, provider, sealed, expires_at)
+             VALUES ($1, $2, $3, $4, $5)
              ON CONFLICT (transaction_id) DO UPDATE SET state_hash = excluded.state_hash,
-               provider = excluded.provider, sealed = excluded.sealed, created_at = excluded.created_at,
-               expires_at = excluded.expires_at, taken_at = NULL",
+               provider = excluded.provider, sealed = excluded.sealed, expires_at = excluded.expires_at, taken_at = NULL",
         )
         .bind(new.state_hash.to_vec())
         .bind(new.transaction_id)
         .bind(new.provider.clone())
         .bind(new.sealed.clone())
-        .bind(now)
         .bind(new.expires_at)
         .execute(&mut *c)
         .await?;
@@ -79,7 +75,7 @@ pub async fn take(db: &Db, state_hash: [u8; 32], now: Time) -> Result<Option<Ups
     write!(db, c => {
         Ok(sqlx::query_as(
             "UPDATE upstream_sign_in SET taken_at = $2 WHERE state_hash = $1 AND taken_at IS NULL
-             RETURNING transaction_id, provider, sealed, expires_at",
+             RETURNING transaction_id, provider, sealed",
         )
         .bind(state_hash.to_vec())
         .bind(now)
@@ -88,12 +84,11 @@ pub async fn take(db: &Db, state_hash: [u8; 32], now: Time) -> Result<Option<Ups
     })
 }
 
-/// Inside a `write!` body: whether this came back for this sign-in, and whoever it is may be that person. Makes the link, or
-/// refreshes it.
+/// Inside a `write!` body: whether this came back for this sign-in. It does so once.
 macro_rules! use_upstream {
-    ($c:expr, $identified:expr, $transaction:expr, $person:expr, $now:expr) => {{
+    ($c:expr, $identified:expr, $transaction:expr, $now:expr) => {{
         let identified: &$crate::store::upstream::Identified = $identified;
-        let used = sqlx::query(
+        sqlx::query(
             "DELETE FROM upstream_sign_in
              WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
         )
@@ -103,26 +98,41 @@ macro_rules! use_upstream {
         .execute(&mut *$c)
         .await?
         .rows_affected()
-            == 1;
-        used && sqlx::query(
-            "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
-             SELECT $1, $2, p.id, $4, $4 FROM person p WHERE p.id = $3
-               AND NOT EXISTS (SELECT 1 FROM upstream_identity o
-                               WHERE o.issuer = $1 AND o.person_id = $3 AND o.subject <> $2)
-             ON CONFLICT (issuer, subject) DO UPDATE SET last_used_at = excluded.last_used_at
-               WHERE upstream_identity.person_id = excluded.person_id",
+            == 1
+    }};
+}
+pub(crate) use use_upstream;
+
+/// Inside a `write!` body that begins the session: makes the link of an identity to a person, or notes its use. Where the one
+/// or the other is linked elsewhere it is a duplicate, and nothing of the sign-in stays.
+macro_rules! link_upstream {
+    ($c:expr, $identified:expr, $person:expr, $now:expr) => {{
+        let identified: &$crate::store::upstream::Identified = $identified;
+        let used = sqlx::query(
+            "UPDATE upstream_identity SET last_used_at = $4
+             WHERE issuer = $1 AND subject = $2 AND person_id = $3",
         )
         .bind(identified.issuer.clone())
         .bind(identified.subject.clone())
         .bind($person)
         .bind($now)
         .execute(&mut *$c)
-        .await?
-        .rows_affected()
-            == 1
+        .await?;
+        if used.rows_affected() == 0 {
+            sqlx::query(
+                "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
+                 VALUES ($1, $2, $3, $4, $4)",
+            )
+            .bind(identified.issuer.clone())
+            .bind(identified.subject.clone())
+            .bind($person)
+            .bind($now)
+            .execute(&mut *$c)
+            .await?;
+        }
     }};
 }
-pub(crate) use use_upstream;
+pub(crate) use link_upstream;
 
 /// Who this one of a provider is here, where that is known.
 ///

@@ -1,7 +1,7 @@
 //! Whether a provider answers: learned by use, and asked in the background while it does not.
 //!
 //! After three failures in a row nobody is sent there any more, for ten seconds and then for longer each time, two minutes at
-//! most; what the background learns meanwhile opens the way again. No page ever waits for a provider to find out.
+//! most. Once that time is over the background asks first, and one answer opens the way. No page waits for a provider to find out.
 
 use std::sync::{Mutex, PoisonError};
 

@@ -121,6 +121,7 @@ fn factors(profile: UpstreamProfile, mode: AuthMode, told: &[String]) -> Vec<Amr
             AuthMode::Mobile | AuthMode::Fido => vec![Amr::Mfa],
         };
     }
+    known.sort_by_key(|factor| factor.as_str());
     known.dedup();
     known
 }

@@ -4,7 +4,7 @@
 //! of them is symmetric; keys are fetched again when an unknown one signs, once a minute at most; what was read goes on being
 //! used for a day while the provider does not answer; every call has an end.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -31,7 +31,7 @@ use url::Url;
 use super::breaker::Breaker;
 use crate::clock::{SharedClock, Time};
 use crate::config::Upstream;
-use crate::crypto::egress::{Egress, EgressError};
+use crate::crypto::egress::{Egress, EgressError, chain};
 use crate::crypto::jose;
 use crate::ids::Secret;
 use crate::session::Acr;
@@ -145,7 +145,9 @@ pub struct Provider {
     redirect_uri: String,
     http: Http,
     clock: SharedClock,
-    known: Mutex<Option<Arc<Known>>>,
+    known: RwLock<Option<Arc<Known>>>,
+    /// Who reads its documents: one at a time, and nobody waits for it who has no need to.
+    reading: Mutex<()>,
     breaker: Breaker,
 }
 
@@ -206,7 +208,8 @@ impl Provider {
             redirect_uri,
             http: Http(egress),
             clock,
-            known: Mutex::new(None),
+            known: RwLock::default(),
+            reading: Mutex::new(()),
             breaker: Breaker::default(),
         }
     }
@@ -220,11 +223,13 @@ impl Provider {
     /// Asks whether a provider that did not answer does again, or keeps what is known of it new. A job calls it.
     pub async fn look(&self) {
         let now = self.clock.now();
-        let is_old = self.known.lock().await.as_ref().is_none_or(|known| known.read_at + FRESH <= now);
-        if (is_old || self.breaker.is_in_doubt())
-            && let Err(error) = self.read().await
-        {
-            tracing::warn!(provider = self.name, "{error}");
+        let is_old = self.last_read().is_none_or(|known| known.read_at + FRESH <= now);
+        if !is_old && !self.breaker.is_in_doubt() {
+            return;
+        }
+        match self.read().await {
+            Ok(_) | Err(ProviderError::Away) => {}
+            Err(error) => tracing::warn!(provider = self.name, "{error}"),
         }
     }
 
@@ -299,22 +304,7 @@ impl Provider {
             Unverified::UnknownKey => untrue("the ID token is signed by an unknown key"),
             Unverified::Else(why) => ProviderError::Untrue(why),
         })?;
-        let userinfo = match known.client.user_info(response.access_token().clone(), None) {
-            Err(_) => Map::new(),
-            Ok(request) => {
-                let said: Result<UserInfoClaims<AsTheyCame, CoreGenderClaim>, _> =
-                    request.request_async(&self.http).await;
-                let said = said.map_err(|error| match error {
-                    UserInfoError::Request(error) => self.failed(&error),
-                    error => ProviderError::Untrue(chain(&error)),
-                })?;
-                // OpenID Connect Core §5.3.2: it is about the same person, or not to be used.
-                if said.subject().as_str() != subject {
-                    return Err(untrue("UserInfo is about somebody else"));
-                }
-                as_map(&said)
-            }
-        };
+        let userinfo = self.userinfo(&known, response.access_token(), &subject).await?;
         self.breaker.succeeded(self.clock.now());
         Ok(Said {
             subject,
@@ -322,6 +312,27 @@ impl Provider {
             access_token: jose::unverified_claims(response.access_token().secret()).unwrap_or_default(),
             userinfo,
         })
+    }
+
+    /// The claims of UserInfo about that subject; none of a provider that has no UserInfo.
+    async fn userinfo(
+        &self,
+        known: &Known,
+        access_token: &AccessToken,
+        subject: &str,
+    ) -> Result<Map<String, Value>, ProviderError> {
+        let Ok(request) = known.client.user_info(access_token.clone(), None) else { return Ok(Map::new()) };
+        let said: Result<UserInfoClaims<AsTheyCame, CoreGenderClaim>, _> =
+            request.request_async(&self.http).await;
+        let said = said.map_err(|error| match error {
+            UserInfoError::Request(error) => self.failed(&error),
+            error => ProviderError::Untrue(chain(&error)),
+        })?;
+        // OpenID Connect Core §5.3.2: it is about the same person, or not to be used.
+        match said.subject().as_str() == subject {
+            true => Ok(as_map(&said)),
+            false => Err(untrue("UserInfo is about somebody else")),
+        }
     }
 
     /// Who the ID token is about, if it is this provider's, for us, for this sign-in, in its time.
@@ -362,9 +373,9 @@ impl Provider {
         if !self.breaker.lets_through(now) {
             return Err(ProviderError::Away);
         }
-        let old = match &*self.known.lock().await {
-            Some(known) if known.read_at + FRESH > now => return Ok(Arc::clone(known)),
-            old => old.clone().filter(|known| known.read_at + USABLE > now),
+        let old = match self.last_read() {
+            Some(known) if known.read_at + FRESH > now => return Ok(known),
+            old => old.filter(|known| known.read_at + USABLE > now),
         };
         match (self.read().await, old) {
             (Ok(known), _) => Ok(known),
@@ -381,22 +392,28 @@ impl Provider {
         }
     }
 
+    /// What was read last, of whatever age.
+    fn last_read(&self) -> Option<Arc<Known>> {
+        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// Reads document and keys. One at a time: whoever comes meanwhile waits, and has what the first has read.
     async fn read(&self) -> Result<Arc<Known>, ProviderError> {
-        let now = self.clock.now();
-        let mut known = self.known.lock().await;
-        if let Some(known) =
-            known.as_ref().filter(|known| known.read_at == now && !self.breaker.is_in_doubt())
-        {
-            return Ok(Arc::clone(known));
+        let came = self.clock.now();
+        let _alone = self.reading.lock().await;
+        let fresh = self.last_read().filter(|known| known.read_at >= came && !self.breaker.is_in_doubt());
+        if let Some(known) = fresh {
+            return Ok(known);
         }
-        if !self.breaker.lets_through(now) {
+        if !self.breaker.lets_through(self.clock.now()) {
             return Err(ProviderError::Away);
         }
-        match self.fetched(now).await {
+        match self.fetched().await {
             Ok(new) => {
-                self.breaker.succeeded(self.clock.now());
-                Ok(Arc::clone(known.insert(Arc::new(new))))
+                self.breaker.succeeded(new.read_at);
+                let new = Arc::new(new);
+                *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&new));
+                Ok(new)
             }
             Err(error) => {
                 self.note_failure();
@@ -405,7 +422,7 @@ impl Provider {
         }
     }
 
-    async fn fetched(&self, now: Time) -> Result<Known, ProviderError> {
+    async fn fetched(&self) -> Result<Known, ProviderError> {
         let document: Value = self.http.json(self.settings.discovery.as_str()).await?;
         let metadata = serde_json::from_value::<Metadata>(document);
         let metadata = metadata.map_err(|error| ProviderError::Unusable(format!("its document: {error}")))?;
@@ -429,7 +446,7 @@ impl Provider {
             Some(secret(&self.settings.client_secret)),
         )
         .set_redirect_uri(redirect);
-        Ok(Known { client, names_issuer, read_at: now })
+        Ok(Known { client, names_issuer, read_at: self.clock.now() })
     }
 
     /// Whether the provider refused, or failed.
@@ -491,18 +508,6 @@ fn as_map(value: &impl Serialize) -> Map<String, Value> {
         Ok(Value::Object(map)) => map,
         _ => Map::new(),
     }
-}
-
-/// An error and what caused it, in one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text.push_str(": ");
-        text.push_str(&cause.to_string());
-        source = cause.source();
-    }
-    text
 }
 
 /// Why there is no answer to read.

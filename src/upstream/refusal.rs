@@ -7,6 +7,7 @@ use crate::crypto::sealed::SealError;
 use crate::directory;
 use crate::store::StoreError;
 use crate::web::cookies::NoCookie;
+use crate::web::new_session::NotHere;
 
 /// Why a sign-in by a provider of others does not go on.
 #[derive(Debug, thiserror::Error)]
@@ -56,15 +57,9 @@ pub enum Refusal {
     /// The person.
     #[error(transparent)]
     Person(#[from] directory::Refusal),
-    /// The relying party is gone or disabled.
-    #[error("the relying party is not known or disabled")]
-    Client,
-    /// The relying party is not meant to be used from here.
-    #[error("the relying party is not meant for this zone")]
-    Zone,
-    /// The relying party wants a card that is watched.
-    #[error("the relying party wants a card that is watched")]
-    Unwatched,
+    /// The relying party does not take it from here.
+    #[error(transparent)]
+    NotHere(#[from] NotHere),
     /// Another tab was faster.
     #[error("the sign-in was completed or cancelled before")]
     Raced,
@@ -104,9 +99,7 @@ impl Refusal {
             Self::Clash => "UPSTREAM-013",
             Self::TooLow => "UPSTREAM-014",
             Self::Person(refusal) => refusal.code(),
-            Self::Client => "OIDC-002",
-            Self::Zone => "CARD-021",
-            Self::Unwatched => "CARD-022",
+            Self::NotHere(refusal) => refusal.code(),
             Self::Seal(error) => error.code(),
             Self::Store(error) => error.code(),
             Self::Cookie(_) => "WEB-005",
@@ -124,6 +117,7 @@ impl Refusal {
                 | Self::Raced
                 | Self::Seal(_)
                 | Self::Store(_)
+                | Self::NotHere(NotHere::Store(_))
                 | Self::Cookie(_)
         )
     }
@@ -141,15 +135,16 @@ impl Refusal {
                 | Self::Clash
                 | Self::TooLow
                 | Self::Person(_)
-                | Self::Unwatched
-                | Self::Late
+                | Self::NotHere(NotHere::Unwatched)
         )
     }
 
     /// The status of the page.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Store(_) | Self::Cookie(_) | Self::Seal(_) => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::Store(_) | Self::NotHere(NotHere::Store(_)) | Self::Cookie(_) | Self::Seal(_) => {
+                StatusCode::INTERNAL_SERVER_ERROR
+            }
             Self::UnknownProvider => StatusCode::NOT_FOUND,
             _ => StatusCode::FORBIDDEN,
         }

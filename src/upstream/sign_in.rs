@@ -25,7 +25,7 @@ use crate::store::upstream::{Identified, NewUpstreamSignIn};
 use crate::web::error_page::ErrorPage;
 use crate::web::headers::Policy;
 use crate::web::language::Language;
-use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
+use crate::web::new_session::{Beginning, NotBegun, admitted_station, relying_party, transaction_of};
 use crate::web::pages::card::{Finish, Outcome};
 
 /// `GET START_ROUTE?txn=…` sends the browser to the provider.
@@ -39,8 +39,6 @@ const MEANS: &str = "upstream";
 const RECORDED: u32 = 3;
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 2048;
-/// How long somebody may be away.
-const AWAY: TimeDelta = TimeDelta::minutes(10);
 /// By how much the clocks of provider and installation may differ where a fresh sign-in is asked for.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
@@ -146,20 +144,20 @@ impl<'a> Visit<'a> {
         let parts = &self.upstreams.parts;
         let provider = self.upstreams.provider(name)?;
         let id = parameter(query, "txn").and_then(|txn| txn.parse().ok()).ok_or(Refusal::NoSignIn)?;
-        let transaction = self.open(id).await?.ok_or(Refusal::NoSignIn)?;
+        let transaction = self.open(id).await?;
         self.learn(|event| event.upstream(name));
         let wishes = Wishes { fresh: (parts.wants_fresh_proof)(&transaction), language: language.tag() };
         let started = provider.start(wishes).await?;
-        let (now, state_hash) = (self.upstreams.now(), sha256(started.state.expose().as_bytes()));
+        let state_hash = sha256(started.state.expose().as_bytes());
         let kept = serde_json::to_vec(&started.kept).unwrap_or_default();
         let new = NewUpstreamSignIn {
             state_hash,
             transaction_id: transaction.id,
             provider: name.to_owned(),
             sealed: parts.seal.seal(&place(&state_hash), &kept, &*parts.random)?,
-            expires_at: (now + AWAY).min(transaction.expires_at),
+            expires_at: transaction.expires_at,
         };
-        store::upstream::begin(&parts.db, &new, now).await?;
+        store::upstream::begin(&parts.db, &new).await?;
         Ok(started.address.into())
     }
 
@@ -170,13 +168,20 @@ impl<'a> Visit<'a> {
         let state_hash = sha256(state.as_bytes());
         // Taken first: whoever brings it, it is no use a second time.
         let taken = store::upstream::take(&parts.db, state_hash, now).await?.ok_or(Refusal::UnknownState)?;
-        let transaction = self.open(taken.transaction_id).await?.ok_or(Refusal::OtherBrowser)?;
-        self.learn(|event| event.upstream(name));
+        // Whoever brings it: it belongs to that sign-in, and is recorded there.
+        self.transaction = Some(taken.transaction_id);
+        self.learn(|event| event.transaction(taken.transaction_id).upstream(name));
+        let found = transaction_of(&parts.db, taken.transaction_id, self.headers).await?;
+        let transaction = found.ok_or(Refusal::OtherBrowser)?;
+        self.learn(|event| event.client(&transaction.client_id));
         if taken.provider != name {
             return Err(Refusal::UnknownState);
         }
-        if taken.expires_at <= now {
+        if transaction.expires_at <= now {
             return Err(Refusal::Late);
+        }
+        if transaction.state != Stage::Open {
+            return Err(Refusal::NoSignIn);
         }
         provider.check_issuer(parameter(query, "iss").as_deref()).await?;
         if let Some(error) = parameter(query, "error") {
@@ -202,17 +207,9 @@ impl<'a> Visit<'a> {
         (kept, code): (Kept, String),
     ) -> Result<HeaderValue, Refusal> {
         let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
-        let client = store::client::for_sign_in(&parts.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let client = relying_party(&parts.db, &transaction.client_id).await?;
         self.learn(|event| event.application(&client.name));
-        let station = station(&parts.db, &parts.policies).await?;
-        let demands = client.demands();
-        if !demands.admit(&station.zone) {
-            return Err(Refusal::Zone);
-        }
-        if demands.need_watch() {
-            return Err(Refusal::Unwatched);
-        }
+        let station = admitted_station(&parts.db, &parts.policies, &client).await?;
         let said = provider.finish(kept, code).await?;
         let is_fresh = signed_in_at(&said, now).is_some_and(|at| at + SKEW >= transaction.created_at);
         if !is_fresh && (parts.wants_fresh_proof)(transaction) {
@@ -248,15 +245,14 @@ impl<'a> Visit<'a> {
     }
 
     /// The sign-in of that key, if it is open and this browser began it.
-    async fn open(&mut self, id: TransactionId) -> Result<Option<LoginTransaction>, Refusal> {
+    async fn open(&mut self, id: TransactionId) -> Result<LoginTransaction, Refusal> {
         let found = transaction_of(&self.upstreams.parts.db, id, self.headers).await?;
         let now = self.upstreams.now();
-        let Some(found) = found.filter(|found| found.state == Stage::Open && found.expires_at > now) else {
-            return Ok(None);
-        };
+        let found = found.filter(|found| found.state == Stage::Open && found.expires_at > now);
+        let found = found.ok_or(Refusal::NoSignIn)?;
         self.transaction = Some(id);
         self.learn(|event| event.transaction(id).client(&found.client_id));
-        Ok(Some(found))
+        Ok(found)
     }
 
     /// Where the sign-in goes on by other means, its page says why this one did not do.

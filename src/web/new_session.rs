@@ -1,4 +1,5 @@
-//! The session that a sign-in ends in, where nobody watches a card: by a security key, or by a test person of a sandbox.
+//! The session that a sign-in ends in, where nobody watches a card: by a security key, a phone, a provider of others, or a test
+//! person of a sandbox.
 //!
 //! A hospital gets from it one rule for whoever signs in where somebody is signed in already: the same person, with a
 //! proof that is at least as good, goes on with the session and all that was granted in it, under a new cookie; whoever
@@ -15,7 +16,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::{Random, Secret, SessionId, TransactionId};
 use crate::session::{Amr, Authentication, EndReason, Policies, Session, Standing, Station};
 use crate::store::audit::NewRow;
-use crate::store::client::own_pages;
+use crate::store::client::{Client, own_pages};
 use crate::store::login_transaction::{self, Completion, LoginTransaction, Proof, Replaced};
 use crate::store::session::NewSession;
 use crate::store::{self, Db, StoreError};
@@ -76,6 +77,60 @@ pub async fn alive(
 pub async fn station(db: &Db, policies: &Policies) -> Result<Station, StoreError> {
     let shared = policies.have_shared_zones() || store::workstation::any_shared(db).await?;
     Ok(Station { zone: String::new(), shared })
+}
+
+/// Why a sign-in without a card that is watched cannot lead to its relying party from here.
+#[derive(Debug, thiserror::Error)]
+pub enum NotHere {
+    /// The relying party is gone or disabled.
+    #[error("the relying party is not known or disabled")]
+    Client,
+    /// The relying party is not meant to be used from here.
+    #[error("the relying party is not meant for this zone")]
+    Zone,
+    /// The relying party wants a card that is watched.
+    #[error("the relying party wants a card that is watched, and no card was shown")]
+    Unwatched,
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl NotHere {
+    /// The stable code of `docs/errors.md`.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Client => "OIDC-002",
+            Self::Zone => "CARD-021",
+            Self::Unwatched => "CARD-022",
+            Self::Store(error) => error.code(),
+        }
+    }
+}
+
+/// The relying party of that name, if it is there and not disabled.
+///
+/// # Errors
+/// [`NotHere`].
+pub async fn relying_party(db: &Db, client: &str) -> Result<Client, NotHere> {
+    let found = store::client::for_sign_in(db, client).await?;
+    found.filter(|client| client.disabled_at.is_none()).ok_or(NotHere::Client)
+}
+
+/// Where a sign-in by nothing that is watched is opened, if its relying party takes it there.
+///
+/// # Errors
+/// [`NotHere`].
+pub async fn admitted_station(db: &Db, policies: &Policies, client: &Client) -> Result<Station, NotHere> {
+    let (station, demands) = (station(db, policies).await?, client.demands());
+    if !demands.admit(&station.zone) {
+        return Err(NotHere::Zone);
+    }
+    if demands.need_watch() {
+        return Err(NotHere::Unwatched);
+    }
+    Ok(station)
 }
 
 /// Why no session began.

@@ -35,7 +35,7 @@ use crate::store::webauthn_credential::{self, SecurityKey, Used};
 use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::limits::network_of;
-use crate::web::new_session::{Beginning, NotBegun, station, transaction_of};
+use crate::web::new_session::{Beginning, NotBegun, admitted_station, relying_party, transaction_of};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
 
@@ -224,17 +224,9 @@ impl<'a> Visit<'a> {
             standing => return Err(Refusal::Halted(standing)),
         }
         let seen = self.keys.seen(&key, signed.user_verified);
-        let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let client = relying_party(&keys.db, &transaction.client_id).await?;
         self.learn(|event| event.application(&client.name));
-        let station = station(&keys.db, &keys.policies).await?;
-        let demands = client.demands();
-        if !demands.admit(&station.zone) {
-            return Err(Refusal::Zone);
-        }
-        if demands.need_watch() {
-            return Err(Refusal::Unwatched);
-        }
+        let station = admitted_station(&keys.db, &keys.policies, &client).await?;
         let person = directory::admitted(&keys.db, key.means.person_id, client.audience, now).await??;
         let rules = keys.policy.of(&person.professional);
         self.keys.admit(&rules, seen)?;

@@ -11,6 +11,7 @@ use crate::store::StoreError;
 use crate::store::means::Standing;
 use crate::web::cookies::NoCookie;
 use crate::web::csrf;
+use crate::web::new_session::NotHere;
 
 /// Why a ceremony ends without what it was for.
 #[derive(Debug, thiserror::Error)]
@@ -76,15 +77,9 @@ pub enum Refusal {
     /// The person.
     #[error(transparent)]
     Person(#[from] directory::Refusal),
-    /// The relying party is gone or disabled.
-    #[error("the relying party is not known or disabled")]
-    Client,
-    /// The relying party is not meant to be used from this zone.
-    #[error("the relying party is not meant for this zone")]
-    Zone,
-    /// The relying party wants a card that is watched.
-    #[error("the relying party wants a card that is watched, which a key is not")]
-    Unwatched,
+    /// The relying party does not take it from here.
+    #[error(transparent)]
+    NotHere(#[from] NotHere),
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
@@ -168,9 +163,7 @@ impl Refusal {
             Self::CheckOver => "DESK-008",
             Self::Change(refused) => refused.code(),
             Self::Person(refusal) => refusal.code(),
-            Self::Client => "OIDC-002",
-            Self::Zone => "CARD-021",
-            Self::Unwatched => "CARD-022",
+            Self::NotHere(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
             Self::Cookie(_) => "WEB-005",
         }
@@ -187,12 +180,10 @@ impl Refusal {
                 | Self::Unproven(_)
                 | Self::Change(_)
                 | Self::Person(_)
-                | Self::Client
-                | Self::Zone
+                | Self::NotHere(NotHere::Client | NotHere::Zone | NotHere::Unwatched)
                 | Self::TooLow
                 | Self::NotDue
                 | Self::VouchedByLess
-                | Self::Unwatched
         )
     }
 
@@ -200,6 +191,7 @@ impl Refusal {
     pub fn status(&self) -> StatusCode {
         match self {
             Self::Store(_)
+            | Self::NotHere(NotHere::Store(_))
             | Self::Cookie(_)
             | Self::Ceremony(CeremonyError::Kept(_) | CeremonyError::Failed(_)) => {
                 StatusCode::INTERNAL_SERVER_ERROR

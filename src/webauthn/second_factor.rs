@@ -40,7 +40,7 @@ use crate::store::session::NewSession;
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
 use crate::store::webauthn_credential::{self, SecurityKey, Used};
 use crate::web::language::Language;
-use crate::web::new_session::of_browser;
+use crate::web::new_session::{of_browser, relying_party};
 use crate::web::pages::means::KeyChallenge;
 use crate::web::pages::sign_in::Status;
 use crate::web::{browser, cookies};
@@ -167,8 +167,7 @@ impl Visit<'_> {
         let (session, cookie_hash) = found.ok_or(Refusal::NothingToTouch)?;
         let zone = session.zone.clone();
         self.learn(|event| event.person(session.person_id).session(session.id).zone(&zone));
-        let client = store::client::for_sign_in(&keys.db, &transaction.client_id).await?;
-        let client = client.filter(|client| client.disabled_at.is_none()).ok_or(Refusal::Client)?;
+        let client = relying_party(&keys.db, &transaction.client_id).await?;
         self.learn(|event| event.application(&client.name));
         directory::admitted(&keys.db, session.person_id, client.audience, self.keys.now()).await??;
         Ok((session, cookie_hash, client.demands()))

@@ -319,4 +319,7 @@ async fn the_certificate_of_a_reported_card_is_shown_to_the_server_that_asks() {
     let scene = Scene::with(&[]).await;
     assert_eq!(scene.questions.certificate(sha256(b"certificate")).await, Some(b"certificate".to_vec()));
     assert_eq!(scene.questions.certificate(sha256(b"another")).await, None);
+    // While a PIN is being typed the channel goes on with its reports, and the server asks again.
+    let _typing = scene.at_the_card.lock().await;
+    assert_eq!(scene.questions.certificate(sha256(b"certificate")).await, None);
 }

@@ -25,6 +25,7 @@ use serde::Deserialize;
 
 use super::attempt::Attempt;
 use super::challenge::presentable;
+use super::enrolment::unstored;
 use super::login::CardLogin;
 use super::protocol::{
     BADGE_LIFETIME, CardRequest, Challenge, ChannelReport, ProtocolError, Purpose, TYP_CARD_REQUEST,
@@ -341,10 +342,5 @@ fn told(status: &Status, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().append(header::SET_COOKIE, cookie);
     }
-    response
-}
-
-fn unstored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

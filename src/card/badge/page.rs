@@ -6,11 +6,10 @@ use axum::Json;
 use axum::response::{IntoResponse as _, Response};
 use http::HeaderValue;
 
-use super::{
-    BadgeRefusal, LONGEST_WAIT, LOOK_EVERY, MEANS, OfPage, Renewable, malformed, station, told, unstored,
-};
+use super::{BadgeRefusal, LONGEST_WAIT, LOOK_EVERY, MEANS, OfPage, Renewable, malformed, station, told};
 use crate::audit::Kind;
 use crate::card::attempt::Attempt;
+use crate::card::enrolment::unstored;
 use crate::card::refusal::Refusal;
 use crate::card::revocation::is_revoked;
 use crate::crypto::digest::sha256;

@@ -23,11 +23,12 @@ use axum::body::Bytes;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use chrono::{DurationRound as _, TimeDelta};
-use http::{HeaderValue, StatusCode, header};
+use http::StatusCode;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 use super::challenge::presentable;
+use super::enrolment::unstored;
 use super::login::CardLogin;
 use super::protocol::{
     CardQuestion as Asked, CardRequest, Challenge, ChannelReport, MAX_DIGITS, Purpose, REQUEST_LIFETIME,
@@ -220,11 +221,6 @@ pub(super) async fn answer(State(login): State<Arc<CardLogin>>, caller: Caller, 
     taken.respond(done).await
 }
 
-fn unstored(mut response: Response) -> Response {
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
 fn done() -> Response {
     unstored(StatusCode::NO_CONTENT.into_response())
 }
@@ -257,11 +253,11 @@ impl CardLogin {
         }
         let channels = store::channel::of(db, workstation.id).await?;
         let takes = channels.iter().any(|channel| channel.id == report.channel && channel.takes_questions);
-        let mut unknown = None;
+        let mut unknown = Vec::new();
         for card in &report.cards {
             let certificate = hex::encode(card);
             let Some(holder) = card_question::holder(db, &certificate).await? else {
-                unknown = unknown.or(Some(*card));
+                unknown.push(*card);
                 continue;
             };
             for one in here.iter().filter(|one| one.person_id == holder) {
@@ -270,8 +266,8 @@ impl CardLogin {
                     continue;
                 }
                 let sent = self.send(one, workstation, *card, &certificate).await?;
-                let is_heard =
-                    |sent: &CardQuestion| report.question.map(Challenge::to_text) == Some(sent.txn.clone());
+                let heard = report.question.map(Challenge::to_text);
+                let is_heard = |sent: &CardQuestion| heard.as_ref() == Some(&sent.txn);
                 match sent {
                     // One at a time: the next one once this is answered.
                     Some(sent) if is_heard(&sent) => return Ok(Word::default()),
@@ -280,7 +276,9 @@ impl CardLogin {
                 }
             }
         }
-        Ok(Word { request: None, whose: unknown.filter(|card| takes && self.questions.may_ask_about(*card)) })
+        // A card of nobody's beside it hides none.
+        let whose = unknown.into_iter().find(|card| takes && self.questions.may_ask_about(*card));
+        Ok(Word { request: None, whose })
     }
 
     /// The question as it was sent to the workstation, or as it is from now on.
@@ -338,7 +336,7 @@ impl CardLogin {
         self.repeats.record(db, whose, refusal.code(), 1, event, self.now()).await;
     }
 
-    /// Learns whose a card is from the certificate that the workstation sends: one that it was asked for. What is no card of
+    /// Learns whose a card is from the certificate that the workstation sends with its report of that card. What is no card of
     /// ours, or of nobody who is known here, is nobody's.
     pub(super) async fn learn_holder(&self, report: &ChannelReport) -> Result<(), StoreError> {
         let (Some(der), Some(verifier)) = (&report.certificate, &self.parts.verifier) else { return Ok(()) };

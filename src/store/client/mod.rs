@@ -9,6 +9,7 @@ pub mod standing;
 
 use sqlx::types::Json;
 
+use super::approval::note_moves;
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -449,12 +450,13 @@ pub async fn update(db: &Db, new: &NewClient, now: Time, event: &NewRow) -> Resu
 pub async fn remove(db: &Db, id: &str, event: &NewRow) -> Result<bool, StoreError> {
     let id = id.to_owned();
     write!(db, c => {
-        withdraw_questions!(c, id);
+        let withdrawn = withdraw_questions!(c, id);
         let removed = sqlx::query("DELETE FROM client WHERE id = $1").bind(id).execute(&mut *c).await?;
         if removed.rows_affected() != 1 {
             return Ok(false);
         }
         record!(c, *event);
+        note_moves!(c, &withdrawn);
         Ok(true)
     })
 }

@@ -2,24 +2,28 @@
 //! begins anew.
 
 use crate::clock::Time;
+use crate::store::approval::note_moves;
 use crate::store::audit::{NewRow, record};
 use crate::store::{Db, StoreError, write};
 
-/// Takes back the questions that a client has asked people and got no tokens for, inside a `write!` body.
+/// Takes back the questions that a client has asked people and got no tokens for, inside a `write!` body. Yields them: that
+/// they have changed is noted last ([`note_moves!`]).
 macro_rules! withdraw_questions {
-    ($c:expr, $id:expr) => {
-        sqlx::query(
-            "UPDATE approval SET state = 'withdrawn' WHERE client_id = $1 AND state IN ('waiting', 'approved')",
+    ($c:expr, $id:expr) => {{
+        let withdrawn: Vec<$crate::ids::ApprovalId> = sqlx::query_scalar(
+            "UPDATE approval SET state = 'withdrawn' WHERE client_id = $1 AND state IN ('waiting', 'approved')
+             RETURNING id",
         )
         .bind($id.clone())
-        .execute(&mut *$c)
-        .await?
-    };
+        .fetch_all(&mut *$c)
+        .await?;
+        withdrawn
+    }};
 }
 pub(super) use withdraw_questions;
 
 /// Revokes everything that a client holds, inside a `write!` body: grants with their codes and tokens, the requests that it
-/// pushed, and what it asked people.
+/// pushed, and what it asked people. Yields the questions of these, as [`withdraw_questions!`] does.
 macro_rules! take_everything {
     ($c:expr, $id:expr, $now:expr) => {{
         sqlx::query(
@@ -34,7 +38,7 @@ macro_rules! take_everything {
             .bind($id.clone())
             .execute(&mut *$c)
             .await?;
-        withdraw_questions!($c, $id);
+        withdraw_questions!($c, $id)
     }};
 }
 
@@ -56,8 +60,9 @@ pub async fn disable(db: &Db, id: &str, now: Time, event: &NewRow) -> Result<boo
         if disabled.rows_affected() != 1 {
             return Ok(false);
         }
-        take_everything!(c, id, now);
+        let withdrawn = take_everything!(c, id, now);
         record!(c, *event);
+        note_moves!(c, &withdrawn);
         Ok(true)
     })
 }
@@ -80,8 +85,9 @@ pub async fn enable(db: &Db, id: &str, now: Time, event: &NewRow) -> Result<bool
             return Ok(false);
         }
         // What another node wrote while the client was being disabled was good for nothing, and stays so.
-        take_everything!(c, id, now);
+        let withdrawn = take_everything!(c, id, now);
         record!(c, *event);
+        note_moves!(c, &withdrawn);
         Ok(true)
     })
 }

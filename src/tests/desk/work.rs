@@ -7,12 +7,14 @@ use super::{Counter, add, by_card, get, refused, revoke};
 use crate::audit::Kind;
 use crate::directory::synthetic;
 use crate::ids::MeansId;
+use crate::session::Acr;
 use crate::store;
 use crate::store::means::Kind as MeansKind;
 use crate::store::role::Role;
 use crate::tests::security_keys::authenticator::SoftKey;
 use crate::tests::security_keys::code;
 use crate::tests::spec::stand::{DOCTOR, STRANGER};
+use crate::webauthn::policy::KeyPolicy;
 
 impl Counter {
     /// A key that the colleague registered, and its row.
@@ -47,6 +49,28 @@ async fn a_person_is_found_by_name_or_identifier_and_never_more_than_twenty() {
         assert!(none.contains("Personne ne correspond"), "a wildcard is a letter like others: {none}");
         for text in ["", "ma", "%20%20ma%20", "%25%25%25", "ma---", &"m".repeat(101)] {
             refused(&counter.press("/desk/find", &format!("&text={text}")).await, "DESK-010");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_the_desk_gives_back_reaches_no_more_than_the_document_that_was_shown() {
+    let policy = KeyPolicy { device_bound_level: Acr::Eidas2, ..KeyPolicy::default() };
+    Counter::on_both_with(policy, async |counter| {
+        let (_, id) = counter.colleague_with_key().await;
+        let level = async || {
+            let own = store::means::of_person(&counter.stand().db, counter.colleague).await.unwrap();
+            own.into_iter().find(|means| means.id == id).unwrap().level
+        };
+        assert_eq!(level().await, Acr::Eidas2);
+        for (document, reached) in
+            [("passport", Acr::Eidas2), ("staff-card", Acr::Eidas1), ("passport", Acr::Eidas1)]
+        {
+            counter.press(&counter.path(&format!("/means/{id}/suspend")), "&reason=lost").await;
+            counter.check(document).await;
+            counter.press(&counter.path(&format!("/means/{id}/resume")), "").await;
+            assert_eq!(level().await, reached, "{document}");
         }
     })
     .await;

@@ -252,6 +252,22 @@ async fn a_flood_for_one_person_neither_fills_their_phone_nor_keeps_them_out() {
 }
 
 #[tokio::test]
+async fn whoever_gets_in_has_not_asked_in_vain() {
+    Hospital::on_both(async |hospital| {
+        let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;
+        // More often than a stranger may ask for one name without waiting.
+        for _ in 0..15 {
+            let begun = hospital.begin().await;
+            let number = hospital.number(&begun, DOCTOR).await;
+            let shown = hospital.opened(&phone).await;
+            hospital.approves(&mut phone, &shown, Some(&number)).await;
+            assert_eq!(hospital.finishes(&begun).await.json(), json!({"state": "done"}));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_copied_passkey_of_a_phone_is_suspended_with_it() {
     Hospital::on_both(async |hospital| {
         let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;

@@ -172,6 +172,38 @@ async fn one_address_takes_its_share_of_the_places_and_whoever_finds_none_is_tol
 }
 
 #[tokio::test]
+async fn one_sign_in_has_a_few_pages_and_no_more() {
+    Hospital::on_both(async |hospital| {
+        let begun = hospital.begin().await;
+        let mut pages = Vec::new();
+        for _ in 0..8 {
+            pages.push(hospital.opens_page(&begun, false).await);
+        }
+        let words = json!({"txn": begun.txn, "scan": false, "told": null});
+        assert_eq!(super::code(&hospital.say("/login/phone/wait", &words, &begun.cookie).await), "PHONE-040");
+        let other = hospital.begin().await;
+        assert_eq!(hospital.waits(&other, false, None).await["state"], "waiting", "others have their own");
+        pages.pop();
+        assert_eq!(hospital.waits(&begun, false, None).await["state"], "waiting", "a place came back");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_page_hears_at_once_that_its_service_was_disabled() {
+    Hospital::on_both(async |hospital| {
+        let begun = hospital.begin().await;
+        let mut page = hospital.opens_page(&begun, true).await;
+        assert_eq!(page.next().await["state"], "code");
+        let before = store::approval::last_move(&hospital.stand.db).await.unwrap();
+        hospital.stand.disable_client("rp").await;
+        let moves = store::approval::moves_since(&hospital.stand.db, before).await.unwrap();
+        assert_eq!(moves.len(), 1, "every node hears of it");
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_phone_has_a_bounded_number_of_challenges_open_and_the_newest_are_good() {
     Hospital::on_both(async |hospital| {
         let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;

@@ -2,7 +2,8 @@
 
 use super::*;
 use crate::session::{AuthMode, Evidence};
-use crate::tests::spec::stand::{DOCTOR, STRANGER, claims};
+use crate::store::client::ProfileName;
+use crate::tests::spec::stand::{DOCTOR, NewRp, STRANGER, claims};
 
 /// The code that a service gets once the browser has this cookie.
 async fn tokens(hospital: &Hospital, begun: &Begun, session: &str) -> serde_json::Value {
@@ -36,6 +37,9 @@ async fn whoever_comes_by_psc_is_signed_in_here_with_the_level_that_psc_gave() {
         assert_eq!(claims["preferred_username"], DOCTOR);
         assert_eq!(claims["authMode"], "CARD");
 
+        let told = hospital.stand.userinfo(got["access_token"].as_str().unwrap()).await.json();
+        assert!(told.get("Palier_Authentification").is_none(), "the card was not read here: {told}");
+
         let session = store::session::by_id(
             &hospital.stand.db,
             claims["sid"].as_str().unwrap().parse::<uuid::Uuid>().map(crate::ids::SessionId).unwrap(),
@@ -49,7 +53,7 @@ async fn whoever_comes_by_psc_is_signed_in_here_with_the_level_that_psc_gave() {
         assert_eq!((provider.as_str(), issuer.as_str()), ("psc", psc.settings().issuer.as_str()));
         assert!(subject.ends_with(DOCTOR), "{subject}");
         assert_eq!(sid.as_deref(), Some(there.session.to_string().as_str()));
-        assert!(acr.is_some());
+        assert_eq!((acr.as_deref(), session.acr), (Some("eidas1"), Acr::Eidas1));
         assert_eq!(session.auth_mode, AuthMode::Card);
         assert!(!session.evidence.is_phishing_resistant(), "it is PSC's word");
         let events = hospital.stand.events().await;
@@ -96,7 +100,7 @@ async fn a_professional_whom_the_hospital_does_not_admit_is_not_signed_in() {
         assert_eq!(answer.location(), begun.page, "back to the page, which says why");
         assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
         let notice = hospital.notice(&begun).await;
-        assert!(notice.contains("PERSON-"), "{notice}");
+        assert!(notice.contains("PERSON-002"), "{notice}");
         assert!(hospital.links().await.is_empty());
     })
     .await;
@@ -120,19 +124,45 @@ async fn where_the_desk_makes_the_links_nobody_comes_in_by_an_identifier_alone()
 async fn whoever_has_to_sign_in_anew_is_asked_so_there_and_an_older_sign_in_does_not_do() {
     let psc = Psc::start().await;
     let there = psc.stand.sign_in().await;
+    psc.stand.advance(600);
     Hospital::on_both(&psc.settings(), async |hospital| {
         // A service that wants a fresh proof: the provider is asked for it.
         hospital.stand.advance(600);
         let begun = hospital.begin(&[("prompt", "login")]).await;
         let sent = hospital.sent(&begun).await.location();
-        assert!(sent.contains("prompt=login"), "{sent}");
+        assert!(sent.contains("prompt=login") && sent.contains("max_age=0"), "{sent}");
         // A provider that does not honour it: here its answer to the same request without that word.
-        let back = psc.answers(&sent.replace("&prompt=login", ""), &there).await;
+        let silent = sent.replace("&prompt=login", "").replace("&max_age=0", "");
+        let back = psc.answers(&silent, &there).await;
         let answer = hospital.get(&back, &begun.cookie).await;
         assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
         let notice = hospital.notice(&begun).await;
-        // The clock of the provider stands still, so that its sign-in is old.
-        assert!(notice.contains("UPSTREAM-010") || notice.contains("UPSTREAM-008"), "{notice}");
+        assert!(notice.contains("UPSTREAM-010"), "{notice}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_reaches_no_more_than_the_hospital_says_and_tells_who_somebody_is_or_nobody_comes_in() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    let silent = Upstream { identifier_claim: Some("absent".into()), ..psc.settings() };
+    Hospital::on_both(&silent, async |hospital| {
+        let begun = hospital.begin(&[]).await;
+        hospital.by(&psc, &begun, &there).await;
+        assert!(hospital.notice(&begun).await.contains("UPSTREAM-011"));
+    })
+    .await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        // The service insists on more than the provider told.
+        let claims = r#"{"id_token":{"acr":{"essential":true,"value":"eidas2"}}}"#;
+        hospital.stand.add_rp(NewRp { profile: ProfileName::Standard, ..NewRp::named("std") }).await;
+        let of_std = [("client_id", "std"), ("redirect_uri", "https://std.example/cb"), ("scope", "openid")];
+        let begun = hospital.begin(&[&of_std[..], &[("claims", claims)]].concat()).await;
+        let answer = hospital.by(&psc, &begun, &there).await;
+        assert!(answer.headers.get(http::header::SET_COOKIE).is_none());
+        assert!(hospital.notice(&begun).await.contains("UPSTREAM-014"));
+        assert!(hospital.links().await.is_empty(), "who did not come in is linked to nobody");
     })
     .await;
 }

@@ -125,7 +125,7 @@ pub enum MeansKind {
 
 impl Means {
     fn label(&self, texts: &Texts) -> String {
-        self.label.clone().unwrap_or_else(|| self.kind.label(texts))
+        self.label.clone().or_else(|| self.kind.label(texts)).unwrap_or_default()
     }
 }
 
@@ -144,14 +144,15 @@ impl MeansKind {
         }
     }
 
-    fn label(self, texts: &Texts) -> String {
-        match self {
+    /// What it is called; a provider of others has a name of its own.
+    fn label(self, texts: &Texts) -> Option<String> {
+        Some(match self {
             Self::Card => texts.text("means-card"),
             Self::SecurityKey => texts.text("means-key"),
             Self::Touch => texts.text("means-touch"),
             Self::Phone => texts.text("means-phone"),
-            Self::Provider(_) => texts.text("means-provider"),
-        }
+            Self::Provider(_) => return None,
+        })
     }
 }
 

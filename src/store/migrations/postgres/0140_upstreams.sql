@@ -8,7 +8,6 @@ CREATE TABLE upstream_sign_in (
   provider TEXT NOT NULL,
   -- What the provider does not see before it has to: nonce and code verifier (JSON), sealed.
   sealed BYTEA NOT NULL,
-  created_at TIMESTAMPTZ NOT NULL,
   expires_at TIMESTAMPTZ NOT NULL,
   -- When the browser came back: it does so once.
   taken_at TIMESTAMPTZ
