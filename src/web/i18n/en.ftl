@@ -296,8 +296,8 @@ error-AGENT-060 = This is not a number of the right length.
 
 ## People
 
-error-PERSON-001 = This card is not known here.
-    .action = Your number is not in your hospital’s directory. Ask your IT department, with the code below.
+error-PERSON-001 = Your number is not known here.
+    .action = It is not in your hospital’s directory. Ask your IT department, with the code below.
 error-PERSON-002 = You are not linked with this establishment.
     .action = You were recognised, but the establishment has to open your access. Ask your IT department or human resources.
 error-PERSON-003 = Your access was disabled.
@@ -870,7 +870,7 @@ error-MEANS-009 = This sign-in does not suffice to renew that key.
 phone-pair = Add a phone
 phone-pair-hint = Your phone will answer for you when you sign in at a workstation. It needs a fingerprint, a face or an unlock code.
 phone-pair-start = Show the code
-phone-pair-scan = Open the camera of your phone and point it at this code. It is good for 90 seconds.
+phone-pair-scan = Point the camera of the phone at this code. It is good for 90 seconds.
 phone-pair-code = Code to scan with your phone
 phone-pair-taken = A phone has read the code. Go on there.
 phone-pair-digits = The six digits that your phone shows

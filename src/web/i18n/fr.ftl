@@ -296,8 +296,8 @@ error-AGENT-060 = Ce n’est pas un numéro de la bonne longueur.
 
 ## Personnes
 
-error-PERSON-001 = Cette carte n’est pas connue ici.
-    .action = L’annuaire de votre établissement ne contient pas votre numéro. Adressez-vous à votre service informatique, avec le code ci-dessous.
+error-PERSON-001 = Votre numéro n’est pas connu ici.
+    .action = Il ne figure pas dans l’annuaire de votre établissement. Adressez-vous à votre service informatique, avec le code ci-dessous.
 error-PERSON-002 = Vous n’êtes pas rattaché à cet établissement.
     .action = Votre identité est reconnue, mais votre accès doit être ouvert par l’établissement. Adressez-vous à votre service informatique ou au service du personnel.
 error-PERSON-003 = Votre accès a été désactivé.
@@ -870,7 +870,7 @@ error-MEANS-009 = Cette connexion ne suffit pas pour renouveler cette clé.
 phone-pair = Ajouter un téléphone
 phone-pair-hint = Votre téléphone répondra pour vous quand vous vous connecterez sur un poste. Il lui faut une empreinte, un visage ou un code de déverrouillage.
 phone-pair-start = Afficher le code
-phone-pair-scan = Ouvrez l’appareil photo de votre téléphone et visez ce code. Il est valable 90 secondes.
+phone-pair-scan = Visez ce code avec l’appareil photo du téléphone. Il est valable 90 secondes.
 phone-pair-code = Code à scanner avec votre téléphone
 phone-pair-taken = Un téléphone a lu le code. Continuez sur le téléphone.
 phone-pair-digits = Les six chiffres affichés par votre téléphone
