@@ -219,6 +219,7 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
     if let Some(acr) = config.card.acr {
         choices.card_acr = card::level(acr);
     }
+    let delegation = &config.delegation;
     oidc::Settings {
         issuer: oidc::Issuer::new(config.server.issuer.clone()),
         front_url: config.server.front_url.clone(),
@@ -238,6 +239,10 @@ fn oidc_settings(config: &Config, namespace: Uuid) -> oidc::Settings {
         highest_level: Acr::Eidas3,
         choices,
         registration: config.oidc.registration,
+        delegation: oidc::DelegationSettings {
+            tenant: delegation.tenant.clone().unwrap_or_else(|| oidc::delegation::tenant_of(namespace)),
+            max_age: delegation.max_age,
+        },
     }
 }
 

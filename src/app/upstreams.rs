@@ -7,7 +7,8 @@ use super::card::level;
 use crate::oidc::authorize::resume;
 use crate::oidc::{ProviderMeans, ProviderTab};
 use crate::store::login_transaction::LoginTransaction;
-use crate::upstream::{Parts, Provider, Upstreams, callback_address, start_path};
+use crate::upstream::{Parts, Provider, Upstreams, callback_address, pair_path, start_path};
+use crate::web::csrf::OwnOrigin;
 
 /// The providers that are configured; none where there are none.
 pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
@@ -26,11 +27,14 @@ pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
         random: random.clone(),
         trail: trail.clone(),
         policies: super::policies::of(config),
+        own: OwnOrigin::of(&config.server.front_url),
         site: site.clone(),
         seal: seal.clone(),
         providers: providers.collect(),
         next: resume::path,
         wants_fresh_proof: resume::wants_fresh_proof,
+        is_passed_on: resume::is_passed_on,
+        idp_hint: resume::idp_hint,
         is_enough: resume::is_enough,
     }))
 }
@@ -46,11 +50,21 @@ impl ProviderMeans for ProviderTabs {
             label: provider.settings.label.clone(),
             level: provider.level,
             answers: provider.answers(),
+            direct: provider.settings.direct,
         };
         self.0.providers().iter().map(tab).collect()
     }
 
     fn start(&self, name: &str, transaction: &LoginTransaction) -> String {
         start_path(name, transaction.id)
+    }
+
+    fn is_at(&self, name: &str, address: &str) -> bool {
+        let named = self.0.providers().iter().find(|provider| provider.name == name);
+        named.is_some_and(|provider| provider.is_at(address))
+    }
+
+    fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String {
+        pair_path(name, transaction.id)
     }
 }

@@ -98,6 +98,8 @@ kinds! {
     RoleGranted "role.granted";
     /// A role was taken away from a person.
     RoleRevoked "role.revoked";
+    /// A person confirmed that an identity of another provider is theirs.
+    IdentityLinked "identity.linked";
     /// A person was given another national identifier.
     PersonIdentified "person.identified";
     /// A person was linked with this establishment.

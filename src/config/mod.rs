@@ -12,6 +12,7 @@ mod agent;
 mod card;
 mod card_tls;
 mod database;
+mod delegation;
 mod desk;
 mod egress;
 mod establishment;
@@ -40,6 +41,7 @@ pub use agent::{Agent, PinEntry};
 pub use card::{Card, CardAcr, CardFallback, CardType, Fallback};
 pub use card_tls::{CardTls, Handshake};
 pub use database::Database;
+pub use delegation::Delegation;
 pub use desk::Desk;
 pub use egress::{Destination, Egress};
 pub use establishment::Establishment;
@@ -86,6 +88,8 @@ pub struct Config {
     pub phone: Phone,
     /// Providers of others by which people can sign in here, by name.
     pub upstreams: BTreeMap<String, Upstream>,
+    /// What providers that delegate to this installation are told, and where.
+    pub delegation: Delegation,
     /// What whoever has a role has to prove.
     pub desk: Desk,
     /// How computers prove that they are the hospital's.
@@ -173,6 +177,7 @@ impl Config {
         let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
         let phone = Phone::read(&mut document.section("phone"));
         let upstreams = upstreams(document);
+        let delegation = Delegation::read(&mut document.section("delegation"), server.as_ref(), tls.as_ref());
         let desk = Desk::read(&mut document.section("desk"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
@@ -196,6 +201,7 @@ impl Config {
             security_keys,
             phone,
             upstreams,
+            delegation,
             desk,
             workstations,
             session,

@@ -25,6 +25,20 @@ const NO_IDENTIFIERS: [&str; 9] = [
     "phone_number",
 ];
 
+/// Claims that somebody else may have tomorrow.
+const PASSING: [&str; 10] = [
+    "email",
+    "name",
+    "given_name",
+    "family_name",
+    "middle_name",
+    "nickname",
+    "preferred_username",
+    "upn",
+    "phone_number",
+    "sid",
+];
+
 /// A provider of others.
 #[derive(Debug, Clone)]
 pub struct Upstream {
@@ -50,6 +64,14 @@ pub struct Upstream {
     pub link: UpstreamLink,
     /// The level that a sign-in by it reaches at most.
     pub level: CardAcr,
+    /// The claim of its ID tokens that somebody is known by for good.
+    pub subject_claim: String,
+    /// The one tenant of it whose people are taken; none: all are.
+    pub tenant: Option<String>,
+    /// The claim of its ID tokens that names the tenant.
+    pub tenant_claim: String,
+    /// Whether a relying party that names it (`kc_idp_hint`) sends people straight to it, past the sign-in page.
+    pub direct: bool,
 }
 
 /// What a provider of others is.
@@ -66,6 +88,8 @@ pub enum UpstreamProfile {
 pub enum UpstreamLink {
     /// By the national identifier that it tells: it has proved it.
     Automatic,
+    /// They say who they are by a means of ours, in the same sign-in.
+    Confirmed,
     /// Somebody of the establishment has said who they are.
     Desk,
 }
@@ -117,8 +141,9 @@ impl Upstream {
         let identifier_claim = identifier_claim.or_else(|| is_psc.then(|| "SubjectNameID".to_owned()));
         let link = section.text("link", |text| match text {
             "automatic" => Ok(UpstreamLink::Automatic),
+            "confirmed" => Ok(UpstreamLink::Confirmed),
             "desk" => Ok(UpstreamLink::Desk),
-            _ => Err("must be \"automatic\" or \"desk\"".into()),
+            _ => Err("must be \"automatic\", \"confirmed\" or \"desk\"".into()),
         });
         // Of another provider nobody knows here whether it has proved what it tells.
         let link = link.unwrap_or(if is_psc { UpstreamLink::Automatic } else { UpstreamLink::Desk });
@@ -139,6 +164,21 @@ impl Upstream {
         }
         let highest = if is_psc { CardAcr::Eidas3 } else { CardAcr::Eidas1 };
         let level = section.text("level", CardAcr::parse).unwrap_or(highest);
+        let claim = |text: &str| match named(text)? {
+            claim if PASSING.contains(&claim.as_str()) => {
+                Err("must be a claim by which somebody is known for good: names and addresses change hands"
+                    .to_owned())
+            }
+            claim => Ok(claim),
+        };
+        let subject_claim = section.text("subject_claim", claim).unwrap_or_else(|| "sub".to_owned());
+        let tenant = section.text("tenant", named);
+        let tenant_claim = section.text("tenant_claim", named).unwrap_or_else(|| "tid".to_owned());
+        let direct = section.text("hint", |text| match text {
+            "tab" => Ok(false),
+            "direct" => Ok(true),
+            _ => Err("must be \"tab\" or \"direct\"".into()),
+        });
         Some(Self {
             label: label?,
             profile,
@@ -151,6 +191,10 @@ impl Upstream {
             identifier_claim,
             link,
             level,
+            subject_claim,
+            tenant,
+            tenant_claim,
+            direct: direct.unwrap_or(false),
         })
     }
 }

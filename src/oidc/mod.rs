@@ -12,6 +12,7 @@ pub mod authorize;
 pub mod ciba;
 mod claims_request;
 pub mod client;
+pub mod delegation;
 mod discovery;
 mod encryption;
 mod error;
@@ -63,7 +64,7 @@ use proof::dpop::Nonces;
 
 pub use authorize::means::{CardMeans, Means, ProviderMeans, ProviderTab, TestPersons};
 pub use ciba::Asking;
-pub use settings::{Issuer, Lifetimes, Settings};
+pub use settings::{DelegationSettings, Issuer, Lifetimes, Settings};
 
 /// The OpenID Provider: what all its endpoints share.
 #[derive(Debug)]

@@ -1,12 +1,13 @@
 //! Protocol profiles: in what one relying party is served differently from another.
 //!
-//! A client is registered with one of three, and everything that tells them apart is asked of its [`Profile`]: the rules
+//! A client is registered with one of four, and everything that tells them apart is asked of its [`Profile`]: the rules
 //! that its requests are held to ([`Rules`]), and the shapes of what it is given. No handler has an `if` for a profile.
 
 use serde_json::Value;
 
 use super::authorize::OFFLINE;
 use super::client::authentication::assertion::AssertionAudience;
+use super::delegation;
 use super::psc::{self, Choices};
 use super::standard;
 use super::subject::Subject;
@@ -110,12 +111,22 @@ pub struct Rules {
     pub backchannel: BackchannelRules,
     /// What else of the standards its clients may use.
     pub extensions: &'static [Extension],
+    /// The only grants that its clients may have; none: any.
+    pub only_grants: Option<&'static [&'static str]>,
+    /// Its clients are providers of others that delegate their sign-in to us: nobody is passed on silently, and the means
+    /// counts.
+    pub delegation: bool,
 }
 
 impl Rules {
     /// Whether its clients may use this part of the standards.
     pub fn honours(&self, extension: Extension) -> bool {
         self.extensions.contains(&extension)
+    }
+
+    /// Whether this client may use a grant: it is registered so, and its profile has it.
+    pub fn let_use(&self, client: &Client, grant: &str) -> bool {
+        client.metadata.may_use(grant) && self.only_grants.is_none_or(|only| only.contains(&grant))
     }
 }
 
@@ -134,6 +145,8 @@ pub struct Facts<'a> {
     pub grant: &'a Grant,
     /// The provider's choices.
     pub choices: &'a Choices,
+    /// The tenant of the installation, for providers that delegate to it.
+    pub tenant: &'a str,
     /// Now.
     pub issued_at: Time,
 }
@@ -218,5 +231,6 @@ pub fn named(name: ProfileName) -> &'static dyn Profile {
         ProfileName::Psc => &psc::Psc,
         ProfileName::Standard => &standard::Standard,
         ProfileName::Fapi2 => &standard::Fapi2,
+        ProfileName::PscDelegation => &delegation::PscDelegation,
     }
 }

@@ -127,6 +127,8 @@ pub const RULES: Rules = Rules {
     // Two digits, and a parameter of its own that says where the person is asked.
     backchannel: BackchannelRules { digits: (2, 2), signed_only: false, channel: true },
     extensions: &[],
+    only_grants: None,
+    delegation: false,
 };
 
 /// The profile of Pro Santé Connect.

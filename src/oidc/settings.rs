@@ -5,7 +5,7 @@ use url::Url;
 use uuid::Uuid;
 
 use super::psc;
-use crate::session::{Acr, Policies, Session, SessionPolicy};
+use crate::session::{Acr, LONGEST_DELEGATION, Policies, Session, SessionPolicy};
 use crate::store::client::Client;
 
 /// What an installation decides.
@@ -29,6 +29,23 @@ pub struct Settings {
     pub choices: psc::Choices,
     /// Whether clients may register themselves, with an initial access token (RFC 7591).
     pub registration: bool,
+    /// What providers that delegate to us are told.
+    pub delegation: DelegationSettings,
+}
+
+/// What providers that delegate to us are told, where a client's own terms say nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DelegationSettings {
+    /// The tenant: this establishment.
+    pub tenant: String,
+    /// How old the sign-in may be.
+    pub max_age: TimeDelta,
+}
+
+impl Default for DelegationSettings {
+    fn default() -> Self {
+        Self { tenant: "tenant".to_owned(), max_age: LONGEST_DELEGATION }
+    }
 }
 
 /// How long codes and tokens are good for.

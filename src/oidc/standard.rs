@@ -43,6 +43,8 @@ pub const RULES: Rules = Rules {
         Extension::Resources,
         Extension::Details,
     ],
+    only_grants: None,
+    delegation: false,
 };
 
 /// The profile of the standards.

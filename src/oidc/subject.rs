@@ -4,7 +4,7 @@
 use serde::Serialize;
 
 use super::psc::OtherId;
-use super::{Provider, pairwise};
+use super::{Provider, delegation, pairwise, profile};
 use crate::directory::{self, Refusal, claims};
 use crate::ids::PersonId;
 use crate::session::{AuthMode, Evidence, Session};
@@ -44,8 +44,8 @@ impl Provider {
     /// # Errors
     /// [`StoreError`].
     pub(super) async fn sub(&self, person: PersonId, client: &Client) -> Result<Option<String>, StoreError> {
-        if client.metadata.subject_type == Some(SubjectType::Pairwise) {
-            return Ok(Some(self.pairwise.sub(&pairwise::sector(client), person)));
+        if let Some(sub) = self.sub_of_ours(person, client) {
+            return Ok(Some(sub));
         }
         let known = directory::subject(&self.db, person, self.now()).await?;
         Ok(known.map(|known| format!("f:{}:{}", self.settings.namespace, known.id_nat)))
@@ -58,10 +58,19 @@ impl Provider {
     pub(super) async fn subject(&self, person: PersonId, client: &Client) -> Result<Subject, SubjectError> {
         let known = directory::admitted(&self.db, person, client.audience, self.now()).await??;
         let mut subject = Subject::new(known, self.settings.namespace);
-        if client.metadata.subject_type == Some(SubjectType::Pairwise) {
-            subject.sub = self.pairwise.sub(&pairwise::sector(client), person);
+        if let Some(sub) = self.sub_of_ours(person, client) {
+            subject.sub = sub;
         }
         Ok(subject)
+    }
+
+    /// The `sub` of a person for a client, where it holds no national identifier.
+    fn sub_of_ours(&self, person: PersonId, client: &Client) -> Option<String> {
+        if profile::of(client).rules().delegation {
+            return Some(delegation::oid(person));
+        }
+        let is_pairwise = client.metadata.subject_type == Some(SubjectType::Pairwise);
+        is_pairwise.then(|| self.pairwise.sub(&pairwise::sector(client), person))
     }
 }
 
@@ -80,6 +89,17 @@ impl Subject {
             given_name: known.given_name.clone(),
             known,
         }
+    }
+
+    /// As one would address them: with the title of their practice, where they have one.
+    pub(super) fn spoken_name(&self) -> String {
+        let titles = self.known.professional.practices.iter().map(|practice| practice.civility.as_str());
+        let title = titles.into_iter().find_map(|title| match title {
+            "DR" => Some("Dr "),
+            "PR" => Some("Pr "),
+            _ => None,
+        });
+        format!("{}{} {}", title.unwrap_or_default(), self.given_name, self.family_name)
     }
 
     /// Everything that userinfo can say.

@@ -120,6 +120,7 @@ async fn tell(
         client: &access.client,
         grant: &access.grant,
         choices: &provider.settings.choices,
+        tenant: &provider.settings.delegation.tenant,
         issued_at: provider.now(),
     };
     let told = profile::of(&access.client).userinfo(&facts);

@@ -7,6 +7,7 @@
 //! Nothing here knows a cookie's format, a page or a protocol.
 
 pub mod asking;
+mod delegation;
 mod names;
 mod policy;
 
@@ -16,6 +17,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Time;
 use crate::ids::{MeansId, PersonId, SessionId, WorkstationId};
 
+pub use delegation::{
+    DelegatedClaim, DelegatedMeans, Delegation, DelegationDemand, DelegationFault, LONGEST_DELEGATION,
+    check_tenant,
+};
 pub use names::{Names, NamesFault};
 pub use policy::{
     CardOut, Demands, IdleGroup, LONGEST_BADGE_WINDOW, Policies, SessionPolicy, Standing, Station, ZonePolicy,

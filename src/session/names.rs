@@ -128,11 +128,14 @@ impl Names {
 
     /// What it calls the factors of a session.
     pub fn of_factors<'a>(&'a self, session: &'a Session) -> Vec<&'a str> {
-        let name = |factor: &Amr| {
-            let named = self.amr.iter().find(|(own, _)| own == factor);
-            named.map_or(factor.as_str(), |(_, name)| name)
-        };
-        session.amr.iter().map(name).collect()
+        session.amr.iter().map(|factor| self.of_factor(*factor)).collect()
+    }
+
+    /// What it calls a factor.
+    #[must_use]
+    pub fn of_factor(&self, factor: Amr) -> &str {
+        let named = self.amr.iter().find(|(own, _)| *own == factor);
+        named.map_or(factor.as_str(), |(_, name)| name)
     }
 
     /// Whether it may ask for `phr` and `phrh`.

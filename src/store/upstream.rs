@@ -3,6 +3,7 @@
 //! Of a `state` the hash is kept; it is taken once, by whichever browser brings it, and completes nothing but the sign-in that
 //! it was made for. A person is one of each provider: a second one that claims to be them gets nowhere.
 
+use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{PersonId, TransactionId};
@@ -134,6 +135,170 @@ macro_rules! link_upstream {
 }
 pub(crate) use link_upstream;
 
+/// An identity that nobody here is linked to, until its person has signed in by another means.
+#[derive(Debug, Clone)]
+pub struct NewPairing {
+    /// The sign-in in which it is paired.
+    pub transaction_id: TransactionId,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Whose subject it is.
+    pub issuer: String,
+    /// Who it is there, for good.
+    pub subject: String,
+    /// What they are called there, for the page that asks.
+    pub name: String,
+    /// When the sign-in is no longer good.
+    pub expires_at: Time,
+}
+
+/// The same, as the page that asks needs it.
+#[derive(Debug, Clone, PartialEq, Eq, sqlx::FromRow)]
+pub struct Pairing {
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// What they are called there.
+    pub name: String,
+}
+
+/// What became of a pairing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paired {
+    /// The identity is that person's, from now on or already.
+    Linked,
+    /// There is nothing to pair, or no longer.
+    Gone,
+    /// The identity is another's, or the person has another of this provider.
+    Taken,
+}
+
+/// Keeps an identity for pairing in the place of the way back that brought it, which is used up. Yields whether it was there.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn keep_for_pairing(
+    db: &Db,
+    state_hash: [u8; 32],
+    new: &NewPairing,
+    now: Time,
+) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let used = sqlx::query(
+            "DELETE FROM upstream_sign_in
+             WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
+        )
+        .bind(state_hash.to_vec())
+        .bind(new.transaction_id)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if used.rows_affected() != 1 {
+            return Ok(false);
+        }
+        sqlx::query(
+            "INSERT INTO upstream_pairing (transaction_id, provider, issuer, subject, name, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6)
+             ON CONFLICT (transaction_id) DO UPDATE SET provider = excluded.provider, issuer = excluded.issuer,
+               subject = excluded.subject, name = excluded.name, expires_at = excluded.expires_at",
+        )
+        .bind(new.transaction_id)
+        .bind(new.provider.clone())
+        .bind(new.issuer.clone())
+        .bind(new.subject.clone())
+        .bind(new.name.clone())
+        .bind(new.expires_at)
+        .execute(&mut *c)
+        .await?;
+        Ok(true)
+    })
+}
+
+/// What there is to pair in a sign-in, if anything.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn pairing(db: &Db, transaction: TransactionId, now: Time) -> Result<Option<Pairing>, StoreError> {
+    const SQL: &str =
+        "SELECT provider, name FROM upstream_pairing WHERE transaction_id = $1 AND expires_at > $2";
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(transaction).bind(now).fetch_optional(&mut *c).await?))
+}
+
+/// Forgets what there was to pair in a sign-in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn leave_unpaired(db: &Db, transaction: TransactionId) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("DELETE FROM upstream_pairing WHERE transaction_id = $1")
+            .bind(transaction)
+            .execute(&mut *c)
+            .await?;
+        Ok(())
+    })
+}
+
+/// Links what there is to pair in a sign-in with a person, once. `event` is recorded where a link is made.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn pair(
+    db: &Db,
+    transaction: TransactionId,
+    person: PersonId,
+    now: Time,
+    event: &NewRow,
+) -> Result<Paired, StoreError> {
+    write!(db, c => {
+        let kept: Option<(String, String)> = sqlx::query_as(
+            "DELETE FROM upstream_pairing WHERE transaction_id = $1 AND expires_at > $2 RETURNING issuer, subject",
+        )
+        .bind(transaction)
+        .bind(now)
+        .fetch_optional(&mut *c)
+        .await?;
+        let Some((issuer, subject)) = kept else { return Ok(Paired::Gone) };
+        let linked = sqlx::query(
+            "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
+             VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING",
+        )
+        .bind(issuer.clone())
+        .bind(subject.clone())
+        .bind(person)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if linked.rows_affected() == 1 {
+            record!(c, *event);
+            return Ok(Paired::Linked);
+        }
+        let whose: Option<PersonId> =
+            sqlx::query_scalar("SELECT person_id FROM upstream_identity WHERE issuer = $1 AND subject = $2")
+                .bind(issuer)
+                .bind(subject)
+                .fetch_optional(&mut *c)
+                .await?;
+        Ok(if whose == Some(person) { Paired::Linked } else { Paired::Taken })
+    })
+}
+
+/// Whether a sign-in that began after `since` is at a provider, and has not come back.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_on_its_way(
+    db: &Db,
+    transaction: TransactionId,
+    provider: &str,
+    since: Time,
+) -> Result<bool, StoreError> {
+    const SQL: &str =
+        "SELECT COUNT(*) FROM upstream_sign_in s JOIN login_transaction t ON t.id = s.transaction_id
+         WHERE s.transaction_id = $1 AND s.provider = $2 AND s.taken_at IS NULL AND t.created_at > $3";
+    let provider = provider.to_owned();
+    let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(transaction).bind(provider).bind(since).fetch_one(&mut *c).await?);
+    Ok(count > 0)
+}
+
 /// Who this one of a provider is here, where that is known.
 ///
 /// # Errors
@@ -168,7 +333,15 @@ pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, St
         .bind(limit)
         .execute(&mut *c)
         .await?;
-        Ok(deleted.rows_affected())
+        let unpaired = sqlx::query(
+            "DELETE FROM upstream_pairing WHERE transaction_id IN
+               (SELECT transaction_id FROM upstream_pairing WHERE expires_at <= $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected() + unpaired.rows_affected())
     })
 }
 

@@ -18,37 +18,69 @@ use crate::store;
 use crate::store::client::Audience;
 
 impl Upstreams {
-    /// The person here, admitted for `audience`.
+    /// The person here, admitted for `audience`; `subject` is who they are there for good.
     pub(super) async fn person(
         &self,
         provider: &Provider,
         said: &Said,
+        subject: &str,
         audience: Audience,
         now: Time,
-    ) -> Result<PersonId, Refusal> {
+    ) -> Result<Known, Refusal> {
         let (parts, issuer) = (&self.parts, provider.settings.issuer.as_str());
         let told = national_id(provider, said);
-        if let Some(person) = store::upstream::person_of(&parts.db, issuer, &said.subject).await? {
-            let subject = directory::admitted(&parts.db, person, audience, now).await??;
+        if let Some(person) = store::upstream::person_of(&parts.db, issuer, subject).await? {
+            let known = directory::admitted(&parts.db, person, audience, now).await??;
             // The provider now calls them somebody else: one of the two is wrong.
-            if told.is_some_and(|told| !subject.identifiers.contains(&told)) {
+            if told.is_some_and(|told| !known.identifiers.contains(&told)) {
                 return Err(Refusal::Clash);
             }
-            return Ok(person);
+            return Ok(Known::Person(person));
         }
-        if provider.settings.link == UpstreamLink::Desk {
-            return Err(Refusal::NotLinked);
+        match provider.settings.link {
+            UpstreamLink::Desk => return Err(Refusal::NotLinked),
+            UpstreamLink::Confirmed => return Ok(Known::Unpaired),
+            UpstreamLink::Automatic => {}
         }
         let told = told.ok_or(Refusal::NoIdentifier)?;
         let person =
             directory::sign_in(&parts.db, &parts.trail, &told, audience, now, &*parts.random).await??;
         let other = store::upstream::subject_of(&parts.db, issuer, person).await?;
         match other {
-            Some(other) if other != said.subject => Err(Refusal::Clash),
-            _ => Ok(person),
+            Some(other) if other != subject => Err(Refusal::Clash),
+            _ => Ok(Known::Person(person)),
         }
     }
 }
+
+/// Who somebody of a provider is here.
+pub(super) enum Known {
+    /// This person.
+    Person(PersonId),
+    /// Nobody yet: they say it by another means.
+    Unpaired,
+}
+
+/// Who somebody is at a provider for good, if it is of the tenant that is configured. Both stand in the ID token, which is
+/// signed; what UserInfo says counts for neither.
+pub(super) fn stable_subject(provider: &Provider, said: &Said) -> Result<String, Refusal> {
+    let settings = &provider.settings;
+    if let Some(tenant) = &settings.tenant
+        && text(&said.id_token, &settings.tenant_claim) != Some(tenant)
+    {
+        return Err(Refusal::OtherTenant);
+    }
+    match settings.subject_claim.as_str() {
+        "sub" => Ok(said.subject.clone()),
+        claim => {
+            let told = text(&said.id_token, claim).filter(|told| told.len() <= LONGEST_SUBJECT);
+            told.map(str::to_owned).ok_or(Refusal::NoSubject)
+        }
+    }
+}
+
+/// The longest name of somebody (OpenID Connect Core §2).
+const LONGEST_SUBJECT: usize = 255;
 
 /// The national identifier that a provider tells, where it tells one.
 fn national_id(provider: &Provider, said: &Said) -> Option<NationalId> {

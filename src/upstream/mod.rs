@@ -9,6 +9,7 @@
 
 mod breaker;
 mod identity;
+mod pairing;
 mod provider;
 mod refusal;
 mod sign_in;
@@ -26,9 +27,11 @@ use crate::ids::{SharedRandom, TransactionId};
 use crate::session::{Authentication, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
+use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::repeats::Repeats;
 
+pub use pairing::{PAIR_ROUTE, pair_path};
 pub use provider::Provider;
 pub use refusal::Refusal;
 pub use sign_in::{CALLBACK_ROUTE, START_ROUTE, callback_address, start_path};
@@ -46,6 +49,8 @@ pub struct Parts {
     pub trail: Trail,
     /// How long sessions are good for.
     pub policies: Policies,
+    /// Our own origin.
+    pub own: OwnOrigin,
     /// What stands around the pages.
     pub site: Site,
     /// What the rest of a sign-in that is on its way is sealed with.
@@ -56,6 +61,10 @@ pub struct Parts {
     pub next: fn(TransactionId) -> String,
     /// Whether the relying party of a sign-in wants the person to prove anew who they are.
     pub wants_fresh_proof: fn(&LoginTransaction) -> bool,
+    /// Whether a provider delegates a sign-in to us.
+    pub is_passed_on: fn(&LoginTransaction) -> bool,
+    /// The provider by which the relying party of a sign-in wants its person to come, in its own words.
+    pub idp_hint: fn(&LoginTransaction) -> Option<String>,
     /// Whether what was proved reaches what the relying party of a sign-in insists on.
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
 }
@@ -99,5 +108,6 @@ pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
     Router::new()
         .route(START_ROUTE, get(sign_in::start))
         .route(CALLBACK_ROUTE, get(sign_in::callback))
+        .route(PAIR_ROUTE, get(pairing::ask).post(pairing::answer))
         .with_state(Arc::clone(upstreams))
 }

@@ -169,12 +169,14 @@ pub struct Started {
 }
 
 /// What is asked of a provider beyond a sign-in.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Wishes {
     /// The person is to sign in there anew.
     pub fresh: bool,
     /// The language of the page.
     pub language: &'static str,
+    /// The provider behind it by which the person should sign in, in the relying party's words.
+    pub idp_hint: Option<String>,
 }
 
 /// What a provider says of somebody, verified.
@@ -212,6 +214,17 @@ impl Provider {
             reading: Mutex::new(()),
             breaker: Breaker::default(),
         }
+    }
+
+    /// Whether an address is one of its hosts.
+    #[must_use]
+    pub fn is_at(&self, address: &str) -> bool {
+        let Ok(address) = Url::parse(address) else { return false };
+        let issuer = Url::parse(&self.settings.issuer).ok();
+        let known = self.last_read();
+        let there = known.as_ref().map(|known| known.client.auth_uri().url());
+        let hosts = issuer.iter().chain([&self.settings.discovery]).chain(there);
+        hosts.into_iter().any(|host| host.origin() == address.origin())
     }
 
     /// Whether somebody may be sent there. Nothing is asked for it.
@@ -256,6 +269,9 @@ impl Provider {
         if wishes.fresh {
             // With `max_age` it has to tell when (OpenID Connect Core §3.1.2.1).
             request = request.add_extra_param("prompt", "login").add_extra_param("max_age", "0");
+        }
+        if let Some(hint) = wishes.idp_hint {
+            request = request.add_extra_param("kc_idp_hint", hint);
         }
         let (address, state, nonce) =
             request.add_extra_param("ui_locales", wishes.language).set_pkce_challenge(challenge).url();

@@ -7,6 +7,7 @@ use crate::crypto::sealed::SealError;
 use crate::directory;
 use crate::store::StoreError;
 use crate::web::cookies::NoCookie;
+use crate::web::csrf;
 use crate::web::new_session::NotHere;
 
 /// Why a sign-in by a provider of others does not go on.
@@ -51,6 +52,30 @@ pub enum Refusal {
     /// The provider and the registry disagree who this is.
     #[error("the provider and the registry disagree who this is")]
     Clash,
+    /// A provider delegates this sign-in to us: it is not passed on to another.
+    #[error("a sign-in that a provider delegates to us does not go to another provider")]
+    PassedOn,
+    /// Two providers send somebody to each other.
+    #[error("the sign-in turns in circles between two providers")]
+    Circle,
+    /// The tenant is another than the one that is configured.
+    #[error("the provider tells another tenant than the one that is configured, or none")]
+    OtherTenant,
+    /// The provider does not tell who somebody is for good.
+    #[error("the provider does not tell the claim that somebody is known by")]
+    NoSubject,
+    /// There is no identity to pair.
+    #[error("no identity waits to be paired in this sign-in of this browser")]
+    NothingToPair,
+    /// Whoever pairs has not signed in for it, or not well enough.
+    #[error("whoever pairs did not sign in for it by a means that resists phishing")]
+    NotPairedHere,
+    /// The identity was paired with somebody else a moment ago, or the person is paired with another.
+    #[error("the identity is another person's, or the person has another one of this provider")]
+    PairedElsewhere,
+    /// A form of another site.
+    #[error(transparent)]
+    Form(#[from] csrf::Refused),
     /// The level is lower than the relying party insists on.
     #[error("the relying party insists on a level that the sign-in there does not reach")]
     TooLow,
@@ -96,8 +121,15 @@ impl Refusal {
             Self::NotFresh => "UPSTREAM-010",
             Self::NoIdentifier => "UPSTREAM-011",
             Self::NotLinked => "UPSTREAM-012",
-            Self::Clash => "UPSTREAM-013",
+            Self::Clash | Self::PairedElsewhere => "UPSTREAM-013",
             Self::TooLow => "UPSTREAM-014",
+            Self::PassedOn => "UPSTREAM-035",
+            Self::Circle => "UPSTREAM-036",
+            Self::OtherTenant => "UPSTREAM-037",
+            Self::NoSubject => "UPSTREAM-038",
+            Self::NothingToPair => "UPSTREAM-039",
+            Self::NotPairedHere => "UPSTREAM-040",
+            Self::Form(refused) => refused.code(),
             Self::Person(refusal) => refusal.code(),
             Self::NotHere(refusal) => refusal.code(),
             Self::Seal(error) => error.code(),
@@ -111,6 +143,7 @@ impl Refusal {
         !matches!(
             self,
             Self::NoSignIn
+                | Self::NothingToPair
                 | Self::Late
                 | Self::Away(_)
                 | Self::RefusedThere(_)
@@ -134,9 +167,18 @@ impl Refusal {
                 | Self::NotLinked
                 | Self::Clash
                 | Self::TooLow
+                | Self::PassedOn
+                | Self::Circle
+                | Self::OtherTenant
+                | Self::NoSubject
                 | Self::Person(_)
                 | Self::NotHere(NotHere::Unwatched)
         )
+    }
+
+    /// Whether whoever is refused is signed in all the same, and can go on.
+    pub fn leaves_the_session(&self) -> bool {
+        matches!(self, Self::PairedElsewhere)
     }
 
     /// The status of the page.

@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::identity::{authentication, signed_in_at};
+use super::identity::{Known, authentication, signed_in_at, stable_subject};
 use super::provider::{Kept, Provider, ProviderError, Wishes};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Event, Kind};
@@ -22,6 +22,7 @@ use crate::ids::TransactionId;
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
 use crate::store::upstream::{Identified, NewUpstreamSignIn};
+use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::headers::Policy;
 use crate::web::language::Language;
@@ -39,6 +40,12 @@ const MEANS: &str = "upstream";
 const RECORDED: u32 = 3;
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 2048;
+/// So many sign-ins of one browser that are at one provider, all begun within this time and none of them back: nobody clicks
+/// so, and two providers that send people to each other do.
+const MOST_ON_THEIR_WAY: u32 = 3;
+const AT_ONCE: TimeDelta = TimeDelta::seconds(60);
+/// Of so many sign-ins of a browser it is looked up.
+const MOST_LOOKED_AT: usize = 12;
 /// By how much the clocks of provider and installation may differ where a fresh sign-in is asked for.
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 
@@ -81,7 +88,9 @@ pub(super) async fn callback(
 ) -> Response {
     let mut visit = Visit::new(&upstreams, &caller, &headers);
     match visit.come_back(&name, query.as_deref().unwrap_or_default()).await {
-        Ok((transaction, cookie)) => {
+        // Who they are here they say by another means, on the page of the same sign-in.
+        Ok((transaction, None)) => redirect(&(upstreams.parts.next)(transaction)),
+        Ok((transaction, Some(cookie))) => {
             // A page, and no redirect: the form of the provider may not lead on to a relying party of ours, because browsers
             // hold the whole chain against the provider's `form-action`.
             let page = Finish {
@@ -99,7 +108,7 @@ pub(super) async fn callback(
 }
 
 /// A parameter that is there once, and has a value.
-fn parameter(query: &str, name: &str) -> Option<String> {
+pub(super) fn parameter(query: &str, name: &str) -> Option<String> {
     let mut found = form_urlencoded::parse(query.as_bytes()).filter(|(n, _)| n == name);
     match (found.next(), found.next()) {
         (Some((_, value)), None) if !value.is_empty() => Some(value.into_owned()),
@@ -113,40 +122,52 @@ fn place(state_hash: &[u8; 32]) -> String {
 }
 
 /// One request of a browser.
-struct Visit<'a> {
-    upstreams: &'a Upstreams,
-    caller: &'a Caller,
-    headers: &'a HeaderMap,
+pub(super) struct Visit<'a> {
+    pub(super) upstreams: &'a Upstreams,
+    pub(super) caller: &'a Caller,
+    pub(super) headers: &'a HeaderMap,
     event: Event,
     /// The sign-in, once it is certain that this browser began it.
-    transaction: Option<TransactionId>,
+    pub(super) transaction: Option<TransactionId>,
 }
 
 impl<'a> Visit<'a> {
-    fn new(upstreams: &'a Upstreams, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
+    pub(super) fn new(upstreams: &'a Upstreams, caller: &'a Caller, headers: &'a HeaderMap) -> Self {
         let event = upstreams.parts.trail.event(Kind::SignIn).caller(caller).means(MEANS, None);
         Self { upstreams, caller, headers, event, transaction: None }
     }
 
-    fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
+    pub(super) fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
         self.event = more(self.event.clone());
     }
 
     async fn start(&mut self, name: &str, query: &str, language: Language) -> Result<String, Refusal> {
-        // Nobody is sent there by another site's page, or by a browser that looks ahead.
         let says = |name: &str, wanted: &str| self.headers.get(name).is_none_or(|value| value == wanted);
-        if !says("sec-fetch-site", "same-origin")
-            || !says("sec-fetch-mode", "navigate")
-            || self.headers.contains_key("sec-purpose")
-        {
+        if !says("sec-fetch-mode", "navigate") || self.headers.contains_key("sec-purpose") {
             return Err(Refusal::Forged);
         }
         let parts = &self.upstreams.parts;
         let provider = self.upstreams.provider(name)?;
         let id = parameter(query, "txn").and_then(|txn| txn.parse().ok()).ok_or(Refusal::NoSignIn)?;
+        // Nobody is sent there by another site's page, or by a browser that looks ahead; unless the relying party says so, and
+        // the configuration lets it.
+        let is_ours = says("sec-fetch-site", "same-origin");
+        if !is_ours && !provider.settings.direct {
+            return Err(Refusal::Forged);
+        }
         let transaction = self.open(id).await?;
+        let hint = (parts.idp_hint)(&transaction);
+        if !is_ours && (hint.as_deref() != Some(name) || transaction.error_code.is_some()) {
+            return Err(Refusal::Forged);
+        }
         self.learn(|event| event.upstream(name));
-        let wishes = Wishes { fresh: (parts.wants_fresh_proof)(&transaction), language: language.tag() };
+        self.does_not_turn_in_circles(provider, &transaction).await?;
+        let is_ours = |hint: &String| self.upstreams.provider(hint).is_ok();
+        let wishes = Wishes {
+            fresh: (parts.wants_fresh_proof)(&transaction),
+            language: language.tag(),
+            idp_hint: hint.filter(|hint| !is_ours(hint)),
+        };
         let started = provider.start(wishes).await?;
         let state_hash = sha256(started.state.expose().as_bytes());
         let kept = serde_json::to_vec(&started.kept).unwrap_or_default();
@@ -161,7 +182,38 @@ impl<'a> Visit<'a> {
         Ok(started.address.into())
     }
 
-    async fn come_back(&mut self, name: &str, query: &str) -> Result<(TransactionId, HeaderValue), Refusal> {
+    /// A provider that sends somebody here has them back from here by a means of ours, and not by itself.
+    async fn does_not_turn_in_circles(
+        &self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+    ) -> Result<(), Refusal> {
+        let parts = &self.upstreams.parts;
+        if (parts.is_passed_on)(transaction) {
+            return Err(Refusal::PassedOn);
+        }
+        let client = relying_party(&parts.db, &transaction.client_id).await?;
+        if client.redirect_uris.iter().any(|address| provider.is_at(address)) {
+            return Err(Refusal::Circle);
+        }
+        let mut on_their_way = 0;
+        for other in cookies::transactions(self.headers).into_iter().take(MOST_LOOKED_AT) {
+            let since = self.upstreams.now() - AT_ONCE;
+            if other != transaction.id
+                && store::upstream::is_on_its_way(&parts.db, other, &provider.name, since).await?
+            {
+                on_their_way += 1;
+            }
+        }
+        if on_their_way >= MOST_ON_THEIR_WAY { Err(Refusal::Circle) } else { Ok(()) }
+    }
+
+    /// Yields no cookie where the identity is yet to be paired.
+    async fn come_back(
+        &mut self,
+        name: &str,
+        query: &str,
+    ) -> Result<(TransactionId, Option<HeaderValue>), Refusal> {
         let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
         let provider = self.upstreams.provider(name)?;
         let state = parameter(query, "state").ok_or(Refusal::UnknownState)?;
@@ -205,7 +257,7 @@ impl<'a> Visit<'a> {
         transaction: &LoginTransaction,
         state_hash: [u8; 32],
         (kept, code): (Kept, String),
-    ) -> Result<HeaderValue, Refusal> {
+    ) -> Result<Option<HeaderValue>, Refusal> {
         let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
         let client = relying_party(&parts.db, &transaction.client_id).await?;
         self.learn(|event| event.application(&client.name));
@@ -215,14 +267,18 @@ impl<'a> Visit<'a> {
         if !is_fresh && (parts.wants_fresh_proof)(transaction) {
             return Err(Refusal::NotFresh);
         }
-        let person = self.upstreams.person(provider, &said, client.audience, now).await?;
+        let subject = stable_subject(provider, &said)?;
+        let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await?;
+        let Known::Person(person) = known else {
+            self.keep_for_pairing(provider, transaction, state_hash, (subject, &said)).await?;
+            return Ok(None);
+        };
         self.learn(|event| event.person(person));
         let authentication = authentication(provider, &said, person, now);
         if !(parts.is_enough)(transaction, &authentication) {
             return Err(Refusal::TooLow);
         }
-        let identified =
-            Identified { state_hash, issuer: provider.settings.issuer.clone(), subject: said.subject };
+        let identified = Identified { state_hash, issuer: provider.settings.issuer.clone(), subject };
         let beginning = Beginning {
             db: &parts.db,
             trail: &parts.trail,
@@ -235,7 +291,7 @@ impl<'a> Visit<'a> {
         };
         let begun =
             beginning.begin(Proof::Upstream(&identified), authentication, self.event.clone(), now).await;
-        begun.map_err(|error| match error {
+        begun.map(Some).map_err(|error| match error {
             NotBegun::Raced => Refusal::Raced,
             // Two first sign-ins of one person at once, by two identities.
             NotBegun::Store(error) if error.is_duplicate() => Refusal::Raced,
@@ -256,7 +312,7 @@ impl<'a> Visit<'a> {
     }
 
     /// Where the sign-in goes on by other means, its page says why this one did not do.
-    async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
+    pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
         let Upstreams { parts, repeats } = self.upstreams;
         let code = refusal.code();
         tracing::warn!(code, "a sign-in by another provider does not go on: {refusal}");
@@ -272,7 +328,12 @@ impl<'a> Visit<'a> {
             }
         }
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
-        ErrorPage::new(refusal.status(), code, operation).render(&parts.site.frame(language))
+        let page = ErrorPage::new(refusal.status(), code, operation);
+        let page = match self.transaction.filter(|_| refusal.leaves_the_session()) {
+            Some(transaction) => page.back((parts.next)(transaction)),
+            None => page,
+        };
+        page.render(&parts.site.frame(language))
     }
 }
 
@@ -288,7 +349,7 @@ fn refused_there(error: &str) -> Refusal {
     }
 }
 
-fn redirect(address: &str) -> Response {
+pub(super) fn redirect(address: &str) -> Response {
     let Ok(mut location) = HeaderValue::try_from(address) else {
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };

@@ -25,6 +25,14 @@ pub fn transaction(id: TransactionId) -> HostCookie {
     HostCookie::named(&format!("txn-{}", id.0.simple()))
 }
 
+/// The sign-ins on their way of a browser, by the names of its cookies: what it says, and no proof.
+pub fn transactions(headers: &HeaderMap) -> Vec<TransactionId> {
+    let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
+    let names =
+        lines.flat_map(|line| line.split(';')).filter_map(|pair| Some(pair.trim().split_once('=')?.0));
+    names.filter_map(|name| name.strip_prefix("__Host-txn-")?.parse().ok()).collect()
+}
+
 /// A value that no cookie can carry.
 #[derive(Debug, thiserror::Error)]
 #[error("a cookie cannot carry this value")]

@@ -19,10 +19,11 @@ use super::{
         desk::{DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding},
         form_post::FormPost,
         means::{ContactPanel, MeansPage, MeansRow, RowKind, RowStanding},
+        pairing::PairingPage,
         session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
         sign_in::{
-            Again, CardPanel, KeyPanel, Means, MeansKind, PersonKind, PersonRow, PersonsPanel, RelyingParty,
-            SignIn,
+            Again, CardPanel, KeyPanel, Means, MeansKind, PairingNotice, PersonKind, PersonRow, PersonsPanel,
+            RelyingParty, SignIn,
         },
     },
 };
@@ -103,6 +104,14 @@ pub const ALL: &[Sample] = &[
         SignIn { card, notice: Some("SESSION-001".into()), ..sign_in() }.render(frame)
     }),
     ("confirmation", |frame| confirmation().render(frame)),
+    ("pairing", |frame| pairing().render(frame)),
+    ("sign-in-pairing", |frame| {
+        let name = "camille.beaupre@ch-saint-aubin.example".into();
+        let pairing = PairingNotice { provider: Some("Centre hospitalier de Saint-Aubin".into()), name };
+        SignIn { pairing: Some(pairing), ..sign_in() }.render(frame)
+    }),
+    ("delegation", |frame| delegation().render(frame)),
+    ("sign-in-means", |frame| SignIn { again: Some(Again::Means), ..sign_in() }.render(frame)),
     ("consent", |frame| consent().render(frame)),
     ("consent-unvouched", |frame| Consent { unvouched: true, ..consent() }.render(frame)),
     ("form-post", |frame| {
@@ -239,6 +248,7 @@ fn sign_in() -> SignIn {
         phone: None,
         provider: None,
         persons: None,
+        pairing: None,
         notice: None,
         expected: None,
         give_up: Some("/auth/cancel".into()),
@@ -493,9 +503,29 @@ fn sign_out() -> SignOut {
     }
 }
 
+fn pairing() -> PairingPage {
+    PairingPage {
+        person: "Camille Beaupré-Lartigue".into(),
+        provider: "Centre hospitalier de Saint-Aubin".into(),
+        name: "camille.beaupre@ch-saint-aubin.example".into(),
+        action: "/login/provider/hopital/pair".into(),
+        txn: "c2FtcGxl".into(),
+        csrf: "c2FtcGxl".into(),
+    }
+}
+
+fn delegation() -> Confirmation {
+    let relying_party =
+        RelyingParty { name: "Pro Santé Connect".into(), host: "auth.pro-sante-connect.example".into() };
+    let name = "Dr Camille Beaupré-Lartigue".into();
+    let form_targets = vec!["https://auth.pro-sante-connect.example".into()];
+    Confirmation { name, passed_on: true, relying_party, form_targets, ..confirmation() }
+}
+
 fn confirmation() -> Confirmation {
     Confirmation {
         name: "Camille Beaupré-Lartigue".into(),
+        passed_on: false,
         relying_party: RelyingParty {
             name: "Dossier patient".into(),
             host: "dossier.ch-saint-aubin.example".into(),

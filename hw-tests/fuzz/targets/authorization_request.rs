@@ -44,6 +44,7 @@ static CLIENT: LazyLock<Client> = LazyLock::new(|| Client {
     self_registered: false,
     registration_token_hash: None,
     card_workstations: Default::default(),
+    delegation: Default::default(),
     names: Names::default(),
 });
 
@@ -60,6 +61,7 @@ static SETTINGS: LazyLock<Settings> = LazyLock::new(|| {
         highest_level: Acr::Eidas3,
         choices: psc::Choices::default(),
         registration: false,
+        delegation: Default::default(),
     }
 });
 

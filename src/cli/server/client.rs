@@ -1,6 +1,7 @@
 //! `sceau client`: the services that sign their users in here.
 
 mod ciba;
+mod delegation;
 mod logouts;
 mod names;
 
@@ -23,7 +24,7 @@ use crate::oidc::client::metadata::{Document, Registrar};
 use crate::oidc::client::registration::{Allowed, ClientFault, Registration, change, has_secret, register};
 use crate::oidc::{Issuer, psc, signing};
 use crate::session::asking::Workstations;
-use crate::session::{CardOut, Demands};
+use crate::session::{CardOut, Delegation, DelegationFault, Demands};
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::{Audience, CIBA, Client, DeliveryMode, Metadata, ProfileName};
@@ -74,6 +75,9 @@ pub(super) enum ClientCommand {
     },
     /// Let a service that is registered ask people on their phone, without a browser (CIBA), or no more.
     Ciba(ciba::Ciba),
+    /// Say on which terms a provider that delegates its sign-in to us (profile psc-delegation) is told of people. What is not
+    /// given goes back to its default.
+    Delegation(delegation::SetDelegation),
     /// Replace what is registered of a service by a document (RFC 7591). Its secret, audience and rights stay.
     Update(Update),
     /// Let services register themselves: make a token for so many of them. It is shown once. `[oidc] registration` turns the
@@ -121,7 +125,8 @@ pub(super) struct Add {
     /// Whom it welcomes: affiliated (people of this establishment), or any-professional (of the national directory).
     #[arg(long, default_value = "affiliated")]
     audience: Audience,
-    /// The protocol it was written for: psc (Pro Santé Connect), standard (OpenID Connect as it is), or fapi2.
+    /// The protocol it was written for: psc (Pro Santé Connect), standard (OpenID Connect as it is), fapi2, or psc-delegation: a
+    /// provider, such as Pro Santé Connect, that delegates its sign-in to this establishment.
     #[arg(long, default_value = "psc")]
     profile: ProfileName,
     /// What its tokens are signed by: RS256, PS256, ES256 or EdDSA. Without it RS256, or PS256 with the profile fapi2.
@@ -145,6 +150,8 @@ pub(super) struct Add {
     /// It may introspect the tokens of other services: for the authorization servers of APIs.
     #[arg(long)]
     may_introspect: bool,
+    #[command(flatten)]
+    delegation: delegation::DelegationArgs,
     /// One JSON object instead of lines.
     #[arg(long)]
     json: bool,
@@ -157,7 +164,7 @@ pub(super) struct Update {
     /// The JSON document, by the names of RFC 7591. It is the whole registration: what it leaves out is taken away.
     #[arg(long, value_name = "FILE.json")]
     metadata: PathBuf,
-    /// Another profile: psc, standard or fapi2.
+    /// Another profile: psc, standard, fapi2 or psc-delegation.
     #[arg(long)]
     profile: Option<ProfileName>,
 }
@@ -232,6 +239,7 @@ impl ClientCommand {
                 rotate_secret(&context, &id, keep_previous, json).await
             }
             Self::Ciba(ciba) => ciba.run(&context).await,
+            Self::Delegation(terms) => terms.run(&context).await,
             Self::Update(update) => update.run(&context).await,
             Self::RegistrationToken(token) => token.run(&context).await,
             Self::Policy { id, demands, names, ciba_card } => {
@@ -283,11 +291,18 @@ impl Add {
             profile: self.profile,
             metadata,
         };
+        let terms = self.delegation.read()?;
+        if !self.delegation.is_empty() && self.profile != ProfileName::PscDelegation {
+            return Err(delegation::failure(DelegationFault::Profile));
+        }
         let allowed = Allowed::by(&context.config.oidc);
         let (event, now) = (context.event(Kind::ClientAdded), context.clock.now());
         let egress = egress(context)?;
         let secret =
             register(&context.db, &registration, &allowed, &egress, &event, now, &*context.random).await?;
+        if !self.delegation.is_empty() {
+            delegation::set(context, &registration.id, &terms).await?;
+        }
         if !self.ciba_card.is_empty() {
             let event = context.event(Kind::ClientChanged).client(&registration.id);
             let event =
@@ -472,6 +487,9 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
         println!("asks for cards at       {place}");
     }
     names::print(&client.names);
+    if client.profile == ProfileName::PscDelegation {
+        delegation::print(&client.delegation);
+    }
     if *shown.metadata != Metadata::default() {
         let text = serde_json::to_string_pretty(shown.metadata)
             .map_err(|error| Failure::plain(error.to_string()))?;
@@ -583,6 +601,7 @@ struct Shown<'a> {
     zones: &'a [String],
     accepts_badge: bool,
     ciba_card: Vec<String>,
+    delegation: Option<&'a Delegation>,
     acr_names: BTreeMap<&'static str, &'a str>,
     amr_names: BTreeMap<&'static str, &'a str>,
     phr: bool,
@@ -611,6 +630,7 @@ impl<'a> From<&'a Client> for Shown<'a> {
             zones: &client.zones,
             accepts_badge: client.accepts_badge,
             ciba_card: client.card_workstations.in_words(),
+            delegation: (client.profile == ProfileName::PscDelegation).then_some(&client.delegation),
             acr_names: client.names.levels().collect(),
             amr_names: client.names.factors().collect(),
             phr: client.names.has_phr(),

@@ -68,6 +68,9 @@ impl Visit<'_> {
         if request.levels.required && !request.levels.are_met_by(session) {
             return Err(AuthorizationError::LevelNotReached.into());
         }
+        if !request.lets_tell_of(session, now) {
+            return Err(AuthorizationError::NotPassedOn.into());
+        }
         let subject = provider.subject(session.person_id, client).await?;
         if !request.expects(session.person_id)
             || request.expected_sub.as_ref().is_some_and(|sub| *sub != subject.sub)

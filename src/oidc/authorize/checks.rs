@@ -51,7 +51,7 @@ const NO_BROWSER: &[Endpoint] = &[Backchannel];
 type Check = (&'static str, fn(&mut Draft<'_>) -> Result<(), AuthorizationError>, &'static [Endpoint]);
 
 /// The table.
-const CHECKS: [Check; 30] = [
+const CHECKS: [Check; 31] = [
     ("client_id", check::client::check, EVERYWHERE),
     ("redirect_uri", check::redirect_uri::check, BROWSER),
     // From here on an error is told to the relying party.
@@ -68,6 +68,7 @@ const CHECKS: [Check; 30] = [
     ("response_type", check::response_type::check, BROWSER),
     ("scope", check::scope::check, EVERYWHERE),
     ("prompt", check::prompt::check, BROWSER),
+    ("delegation", check::delegation::check, BROWSER),
     ("max_age", check::max_age::check, BROWSER),
     // Before the levels: the claim acr is one way to ask for them.
     ("claims", check::claims::check, BROWSER),
@@ -256,6 +257,7 @@ mod tests {
             },
             accepts_badge: false,
             card_workstations: Default::default(),
+            delegation: Default::default(),
             names: Names::default(),
             self_registered: false,
             registration_token_hash: None,
@@ -274,6 +276,7 @@ mod tests {
             highest_level: Acr::Eidas3,
             choices: psc::Choices::default(),
             registration: false,
+            delegation: Default::default(),
         }
     }
 

@@ -132,7 +132,8 @@ impl Visit<'_> {
         let (relying_party, form_targets) = asked.shown();
         let here = resume::path(transaction.id);
         let page = Confirmation {
-            name: format!("{} {}", subject.given_name, subject.family_name),
+            name: subject.spoken_name(),
+            passed_on: asked.request.delegation.is_some(),
             relying_party,
             go_on: format!("{here}/continue"),
             not_me: format!("{here}/not-me"),

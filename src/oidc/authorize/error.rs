@@ -151,6 +151,15 @@ pub enum AuthorizationError {
     /// `prompt=none` at a workstation that several people share: whose session it is has to be confirmed.
     #[error("the person has to confirm who they are")]
     ConfirmationRequired,
+    /// `prompt=none` by a provider that delegates to us: nobody is passed on without knowing.
+    #[error("nobody is passed on without their knowledge: the user has to confirm")]
+    SilentDelegation,
+    /// The sign-in is by a means, or of a time, that a provider that delegates to us is not told of.
+    #[error("the sign-in is by another means than those that are passed on, or too old")]
+    NotPassedOn,
+    /// The client is not served where it came: the address on the Internet is for providers that delegate to us.
+    #[error("the client is not served at this address")]
+    NotServedHere,
     /// The client is not meant to be used from the zone that the session was opened in.
     #[error("the client is not meant for this zone")]
     Zone,
@@ -219,6 +228,9 @@ impl AuthorizationError {
             Self::TransactionUnreadable(_) => "OIDC-019",
             Self::ConfirmationRequired => "OIDC-020",
             Self::Zone => "OIDC-021",
+            Self::SilentDelegation => "OIDC-176",
+            Self::NotPassedOn => "OIDC-177",
+            Self::NotServedHere => "OIDC-179",
             Self::Forgery(refused) => refused.code(),
             Self::Cookie | Self::Means(_) => "WEB-005",
             Self::Store(error) => error.code(),
@@ -253,10 +265,12 @@ impl AuthorizationError {
             | Self::Thumbprint => "invalid_request",
             Self::Target => "invalid_target",
             Self::AuthorizationDetails(_) => "invalid_authorization_details",
-            Self::LevelUnreachable | Self::LevelNotReached => "unmet_authentication_requirements",
+            Self::LevelUnreachable | Self::LevelNotReached | Self::NotPassedOn => {
+                "unmet_authentication_requirements"
+            }
             Self::LoginRequired | Self::OtherPerson => "login_required",
             Self::ConsentRequired => "consent_required",
-            Self::ConfirmationRequired => "interaction_required",
+            Self::ConfirmationRequired | Self::SilentDelegation => "interaction_required",
             Self::GivenUp | Self::ConsentRefused => "access_denied",
             Self::PushedUnknown
             | Self::AnswerKeys(_)
@@ -271,6 +285,7 @@ impl AuthorizationError {
             | Self::TransactionAnswered
             | Self::TransactionUnreadable(_)
             | Self::Zone
+            | Self::NotServedHere
             | Self::Forgery(_)
             | Self::Sign(_)
             | Self::Cookie
@@ -292,7 +307,7 @@ impl AuthorizationError {
     /// The status of the page.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Person(_) | Self::Zone | Self::Forgery(_) => StatusCode::FORBIDDEN,
+            Self::Person(_) | Self::Zone | Self::NotServedHere | Self::Forgery(_) => StatusCode::FORBIDDEN,
             _ => StatusCode::BAD_REQUEST,
         }
     }

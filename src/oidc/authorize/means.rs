@@ -49,6 +49,12 @@ pub trait ProviderMeans: Send + Sync + Debug {
 
     /// The address of ours that sends the browser of this sign-in to the provider of that name.
     fn start(&self, name: &str, transaction: &LoginTransaction) -> String;
+
+    /// Whether an address is one of that provider's own.
+    fn is_at(&self, name: &str, address: &str) -> bool;
+
+    /// The page of ours on which somebody who has signed in confirms that an identity of that provider is theirs.
+    fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String;
 }
 
 /// A provider of others, as its tab has it.
@@ -62,6 +68,8 @@ pub struct ProviderTab {
     pub level: Acr,
     /// Whether it answered the last times.
     pub answers: bool,
+    /// Whether a relying party that names it sends people straight to it.
+    pub direct: bool,
 }
 
 /// The test persons of `sceau sandbox`, where nobody has a card. No configuration leads here: `app` fills it for a

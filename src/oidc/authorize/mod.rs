@@ -209,7 +209,8 @@ impl Visit<'_> {
         if self.needs_consent(asked, session).await? {
             return Ok(Some(Question::Consent));
         }
-        let is_to_be_named = asked.request.select_account || self.is_to_be_confirmed(session);
+        let is_passed_on = asked.request.delegation.is_some();
+        let is_to_be_named = is_passed_on || asked.request.select_account || self.is_to_be_confirmed(session);
         Ok((is_to_be_named && !has_just_signed_in).then_some(Question::Name))
     }
 

@@ -9,7 +9,7 @@ use super::response_mode::ResponseMode;
 use crate::clock::Time;
 use crate::ids::PersonId;
 use crate::oidc::claims_request::ClaimsRequest;
-use crate::session::{Acr, Authentication, Level, Session};
+use crate::session::{Acr, Authentication, DelegationDemand, Level, Session};
 use crate::store::grant::{Confirmation, Details};
 use crate::store::login_transaction::{LoginTransaction, State};
 
@@ -59,6 +59,10 @@ pub struct AuthorizationRequest {
     pub resources: Vec<String>,
     /// What is asked for in detail (RFC 9396).
     pub authorization_details: Vec<Value>,
+    /// What a provider that delegates to us asks of the sign-in; none of any other client.
+    pub delegation: Option<DelegationDemand>,
+    /// The provider by which the person should sign in (`kc_idp_hint`), in the relying party's words.
+    pub idp_hint: Option<String>,
 }
 
 /// The levels that a relying party asks for, as far as they can be reached here.
@@ -97,6 +101,8 @@ pub enum Missing {
     Moment,
     /// It asks for somebody else.
     Person,
+    /// It takes no word for what the person signed in with.
+    Means,
 }
 
 /// Whether the person may, or must, be asked.
@@ -129,7 +135,7 @@ impl AuthorizationRequest {
 
     /// Whether the person has to prove anew who they are, however recently they did.
     pub fn wants_fresh_proof(&self) -> bool {
-        self.prompt == Prompt::Login || self.max_age.is_some()
+        self.prompt == Prompt::Login || self.max_age.is_some() || self.delegation.is_some()
     }
 
     /// Whether a tap of this person's badge is as much as the request asks for: one factor, hours after the PIN.
@@ -174,7 +180,14 @@ impl AuthorizationRequest {
         }
         let reaches = self.levels.are_met_by(session)
             && (!session.evidence.rests_on_badge() || self.takes_badge_of(session));
-        match (reaches, self.prompt == Prompt::Login || !self.max_age.is_none_or(is_fresh)) {
+        if let Some(demand) = &self.delegation
+            && !demand.takes(&session.evidence, session.auth_mode)
+        {
+            return Some(Missing::Means);
+        }
+        let is_recent =
+            self.delegation.as_ref().is_none_or(|demand| demand.is_recent(session.auth_time, now));
+        match (reaches, self.prompt == Prompt::Login || !is_recent || !self.max_age.is_none_or(is_fresh)) {
             (false, _) => Some(Missing::Level),
             (true, true) => Some(Missing::Moment),
             (true, false) => None,
@@ -183,7 +196,17 @@ impl AuthorizationRequest {
 
     /// Whether a sign-in proves as much as the request insists on. What it wishes for, nobody is refused for.
     pub fn is_enough(&self, proved: &Authentication) -> bool {
-        !self.levels.required || self.levels.any_of.iter().any(|level| level.is_proved_by(proved))
+        let is_taken =
+            self.delegation.as_ref().is_none_or(|demand| demand.takes(&proved.evidence, proved.auth_mode));
+        is_taken
+            && (!self.levels.required || self.levels.any_of.iter().any(|level| level.is_proved_by(proved)))
+    }
+
+    /// Whether the provider that delegates to us may be told of this session now, however it came about.
+    pub fn lets_tell_of(&self, session: &Session, now: Time) -> bool {
+        self.delegation.as_ref().is_none_or(|demand| {
+            demand.takes(&session.evidence, session.auth_mode) && demand.is_recent(session.auth_time, now)
+        })
     }
 
     /// Whether tokens are asked for that outlive the session (OpenID Connect Core §11).

@@ -14,7 +14,7 @@ use url::Url;
 use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::{Offer, ProviderTab};
-use super::request::{AuthorizationRequest, Levels, Missing, Prompt, is_outcome};
+use super::request::{AuthorizationRequest, Missing, Prompt, is_outcome};
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
 use crate::audit::Caller;
 use crate::clock::Time;
@@ -24,18 +24,19 @@ use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
 use crate::oidc::sessions;
-use crate::session::{Authentication, Session, Standing};
+use crate::session::{Authentication, DelegatedMeans, Session, Standing};
 use crate::store;
 use crate::store::StoreError;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
 use crate::store::means::{Kind as OwnKind, Means as OwnMeans, Standing as OwnStanding};
+use crate::store::upstream::Pairing;
 use crate::web::browser;
 use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{
-    Again, KeyPanel, LOCKED, Means, MeansKind, PhonePanel, ProviderPanel, SignIn,
+    Again, KeyPanel, LOCKED, Means, MeansKind, PairingNotice, PhonePanel, ProviderPanel, SignIn,
 };
 
 /// What it says where the relying party wants the card watched and nobody does.
@@ -71,6 +72,16 @@ pub fn is_answered_by(transaction: &LoginTransaction, session: &Session, now: Ti
 /// Whether a sign-in proves as much as the request of a login transaction insists on. Where that cannot be read, it does not.
 pub fn is_enough(transaction: &LoginTransaction, proved: &Authentication) -> bool {
     AuthorizationRequest::of(transaction).is_ok_and(|request| request.is_enough(proved))
+}
+
+/// Whether a provider delegates the sign-in of a login transaction to us. Where that cannot be read, it is so treated.
+pub fn is_passed_on(transaction: &LoginTransaction) -> bool {
+    AuthorizationRequest::of(transaction).map_or(true, |request| request.delegation.is_some())
+}
+
+/// The provider by which the relying party of a login transaction wants its person to come.
+pub fn idp_hint(transaction: &LoginTransaction) -> Option<String> {
+    AuthorizationRequest::of(transaction).ok()?.idp_hint
 }
 
 /// `GET /login/{id}`
@@ -153,13 +164,19 @@ impl Visit<'_> {
             Standing::Alive | Standing::Expired | Standing::Ended => None,
         });
         let earlier = seen.as_ref().map(|seen| seen.session.clone());
+        let pairing = store::upstream::pairing(&self.provider.db, transaction.id, now).await?;
         let again = seen.as_ref().filter(|seen| seen.standing == Standing::Alive);
         let again = again.and_then(|seen| asked.request.missing(&seen.session, now));
         if let Some(Seen { session, standing: Standing::Alive, cookie }) = seen
             && asked.request.is_satisfied_by(&session, Some(transaction), now)
+            // Whoever pairs signs in for it, also where a session lies open.
+            && (pairing.is_none() || is_outcome(transaction, &session))
             // Who has just signed in, and is somebody else, is not asked to sign in again: that is an error.
             && (is_outcome(transaction, &session) || self.is_of_expected_sub(asked, &session).await?)
         {
+            if let (Some(pairing), Some(providers)) = (&pairing, &self.provider.means.providers) {
+                return Ok(see_other(&providers.pairing_page(&pairing.provider, transaction), Method::GET));
+            }
             if let Some(page) = own_pages::of(asked, self.provider) {
                 return Ok(see_other(page, Method::GET));
             }
@@ -174,7 +191,14 @@ impl Visit<'_> {
         if asked.request.prompt == Prompt::None {
             return Err(AuthorizationError::LoginRequired.into());
         }
-        self.sign_in_page(transaction, asked, (earlier, again), notice, switched, chosen).await
+        if pairing.is_none()
+            && chosen.is_none()
+            && transaction.error_code.is_none()
+            && let Some(there) = self.straight_to_provider(transaction, asked)
+        {
+            return Ok(see_other(&there, Method::GET));
+        }
+        self.sign_in_page(transaction, asked, (earlier, again), (notice, pairing), switched, chosen).await
     }
 
     /// Yields our own page where no relying party waits for an answer.
@@ -228,7 +252,7 @@ impl Visit<'_> {
         transaction: &LoginTransaction,
         asked: &Asked,
         (earlier, again): (Option<Session>, Option<Missing>),
-        notice: Option<&str>,
+        (notice, pairing): (Option<&str>, Option<Pairing>),
         switched: Option<Language>,
         chosen: Option<MeansKind>,
     ) -> Result<Response, Failed> {
@@ -241,8 +265,15 @@ impl Visit<'_> {
             _ => false,
         };
         let tabs = self.provider_tabs();
-        let offered = self.offered(touch, &asked.request.levels, &tabs);
-        let selected = chosen.filter(|kind| offered.contains(kind)).or_else(|| offered.first().copied());
+        let mut offered = self.offered(touch, asked, &tabs);
+        if pairing.is_some() {
+            offered.retain(|kind| matches!(kind, MeansKind::Card | MeansKind::SecurityKey));
+        }
+        let named = asked.request.idp_hint.as_ref();
+        let named =
+            named.and_then(|hint| tabs.iter().position(|tab| tab.name == *hint)).map(MeansKind::Provider);
+        let wished = chosen.or(named).filter(|kind| offered.contains(kind));
+        let selected = wished.or_else(|| offered.first().copied());
         let with = |kind: Option<MeansKind>, language: Option<Language>| {
             let kind = kind.map(|kind| format!("means={}{}", kind.name(), name_of(kind, &tabs)));
             let language = language.map(|language| format!("ui_locales={}", language.tag()));
@@ -299,11 +330,16 @@ impl Visit<'_> {
             phone,
             provider,
             persons,
+            pairing: pairing.map(|pairing| PairingNotice {
+                provider: tabs.iter().find(|tab| tab.name == pairing.provider).map(|tab| tab.label.clone()),
+                name: pairing.name,
+            }),
             again: match (again, touch) {
                 (Some(Missing::Level), false) => Some(self.higher(earlier.as_ref(), asked).await?),
                 // The touch says so itself.
                 (Some(Missing::Level), true) | (Some(Missing::Person), _) | (None, _) => None,
                 (Some(Missing::Moment), _) => Some(Again::Moment),
+                (Some(Missing::Means), _) => Some(Again::Means),
             },
             notice: transaction.error_code.clone().or_else(|| notice.map(str::to_owned)),
             give_up: Some(cancel),
@@ -322,17 +358,46 @@ impl Visit<'_> {
 
     /// The means that have a tab, the first of them shown where nobody chose. A touch that is all that is missing goes first;
     /// keys that cannot reach what the service insists on, whoever has one, are left out.
-    fn offered(&self, touch: bool, levels: &Levels, tabs: &[ProviderTab]) -> Vec<MeansKind> {
-        let means = &self.provider.means;
-        let card = means.card.as_ref().map(|_| MeansKind::Card);
+    fn offered(&self, touch: bool, asked: &Asked, tabs: &[ProviderTab]) -> Vec<MeansKind> {
+        let request = &asked.request;
+        let (means, levels) = (&self.provider.means, &request.levels);
+        let is_passed_on = |of: &[DelegatedMeans]| {
+            let demand = request.delegation.as_ref();
+            demand.is_none_or(|demand| demand.means.iter().any(|means| of.contains(means)))
+        };
+        let card = means.card.as_ref().filter(|_| is_passed_on(&[DelegatedMeans::Card]));
+        let card = card.map(|_| MeansKind::Card);
         let key = means.security_keys.as_ref();
+        let key = key.filter(|_| is_passed_on(&[DelegatedMeans::SecurityKey, DelegatedMeans::Passkey]));
         let key = key.filter(|keys| !levels.required || keys.reach_any(&levels.any_of));
         let key = key.map(|_| MeansKind::SecurityKey);
-        let phone = means.phones.filter(|highest| levels.leave_room_for(*highest)).map(|_| MeansKind::Phone);
-        let providers = tabs.iter().enumerate().filter(|(_, tab)| levels.leave_room_for(tab.level));
+        let phone = means.phones.filter(|highest| is_passed_on(&[]) && levels.leave_room_for(*highest));
+        let phone = phone.map(|_| MeansKind::Phone);
+        // Whoever delegates to us is not sent on: neither to itself nor to another.
+        let providers = tabs.iter().enumerate();
+        let providers = providers.filter(|(_, tab)| is_passed_on(&[]) && levels.leave_room_for(tab.level));
+        let providers = providers.filter(|(_, tab)| !self.is_of(tab, asked));
         let providers = providers.map(|(place, _)| MeansKind::Provider(place));
         let ours = [touch.then_some(MeansKind::Touch), card, key, phone];
         ours.into_iter().flatten().chain(providers).collect()
+    }
+
+    /// Whether the relying party is that provider itself, which would have its own sign-in back.
+    fn is_of(&self, tab: &ProviderTab, asked: &Asked) -> bool {
+        let providers = self.provider.means.providers.as_ref();
+        providers
+            .is_some_and(|all| asked.client.redirect_uris.iter().any(|address| all.is_at(&tab.name, address)))
+    }
+
+    /// Where the browser goes past the sign-in page: the relying party names a provider, and the configuration lets it.
+    fn straight_to_provider(&self, transaction: &LoginTransaction, asked: &Asked) -> Option<String> {
+        let hint = asked.request.idp_hint.as_ref()?;
+        let tabs = self.provider_tabs();
+        let place = tabs.iter().position(|tab| tab.name == *hint && tab.direct && tab.answers)?;
+        if !self.offered(false, asked, &tabs).contains(&MeansKind::Provider(place)) {
+            return None;
+        }
+        Some(self.provider.means.providers.as_ref()?.start(hint, transaction))
     }
 
     /// The providers of others.

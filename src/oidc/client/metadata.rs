@@ -288,6 +288,9 @@ impl Check<'_> {
             GRANTS.contains(&grant.as_str()) || is_vouched_for
         };
         ensure(grant_types.iter().all(may_use), "grant_types", "one that is not offered")?;
+        let of_profile =
+            |grant: &String| self.rules.only_grants.is_none_or(|only| only.contains(&grant.as_str()));
+        ensure(grant_types.iter().all(of_profile), "grant_types", "one that the profile does not have")?;
         let answered = document.response_types.is_empty() || self.metadata.may_use("authorization_code");
         ensure(answered, "grant_types", "code needs authorization_code")?;
         let mut scopes = scope.iter().flat_map(|scope| scope.split_ascii_whitespace());
@@ -459,6 +462,7 @@ impl Check<'_> {
         if self.metadata.subject_type != Some(SubjectType::Pairwise) {
             return Ok(());
         }
+        ensure(!self.rules.delegation, "subject_type", "the profile has one subject for each person: oid")?;
         let host = |address: &String| Url::parse(address).ok()?.host_str().map(str::to_owned);
         let mut hosts: Vec<_> = document.redirect_uris.iter().map(host).collect();
         hosts.sort();

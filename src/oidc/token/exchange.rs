@@ -93,6 +93,7 @@ pub(super) async fn exchange(
         client,
         grant: &grant,
         choices: &provider.settings.choices,
+        tenant: &provider.settings.delegation.tenant,
         issued_at: now,
     };
     let mut claims = standard::access_token(&facts, Stamp { jti: access_jti.to_string(), expires_at });

@@ -84,6 +84,7 @@ pub(super) async fn prepare(
         client,
         grant,
         choices: &provider.settings.choices,
+        tenant: &provider.settings.delegation.tenant,
         issued_at: now,
     };
     let access_jti = uuid_v4(&*provider.random);
@@ -122,7 +123,7 @@ async fn refresh_token(
     bound_to: Option<&Confirmation>,
 ) -> Result<Option<String>, TokenError> {
     let metadata = &facts.client.metadata;
-    if !metadata.may_use("refresh_token") {
+    if !profile::of(facts.client).rules().let_use(facts.client, "refresh_token") {
         return Ok(None);
     }
     // 256 random bits, since its hash is all that stands between a guess and a session.

@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
 use super::proof::{binding, dpop};
-use super::{Provider, client, psc};
+use super::{Provider, client, profile, psc};
 use crate::audit::{Caller, Kind};
 use crate::store;
 use crate::store::client::{CIBA, Client};
@@ -99,7 +99,8 @@ async fn grant(
     let proven = proven.as_ref();
     let asked = form.first("grant_type");
     if asked.is_some_and(|one| {
-        matches!(one, "authorization_code" | "refresh_token") && !client.metadata.may_use(one)
+        matches!(one, "authorization_code" | "refresh_token")
+            && !profile::of(client).rules().let_use(client, one)
     }) {
         return Err(TokenError::GrantOfOthers);
     }

@@ -3,6 +3,7 @@
 //! A client's secret is always ours (256 random bits), so its SHA-256 is enough to keep: there is nothing to guess.
 //! After a rotation the previous secret stays good until a time, so that a relying party changes without an outage.
 
+mod delegation;
 mod metadata;
 pub mod registration;
 pub mod standing;
@@ -15,10 +16,11 @@ use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::SessionId;
 use crate::session::asking::Workstations;
-use crate::session::{CardOut, Demands, Names};
+use crate::session::{CardOut, Delegation, Demands, Names};
 use chrono::TimeDelta;
 use standing::withdraw_questions;
 
+pub use delegation::set_delegation;
 pub use metadata::{AuthMethod, CIBA, DeliveryMode, Metadata, SubjectType};
 
 /// A relying party.
@@ -78,6 +80,9 @@ pub struct Client {
     /// The workstations at which it may ask people for their card, over the agents' channels.
     #[sqlx(json)]
     pub card_workstations: Workstations,
+    /// What it is told of whoever signs in here for it, where it is a provider of others.
+    #[sqlx(json)]
+    pub delegation: Delegation,
 }
 
 impl Client {
@@ -113,7 +118,7 @@ impl std::fmt::Debug for Client {
 
 /// The protocol profile a client was written for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, sqlx::Type)]
-#[sqlx(type_name = "TEXT", rename_all = "lowercase")]
+#[sqlx(type_name = "TEXT", rename_all = "kebab-case")]
 pub enum ProfileName {
     /// Pro Santé Connect, bit for bit.
     Psc,
@@ -121,11 +126,13 @@ pub enum ProfileName {
     Standard,
     /// The FAPI 2.0 Security Profile.
     Fapi2,
+    /// A provider of others that delegates its sign-in to us, as Pro Santé Connect does to hospitals.
+    PscDelegation,
 }
 
 impl ProfileName {
     /// Every profile.
-    pub const ALL: [Self; 3] = [Self::Psc, Self::Standard, Self::Fapi2];
+    pub const ALL: [Self; 4] = [Self::Psc, Self::Standard, Self::Fapi2, Self::PscDelegation];
 
     /// The name, as in the database and on the command line.
     pub fn as_str(self) -> &'static str {
@@ -133,6 +140,7 @@ impl ProfileName {
             Self::Psc => "psc",
             Self::Standard => "standard",
             Self::Fapi2 => "fapi2",
+            Self::PscDelegation => "psc-delegation",
         }
     }
 }
@@ -141,10 +149,9 @@ impl std::str::FromStr for ProfileName {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|profile| profile.as_str() == text)
-            .ok_or_else(|| format!("the profile is \"psc\", \"standard\" or \"fapi2\", not {text:?}"))
+        Self::ALL.into_iter().find(|profile| profile.as_str() == text).ok_or_else(|| {
+            format!("the profile is \"psc\", \"standard\", \"fapi2\" or \"psc-delegation\", not {text:?}")
+        })
     }
 }
 
@@ -213,7 +220,7 @@ macro_rules! columns {
         "id, name, profile, secret_hash, previous_secret_hash, previous_secret_until, redirect_uris,
          post_logout_redirect_uris, backchannel_logout_uri, audience, may_introspect, created_at, updated_at,
          disabled_at, card_out, session_idle, session_lifetime, zones, metadata, accepts_badge, names,
-         self_registered, registration_token_hash, card_workstations"
+         self_registered, registration_token_hash, card_workstations, delegation"
     };
 }
 
@@ -306,6 +313,7 @@ pub fn own_pages() -> Client {
         self_registered: false,
         registration_token_hash: None,
         card_workstations: Workstations::default(),
+        delegation: Delegation::default(),
     }
 }
 

@@ -7,6 +7,7 @@ mod claims;
 mod client_assertion;
 mod consent;
 mod core;
+mod delegation;
 mod details;
 mod disabled_client;
 mod discovery;

@@ -374,6 +374,7 @@ impl Stand {
             highest_level: Acr::Eidas3,
             choices: psc::Choices::default(),
             registration: false,
+            delegation: oidc::DelegationSettings::default(),
         };
         change(&mut settings);
         let provider = Provider::open(Parts {

@@ -2,6 +2,7 @@
 //! keys plays Pro Santé Connect. The hospital is tried on both databases.
 
 mod attacks;
+mod delegation;
 mod outage;
 mod sign_in;
 
@@ -28,6 +29,7 @@ use crate::session::{Acr, Policies};
 use crate::store;
 use crate::store::client::NewClient;
 use crate::upstream::{self, Provider, Upstreams, callback_address};
+use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 
 const FRONT: &str = "http://localhost:8080";
@@ -89,6 +91,10 @@ impl Psc {
             identifier_claim: Some("SubjectNameID".into()),
             link: UpstreamLink::Automatic,
             level: CardAcr::Eidas3,
+            subject_claim: "sub".into(),
+            tenant: None,
+            tenant_claim: "tid".into(),
+            direct: false,
         }
     }
 
@@ -137,11 +143,14 @@ impl Hospital {
                 random: Arc::new(SystemRandom),
                 trail: trail(&stand.clock),
                 policies: Policies::default(),
+                own: OwnOrigin::of(&front),
                 site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
                 seal: stand.seal.clone(),
                 providers: vec![provider],
                 next: resume::path,
                 wants_fresh_proof: resume::wants_fresh_proof,
+                is_passed_on: resume::is_passed_on,
+                idp_hint: resume::idp_hint,
                 is_enough: resume::is_enough,
             });
             let providers = Some(Arc::new(ProviderTabs(Arc::clone(&upstreams))) as _);

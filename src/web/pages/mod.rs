@@ -12,6 +12,8 @@ pub mod form_post;
 #[cfg(feature = "server")]
 pub mod means;
 #[cfg(feature = "server")]
+pub mod pairing;
+#[cfg(feature = "server")]
 pub mod phone;
 #[cfg(feature = "server")]
 pub mod session;

@@ -80,6 +80,8 @@ pub struct SignOut {
 pub struct Confirmation {
     /// The person whose session is open.
     pub name: String,
+    /// Where they are about to be signed on is a provider that delegates its sign-in to us.
+    pub passed_on: bool,
     /// Where they are about to be signed on.
     pub relying_party: RelyingParty,
     /// Path that "Continue" posts to.

@@ -57,6 +57,8 @@ pub struct SignIn {
     pub provider: Option<ProviderPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
+    /// The identity of a provider of others that whoever signs in now is to confirm as theirs.
+    pub pairing: Option<PairingNotice>,
     /// Why somebody who is signed in is asked again.
     pub again: Option<Again>,
     /// What ended the last attempt, where the transaction is still good: a code with a text (`error-<CODE>`).
@@ -70,6 +72,25 @@ pub struct SignIn {
     pub form_targets: Vec<String>,
 }
 
+/// An identity that nobody here is linked to.
+#[derive(Clone, Debug, Default)]
+pub struct PairingNotice {
+    /// What people call the provider.
+    pub provider: Option<String>,
+    /// What they are called there; empty where it does not say.
+    pub name: String,
+}
+
+impl PairingNotice {
+    fn text(&self, t: &Texts) -> String {
+        let provider = self.provider.as_deref().unwrap_or_default();
+        match self.name.as_str() {
+            "" => t.text_with("pairing-first", &[("provider", provider)]),
+            name => t.text_with("pairing-first-name", &[("provider", provider), ("name", name)]),
+        }
+    }
+}
+
 /// Why somebody who is signed in is asked to sign in once more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Again {
@@ -79,6 +100,8 @@ pub enum Again {
     NoneReaches,
     /// It asks for a sign-in that is younger, or for one in any case.
     Moment,
+    /// It takes no word for what the person signed in with.
+    Means,
 }
 
 impl Again {
@@ -87,6 +110,7 @@ impl Again {
             Self::Level => t.text("again-level"),
             Self::NoneReaches => t.text("again-none"),
             Self::Moment => t.text("again-moment"),
+            Self::Means => t.text("again-means"),
         }
     }
 }

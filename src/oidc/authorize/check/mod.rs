@@ -4,6 +4,7 @@ pub mod acr_values;
 pub mod characters;
 pub mod claims;
 pub mod client;
+pub mod delegation;
 pub mod details;
 pub mod dpop;
 pub mod duplicates;

@@ -1,0 +1,192 @@
+//! Pairing: whoever comes by an identity that nobody here is linked to says who they are by a means of ours, in the same
+//! sign-in, and confirms that the two are one person ("Appairage du compte" at Pro Santé Connect).
+//!
+//! What it stops. *Somebody else's identity in my name*: the page names both, at a desk where the one before left a provider
+//! open, and nothing is linked without its click. *A link made with less than it gives*: the means has to resist phishing.
+//! *Two at once*: an identity is one person's, and a person has one identity of each provider; the first wins, the second is
+//! refused and recorded. No address and no name ever makes a link.
+
+use std::sync::Arc;
+
+use axum::Form;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::Response;
+use http::HeaderMap;
+use serde::Deserialize;
+
+use super::provider::{Provider, Said};
+use super::sign_in::{Visit, parameter, redirect};
+use super::{Refusal, Upstreams};
+use crate::audit::{Caller, Kind};
+use crate::directory;
+use crate::ids::{Secret, TransactionId};
+use crate::session::Session;
+use crate::store;
+use crate::store::login_transaction::{LoginTransaction, State as Stage};
+use crate::store::upstream::{NewPairing, Paired, Pairing};
+use crate::web::csrf;
+use crate::web::language::Language;
+use crate::web::new_session::{alive, relying_party, transaction_of};
+use crate::web::pages::pairing::PairingPage;
+use crate::web::text::line;
+
+/// `GET PAIR_ROUTE?txn=…` asks, `POST PAIR_ROUTE` answers.
+pub const PAIR_ROUTE: &str = "/login/provider/{name}/pair";
+/// The longest name of somebody there.
+const LONGEST_NAME: usize = 100;
+
+/// Where a sign-in that has an identity to pair goes once its person has signed in.
+#[must_use]
+pub fn pair_path(name: &str, transaction: TransactionId) -> String {
+    format!("/login/provider/{name}/pair?txn={transaction}")
+}
+
+/// What the form holds.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Posted {
+    csrf: String,
+    txn: String,
+    decision: Decision,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Decision {
+    Pair,
+    Leave,
+}
+
+/// `GET /login/provider/{name}/pair?txn=…`
+pub(super) async fn ask(
+    State(upstreams): State<Arc<Upstreams>>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+) -> Response {
+    let mut visit = Visit::new(&upstreams, &caller, &headers);
+    let txn = parameter(query.as_deref().unwrap_or_default(), "txn").unwrap_or_default();
+    match visit.ask_to_pair(&name, &txn, language).await {
+        Ok(response) => response,
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// `POST /login/provider/{name}/pair`
+pub(super) async fn answer(
+    State(upstreams): State<Arc<Upstreams>>,
+    Path(name): Path<String>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(posted): Form<Posted>,
+) -> Response {
+    let mut visit = Visit::new(&upstreams, &caller, &headers);
+    match visit.pair(&name, &posted).await {
+        Ok(address) => redirect(&address),
+        Err(refusal) => visit.refuse(&refusal, language).await,
+    }
+}
+
+/// What a provider calls somebody, for people to read: it finds nobody.
+pub(super) fn spoken_name(said: &Said) -> String {
+    let text = |name: &str| {
+        let told = said.userinfo.get(name).or_else(|| said.id_token.get(name));
+        let told = told.and_then(serde_json::Value::as_str).map(|text| line(text, LONGEST_NAME));
+        told.filter(|text| !text.is_empty())
+    };
+    ["name", "preferred_username", "email"].into_iter().find_map(text).unwrap_or_default()
+}
+
+/// Who is there, and what there is to pair.
+struct Here {
+    transaction: LoginTransaction,
+    pairing: Pairing,
+    session: Session,
+    cookie: Secret,
+}
+
+impl Visit<'_> {
+    /// Keeps an identity that nobody is linked to until its person has signed in.
+    pub(super) async fn keep_for_pairing(
+        &self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+        state_hash: [u8; 32],
+        (subject, said): (String, &Said),
+    ) -> Result<(), Refusal> {
+        let parts = &self.upstreams.parts;
+        let new = NewPairing {
+            transaction_id: transaction.id,
+            provider: provider.name.clone(),
+            issuer: provider.settings.issuer.clone(),
+            subject,
+            name: spoken_name(said),
+            expires_at: transaction.expires_at,
+        };
+        match store::upstream::keep_for_pairing(&parts.db, state_hash, &new, self.upstreams.now()).await? {
+            true => Ok(()),
+            false => Err(Refusal::Raced),
+        }
+    }
+
+    async fn here(&mut self, name: &str, txn: &str) -> Result<Here, Refusal> {
+        let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
+        let id: TransactionId = txn.parse().map_err(|_| Refusal::NothingToPair)?;
+        let found = transaction_of(&parts.db, id, self.headers).await?;
+        let transaction = found.filter(|found| found.expires_at > now).ok_or(Refusal::NothingToPair)?;
+        self.transaction = Some(id);
+        self.learn(|event| event.transaction(id).client(&transaction.client_id).upstream(name));
+        let pairing = store::upstream::pairing(&parts.db, id, now).await?;
+        let pairing = pairing.filter(|pairing| pairing.provider == name).ok_or(Refusal::NothingToPair)?;
+        let had = alive(&parts.db, self.headers, &parts.policies, now).await?;
+        let (session, cookie) = had.ok_or(Refusal::NotPairedHere)?;
+        self.learn(|event| event.person(session.person_id).session(session.id));
+        // Whoever pairs has signed in for it, here and now: a session that lay open is nobody's word.
+        let came_of_it = transaction.state == Stage::Done && transaction.session_id == Some(session.id);
+        if !came_of_it || !session.evidence.is_phishing_resistant() {
+            return Err(Refusal::NotPairedHere);
+        }
+        Ok(Here { transaction, pairing, session, cookie })
+    }
+
+    async fn ask_to_pair(&mut self, name: &str, txn: &str, language: Language) -> Result<Response, Refusal> {
+        let here = self.here(name, txn).await?;
+        let parts = &self.upstreams.parts;
+        let provider = self.upstreams.provider(name)?;
+        let client = relying_party(&parts.db, &here.transaction.client_id).await?;
+        let (person, now) = (here.session.person_id, self.upstreams.now());
+        let subject = directory::admitted(&parts.db, person, client.audience, now).await??;
+        let page = PairingPage {
+            person: format!("{} {}", subject.given_name, subject.family_name),
+            provider: provider.settings.label.clone(),
+            name: here.pairing.name,
+            action: PAIR_ROUTE.replace("{name}", name),
+            txn: here.transaction.id.to_string(),
+            csrf: csrf::token(&here.cookie),
+        };
+        Ok(page.render(&parts.site.frame(language)))
+    }
+
+    async fn pair(&mut self, name: &str, posted: &Posted) -> Result<String, Refusal> {
+        let parts = &self.upstreams.parts;
+        parts.own.check_origin(self.headers)?;
+        let here = self.here(name, &posted.txn).await?;
+        csrf::check_token(&here.cookie, &posted.csrf)?;
+        let (transaction, now) = (here.transaction.id, self.upstreams.now());
+        if posted.decision == Decision::Leave {
+            store::upstream::leave_unpaired(&parts.db, transaction).await?;
+            return Ok((parts.next)(transaction));
+        }
+        let event = parts.trail.event(Kind::IdentityLinked).caller(self.caller).upstream(name);
+        let event = event.person(here.session.person_id).session(here.session.id).transaction(transaction);
+        let person = here.session.person_id;
+        match store::upstream::pair(&parts.db, transaction, person, now, &(&event).into()).await? {
+            Paired::Linked => Ok((parts.next)(transaction)),
+            Paired::Gone => Err(Refusal::NothingToPair),
+            Paired::Taken => Err(Refusal::PairedElsewhere),
+        }
+    }
+}
