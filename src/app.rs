@@ -640,6 +640,9 @@ impl App {
         if let Some(address) = listeners.card_address() {
             tracing::info!(%address, "asking for the card's certificate");
         }
+        if let Some(address) = listeners.delegation_address() {
+            tracing::info!(%address, "serving providers that delegate to this establishment");
+        }
         if let Some(host) = &self.config.oidc.mtls {
             let address = listeners.services_address().unwrap_or_else(|| listeners.address());
             tracing::info!(%address, url = %host.url, "asking for the certificates of services");

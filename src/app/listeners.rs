@@ -4,21 +4,23 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::{Router, middleware};
+use axum::{Extension, Router, middleware};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{App, StartError};
-use crate::card::tls_login;
+use crate::card::{login, tls_login};
 use crate::config::{Config, Handshake};
 use crate::oidc;
 use crate::telemetry::operation::{self, Operations};
 use crate::web::assets;
+use crate::web::caller::Outside;
 use crate::web::client_certificate::{self, CertificateHost, Source};
 use crate::web::hosts;
 use crate::web::proxy::{self, TrustedProxies};
 use crate::web::serve::{Listener, Patience, Transport};
 use crate::web::tls::{Asks, Host, TlsError, TlsHosts};
+use crate::webauthn;
 
 /// The certificates of our own listeners; none behind a proxy and on loopback.
 #[derive(Debug, Clone)]
@@ -84,12 +86,13 @@ pub struct Listeners {
     front: Listener,
     card: Option<Listener>,
     services: Option<Listener>,
+    delegation: Option<Listener>,
 }
 
 impl Listeners {
     /// The pages alone, on an address that was taken before the configuration was made.
     pub fn front_only(front: Listener) -> Self {
-        Self { front, card: None, services: None }
+        Self { front, card: None, services: None, delegation: None }
     }
 
     /// The address of the pages, with the port that the system chose for port 0.
@@ -100,6 +103,11 @@ impl Listeners {
     /// The address of the host that asks for the card's certificate, where there is one.
     pub fn card_address(&self) -> Option<SocketAddr> {
         self.card.as_ref().map(Listener::address)
+    }
+
+    /// The address that faces the Internet for providers that delegate to us, where there is one.
+    pub fn delegation_address(&self) -> Option<SocketAddr> {
+        self.delegation.as_ref().map(Listener::address)
     }
 
     /// The address of the host that asks for the certificate of services, where it has one of its own.
@@ -119,6 +127,10 @@ impl App {
             Some(hosts) => Transport::Tls(Arc::clone(hosts)),
             None => Transport::Plain { behind_proxy: !server.trusted_proxies.is_empty() },
         };
+        let delegation = match self.config.delegation.listen {
+            Some(listen) => Some(Listener::bind(listen, transport.clone()).await?),
+            None => None,
+        };
         let front = Listener::bind(server.listen, transport).await?;
         let asking = async |listen: Option<SocketAddr>, hosts: &Option<Arc<TlsHosts>>| {
             let Some(listen) = listen else { return Ok(None) };
@@ -132,7 +144,7 @@ impl App {
         let services = self.config.oidc.mtls.as_ref().and_then(|host| host.listen);
         let card = asking(card, &self.certificates.card).await?;
         let services = asking(services, &self.certificates.services).await?;
-        Ok(Listeners { front, card, services })
+        Ok(Listeners { front, card, services, delegation })
     }
 
     /// Answers until `stop`, on every address.
@@ -150,7 +162,12 @@ impl App {
                 listener.serve(router, Patience::default(), stop.clone()).await;
             }
         };
-        tokio::join!(front, card, services);
+        let delegation = async {
+            if let Some(listener) = listeners.delegation {
+                listener.serve(self.delegation_router(), Patience::default(), stop.clone()).await;
+            }
+        };
+        tokio::join!(front, card, services, delegation);
     }
 
     /// What answers on the address of the pages.
@@ -160,6 +177,24 @@ impl App {
             (Some(name), Some(services)) => hosts::apart(name.to_owned(), services, self.router()),
             _ => self.router(),
         }
+    }
+
+    /// What answers on the address that faces the Internet: what a provider that delegates to us needs and whoever it sends
+    /// here, for such clients alone. Everything else is not there.
+    pub fn delegation_router(&self) -> Router {
+        let routes = oidc::delegation_routes(&self.provider).merge(login::sign_in_routes(&self.card));
+        let routes = match &self.keys {
+            Some(keys) => routes.merge(webauthn::sign_in_routes(keys)),
+            None => routes,
+        };
+        let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };
+        let proxies = TrustedProxies::new(&self.config.server.trusted_proxies);
+        self.pages
+            .around(routes)
+            .layer(Extension(Outside))
+            .layer(middleware::from_fn_with_state(proxies, proxy::name_client))
+            .layer(middleware::from_fn_with_state(operations, operation::track))
+            .merge(assets::router())
     }
 
     /// What answers on the host that asks for the card's certificate.

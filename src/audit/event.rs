@@ -214,6 +214,8 @@ pub struct Caller {
     pub user_agent: Option<String>,
     /// The network zone that the configuration gives to its address.
     pub zone: Option<String>,
+    /// It came by the address that faces the Internet, where none but providers that delegate to us are served.
+    pub outside: bool,
 }
 
 /// What makes events: knows the node, the policy in force, the time and where identifiers come from. Cheap to clone.

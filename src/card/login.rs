@@ -192,6 +192,20 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .with_state(Arc::clone(login))
 }
 
+/// The browser's side of a sign-in with a card, and the way back from the agent: without badges, enrolment, terminals and
+/// channels, for the address that faces the Internet.
+pub fn sign_in_routes(login: &Arc<CardLogin>) -> Router {
+    Router::new()
+        .route(RETURN_PATH, post(return_path::answer))
+        .route(FINISH_PATH, post(finish::answer))
+        .route(CANCEL_PATH, get(waiting::cancel))
+        .route(REQUEST_PATH, get(waiting::renew))
+        .route(STATUS_PATH, get(waiting::status))
+        .route(EVENTS_PATH, get(waiting::events))
+        .route(NOTICED_PATH, post(waiting::noticed))
+        .with_state(Arc::clone(login))
+}
+
 /// What the agents of workstations report by themselves. Apart, since it has a limit of its own: a browser that asks too
 /// often must not silence the workstations behind the same address, whose silence locks sessions.
 pub fn channel_routes(login: &Arc<CardLogin>) -> Router {

@@ -11,12 +11,13 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::profile::{BackchannelRules, Facts, LevelRule, Pkce, Profile, Rules, Stamp};
+use super::profile::{self, BackchannelRules, Facts, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::standard;
+use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::ids::PersonId;
 use crate::session::{Amr, DelegatedClaim};
-use crate::store::client::AuthMethod;
+use crate::store::client::{AuthMethod, Client};
 
 /// The scopes: who somebody is to the provider, and their name where it asks for it.
 pub const SCOPES: &[&str] = &["openid", "profile"];
@@ -78,6 +79,12 @@ impl Profile for PscDelegation {
 
 /// The factors in the order in which Pro Santé Connect's own example of a card has them.
 const ORDER: [Amr; 6] = [Amr::Sc, Amr::Pin, Amr::User, Amr::Mfa, Amr::Hwk, Amr::Swk];
+
+/// Whether a client is served where the request came in: by the address that faces the Internet none but those that delegate
+/// to us are.
+pub(super) fn serves(client: &Client, caller: &Caller) -> bool {
+    !caller.outside || profile::of(client).rules().delegation
+}
 
 /// Who somebody is to every provider that delegates to us: made of the row that a person has here, which is nobody else's
 /// before or after, and of nothing that can change (names, national identifiers, tenant, keys). A UUID of version 8.

@@ -276,6 +276,27 @@ pub fn client_routes(provider: &Arc<Provider>) -> Router {
         .with_state(Arc::clone(provider))
 }
 
+/// What a provider that delegates to us needs, and whoever it sends here: for the address that faces the Internet. The sign-in
+/// is that of [`routes`], for such clients alone ([`delegation`]).
+pub fn delegation_routes(provider: &Arc<Provider>) -> Router {
+    let issuer = provider.settings.issuer.path();
+    let below = |path: &str| format!("{issuer}{path}");
+    let mut routes = Router::new()
+        .route(&below(psc::DISCOVERY), get(discovery::standard))
+        .route(&below(psc::JWKS), get(jwks::answer))
+        .route(&below(psc::TOKEN), post(token::answer))
+        .route(&below(psc::USERINFO), get(userinfo::answer).post(userinfo::answer))
+        .route(&below(psc::AUTHORIZATION), get(authorize::answer))
+        .route(authorize::resume::ROUTE, get(authorize::resume::answer))
+        .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel))
+        .route(authorize::confirm::CONTINUE_ROUTE, post(authorize::confirm::go_on))
+        .route(authorize::confirm::NOT_ME_ROUTE, post(authorize::confirm::not_me));
+    for path in psc::FRONT_AUTHORIZATION {
+        routes = routes.route(path, get(authorize::answer));
+    }
+    routes.with_state(Arc::clone(provider))
+}
+
 fn userinfo_methods() -> MethodRouter<Arc<Provider>> {
     get(userinfo::answer).post(userinfo::answer).options(userinfo::preflight)
 }

@@ -17,7 +17,8 @@ use super::parameters::{Parameters, UnreadableForm};
 use super::profile::{self, Facts};
 use super::proof::binding::{self, BindingError, Scheme};
 use super::proof::dpop;
-use super::{Provider, error, psc, signing};
+use super::{Provider, delegation, error, psc, signing};
+use crate::audit::Caller;
 use crate::crypto::jose::SignError;
 use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
@@ -47,6 +48,7 @@ enum UserinfoError {
 pub(super) async fn answer(
     State(provider): State<Arc<Provider>>,
     method: Method,
+    caller: Caller,
     credentials: Credentials,
     form: Result<Parameters, UnreadableForm>,
 ) -> Response {
@@ -57,7 +59,7 @@ pub(super) async fn answer(
         // A POST whose token stands in the header may have a body of any kind.
         Err(_) => Parameters::default(),
     };
-    let mut response = match tell(&provider, &credentials, &method, &form).await {
+    let mut response = match tell(&provider, &credentials, &method, &form, &caller).await {
         Ok(response) => response,
         Err(error) => refuse(&error),
     };
@@ -91,10 +93,14 @@ async fn tell(
     credentials: &Credentials,
     method: &Method,
     form: &Parameters,
+    caller: &Caller,
 ) -> Result<Response, UserinfoError> {
     let (scheme, token) = brought(&credentials.headers, form)?;
     let access = access::check(provider, token.expose()).await?;
-    if !is_for_us(&access.claims, provider.settings.issuer.as_str()) {
+    // Of what is not served here, nothing is told either.
+    if !is_for_us(&access.claims, provider.settings.issuer.as_str())
+        || !delegation::serves(&access.client, caller)
+    {
         return Err(AccessError::Audience.into());
     }
     let request = (method.as_str(), psc::USERINFO);

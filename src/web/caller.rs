@@ -11,6 +11,10 @@ use super::serve::Peer;
 use crate::audit::Caller;
 use crate::ids::OperationId;
 
+/// The mark of a request that came by the address that faces the Internet (`[delegation] listen`).
+#[derive(Clone, Copy, Debug)]
+pub struct Outside;
+
 impl<S: Sync> FromRequestParts<S> for Caller {
     type Rejection = Infallible;
 
@@ -28,6 +32,7 @@ impl<S: Sync> FromRequestParts<S> for Caller {
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
             zone: None,
+            outside: parts.extensions.get::<Outside>().is_some(),
         })
     }
 }

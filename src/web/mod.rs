@@ -14,7 +14,7 @@ pub mod assets;
 #[cfg(feature = "server")]
 pub mod browser;
 #[cfg(feature = "server")]
-mod caller;
+pub mod caller;
 #[cfg(feature = "server")]
 pub mod client_certificate;
 #[cfg(feature = "server")]

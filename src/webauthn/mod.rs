@@ -160,6 +160,14 @@ impl SecurityKeys {
     }
 }
 
+/// Where a sign-in page asks for a challenge, and brings what a key signed: for the address that faces the Internet.
+pub fn sign_in_routes(keys: &Arc<SecurityKeys>) -> Router {
+    Router::new()
+        .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
+        .route(KEY_SIGN_IN_PATH, post(authentication::answer))
+        .with_state(Arc::clone(keys))
+}
+
 /// Where pages ask for challenges and bring answers.
 pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
     let list = match keys.parts.ceremonies.relying_party().is_asked_here() {

@@ -32,7 +32,7 @@ use url::Url;
 use super::host::AskedHost;
 use super::id_token_hint::Hint;
 use super::parameters::{Parameters, UnreadableForm};
-use super::{Provider, Settings, psc};
+use super::{Provider, Settings, delegation, psc};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, Secret, TransactionId};
@@ -147,6 +147,9 @@ impl Visit<'_> {
             Some(id) => store::client::by_id(&provider.db, id).await?,
             None => None,
         };
+        if client.as_ref().is_some_and(|client| !delegation::serves(client, self.caller)) {
+            return Err(AuthorizationError::NotServedHere.into());
+        }
         let Incoming { parameters, sent } = self.taken_out(client.as_ref(), parameters).await?;
         self.language = Language::choose(parameters.first("ui_locales"), accept_language(self.headers));
         let mut request =

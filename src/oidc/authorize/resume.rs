@@ -23,6 +23,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, TransactionId};
 use crate::oidc::Provider;
 use crate::oidc::client::redirect_uri;
+use crate::oidc::delegation;
 use crate::oidc::sessions;
 use crate::session::{Authentication, DelegatedMeans, Session, Standing};
 use crate::store;
@@ -236,6 +237,9 @@ impl Visit<'_> {
         let client = client.ok_or(AuthorizationError::ClientUnknown)?;
         if client.disabled_at.is_some() {
             return Err(AuthorizationError::ClientDisabled);
+        }
+        if !delegation::serves(&client, self.caller) {
+            return Err(AuthorizationError::NotServedHere);
         }
         if client.is_own_pages() {
             return Ok(Asked { request, client });

@@ -69,6 +69,9 @@ pub(super) enum TokenError {
     /// The person was disabled, or is no longer admitted.
     #[error("User disabled")]
     Person(#[source] SubjectError),
+    /// The address on the Internet is for providers that delegate to us.
+    #[error("The client is not served at this address")]
+    NotServedHere,
     /// The client is not registered for it.
     #[error("The client may not use this grant_type")]
     GrantOfOthers,
@@ -155,6 +158,7 @@ impl TokenError {
             Self::Person(SubjectError::Refused(refusal)) => refusal.code(),
             Self::Person(SubjectError::Store(error)) | Self::Store(error) => error.code(),
             Self::Unbound => "OIDC-069",
+            Self::NotServedHere => "OIDC-179",
             Self::GrantOfOthers => "OIDC-141",
             Self::TokenType => "OIDC-142",
             Self::ActorToken => "OIDC-143",
@@ -230,7 +234,7 @@ impl IntoResponse for TokenError {
             | Self::SubjectToken(_)
             | Self::SubjectTokenOfOthers
             | Self::ChainTooLong => "invalid_request",
-            Self::GrantOfOthers => "unauthorized_client",
+            Self::GrantOfOthers | Self::NotServedHere => "unauthorized_client",
             Self::Target => "invalid_target",
             Self::Pending => "authorization_pending",
             Self::SlowDown => "slow_down",

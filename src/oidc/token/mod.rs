@@ -18,7 +18,7 @@ use serde_json::Value;
 use super::client::Credentials;
 use super::parameters::{Parameters, UnreadableForm};
 use super::proof::{binding, dpop};
-use super::{Provider, client, profile, psc};
+use super::{Provider, client, delegation, profile, psc};
 use crate::audit::{Caller, Kind};
 use crate::store;
 use crate::store::client::{CIBA, Client};
@@ -95,6 +95,9 @@ async fn grant(
     form: &Parameters,
     caller: &Caller,
 ) -> Result<Value, TokenError> {
+    if !delegation::serves(client, caller) {
+        return Err(TokenError::NotServedHere);
+    }
     let proven = binding::of_token_request(provider, client, credentials, psc::TOKEN).await?;
     let proven = proven.as_ref();
     let asked = form.first("grant_type");

@@ -3,6 +3,7 @@
 
 mod attacks;
 mod hint;
+mod listener;
 
 use serde_json::{Value, json};
 
