@@ -42,6 +42,7 @@ pub struct DelegationSettings {
     pub max_age: TimeDelta,
 }
 
+/// For installations that are made up: a real one has a tenant of its own.
 impl Default for DelegationSettings {
     fn default() -> Self {
         Self { tenant: "tenant".to_owned(), max_age: LONGEST_DELEGATION }

@@ -15,7 +15,7 @@ use http::HeaderMap;
 use serde::Deserialize;
 
 use super::provider::{Provider, Said};
-use super::sign_in::{Visit, parameter, redirect};
+use super::sign_in::{Visit, goes_on, parameter};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Kind};
 use crate::directory;
@@ -85,7 +85,7 @@ pub(super) async fn answer(
 ) -> Response {
     let mut visit = Visit::new(&upstreams, &caller, &headers);
     match visit.pair(&name, &posted).await {
-        Ok(address) => redirect(&address),
+        Ok(transaction) => goes_on(&upstreams, transaction, language),
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
 }
@@ -170,7 +170,7 @@ impl Visit<'_> {
         Ok(page.render(&parts.site.frame(language)))
     }
 
-    async fn pair(&mut self, name: &str, posted: &Posted) -> Result<String, Refusal> {
+    async fn pair(&mut self, name: &str, posted: &Posted) -> Result<TransactionId, Refusal> {
         let parts = &self.upstreams.parts;
         parts.own.check_origin(self.headers)?;
         let here = self.here(name, &posted.txn).await?;
@@ -178,13 +178,13 @@ impl Visit<'_> {
         let (transaction, now) = (here.transaction.id, self.upstreams.now());
         if posted.decision == Decision::Leave {
             store::upstream::leave_unpaired(&parts.db, transaction).await?;
-            return Ok((parts.next)(transaction));
+            return Ok(transaction);
         }
         let event = parts.trail.event(Kind::IdentityLinked).caller(self.caller).upstream(name);
         let event = event.person(here.session.person_id).session(here.session.id).transaction(transaction);
         let person = here.session.person_id;
         match store::upstream::pair(&parts.db, transaction, person, now, &(&event).into()).await? {
-            Paired::Linked => Ok((parts.next)(transaction)),
+            Paired::Linked => Ok(transaction),
             Paired::Gone => Err(Refusal::NothingToPair),
             Paired::Taken => Err(Refusal::PairedElsewhere),
         }

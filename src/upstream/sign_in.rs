@@ -91,20 +91,24 @@ pub(super) async fn callback(
         // Who they are here they say by another means, on the page of the same sign-in.
         Ok((transaction, None)) => redirect(&(upstreams.parts.next)(transaction)),
         Ok((transaction, Some(cookie))) => {
-            // A page, and no redirect: the form of the provider may not lead on to a relying party of ours, because browsers
-            // hold the whole chain against the provider's `form-action`.
-            let page = Finish {
-                transaction: transaction.to_string(),
-                outcome: Outcome::Done,
-                next: (upstreams.parts.next)(transaction),
-                same_tab: true,
-            };
-            let mut response = page.render(&upstreams.parts.site.frame(language));
+            let mut response = goes_on(&upstreams, transaction, language);
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
         Err(refusal) => visit.refuse(&refusal, language).await,
     }
+}
+
+/// A page, and no redirect: the form of the page before, the provider's or ours, may not lead on to a relying party, because
+/// browsers hold the whole chain against its `form-action`.
+pub(super) fn goes_on(upstreams: &Upstreams, transaction: TransactionId, language: Language) -> Response {
+    let page = Finish {
+        transaction: transaction.to_string(),
+        outcome: Outcome::Done,
+        next: (upstreams.parts.next)(transaction),
+        same_tab: true,
+    };
+    page.render(&upstreams.parts.site.frame(language))
 }
 
 /// A parameter that is there once, and has a value.

@@ -21,6 +21,7 @@ mod card_out;
 mod cards;
 mod certificate;
 mod contact;
+mod delegation;
 mod demonstration;
 mod desk;
 mod firefox;

@@ -9,11 +9,11 @@ use super::error::AuthorizationError;
 use super::request::{AuthorizationRequest, Prompt};
 use super::response_mode::{Carrier, ResponseMode};
 use super::{Asked, Failed, Visit, jarm};
-use crate::audit::Kind;
+use crate::audit::{Event, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::{GrantId, Secret};
 use crate::oidc::profile;
-use crate::session::Session;
+use crate::session::{DelegatedMeans, Session};
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::NewGrant;
@@ -88,6 +88,7 @@ impl Visit<'_> {
             Some(consent) => event.confirmed(&consent.in_words),
             None => event,
         };
+        let event = if request.delegation.is_some() { told(event, session, is_new) } else { event };
         let grant = NewGrant {
             id: GrantId::new(now, &*provider.random),
             session_id: session.id,
@@ -159,6 +160,15 @@ impl Visit<'_> {
             }
         })
     }
+}
+
+/// What a provider that delegates to us is told, for the record; and that the person confirmed it, where the session was there
+/// already.
+fn told(event: Event, session: &Session, is_new: bool) -> Event {
+    let means = DelegatedMeans::of(&session.evidence, session.auth_mode).map_or("", DelegatedMeans::as_str);
+    let factors: Vec<String> = session.amr.iter().map(|factor| factor.as_str().to_owned()).collect();
+    let event = event.means(means, None).level(session.acr.as_str(), &factors);
+    if is_new { event } else { event.confirmed("person") }
 }
 
 fn encoded<'a>(parameters: impl Iterator<Item = (&'a str, &'a str)>) -> String {

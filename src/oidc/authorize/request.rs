@@ -135,6 +135,7 @@ impl AuthorizationRequest {
 
     /// Whether the person has to prove anew who they are, however recently they did.
     pub fn wants_fresh_proof(&self) -> bool {
+        // What a provider that delegates to us is told has a time that is true: no PIN that middleware kept, no badge.
         self.prompt == Prompt::Login || self.max_age.is_some() || self.delegation.is_some()
     }
 

@@ -148,6 +148,11 @@ async fn one_click_that_names_the_person_and_psc_knows_who_with_what_and_since_w
         }
         let events = stand.events().await;
         assert!(events.contains(&"session.used".to_owned()), "{events:?}");
+        let filter = store::audit::Filter { limit: 1000, ..Default::default() };
+        let rows = store::audit::list(&stand.db, &filter).await.unwrap();
+        let used = rows.into_iter().find(|row| row.kind == "session.used").unwrap();
+        let detail: Value = serde_json::from_str(&used.detail).unwrap();
+        assert_eq!((&detail["means"], &detail["confirmed"]), (&json!("card"), &json!("person")), "{detail}");
     })
     .await;
 }
