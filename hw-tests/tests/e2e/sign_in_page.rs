@@ -130,6 +130,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         phone: None,
         provider: None,
         persons: None,
+        pairing: None,
         notice: None,
         expected: None,
         give_up: Some("/rp".into()),
