@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Puts what the tests take from npm (hw-tests/web/package.json) under target/tools/web: the client `openid-client` and
-# the accessibility checker `axe-core`. Exactly the versions of the lock file, without running their install scripts.
-# Running it again does nothing, unless the lock file has changed.
+# Puts what the tests take from npm (hw-tests/web/package.json) under target/tools/web: the client `openid-client`,
+# the provider `oidc-provider` and the accessibility checker `axe-core`. Exactly the versions of the lock file, without
+# running their install scripts. Running it again does nothing, unless the lock file has changed.
 set -euo pipefail
 cd "$(dirname "$0")"
 place=$PWD/../target/tools/web

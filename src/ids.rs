@@ -141,6 +141,8 @@ row_id! {
     PairingId;
     /// A question to a person: whether a sign-in that waits elsewhere is theirs.
     ApprovalId;
+    /// A question that a provider of others puts to somebody.
+    UpstreamQuestionId;
     /// An audit event.
     EventId;
     /// One request as it is seen in pages, logs and audit events.

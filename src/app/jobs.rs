@@ -200,6 +200,9 @@ impl App {
         if let Some(phones) = &self.phones {
             phones.forget_idle();
         }
+        if let Some(upstreams) = &self.upstreams {
+            upstreams.forget_idle();
+        }
         if !self.alone("clean-up", CLEAN_UP).await? {
             return Ok(());
         }
@@ -229,6 +232,7 @@ impl App {
         while store::identity_check::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::approval::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::upstream::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::upstream_question::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         store::card_question::forget_unseen(db, now - UNSEEN_CARDS).await.map_err(said)?;
         while store::pairing::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::push_subscription::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}

@@ -1,14 +1,19 @@
 //! Providers of others: the configuration becomes their tabs of the sign-in page and what stands behind them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::Made;
 use super::card::level;
 use crate::oidc::authorize::resume;
-use crate::oidc::{ProviderMeans, ProviderTab};
+use crate::oidc::{ApplicationTab, ProviderMeans, ProviderTab};
 use crate::store::login_transaction::LoginTransaction;
-use crate::upstream::{Parts, Provider, Upstreams, callback_address, pair_path, start_path};
+use crate::upstream::{Parts, Provider, Reach, Upstreams, callback_address, pair_path, start_path};
 use crate::web::csrf::OwnOrigin;
+use crate::web::delays::Waits;
+
+/// For how long a page that waits for an application is held: proxies are patient for half a minute at least.
+const HOLD: Duration = Duration::from_secs(20);
 
 /// The providers that are configured; none where there are none.
 pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
@@ -31,6 +36,10 @@ pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
         site: site.clone(),
         seal: seal.clone(),
         providers: providers.collect(),
+        reach: Reach { networks: config.phone.networks.clone(), anywhere: config.phone.anywhere },
+        // A person tries a few times; whoever goes on waits.
+        waits: Waits { free: 10, longest: config.limits.longest_wait },
+        hold: HOLD,
         next: resume::path,
         wants_fresh_proof: resume::wants_fresh_proof,
         is_passed_on: resume::is_passed_on,
@@ -51,6 +60,11 @@ impl ProviderMeans for ProviderTabs {
             level: provider.level,
             answers: provider.answers(),
             direct: provider.settings.direct,
+            application: provider.settings.application.as_ref().map(|application| ApplicationTab {
+                name: application.name.clone(),
+                mobile: application.mobile,
+                card: application.card,
+            }),
         };
         self.0.providers().iter().map(tab).collect()
     }

@@ -332,6 +332,10 @@ fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
     let psc = &config.upstreams["psc"];
     assert_eq!(psc.discovery.as_str(), "https://psc.example/realm/.well-known/wallet-openid-configuration");
     assert_eq!((psc.label.as_str(), psc.link), ("Pro Santé Connect", UpstreamLink::Automatic));
+    assert!(psc.application.is_none(), "off unless it is said");
+    let asks = read(&format!("{good}ciba = true\nchannels = [\"MOBILE\", \"CARD\"]\n")).unwrap();
+    let application = asks.upstreams["psc"].application.clone().unwrap();
+    assert_eq!(application, UpstreamApplication { name: "e-CPS".into(), mobile: true, card: true });
     let standard = read(&format!("{good}profile = \"standard\"\nlabel = \"Groupe\"\n")).unwrap();
     let standard = &standard.upstreams["psc"];
     assert_eq!((standard.level, standard.link), (CardAcr::Eidas1, UpstreamLink::Desk));
@@ -347,6 +351,13 @@ fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
         ),
         (format!("{good}level = \"high\"\n"), "must be \"eidas1\""),
         (format!("{good}identifier_claim = \"email\"\n"), "must hold a national identifier"),
+        (format!("{good}ciba = true\nchannels = [\"SMS\"]\n"), "must be \"MOBILE\" or \"CARD\""),
+        (format!("{good}ciba = true\nchannels = []\n"), "upstream.psc.channels"),
+        (
+            format!("{good}profile = \"standard\"\nlabel = \"G\"\nciba = true\nchannels = [\"CARD\"]\n"),
+            "of the profile \"psc\" alone",
+        ),
+        (format!("{good}profile = \"standard\"\nlabel = \"G\"\nciba = true\n"), "needs identifier_claim"),
     ] {
         let error = read(&text).unwrap_err().to_string();
         assert!(error.contains(said), "{text}: {error}");

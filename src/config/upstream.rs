@@ -72,6 +72,19 @@ pub struct Upstream {
     pub tenant_claim: String,
     /// Whether a relying party that names it (`kc_idp_hint`) sends people straight to it, past the sign-in page.
     pub direct: bool,
+    /// Its application in which people can be asked from the sign-in page (CIBA); none where they are not.
+    pub application: Option<UpstreamApplication>,
+}
+
+/// The application of a provider, in which its people answer (CIBA).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamApplication {
+    /// What people call it.
+    pub name: String,
+    /// Whether they can be asked on their phone.
+    pub mobile: bool,
+    /// Whether they can be asked at the card reader of their workstation: of Pro Santé Connect alone.
+    pub card: bool,
 }
 
 /// What a provider of others is.
@@ -179,6 +192,7 @@ impl Upstream {
             "direct" => Ok(true),
             _ => Err("must be \"tab\" or \"direct\"".into()),
         });
+        let application = application(section, is_psc, label.as_deref(), identifier_claim.is_some());
         Some(Self {
             label: label?,
             profile,
@@ -195,8 +209,47 @@ impl Upstream {
             tenant,
             tenant_claim,
             direct: direct.unwrap_or(false),
+            application,
         })
     }
+}
+
+fn application(
+    section: &mut Section<'_>,
+    is_psc: bool,
+    label: Option<&str>,
+    has_identifier: bool,
+) -> Option<UpstreamApplication> {
+    let is_on = section.flag("ciba").unwrap_or(false);
+    let name = section.text("application", |text| match text.trim() {
+        "" => Err("must not be empty".to_owned()),
+        text => Ok(text.to_owned()),
+    });
+    let channels = section.list("channels", |text| match text {
+        "MOBILE" => Ok(false),
+        "CARD" if is_psc => Ok(true),
+        "CARD" => Err("\"CARD\" is a channel of the profile \"psc\" alone".into()),
+        _ => Err("must be \"MOBILE\" or \"CARD\"".into()),
+    });
+    let channels = channels.unwrap_or_else(|| vec![false]);
+    if !is_on {
+        return None;
+    }
+    if channels.is_empty() {
+        section.refuse("channels", "is empty: write [\"MOBILE\"], or leave it out");
+    }
+    if !has_identifier {
+        section.refuse(
+            "ciba",
+            "needs identifier_claim: whoever answers has to be the one whose identifier was typed",
+        );
+    }
+    let name = name.or_else(|| if is_psc { Some("e-CPS".to_owned()) } else { label.map(str::to_owned) });
+    Some(UpstreamApplication {
+        name: name?,
+        mobile: channels.contains(&false),
+        card: channels.contains(&true),
+    })
 }
 
 /// Whether a section may be called that: the name stands in addresses that the provider knows.

@@ -42,6 +42,7 @@ use crate::store::login_transaction::LoginTransaction;
 use crate::web::answers::{Answers, Awaited};
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
+use crate::web::inside::is_inside;
 use crate::web::page::Site;
 use crate::web::pages::phone as pages;
 use crate::web::places::Places;
@@ -105,9 +106,7 @@ pub struct Rules {
 impl Rules {
     /// Whether a request comes from a network of the establishment.
     fn is_inside(&self, address: Option<IpAddr>) -> bool {
-        let within =
-            |address: IpAddr| self.networks.iter().any(|network| network.contains(&address.to_canonical()));
-        address.is_some_and(within)
+        is_inside(&self.networks, address)
     }
 }
 
@@ -205,25 +204,4 @@ pub fn routes(phones: &Arc<Phones>) -> Router {
         .route(pages::WAIT_PATH, post(watch::wait))
         .route(pages::FINISH_PATH, post(sign_in::finish))
         .with_state(Arc::clone(phones))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_address_is_inside_by_its_network_in_either_spelling() {
-        let networks = vec!["10.0.0.0/8".parse().unwrap(), "2001:db8::/32".parse().unwrap()];
-        let rules = Rules { level: Acr::Eidas1, life: TimeDelta::days(1), networks, anywhere: false };
-        for (address, inside) in [
-            ("10.1.2.3", true),
-            ("::ffff:10.1.2.3", true),
-            ("2001:db8::1", true),
-            ("192.0.2.1", false),
-            ("::1", false),
-        ] {
-            assert_eq!(rules.is_inside(Some(address.parse().unwrap())), inside, "{address}");
-        }
-        assert!(!rules.is_inside(None));
-    }
 }

@@ -62,7 +62,7 @@ use outbound::Outbound;
 use pairwise::{PairwiseError, PairwiseKey};
 use proof::dpop::Nonces;
 
-pub use authorize::means::{CardMeans, Means, ProviderMeans, ProviderTab, TestPersons};
+pub use authorize::means::{ApplicationTab, CardMeans, Means, ProviderMeans, ProviderTab, TestPersons};
 pub use ciba::Asking;
 pub use settings::{DelegationSettings, Issuer, Lifetimes, Settings};
 

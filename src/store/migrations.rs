@@ -68,6 +68,7 @@ migrations! {
     125 "0125_card_questions";
     128 "0128_approval_moves";
     140 "0140_upstreams";
+    141 "0141_upstream_questions";
     144 "0144_delegation";
     145 "0145_upstream_pairing";
 }

@@ -47,6 +47,7 @@ pub mod subject;
 pub mod terminal_login;
 pub mod token;
 pub mod upstream;
+pub mod upstream_question;
 pub mod used_proof;
 pub mod webauthn_ceremony;
 pub mod webauthn_credential;

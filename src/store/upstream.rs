@@ -6,7 +6,7 @@
 use super::audit::{NewRow, record};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{PersonId, TransactionId};
+use crate::ids::{PersonId, TransactionId, UpstreamQuestionId};
 
 /// A sign-in that goes to a provider.
 #[derive(Debug, Clone)]
@@ -37,12 +37,21 @@ pub struct UpstreamSignIn {
 /// Who came of it: what completes the sign-in, and makes or refreshes the link.
 #[derive(Debug, Clone)]
 pub struct Identified {
-    /// SHA-256 of `state` (32 bytes).
-    pub state_hash: [u8; 32],
+    /// What brought it.
+    pub by: Brought,
     /// Whose subject it is.
     pub issuer: String,
     /// Who it is there.
     pub subject: String,
+}
+
+/// What brought an identity here: it does so once.
+#[derive(Debug, Clone, Copy)]
+pub enum Brought {
+    /// The browser came back; SHA-256 of `state` (32 bytes).
+    State([u8; 32]),
+    /// The person answered a question.
+    Answer(UpstreamQuestionId),
 }
 
 /// Sends a sign-in to a provider, in the place of one that went before.
@@ -89,17 +98,19 @@ pub async fn take(db: &Db, state_hash: [u8; 32], now: Time) -> Result<Option<Ups
 macro_rules! use_upstream {
     ($c:expr, $identified:expr, $transaction:expr, $now:expr) => {{
         let identified: &$crate::store::upstream::Identified = $identified;
-        sqlx::query(
-            "DELETE FROM upstream_sign_in
-             WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
-        )
-        .bind(identified.state_hash.to_vec())
-        .bind($transaction)
-        .bind($now)
-        .execute(&mut *$c)
-        .await?
-        .rows_affected()
-            == 1
+        let taken = match identified.by {
+            $crate::store::upstream::Brought::State(state_hash) => sqlx::query(
+                "DELETE FROM upstream_sign_in
+                 WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
+            )
+            .bind(state_hash.to_vec()),
+            $crate::store::upstream::Brought::Answer(question) => sqlx::query(
+                "DELETE FROM upstream_question
+                 WHERE id = $1 AND transaction_id = $2 AND state = 'approved' AND expires_at > $3",
+            )
+            .bind(question),
+        };
+        taken.bind($transaction).bind($now).execute(&mut *$c).await?.rows_affected() == 1
     }};
 }
 pub(crate) use use_upstream;

@@ -83,7 +83,7 @@ pub(super) fn stable_subject(provider: &Provider, said: &Said) -> Result<String,
 const LONGEST_SUBJECT: usize = 255;
 
 /// The national identifier that a provider tells, where it tells one.
-fn national_id(provider: &Provider, said: &Said) -> Option<NationalId> {
+pub(super) fn national_id(provider: &Provider, said: &Said) -> Option<NationalId> {
     let name = provider.settings.identifier_claim.as_deref()?;
     let told = text(&said.userinfo, name).or_else(|| text(&said.id_token, name))?;
     NationalId::of_source(told)
@@ -108,11 +108,9 @@ pub(super) fn authentication(
         Some("FIDO") => AuthMode::Fido,
         _ => AuthMode::Mobile,
     };
-    // A level that is absent or unknown is the lowest.
-    let level = acr.as_deref().and_then(|acr| acr.parse::<Acr>().ok()).unwrap_or(Acr::Eidas1);
     Authentication {
         person,
-        acr: level.min(provider.level),
+        acr: level(acr.as_deref(), provider.level),
         amr: factors(provider.settings.profile, auth_mode, &told),
         auth_mode,
         at: signed_in_at(said, now).unwrap_or(now),
@@ -126,6 +124,11 @@ pub(super) fn authentication(
             dated: signed_in_at(said, now).is_some(),
         },
     }
+}
+
+/// The level that a provider tells, no higher than `highest`; one that is absent or unknown is the lowest.
+fn level(told: Option<&str>, highest: Acr) -> Acr {
+    told.and_then(|acr| acr.parse().ok()).unwrap_or(Acr::Eidas1).min(highest)
 }
 
 /// When the person signed in there, never after now; none where the provider does not tell (OpenID Connect Core §2: it need
@@ -173,6 +176,19 @@ mod tests {
         let mut id_token = Map::new();
         id_token.insert("auth_time".into(), auth_time);
         Said { subject: "s".into(), id_token, access_token: Map::new(), userinfo: Map::new() }
+    }
+
+    #[test]
+    fn a_level_that_is_unknown_or_not_told_is_the_lowest_and_none_is_higher_than_the_configuration_says() {
+        for (told, highest, level_here) in [
+            (None, Acr::Eidas3, Acr::Eidas1),
+            (Some("urn:example:gold"), Acr::Eidas3, Acr::Eidas1),
+            (Some("eidas4"), Acr::Eidas3, Acr::Eidas1),
+            (Some("eidas2"), Acr::Eidas3, Acr::Eidas2),
+            (Some("eidas3"), Acr::Eidas2, Acr::Eidas2),
+        ] {
+            assert_eq!(level(told, highest), level_here, "{told:?}");
+        }
     }
 
     #[test]

@@ -1,24 +1,29 @@
-//! Providers of others by which people sign in here: Pro Santé Connect above all, and any OpenID Provider.
+//! Providers of others by which people sign in here: Pro Santé Connect above all, and any OpenID Provider. Whoever sits at a
+//! sign-in page goes to the provider's page and comes back, or answers in its application, on their phone.
 //!
 //! A hospital gets from it one sign-in page for the national means and its own, and one session for both. Whoever comes back
 //! from a provider is a person of ours, with the level that the provider told, no higher than the configuration lets it
 //! reach. Where a provider does not answer, its tab says so, and nothing else is slower or different.
 //!
-//! OpenID Connect Core 1.0 (code flow, PKCE, RFC 7636; `iss`, RFC 9207; OAuth 2.0 Security BCP, RFC 9700). Never here: a
-//! password of anybody, an identity linked by a mail address, a call to a provider while a page is made.
+//! OpenID Connect Core 1.0 (code flow, PKCE, RFC 7636; `iss`, RFC 9207; OAuth 2.0 Security BCP, RFC 9700), CIBA Core 1.0
+//! (poll). Never here: a password of anybody, an identity linked by a mail address, a call to a provider while a page is made.
 
 mod breaker;
 mod identity;
 mod pairing;
 mod provider;
+mod question;
 mod refusal;
 mod sign_in;
 
+use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 use futures_util::future::join_all;
+use ipnet::IpNet;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -28,7 +33,10 @@ use crate::session::{Authentication, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::csrf::OwnOrigin;
+use crate::web::delays::{Delays, Waits};
 use crate::web::page::Site;
+use crate::web::pages::application as pages;
+use crate::web::places::Places;
 use crate::web::repeats::Repeats;
 
 pub use pairing::{PAIR_ROUTE, pair_path};
@@ -49,7 +57,7 @@ pub struct Parts {
     pub trail: Trail,
     /// How long sessions are good for.
     pub policies: Policies,
-    /// Our own origin.
+    /// The origin of the pages.
     pub own: OwnOrigin,
     /// What stands around the pages.
     pub site: Site,
@@ -57,6 +65,12 @@ pub struct Parts {
     pub seal: SealKey,
     /// The providers, in the order of their names.
     pub providers: Vec<Provider>,
+    /// From where people can be asked in the application of a provider.
+    pub reach: Reach,
+    /// How often one address may ask.
+    pub waits: Waits,
+    /// For how long a page that waits for an application is held.
+    pub hold: Duration,
     /// Where a sign-in goes on.
     pub next: fn(TransactionId) -> String,
     /// Whether the relying party of a sign-in wants the person to prove anew who they are.
@@ -69,18 +83,55 @@ pub struct Parts {
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
 }
 
+/// From where people can be asked in the application of a provider, which is no more resistant to phishing than a phone of
+/// ours: from the networks of the establishment, and from browsers that the person has used with a card or a key.
+#[derive(Debug, Clone)]
+pub struct Reach {
+    /// The networks of the establishment.
+    pub networks: Vec<IpNet>,
+    /// Whether any browser anywhere may ask.
+    pub anywhere: bool,
+}
+
 /// The providers of others.
 #[derive(Debug)]
 pub struct Upstreams {
     parts: Parts,
     repeats: Repeats,
+    /// How often one address has asked for somebody; and how often for one name.
+    asked: Delays<IpAddr>,
+    named: Delays<[u8; 32]>,
+    /// The pages that wait for an application, by the network that they wait in.
+    places: Arc<Places<Option<IpAddr>>>,
+    /// The same, by the sign-in that they wait for.
+    tabs: Arc<Places<TransactionId>>,
 }
+
+/// Pages that wait on one node: each looks at a provider every few seconds.
+const MOST_PAGES: usize = 5_000;
+/// Of these, the share of one address: a whole site may stand behind it.
+const MOST_OF_ONE: usize = 1_000;
+/// Of these, the pages of one sign-in.
+const MOST_TABS: usize = 4;
 
 impl Upstreams {
     /// From its parts.
     #[must_use]
     pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self { parts, repeats: Repeats::default() })
+        Arc::new(Self {
+            repeats: Repeats::default(),
+            asked: Delays::new(parts.waits),
+            named: Delays::new(parts.waits),
+            places: Places::new(MOST_PAGES, MOST_OF_ONE),
+            tabs: Places::new(MOST_PAGES, MOST_TABS),
+            parts,
+        })
+    }
+
+    /// Forgets who asked nothing for a while. A job calls it.
+    pub fn forget_idle(&self) {
+        self.asked.forget_idle(self.now());
+        self.named.forget_idle(self.now());
     }
 
     /// The providers, in the order of the tabs.
@@ -109,5 +160,8 @@ pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
         .route(START_ROUTE, get(sign_in::start))
         .route(CALLBACK_ROUTE, get(sign_in::callback))
         .route(PAIR_ROUTE, get(pairing::ask).post(pairing::answer))
+        .route(pages::ASK_PATH, post(question::ask))
+        .route(pages::WAIT_PATH, post(question::wait))
+        .route(pages::FINISH_PATH, post(question::finish))
         .with_state(Arc::clone(upstreams))
 }

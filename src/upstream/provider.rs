@@ -4,6 +4,8 @@
 //! of them is symmetric; keys are fetched again when an unknown one signs, once a minute at most; what was read goes on being
 //! used for a day while the provider does not answer; every call has an end.
 
+mod ciba;
+
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -13,12 +15,12 @@ use openidconnect::core::{
     CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
     CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
     CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
-    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType,
+    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
 };
 use openidconnect::{
     AccessToken, AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient,
     AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, OAuth2TokenResponse as _,
+    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, NonceVerifier, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
     SignatureVerificationError, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
@@ -28,6 +30,7 @@ use serde_json::{Map, Value};
 use tokio::sync::Mutex;
 use url::Url;
 
+pub use self::ciba::{Answer, Ask, Look};
 use super::breaker::Breaker;
 use crate::clock::{SharedClock, Time};
 use crate::config::Upstream;
@@ -73,6 +76,9 @@ pub enum ProviderError {
     /// It refuses what we ask for.
     #[error("the provider refuses: {0}")]
     Refused(String),
+    /// It asks nobody at their phone or card.
+    #[error("the provider asks nobody at their phone or card")]
+    NoBackchannel,
     /// What it says is not acceptable.
     #[error("what the provider says is not acceptable: {0}")]
     Untrue(String),
@@ -92,6 +98,9 @@ struct More {
     /// RFC 9207 §3.
     #[serde(default)]
     authorization_response_iss_parameter_supported: bool,
+    /// CIBA Core §4.
+    #[serde(default)]
+    backchannel_authentication_endpoint: Option<Url>,
 }
 impl AdditionalProviderMetadata for More {}
 
@@ -130,6 +139,8 @@ struct Known {
     client: Client,
     /// Whether every answer names the issuer.
     names_issuer: bool,
+    /// Where people are asked who are at no browser of its.
+    backchannel: Option<Url>,
     read_at: Time,
 }
 
@@ -180,7 +191,7 @@ pub struct Wishes {
 }
 
 /// What a provider says of somebody, verified.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Said {
     /// Who it is there.
     pub subject: String,
@@ -307,12 +318,22 @@ impl Provider {
         let response =
             request.set_pkce_verifier(PkceCodeVerifier::new(kept.verifier)).request_async(&self.http);
         let response = response.await.map_err(|error| self.judge(error))?;
-        let token = response.id_token().ok_or_else(|| untrue("there is no ID token"))?;
         let nonce = Nonce::new(kept.nonce);
-        let subject = match self.verified(&known, token, &nonce, response.access_token()) {
+        self.said(&known, &response, || &nonce).await
+    }
+
+    /// What tokens say of somebody, once they are verified; `nonce` says each time what that of the ID token has to be.
+    async fn said<N: NonceVerifier>(
+        &self,
+        known: &Arc<Known>,
+        response: &CoreTokenResponse,
+        nonce: impl Fn() -> N,
+    ) -> Result<Said, ProviderError> {
+        let token = response.id_token().ok_or_else(|| untrue("there is no ID token"))?;
+        let subject = match self.verified(known, token, nonce(), response.access_token()) {
             Err(Unverified::UnknownKey) => {
-                let known = self.known_with_new_keys(&known).await?;
-                self.verified(&known, token, &nonce, response.access_token())
+                let known = self.known_with_new_keys(known).await?;
+                self.verified(&known, token, nonce(), response.access_token())
             }
             result => result,
         };
@@ -320,7 +341,7 @@ impl Provider {
             Unverified::UnknownKey => untrue("the ID token is signed by an unknown key"),
             Unverified::Else(why) => ProviderError::Untrue(why),
         })?;
-        let userinfo = self.userinfo(&known, response.access_token(), &subject).await?;
+        let userinfo = self.userinfo(known, response.access_token(), &subject).await?;
         self.breaker.succeeded(self.clock.now());
         Ok(Said {
             subject,
@@ -356,7 +377,7 @@ impl Provider {
         &self,
         known: &Known,
         token: &CoreIdToken,
-        nonce: &Nonce,
+        nonce: impl NonceVerifier,
         access_token: &AccessToken,
     ) -> Result<String, Unverified> {
         let now = self.clock.now();
@@ -453,7 +474,8 @@ impl Provider {
         let keys: Value = self.http.json(metadata.jwks_uri().url().as_str()).await?;
         let keys = serde_json::from_value::<CoreJsonWebKeySet>(keys);
         let keys = keys.map_err(|error| ProviderError::Unusable(format!("its keys: {error}")))?;
-        let names_issuer = metadata.additional_metadata().authorization_response_iss_parameter_supported;
+        let More { authorization_response_iss_parameter_supported, backchannel_authentication_endpoint } =
+            metadata.additional_metadata().clone();
         let redirect = RedirectUrl::new(self.redirect_uri.clone());
         let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
         let client = CoreClient::from_provider_metadata(
@@ -462,7 +484,12 @@ impl Provider {
             Some(secret(&self.settings.client_secret)),
         )
         .set_redirect_uri(redirect);
-        Ok(Known { client, names_issuer, read_at: self.clock.now() })
+        Ok(Known {
+            client,
+            names_issuer: authorization_response_iss_parameter_supported,
+            backchannel: backchannel_authentication_endpoint,
+            read_at: self.clock.now(),
+        })
     }
 
     /// Whether the provider refused, or failed.

@@ -8,6 +8,7 @@ use crate::directory;
 use crate::store::StoreError;
 use crate::web::cookies::NoCookie;
 use crate::web::csrf;
+use crate::web::limits::TooMany;
 use crate::web::new_session::NotHere;
 
 /// Why a sign-in by a provider of others does not go on.
@@ -79,6 +80,42 @@ pub enum Refusal {
     /// The level is lower than the relying party insists on.
     #[error("the relying party insists on a level that the sign-in there does not reach")]
     TooLow,
+    /// The person said no where they were asked.
+    #[error("the person refused where they were asked")]
+    Denied,
+    /// Nobody answered in time.
+    #[error("nobody answered in time")]
+    Unanswered,
+    /// Somebody else answered than the one who was asked.
+    #[error("somebody else answered than the one who was asked")]
+    OtherPerson,
+    /// The provider knows nobody of the identifier that was typed. The page is not told: it waits.
+    #[error("the provider knows nobody of the identifier that was typed: {0}")]
+    UnknownThere(String),
+    /// What was typed is no national identifier.
+    #[error("what was typed is no national identifier")]
+    BadIdentifier,
+    /// This sign-in, or the establishment, has asked too often.
+    #[error("somebody is asked too often")]
+    AskedTooOften,
+    /// Another page of this sign-in has asked anew.
+    #[error("another page of this sign-in has asked anew")]
+    Replaced,
+    /// No question of this sign-in waits, or it was not approved.
+    #[error("no question of this sign-in waits for that")]
+    NoQuestion,
+    /// Not a message of our page.
+    #[error("the message is malformed")]
+    Malformed,
+    /// People are not asked there.
+    #[error("people are not asked there, or not in this way")]
+    NotOffered,
+    /// Too many pages wait.
+    #[error("too many pages wait on this node")]
+    Full,
+    /// Whoever asks goes too fast.
+    #[error(transparent)]
+    TooMany(#[from] TooMany),
     /// The person.
     #[error(transparent)]
     Person(#[from] directory::Refusal),
@@ -101,7 +138,11 @@ pub enum Refusal {
 
 impl From<ProviderError> for Refusal {
     fn from(error: ProviderError) -> Self {
-        if error.is_failure() { Self::Away(error) } else { Self::Untrue(error) }
+        match error {
+            ProviderError::NoBackchannel => Self::NotOffered,
+            error if error.is_failure() => Self::Away(error),
+            error => Self::Untrue(error),
+        }
     }
 }
 
@@ -123,6 +164,17 @@ impl Refusal {
             Self::NotLinked => "UPSTREAM-012",
             Self::Clash | Self::PairedElsewhere => "UPSTREAM-013",
             Self::TooLow => "UPSTREAM-014",
+            Self::Denied => "UPSTREAM-015",
+            Self::Unanswered => "UPSTREAM-016",
+            Self::OtherPerson => "UPSTREAM-017",
+            Self::UnknownThere(_) => "UPSTREAM-018",
+            Self::BadIdentifier => "UPSTREAM-019",
+            Self::AskedTooOften => "UPSTREAM-020",
+            Self::Replaced => "UPSTREAM-021",
+            Self::NoQuestion | Self::Malformed => "UPSTREAM-022",
+            Self::NotOffered => "UPSTREAM-023",
+            Self::Full => "UPSTREAM-024",
+            Self::TooMany(too_many) => too_many.code(),
             Self::PassedOn => "UPSTREAM-035",
             Self::Circle => "UPSTREAM-036",
             Self::OtherTenant => "UPSTREAM-037",
@@ -147,6 +199,15 @@ impl Refusal {
                 | Self::Late
                 | Self::Away(_)
                 | Self::RefusedThere(_)
+                | Self::Denied
+                | Self::Unanswered
+                | Self::UnknownThere(_)
+                | Self::BadIdentifier
+                | Self::Replaced
+                | Self::NoQuestion
+                | Self::Malformed
+                | Self::NotOffered
+                | Self::Full
                 | Self::Raced
                 | Self::Seal(_)
                 | Self::Store(_)
@@ -188,6 +249,9 @@ impl Refusal {
                 StatusCode::INTERNAL_SERVER_ERROR
             }
             Self::UnknownProvider => StatusCode::NOT_FOUND,
+            Self::Malformed => StatusCode::BAD_REQUEST,
+            Self::TooMany(_) => StatusCode::TOO_MANY_REQUESTS,
+            Self::Full => StatusCode::SERVICE_UNAVAILABLE,
             _ => StatusCode::FORBIDDEN,
         }
     }

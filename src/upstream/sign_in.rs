@@ -14,14 +14,16 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
 use super::identity::{Known, authentication, signed_in_at, stable_subject};
-use super::provider::{Kept, Provider, ProviderError, Wishes};
+use super::provider::{Kept, Provider, ProviderError, Said, Wishes};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::TransactionId;
+use crate::session::Station;
 use crate::store;
+use crate::store::client::Client;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
-use crate::store::upstream::{Identified, NewUpstreamSignIn};
+use crate::store::upstream::{Brought, Identified, NewUpstreamSignIn};
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::headers::Policy;
@@ -35,9 +37,9 @@ pub const START_ROUTE: &str = "/login/provider/{name}";
 pub const CALLBACK_ROUTE: &str = "/login/provider/{name}/callback";
 
 /// The name of this way in the audit.
-const MEANS: &str = "upstream";
+pub(super) const MEANS: &str = "upstream";
 /// So many refusals of one kind in one sign-in are recorded each; of more, how many there were.
-const RECORDED: u32 = 3;
+pub(super) const RECORDED: u32 = 3;
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 2048;
 /// So many sign-ins of one browser that are at one provider, all begun within this time and none of them back: nobody clicks
@@ -130,7 +132,7 @@ pub(super) struct Visit<'a> {
     pub(super) upstreams: &'a Upstreams,
     pub(super) caller: &'a Caller,
     pub(super) headers: &'a HeaderMap,
-    event: Event,
+    pub(super) event: Event,
     /// The sign-in, once it is certain that this browser began it.
     pub(super) transaction: Option<TransactionId>,
 }
@@ -193,13 +195,8 @@ impl<'a> Visit<'a> {
         transaction: &LoginTransaction,
     ) -> Result<(), Refusal> {
         let parts = &self.upstreams.parts;
-        if (parts.is_passed_on)(transaction) {
-            return Err(Refusal::PassedOn);
-        }
         let client = relying_party(&parts.db, &transaction.client_id).await?;
-        if client.redirect_uris.iter().any(|address| provider.is_at(address)) {
-            return Err(Refusal::Circle);
-        }
+        self.is_for_others(provider, transaction, &client)?;
         let mut on_their_way = 0;
         for other in cookies::transactions(self.headers).into_iter().take(MOST_LOOKED_AT) {
             let since = self.upstreams.now() - AT_ONCE;
@@ -210,6 +207,22 @@ impl<'a> Visit<'a> {
             }
         }
         if on_their_way >= MOST_ON_THEIR_WAY { Err(Refusal::Circle) } else { Ok(()) }
+    }
+
+    /// Whoever delegates its sign-in to us has people sign in here, by a means of ours.
+    pub(super) fn is_for_others(
+        &self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+        client: &Client,
+    ) -> Result<(), Refusal> {
+        if (self.upstreams.parts.is_passed_on)(transaction) {
+            return Err(Refusal::PassedOn);
+        }
+        match client.redirect_uris.iter().any(|address| provider.is_at(address)) {
+            true => Err(Refusal::Circle),
+            false => Ok(()),
+        }
     }
 
     /// Yields no cookie where the identity is yet to be paired.
@@ -262,11 +275,33 @@ impl<'a> Visit<'a> {
         state_hash: [u8; 32],
         (kept, code): (Kept, String),
     ) -> Result<Option<HeaderValue>, Refusal> {
-        let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
+        let towards = self.towards(transaction).await?;
+        let said = provider.finish(kept, code).await?;
+        self.begin(provider, transaction, towards, said, Brought::State(state_hash)).await
+    }
+
+    /// The relying party of a sign-in, and where the session is opened, if it takes it there.
+    pub(super) async fn towards(
+        &mut self,
+        transaction: &LoginTransaction,
+    ) -> Result<(Client, Station), Refusal> {
+        let parts = &self.upstreams.parts;
         let client = relying_party(&parts.db, &transaction.client_id).await?;
         self.learn(|event| event.application(&client.name));
         let station = admitted_station(&parts.db, &parts.policies, &client).await?;
-        let said = provider.finish(kept, code).await?;
+        Ok((client, station))
+    }
+
+    /// Whoever the provider says it is, signed in here. Yields no cookie where the identity is yet to be paired.
+    pub(super) async fn begin(
+        &mut self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+        (client, station): (Client, Station),
+        said: Said,
+        by: Brought,
+    ) -> Result<Option<HeaderValue>, Refusal> {
+        let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
         let is_fresh = signed_in_at(&said, now).is_some_and(|at| at + SKEW >= transaction.created_at);
         if !is_fresh && (parts.wants_fresh_proof)(transaction) {
             return Err(Refusal::NotFresh);
@@ -274,6 +309,8 @@ impl<'a> Visit<'a> {
         let subject = stable_subject(provider, &said)?;
         let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await?;
         let Known::Person(person) = known else {
+            // Pairing goes by the provider's own page.
+            let Brought::State(state_hash) = by else { return Err(Refusal::NotLinked) };
             self.keep_for_pairing(provider, transaction, state_hash, (subject, &said)).await?;
             return Ok(None);
         };
@@ -282,7 +319,7 @@ impl<'a> Visit<'a> {
         if !(parts.is_enough)(transaction, &authentication) {
             return Err(Refusal::TooLow);
         }
-        let identified = Identified { state_hash, issuer: provider.settings.issuer.clone(), subject };
+        let identified = Identified { by, issuer: provider.settings.issuer.clone(), subject };
         let beginning = Beginning {
             db: &parts.db,
             trail: &parts.trail,
@@ -305,7 +342,7 @@ impl<'a> Visit<'a> {
     }
 
     /// The sign-in of that key, if it is open and this browser began it.
-    async fn open(&mut self, id: TransactionId) -> Result<LoginTransaction, Refusal> {
+    pub(super) async fn open(&mut self, id: TransactionId) -> Result<LoginTransaction, Refusal> {
         let found = transaction_of(&self.upstreams.parts.db, id, self.headers).await?;
         let now = self.upstreams.now();
         let found = found.filter(|found| found.state == Stage::Open && found.expires_at > now);
@@ -317,7 +354,7 @@ impl<'a> Visit<'a> {
 
     /// Where the sign-in goes on by other means, its page says why this one did not do.
     pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
-        let Upstreams { parts, repeats } = self.upstreams;
+        let Upstreams { parts, repeats, .. } = self.upstreams;
         let code = refusal.code();
         tracing::warn!(code, "a sign-in by another provider does not go on: {refusal}");
         if let Some(transaction) = self.transaction {

@@ -28,6 +28,7 @@ pub mod headers;
 #[cfg(feature = "server")]
 pub mod hosts;
 pub mod i18n;
+pub mod inside;
 pub mod language;
 #[cfg(feature = "server")]
 pub mod limits;

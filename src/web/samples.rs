@@ -247,6 +247,7 @@ fn sign_in() -> SignIn {
         again: None,
         phone: None,
         provider: None,
+        application: None,
         persons: None,
         pairing: None,
         notice: None,

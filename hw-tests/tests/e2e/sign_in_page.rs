@@ -129,6 +129,7 @@ async fn sign_in(State(stage): State<Stage>, headers: HeaderMap) -> Response {
         again: None,
         phone: None,
         provider: None,
+        application: None,
         persons: None,
         pairing: None,
         notice: None,

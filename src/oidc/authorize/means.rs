@@ -70,6 +70,19 @@ pub struct ProviderTab {
     pub answers: bool,
     /// Whether a relying party that names it sends people straight to it.
     pub direct: bool,
+    /// Its application, where people are asked in it.
+    pub application: Option<ApplicationTab>,
+}
+
+/// The application of a provider, as its tab has it.
+#[derive(Debug, Clone)]
+pub struct ApplicationTab {
+    /// What people call it.
+    pub name: String,
+    /// Whether they are asked on their phone.
+    pub mobile: bool,
+    /// Whether they are asked at the card reader of their workstation.
+    pub card: bool,
 }
 
 /// The test persons of `sceau sandbox`, where nobody has a card. No configuration leads here: `app` fills it for a

@@ -37,7 +37,8 @@ use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{
-    Again, KeyPanel, LOCKED, Means, MeansKind, PairingNotice, PhonePanel, ProviderPanel, SignIn,
+    Again, ApplicationPanel, KeyPanel, LOCKED, Means, MeansKind, PairingNotice, PhonePanel, ProviderPanel,
+    SignIn,
 };
 
 /// What it says where the relying party wants the card watched and nobody does.
@@ -310,6 +311,22 @@ impl Visit<'_> {
             }),
             _ => None,
         };
+        let application = match selected {
+            Some(MeansKind::Application(place)) => tabs.get(place).and_then(|tab| {
+                let application = tab.application.as_ref()?;
+                Some(ApplicationPanel {
+                    transaction: transaction.id.to_string(),
+                    next: here.clone(),
+                    provider: tab.name.clone(),
+                    label: tab.label.clone(),
+                    name: application.name.clone(),
+                    mobile: application.mobile,
+                    card: application.card,
+                    answers: tab.answers,
+                })
+            }),
+            _ => None,
+        };
         let persons = match &self.provider.means.test_persons {
             Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
                 Offer::Choice(panel) => Some(panel),
@@ -321,6 +338,9 @@ impl Visit<'_> {
             kind,
             label: match kind {
                 MeansKind::Provider(place) => tabs.get(place).map(|tab| tab.label.clone()),
+                MeansKind::Application(place) => {
+                    tabs.get(place).and_then(|tab| tab.application.as_ref().map(|own| own.name.clone()))
+                }
                 _ => None,
             },
             href: with(Some(kind), switched),
@@ -333,6 +353,7 @@ impl Visit<'_> {
             touch: touch_panel,
             phone,
             provider,
+            application,
             persons,
             pairing: pairing.map(|pairing| PairingNotice {
                 provider: tabs.iter().find(|tab| tab.name == pairing.provider).map(|tab| tab.label.clone()),
@@ -381,7 +402,10 @@ impl Visit<'_> {
         let providers = tabs.iter().enumerate();
         let providers = providers.filter(|(_, tab)| is_passed_on(&[]) && levels.leave_room_for(tab.level));
         let providers = providers.filter(|(_, tab)| !self.is_of(tab, asked));
-        let providers = providers.map(|(place, _)| MeansKind::Provider(place));
+        let providers = providers.flat_map(|(place, tab)| {
+            let application = tab.application.as_ref().map(|_| MeansKind::Application(place));
+            [Some(MeansKind::Provider(place)), application].into_iter().flatten()
+        });
         let ours = [touch.then_some(MeansKind::Touch), card, key, phone];
         ours.into_iter().flatten().chain(providers).collect()
     }
@@ -430,7 +454,8 @@ impl Visit<'_> {
 /// The tab that the person chose.
 fn chosen_means(query: Option<&str>, tabs: &[ProviderTab]) -> Option<MeansKind> {
     let value = query?.split('&').find_map(|pair| pair.strip_prefix("means="))?;
-    let all = MeansKind::OURS.into_iter().chain((0..tabs.len()).map(MeansKind::Provider));
+    let of_others = |place| [MeansKind::Provider(place), MeansKind::Application(place)];
+    let all = MeansKind::OURS.into_iter().chain((0..tabs.len()).flat_map(of_others));
     all.into_iter()
         .find(|kind| value.strip_prefix(kind.name()).is_some_and(|rest| rest == name_of(*kind, tabs)))
 }
@@ -438,7 +463,9 @@ fn chosen_means(query: Option<&str>, tabs: &[ProviderTab]) -> Option<MeansKind> 
 /// The name of a provider of others; empty of what is ours.
 fn name_of(kind: MeansKind, tabs: &[ProviderTab]) -> &str {
     match kind {
-        MeansKind::Provider(place) => tabs.get(place).map_or("", |tab| &tab.name),
+        MeansKind::Provider(place) | MeansKind::Application(place) => {
+            tabs.get(place).map_or("", |tab| &tab.name)
+        }
         _ => "",
     }
 }

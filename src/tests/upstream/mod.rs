@@ -2,17 +2,24 @@
 //! keys plays Pro Santé Connect. The hospital is tried on both databases.
 
 mod attacks;
+mod ciba;
+mod ciba_attacks;
+mod ciba_outage;
 mod delegation;
 mod outage;
 mod sign_in;
 
-use std::sync::Arc;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use axum::Router;
+use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::middleware::{self, Next};
-use axum::response::IntoResponse as _;
+use axum::response::{IntoResponse as _, Response};
+use chrono::TimeDelta;
 use http::StatusCode;
 use secrecy::SecretString;
 use url::Url;
@@ -27,10 +34,12 @@ use crate::oidc::authorize::resume;
 use crate::oidc::{Asking, Issuer, Means};
 use crate::session::{Acr, Policies};
 use crate::store;
-use crate::store::client::NewClient;
-use crate::upstream::{self, Provider, Upstreams, callback_address};
+use crate::store::client::{CIBA, DeliveryMode, Metadata, NewClient};
+use crate::upstream::{self, Provider, Reach, Upstreams, callback_address};
 use crate::web::csrf::OwnOrigin;
+use crate::web::delays::Waits;
 use crate::web::page::Site;
+use crate::web::proxy::ClientAddress;
 
 const FRONT: &str = "http://localhost:8080";
 
@@ -40,7 +49,18 @@ struct Psc {
     origin: String,
     /// Whether the proxy in front of it has nobody behind it.
     gone: Arc<AtomicBool>,
+    /// What it was asked with `POST`: the end of the address, and the form.
+    posted: Arc<Mutex<Vec<(String, String)>>>,
+    /// What it answers instead, to addresses with that end.
+    instead: Arc<Mutex<Option<Instead>>>,
     server: tokio::task::JoinHandle<()>,
+}
+
+/// An answer that is not the provider's own.
+struct Instead {
+    end: &'static str,
+    status: StatusCode,
+    body: String,
 }
 
 impl Drop for Psc {
@@ -53,27 +73,34 @@ impl Psc {
     async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let stand = Stand::with(|settings| {
+        let mut stand = Stand::with(|settings| {
+            settings.lifetimes.backchannel_hold = TimeDelta::zero();
             settings.issuer =
                 Issuer::new(Url::parse(&format!("{origin}/auth/realms/esante-wallet")).unwrap());
             settings.front_url = Url::parse(&origin).unwrap();
         })
         .await;
         let callback = callback_address(&Url::parse(FRONT).unwrap(), "psc");
-        stand.add_client(&NewClient { redirect_uris: vec![callback], ..new_client("hopital") }).await;
+        let grants = ["authorization_code", "refresh_token", CIBA].map(str::to_owned).to_vec();
+        let metadata = Metadata {
+            grant_types: grants,
+            backchannel_token_delivery_mode: Some(DeliveryMode::Poll),
+            ..Metadata::default()
+        };
+        let client = NewClient { redirect_uris: vec![callback], metadata, ..new_client("hopital") };
+        stand.add_client(&client).await;
+        let quiet: Arc<dyn crate::session::asking::Asks> = Arc::new(ciba::Quiet);
+        let asking = Asking { phone: Some(Arc::clone(&quiet)), card: Some(quiet) };
+        stand.offer(Means::default(), asking).await;
         let gone = Arc::new(AtomicBool::new(false));
-        let is_gone = Arc::clone(&gone);
+        let (posted, instead) = (Arc::<Mutex<Vec<_>>>::default(), Arc::<Mutex<Option<Instead>>>::default());
+        let front = (Arc::clone(&gone), Arc::clone(&posted), Arc::clone(&instead));
         let router = stand.router.clone().layer(middleware::from_fn(move |request: Request, next: Next| {
-            let is_gone = Arc::clone(&is_gone);
-            async move {
-                match is_gone.load(Ordering::Relaxed) {
-                    true => StatusCode::BAD_GATEWAY.into_response(),
-                    false => next.run(request).await,
-                }
-            }
+            let (gone, posted, instead) = front.clone();
+            async move { in_front(request, next, &gone, &posted, &instead).await }
         }));
         let server = tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { stand, origin, gone, server }
+        Self { stand, origin, gone, posted, instead, server }
     }
 
     /// As the hospital has it in its configuration.
@@ -95,6 +122,7 @@ impl Psc {
             tenant: None,
             tenant_claim: "tid".into(),
             direct: false,
+            application: None,
         }
     }
 
@@ -108,10 +136,42 @@ impl Psc {
     }
 }
 
+/// The proxy in front of it.
+async fn in_front(
+    request: Request,
+    next: Next,
+    gone: &AtomicBool,
+    posted: &Mutex<Vec<(String, String)>>,
+    instead: &Mutex<Option<Instead>>,
+) -> Response {
+    if gone.load(Ordering::Relaxed) {
+        return StatusCode::BAD_GATEWAY.into_response();
+    }
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, 1 << 20).await.unwrap();
+    let end = parts.uri.path().rsplit('/').next().unwrap().to_owned();
+    if parts.method == http::Method::POST {
+        posted.lock().unwrap().push((end.clone(), String::from_utf8(body.to_vec()).unwrap()));
+    }
+    if let Some(Instead { status, body, .. }) = instead.lock().unwrap().as_ref().filter(|one| one.end == end)
+    {
+        return (*status, [("content-type", "application/json")], body.clone()).into_response();
+    }
+    next.run(Request::from_parts(parts, Body::from(body))).await
+}
+
 /// A hospital that has Pro Santé Connect on its sign-in page.
 struct Hospital {
     stand: Stand,
     upstreams: Arc<Upstreams>,
+}
+
+/// A request comes from where its header says, else from inside.
+async fn from_somewhere(mut request: Request, next: Next) -> Response {
+    let address: IpAddr =
+        request.headers().get("x-from").map_or("10.1.2.3", |from| from.to_str().unwrap()).parse().unwrap();
+    request.extensions_mut().insert(ClientAddress(address));
+    next.run(request).await
 }
 
 /// A sign-in that has begun.
@@ -124,41 +184,49 @@ struct Begun {
 
 impl Hospital {
     async fn on_both(settings: &Upstream, test: impl AsyncFn(Self)) {
-        Stand::on_both(async |mut stand: Stand| {
-            let clock: SharedClock = Arc::new(stand.clock.clone());
-            let egress =
-                config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] };
-            let front = Url::parse(FRONT).unwrap();
-            let provider = Provider::new(
-                "psc",
-                settings,
-                Acr::Eidas3,
-                callback_address(&front, "psc"),
-                Egress::new(&egress).unwrap(),
-                clock.clone(),
-            );
-            let upstreams = Upstreams::new(upstream::Parts {
-                db: stand.db.clone(),
-                clock,
-                random: Arc::new(SystemRandom),
-                trail: trail(&stand.clock),
-                policies: Policies::default(),
-                own: OwnOrigin::of(&front),
-                site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
-                seal: stand.seal.clone(),
-                providers: vec![provider],
-                next: resume::path,
-                wants_fresh_proof: resume::wants_fresh_proof,
-                is_passed_on: resume::is_passed_on,
-                idp_hint: resume::idp_hint,
-                is_enough: resume::is_enough,
-            });
-            let providers = Some(Arc::new(ProviderTabs(Arc::clone(&upstreams))) as _);
-            stand.offer(Means { providers, ..Means::default() }, Asking::default()).await;
-            stand.router = Router::new().merge(stand.router).merge(upstream::routes(&upstreams));
-            test(Self { stand, upstreams }).await;
-        })
-        .await;
+        Stand::on_both(async |stand: Stand| test(Self::of(stand, settings).await).await).await;
+    }
+
+    async fn of(mut stand: Stand, settings: &Upstream) -> Self {
+        let clock: SharedClock = Arc::new(stand.clock.clone());
+        let egress =
+            config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] };
+        let front = Url::parse(FRONT).unwrap();
+        let provider = Provider::new(
+            "psc",
+            settings,
+            Acr::Eidas3,
+            callback_address(&front, "psc"),
+            Egress::new(&egress).unwrap(),
+            clock.clone(),
+        );
+        let upstreams = Upstreams::new(upstream::Parts {
+            db: stand.db.clone(),
+            clock,
+            random: Arc::new(SystemRandom),
+            trail: trail(&stand.clock),
+            policies: Policies::default(),
+            own: OwnOrigin::of(&front),
+            site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
+            seal: stand.seal.clone(),
+            providers: vec![provider],
+            reach: Reach { networks: vec!["10.0.0.0/8".parse().unwrap()], anywhere: false },
+            waits: Waits { free: 10, longest: TimeDelta::minutes(5) },
+            // A page is told at once how it stands: no test waits.
+            hold: Duration::ZERO,
+            next: resume::path,
+            wants_fresh_proof: resume::wants_fresh_proof,
+            is_passed_on: resume::is_passed_on,
+            idp_hint: resume::idp_hint,
+            is_enough: resume::is_enough,
+        });
+        let providers = Some(Arc::new(ProviderTabs(Arc::clone(&upstreams))) as _);
+        stand.offer(Means { providers, ..Means::default() }, Asking::default()).await;
+        stand.router = Router::new()
+            .merge(stand.router)
+            .merge(upstream::routes(&upstreams))
+            .layer(middleware::from_fn(from_somewhere));
+        Self { stand, upstreams }
     }
 
     /// A service sends somebody here.

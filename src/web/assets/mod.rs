@@ -50,6 +50,10 @@ pub static KEY: LazyLock<Asset> = LazyLock::new(|| {
 pub static PHONE_DESK: LazyLock<Asset> = LazyLock::new(|| {
     Asset::script("phone-desk", concat!(include_str!("shared/post.js"), include_str!("phone-desk.js")))
 });
+/// The application of a provider of others: asks somebody there from the sign-in page, and waits.
+pub static APPLICATION: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::script("application", concat!(include_str!("shared/post.js"), include_str!("application.js")))
+});
 /// The application of the phone.
 pub static PHONE: LazyLock<Asset> = LazyLock::new(|| {
     Asset::script(
@@ -76,8 +80,8 @@ pub static FINISH: LazyLock<Asset> = LazyLock::new(|| Asset::script("finish", in
 pub static SIGNED_OUT: LazyLock<Asset> =
     LazyLock::new(|| Asset::script("signed-out", include_str!("signed-out.js")));
 
-static ALL: [&LazyLock<Asset>; 10] =
-    [&STYLE, &ICON, &SIGN_IN, &KEY, &PHONE_DESK, &PHONE, &JSQR, &SUBMIT, &FINISH, &SIGNED_OUT];
+static ALL: [&LazyLock<Asset>; 11] =
+    [&STYLE, &ICON, &SIGN_IN, &KEY, &PHONE_DESK, &APPLICATION, &PHONE, &JSQR, &SUBMIT, &FINISH, &SIGNED_OUT];
 
 impl Asset {
     fn new(name: &str, end: &str, media_type: &'static str, content: &'static str) -> Self {

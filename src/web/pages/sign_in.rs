@@ -55,6 +55,8 @@ pub struct SignIn {
     pub phone: Option<PhonePanel>,
     /// The panel of a provider of others.
     pub provider: Option<ProviderPanel>,
+    /// The panel of its application.
+    pub application: Option<ApplicationPanel>,
     /// The test persons of a sandbox.
     pub persons: Option<PersonsPanel>,
     /// The identity of a provider of others that whoever signs in now is to confirm as theirs.
@@ -128,7 +130,7 @@ pub struct RelyingParty {
 #[derive(Clone, Debug)]
 pub struct Means {
     pub kind: MeansKind,
-    /// What a provider of others is called; the other kinds have names of ours.
+    /// What a provider of others, or its application, is called; the other kinds have names of ours.
     pub label: Option<String>,
     /// This page with the tab selected.
     pub href: String,
@@ -145,10 +147,15 @@ pub enum MeansKind {
     Phone,
     /// The provider of others that has this place among those that are configured.
     Provider(usize),
+    /// The application of that one.
+    Application(usize),
 }
 
 impl Means {
     fn label(&self, texts: &Texts) -> String {
+        if let (MeansKind::Application(_), Some(name)) = (self.kind, &self.label) {
+            return texts.text_with("means-application", &[("name", name.as_str())]);
+        }
         self.label.clone().or_else(|| self.kind.label(texts)).unwrap_or_default()
     }
 }
@@ -165,6 +172,7 @@ impl MeansKind {
             Self::Touch => "touch",
             Self::Phone => "phone",
             Self::Provider(_) => "provider-",
+            Self::Application(_) => "application-",
         }
     }
 
@@ -175,7 +183,7 @@ impl MeansKind {
             Self::SecurityKey => texts.text("means-key"),
             Self::Touch => texts.text("means-touch"),
             Self::Phone => texts.text("means-phone"),
-            Self::Provider(_) => return None,
+            Self::Provider(_) | Self::Application(_) => return None,
         })
     }
 }
@@ -206,6 +214,27 @@ pub struct ProviderPanel {
     /// The address of ours that sends the browser there.
     pub start: String,
     /// Whether it answered the last times.
+    pub answers: bool,
+}
+
+/// What the panel of the application of a provider of others needs.
+#[derive(Clone, Debug)]
+pub struct ApplicationPanel {
+    /// Handle of the transaction in messages of this browser.
+    pub transaction: String,
+    /// Where to go once signed in: a GET that needs the new session cookie.
+    pub next: String,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// What people call it.
+    pub label: String,
+    /// What they call its application.
+    pub name: String,
+    /// Whether they are asked on their phone.
+    pub mobile: bool,
+    /// Whether they are asked at the card reader of their workstation.
+    pub card: bool,
+    /// Whether the provider answered the last times.
     pub answers: bool,
 }
 
@@ -356,6 +385,7 @@ struct View<'a> {
     script: &'a str,
     key_script: &'a str,
     phone_script: &'static str,
+    application_script: &'static str,
 }
 
 impl SignIn {
@@ -363,10 +393,17 @@ impl SignIn {
         let notice = self.notice.as_deref().and_then(|code| frame.texts.error(code, &[]));
         let badge_opens =
             self.notice.as_deref() == Some(LOCKED) && self.card.as_ref().is_some_and(|card| card.badge);
-        let (script, key_script, phone_script) =
-            (&assets::SIGN_IN.path, &assets::KEY.path, &assets::PHONE_DESK.path);
-        let view =
-            View { frame, t: frame.texts, page: self, notice, badge_opens, script, key_script, phone_script };
+        let view = View {
+            frame,
+            t: frame.texts,
+            page: self,
+            notice,
+            badge_opens,
+            script: &assets::SIGN_IN.path,
+            key_script: &assets::KEY.path,
+            phone_script: &assets::PHONE_DESK.path,
+            application_script: &assets::APPLICATION.path,
+        };
         let mut form_targets = self.form_targets.clone();
         if let Some(agent) = self.card.as_ref().map(|card| card.agent.trim_end_matches('/')) {
             form_targets.insert(0, agent.to_owned());

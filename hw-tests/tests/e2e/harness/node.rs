@@ -1,5 +1,5 @@
 //! The npm package `openid-client` as a relying party: `hw-tests/web/relying-party.mjs` for a browser, and the scenarios of
-//! `hw-tests/web/openid_client`, which need none.
+//! `hw-tests/web/openid_client`, which need none; and `oidc-provider` as a provider of others.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -44,6 +44,43 @@ impl RelyingParty {
         .listening_on(PORT)
         .await;
         Self { _program: program, _directory: directory }
+    }
+}
+
+/// The running `oidc-provider` (`hw-tests/web/upstream-provider.mjs`).
+#[derive(Debug)]
+pub struct UpstreamProvider {
+    _program: Program,
+    _directory: tempfile::TempDir,
+}
+
+impl UpstreamProvider {
+    /// Where it listens, and its issuer.
+    pub const PORT: u16 = 8091;
+    pub const ISSUER: &str = "http://127.0.0.1:8091";
+
+    /// With one relying party, and one person, who has that national identifier.
+    pub async fn start(client_secret: &str, redirect_uri: &str, identifier: &str) -> Self {
+        let directory = with_packages("upstream-provider.mjs");
+        let program = Program::start(
+            "oidc-provider (npm)",
+            node(directory.path(), "upstream-provider.mjs")
+                .env("CLIENT_ID", "hopital")
+                .env("CLIENT_SECRET", client_secret)
+                .env("REDIRECT_URI", redirect_uri)
+                .env("IDENTIFIER", identifier)
+                .env("PORT", Self::PORT.to_string()),
+        )
+        .listening_on(Self::PORT)
+        .await;
+        Self { _program: program, _directory: directory }
+    }
+
+    /// How its people answer when they are asked, from now on.
+    pub fn says(&self, what: &str) {
+        let address = format!("{}/test/answer?says={what}", Self::ISSUER);
+        let output = Command::new("curl").args(["--silent", "--fail", &address]).output().unwrap();
+        assert_eq!(String::from_utf8_lossy(&output.stdout), what);
     }
 }
 

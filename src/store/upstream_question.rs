@@ -1,0 +1,288 @@
+//! Questions that are put to people at a provider of others (CIBA): one row from the question to the use of its answer, so
+//! that any node goes on where another stopped.
+//!
+//! Whoever waits looks for the answer, by turns: a turn is taken for a while, and no two nodes look at once. Nobody is asked
+//! more often than they can look; what is beyond is for nobody, and looks the same.
+
+use super::approval::{MOST_OF_SOURCE, MOST_WAITING, hold_person};
+use super::audit::{NewRow, record};
+use super::{Db, StoreError, read, write};
+use crate::clock::Time;
+use crate::ids::{PersonId, TransactionId, UpstreamQuestionId};
+
+/// How often one sign-in may ask.
+pub const MOST_OF_SIGN_IN: i64 = 5;
+
+/// Where somebody is asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum Channel {
+    /// In the application of the provider.
+    Mobile,
+    /// At the reader of the workstation where they sit.
+    Card,
+}
+
+/// How a question stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, sqlx::Type)]
+#[sqlx(type_name = "text", rename_all = "lowercase")]
+pub enum State {
+    /// The provider does not know of it yet.
+    New,
+    /// The provider asks.
+    Asked,
+    /// Nobody is asked, which is nothing to tell.
+    Nobody,
+    /// The person said yes.
+    Approved,
+    /// It is over; the row says why.
+    Failed,
+}
+
+/// A question.
+#[derive(Debug, Clone, sqlx::FromRow)]
+pub struct Question {
+    /// Its key.
+    pub id: UpstreamQuestionId,
+    /// The sign-in that waits.
+    pub transaction_id: TransactionId,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Where it is asked.
+    pub channel: Channel,
+    /// How it stands.
+    pub state: State,
+    /// Why it failed: a code of `docs/errors.md`.
+    pub code: Option<String>,
+    /// Who is asked, the provider's handle and what it said, sealed.
+    pub sealed: Vec<u8>,
+    /// Seconds between two looks.
+    #[sqlx(rename = "poll_interval")]
+    pub interval: i64,
+    /// Looks in a row that failed.
+    pub failures: i64,
+    /// When the next look is due.
+    pub due_at: Time,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+/// A question to keep.
+#[derive(Debug, Clone)]
+pub struct NewQuestion {
+    /// Its key.
+    pub id: UpstreamQuestionId,
+    /// The sign-in that waits.
+    pub transaction_id: TransactionId,
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Where it is asked.
+    pub channel: Channel,
+    /// Who is asked, where they have a row of ours.
+    pub person: Option<PersonId>,
+    /// Whether somebody is asked.
+    pub is_put: bool,
+    /// A keyed hash of who is asked (32 bytes).
+    pub name_hash: [u8; 32],
+    /// What stands for whoever asks (32 bytes).
+    pub source: [u8; 32],
+    /// Whether the person has used this browser with what resists phishing.
+    pub is_known: bool,
+    /// Who is asked, sealed.
+    pub sealed: Vec<u8>,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+/// Keeps a question in the place of the one before, and records `event` where somebody is asked. Yields false, and keeps
+/// nothing, where this sign-in has asked too often.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn ask(db: &Db, new: &NewQuestion, event: &NewRow, now: Time) -> Result<bool, StoreError> {
+    write!(db, c => {
+        // Whoever asks at the same time waits here.
+        if let Some(person) = new.person {
+            hold_person!(c, person);
+        }
+        let before: Option<i64> = sqlx::query_scalar("SELECT times FROM upstream_question WHERE transaction_id = $1")
+            .bind(new.transaction_id)
+            .fetch_optional(&mut *c)
+            .await?;
+        let times = before.unwrap_or_default();
+        if times >= MOST_OF_SIGN_IN {
+            return Ok(false);
+        }
+        let (all, own): (i64, i64) = sqlx::query_as(
+            "SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = $2 THEN 1 ELSE 0 END), 0) FROM upstream_question
+             WHERE name_hash = $1 AND state IN ('new', 'asked') AND expires_at > $3 AND transaction_id <> $4",
+        )
+        .bind(new.name_hash.to_vec())
+        .bind(new.source.to_vec())
+        .bind(now)
+        .bind(new.transaction_id)
+        .fetch_one(&mut *c)
+        .await?;
+        // A browser of theirs always has a place.
+        let is_put = new.is_put && own < MOST_OF_SOURCE && (all < MOST_WAITING || new.is_known);
+        sqlx::query(
+            "INSERT INTO upstream_question (id, transaction_id, provider, channel, name_hash, source, times, state, code,
+               sealed, poll_interval, failures, due_at, created_at, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, NULL, $9, 0, 0, $10, $10, $11)
+             ON CONFLICT (transaction_id) DO UPDATE SET id = excluded.id, provider = excluded.provider,
+               channel = excluded.channel, name_hash = excluded.name_hash, source = excluded.source,
+               times = excluded.times, state = excluded.state, code = NULL, sealed = excluded.sealed, poll_interval = 0,
+               failures = 0, due_at = excluded.due_at, created_at = excluded.created_at, expires_at = excluded.expires_at",
+        )
+        .bind(new.id)
+        .bind(new.transaction_id)
+        .bind(new.provider.clone())
+        .bind(new.channel)
+        .bind(new.name_hash.to_vec())
+        .bind(new.source.to_vec())
+        .bind(times + 1)
+        .bind(if is_put { State::New } else { State::Nobody })
+        .bind(new.sealed.clone())
+        .bind(now)
+        .bind(new.expires_at)
+        .execute(&mut *c)
+        .await?;
+        if is_put {
+            record!(c, *event);
+        }
+        Ok(true)
+    })
+}
+
+/// The question of a sign-in.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn of_transaction(db: &Db, transaction: TransactionId) -> Result<Option<Question>, StoreError> {
+    read!(db, c => Ok(sqlx::query_as(
+        "SELECT id, transaction_id, provider, channel, state, code, sealed, poll_interval, failures, due_at, expires_at
+         FROM upstream_question WHERE transaction_id = $1",
+    )
+    .bind(transaction)
+    .fetch_optional(&mut *c)
+    .await?))
+}
+
+/// Takes the turn to look at the provider, until `until`. Yields whether it was there to take.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn take_turn(db: &Db, id: UpstreamQuestionId, until: Time, now: Time) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let taken = sqlx::query(
+            "UPDATE upstream_question SET due_at = $2
+             WHERE id = $1 AND state IN ('new', 'asked') AND due_at <= $3 AND expires_at > $3",
+        )
+        .bind(id)
+        .bind(until)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        Ok(taken.rows_affected() == 1)
+    })
+}
+
+/// How a question stands after a turn.
+#[derive(Debug, Clone)]
+pub struct Turned {
+    /// How it stands.
+    pub state: State,
+    /// Why it failed.
+    pub code: Option<&'static str>,
+    /// What is kept, sealed.
+    pub sealed: Vec<u8>,
+    /// Seconds between two looks.
+    pub interval: i64,
+    /// Looks in a row that failed.
+    pub failures: i64,
+    /// When the next look is due.
+    pub due_at: Time,
+    /// When it is no longer good.
+    pub expires_at: Time,
+}
+
+/// Keeps what a turn brought, and records `event`, unless another question has taken its place or it is over. Yields whether
+/// it was kept.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn turn(
+    db: &Db,
+    id: UpstreamQuestionId,
+    turned: &Turned,
+    event: Option<&NewRow>,
+) -> Result<bool, StoreError> {
+    write!(db, c => {
+        let kept = sqlx::query(
+            "UPDATE upstream_question SET state = $2, code = $3, sealed = $4, poll_interval = $5, failures = $6, due_at = $7,
+               expires_at = $8
+             WHERE id = $1 AND state IN ('new', 'asked')",
+        )
+        .bind(id)
+        .bind(turned.state)
+        .bind(turned.code)
+        .bind(turned.sealed.clone())
+        .bind(turned.interval)
+        .bind(turned.failures)
+        .bind(turned.due_at)
+        .bind(turned.expires_at)
+        .execute(&mut *c)
+        .await?;
+        let is_kept = kept.rows_affected() == 1;
+        if let Some(event) = event.filter(|_| is_kept) {
+            record!(c, *event);
+        }
+        Ok(is_kept)
+    })
+}
+
+/// Notes that nobody answered in time, and records `event`; once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn give_up(
+    db: &Db,
+    id: UpstreamQuestionId,
+    code: &'static str,
+    event: &NewRow,
+    now: Time,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        let given_up = sqlx::query(
+            "UPDATE upstream_question SET state = 'failed', code = $2
+             WHERE id = $1 AND state IN ('new', 'asked', 'nobody') AND expires_at <= $3",
+        )
+        .bind(id)
+        .bind(code)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
+        if given_up.rows_affected() == 1 {
+            record!(c, *event);
+        }
+        Ok(())
+    })
+}
+
+/// Deletes the questions whose sign-in is over for long, `limit` at a time. Yields how many.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, StoreError> {
+    write!(db, c => {
+        let deleted = sqlx::query(
+            "DELETE FROM upstream_question WHERE id IN
+               (SELECT id FROM upstream_question WHERE expires_at <= $1 LIMIT $2)",
+        )
+        .bind(before)
+        .bind(limit)
+        .execute(&mut *c)
+        .await?;
+        Ok(deleted.rows_affected())
+    })
+}

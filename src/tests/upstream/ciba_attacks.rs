@@ -1,0 +1,233 @@
+//! What strangers do not get by the application of a provider: somebody else's phone, somebody else's answer, a name.
+
+use serde_json::json;
+
+use super::ciba::{BACKCHANNEL, TOKEN, waiting, with_application, with_changed};
+use super::*;
+use crate::session::AuthMode;
+use crate::session::asking::Channel;
+use crate::tests::spec::stand::{DOCTOR, STRANGER};
+
+const OUTSIDE: &str = "192.0.2.7";
+
+/// What a page sees of a question until it is over, without what is drawn.
+async fn seen(psc: &Psc, hospital: &Hospital, identifier: &str, from: &str) -> Vec<String> {
+    let begun = hospital.begin(&[]).await;
+    let asked = hospital.ask_from(&begun, identifier, "mobile", from).await;
+    let mut seen = vec![format!("{} {}", asked["number"].as_str().unwrap().len(), asked["seconds"])];
+    for seconds in [0, 2, 58, 59, 1, 1] {
+        psc.pass(hospital, seconds);
+        seen.push(hospital.wait(&begun, &asked).await.to_string());
+    }
+    seen
+}
+
+#[tokio::test]
+async fn somebody_who_may_not_be_asked_looks_like_somebody_who_does_not_answer() {
+    with_application(async |psc, hospital| {
+        let like_all = seen(&psc, &hospital, DOCTOR, "10.1.2.3").await;
+        assert!(like_all.last().unwrap().contains("UPSTREAM-016"), "{like_all:?}");
+        let (asked, events) = (psc.asked(BACKCHANNEL), hospital.stand.events().await);
+        for (identifier, from) in [
+            // Not admitted here; nobody; and the doctor from outside, by a browser that they never used.
+            (STRANGER, "10.1.2.3"),
+            ("810000000001", "10.1.2.3"),
+            (DOCTOR, OUTSIDE),
+        ] {
+            assert_eq!(seen(&psc, &hospital, identifier, from).await, like_all, "{identifier} {from}");
+        }
+        assert_eq!(psc.asked(BACKCHANNEL), asked, "and nobody was asked");
+        let since = hospital.stand.events().await.split_off(events.len());
+        assert!(!since.contains(&"backchannel.asked".to_owned()), "{since:?}");
+        // Whom the provider does not know, or the time of whose question it made shorter, looks so too.
+        for (end, status, body) in [
+            (BACKCHANNEL, 400, r#"{"error":"unknown_user_id"}"#),
+            (BACKCHANNEL, 400, r#"{"error":"invalid_request","error_description":"invalid_user"}"#),
+            (BACKCHANNEL, 429, r#"{"error":"access_denied"}"#),
+            (TOKEN, 400, r#"{"error":"expired_token"}"#),
+        ] {
+            psc.answers_instead(end, StatusCode::from_u16(status).unwrap(), body);
+            assert_eq!(seen(&psc, &hospital, DOCTOR, "10.1.2.3").await, like_all, "{body}");
+            psc.answers_again();
+        }
+        let events = hospital.stand.events().await;
+        let told = |code: &str| events.iter().filter(|event| **event == format!("sign-in {code}")).count();
+        assert_eq!((told("UPSTREAM-018"), told("UPSTREAM-020")), (2, 1), "{events:?}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_more_often_than_they_can_look() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        // One source, with ever new sign-ins: twice at once.
+        for _ in 0..4 {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        }
+        assert_eq!(psc.asked(BACKCHANNEL), 2);
+        // All sources together: five times.
+        for source in 1..9 {
+            let begun = hospital.begin(&[]).await;
+            let from = format!("10.{source}.0.1");
+            let asked = hospital.ask_from(&begun, DOCTOR, "mobile", &from).await;
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        }
+        assert_eq!(psc.asked(BACKCHANNEL), 5);
+        psc.pass(&hospital, 121);
+        // One sign-in: five times, whatever came of them.
+        let begun = hospital.begin(&[]).await;
+        for _ in 0..5 {
+            assert!(hospital.ask(&begun, DOCTOR).await["number"].is_string());
+        }
+        assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], "UPSTREAM-020");
+        assert!(hospital.stand.events().await.contains(&"sign-in UPSTREAM-020".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_goes_on_asking_waits_longer_each_time_and_names_are_counted_alike() {
+    with_application(async |_psc, hospital| {
+        for (identifier, from) in [(DOCTOR, "10.9.9.9"), ("810000000001", "10.9.9.8"), (STRANGER, OUTSIDE)] {
+            let mut told = Vec::new();
+            for _ in 0..12 {
+                let begun = hospital.begin(&[]).await;
+                let words = json!({ "provider": "psc", "identifier": identifier, "channel": "mobile" });
+                told.push(hospital.call("ask", &begun, words, from).await);
+            }
+            let refused = told.iter().position(|answer| answer.status == StatusCode::TOO_MANY_REQUESTS);
+            assert_eq!(refused, Some(10), "{identifier}");
+            assert_eq!(told[10].json()["code"], "WEB-002");
+            assert!(told[10].headers.contains_key("retry-after"));
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn only_the_person_who_was_named_is_signed_in() {
+    // What the provider tells in that claim is not what was typed: as if somebody else had answered.
+    let other = |settings| Upstream { identifier_claim: Some("SubjectOrganizationID".into()), ..settings };
+    with_changed(other, async |psc, hospital| {
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        psc.approves().await;
+        psc.pass(&hospital, 2);
+        hospital.wait(&begun, &asked).await;
+        let finished = hospital.finish(&begun, &asked).await;
+        assert_eq!(finished.json()["code"], "UPSTREAM-017");
+        assert!(finished.headers.get(http::header::SET_COOKIE).is_none());
+        assert!(hospital.links().await.is_empty());
+        assert!(hospital.stand.events().await.contains(&"sign-in UPSTREAM-017".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn tokens_of_another_client_or_of_nobody_sign_nobody_in() {
+    with_application(async |psc, hospital| {
+        let metadata = Metadata {
+            grant_types: vec![CIBA.into()],
+            backchannel_token_delivery_mode: Some(DeliveryMode::Poll),
+            ..Metadata::default()
+        };
+        psc.stand.add_client(&NewClient { metadata, ..new_client("autre") }).await;
+        let theirs = {
+            let basic = crate::tests::spec::stand::basic("autre");
+            let form = format!("scope=openid+scope_all&login_hint={DOCTOR}&binding_message=42");
+            let endpoint = "/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth";
+            let taken = psc.stand.post(endpoint, &form, &[("authorization", &basic)]).await.json();
+            psc.approves().await;
+            let id = taken["auth_req_id"].as_str().unwrap();
+            psc.stand.token("autre", &[("grant_type", CIBA), ("auth_req_id", id)]).await
+        };
+        assert_eq!(theirs.status, 200, "{}", theirs.body);
+        let mut without = theirs.json();
+        without.as_object_mut().unwrap().remove("id_token");
+        let mut unsigned = theirs.json();
+        unsigned["id_token"] = format!("{}x", theirs.json()["id_token"].as_str().unwrap()).into();
+        for body in
+            [theirs.body.clone(), without.to_string(), unsigned.to_string(), "<html>".into(), "{}".into()]
+        {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            hospital.wait(&begun, &asked).await;
+            psc.answers_instead(TOKEN, StatusCode::OK, &body);
+            psc.pass(&hospital, 2);
+            let told = hospital.wait(&begun, &asked).await;
+            psc.answers_again();
+            assert_eq!(told["code"], "UPSTREAM-008", "{body}");
+            assert_ne!(hospital.finish(&begun, &asked).await.status, 200);
+            psc.pass(&hospital, 121);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_is_no_identifier_reaches_nobody() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        let begun = hospital.begin(&[]).await;
+        for identifier in ["", "8997", "kit.doc@hopital.example", "899700427885\u{0}", &"8".repeat(300)] {
+            assert_eq!(hospital.ask(&begun, identifier).await["code"], "UPSTREAM-019", "{identifier}");
+        }
+        assert!(psc.posted.lock().unwrap().is_empty());
+        assert!(hospital.stand.events().await.contains(&"sign-in UPSTREAM-019".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_question_is_that_of_one_browser_and_of_our_page() {
+    with_application(async |psc, hospital| {
+        let (begun, other) = (hospital.begin(&[]).await, hospital.begin(&[]).await);
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        psc.says(Channel::Phone, psc.yes(AuthMode::Mobile).await).await;
+        psc.pass(&hospital, 2);
+        assert_eq!(hospital.wait(&begun, &asked).await["state"], "approved");
+        // Another browser: neither with its own sign-in, nor with this one's handle.
+        assert_eq!(hospital.finish(&other, &asked).await.json()["code"], "UPSTREAM-022");
+        let stolen = Begun { page: begun.page.clone(), cookie: other.cookie.clone() };
+        for step in ["wait", "finish"] {
+            let words = json!({ "question": asked["question"] });
+            assert_eq!(hospital.call(step, &stolen, words, OUTSIDE).await.json()["code"], "UPSTREAM-003");
+        }
+        // Another site's page, and what no page of ours sends.
+        let txn = begun.page.strip_prefix("/login/").unwrap();
+        let words = json!({ "txn": txn, "question": asked["question"] }).to_string();
+        for step in ["ask", "wait", "finish"] {
+            let headers = [("cookie", begun.cookie.as_str()), ("origin", "https://evil.example")];
+            let path = format!("/login/application/{step}");
+            assert_eq!(
+                hospital.stand.post(&path, &words, &headers).await.json()["code"],
+                "WEB-001",
+                "{step}"
+            );
+            for words in [json!([]), json!({ "question": "1", "more": 1 }), json!("x".repeat(9000))] {
+                let answer = hospital.call(step, &begun, words, OUTSIDE).await;
+                assert_eq!((answer.status.as_u16(), &answer.json()["code"]), (400, &json!("UPSTREAM-022")));
+            }
+        }
+        assert_eq!(hospital.finish(&begun, &asked).await.json(), json!({ "state": "done" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_is_asked_for_a_service_that_their_answer_does_not_open() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        let begun = hospital.begin(&[]).await;
+        hospital.stand.disable_client("rp").await;
+        assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], "OIDC-002");
+        hospital.stand.enable_client("rp").await;
+        assert_eq!(psc.asked(BACKCHANNEL), 0);
+    })
+    .await;
+}

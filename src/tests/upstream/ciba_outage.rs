@@ -1,0 +1,149 @@
+//! An application whose provider is slow, out of order or says something else; and a hospital that restarts in the middle.
+
+use serde_json::json;
+
+use super::ciba::{BACKCHANNEL, TOKEN, waiting, with_application};
+use super::*;
+use crate::tests::spec::stand::{DOCTOR, REALM};
+
+#[tokio::test]
+async fn the_provider_is_looked_at_no_more_often_than_it_says() {
+    with_application(async |psc, hospital| {
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        let before = psc.asked(TOKEN);
+        let looks = async |seconds| {
+            psc.pass(&hospital, seconds);
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+            psc.asked(TOKEN) - before
+        };
+        assert_eq!(looks(1).await, 0, "its interval is two seconds");
+        assert_eq!(looks(1).await, 1);
+        // Two pages of one sign-in look once.
+        assert_eq!(looks(0).await, 1);
+        psc.answers_instead(TOKEN, StatusCode::BAD_REQUEST, r#"{"error":"slow_down"}"#);
+        assert_eq!(looks(2).await, 2);
+        psc.answers_again();
+        assert_eq!(looks(6).await, 2, "five seconds more, for good");
+        assert_eq!(looks(1).await, 3);
+        assert_eq!(looks(6).await, 3);
+        assert_eq!(looks(1).await, 4);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_few_looks_may_fail_and_then_the_page_goes_on_with_the_other_means() {
+    for (status, body) in [
+        (StatusCode::BAD_GATEWAY, ""),
+        (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"temporarily_unavailable"}"#),
+        (StatusCode::FORBIDDEN, "<html>Maintenance</html>"),
+    ] {
+        with_application(async |psc, hospital| {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            hospital.wait(&begun, &asked).await;
+            psc.answers_instead(TOKEN, status, body);
+            for _ in 0..2 {
+                psc.pass(&hospital, 5);
+                assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+            }
+            // It was nothing.
+            psc.answers_again();
+            psc.pass(&hospital, 5);
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+            psc.answers_instead(TOKEN, status, body);
+            for _ in 0..3 {
+                psc.pass(&hospital, 5);
+                assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+            }
+            psc.pass(&hospital, 5);
+            let told = hospital.wait(&begun, &asked).await;
+            psc.answers_again();
+            assert_eq!(told["code"], "UPSTREAM-007", "{status}");
+            assert!(hospital.stand.events().await.contains(&"sign-in UPSTREAM-007".to_owned()));
+            assert!(!hospital.upstreams.providers()[0].answers(), "nobody else is sent there");
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_ask_is_told_apart_from_one_that_fails() {
+    for (status, body, code) in [
+        (StatusCode::BAD_GATEWAY, "", "UPSTREAM-007"),
+        (StatusCode::OK, "<html>Maintenance</html>", "UPSTREAM-007"),
+        (StatusCode::UNAUTHORIZED, r#"{"error":"invalid_client"}"#, "UPSTREAM-008"),
+        (StatusCode::OK, r#"{"auth_req_id":"","expires_in":120}"#, "UPSTREAM-008"),
+        (StatusCode::OK, r#"{"auth_req_id":"a","expires_in":0}"#, "UPSTREAM-008"),
+    ] {
+        with_application(async |psc, hospital| {
+            psc.posted.lock().unwrap().clear();
+            psc.answers_instead(BACKCHANNEL, status, body);
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            let told = hospital.wait(&begun, &asked).await;
+            hospital.wait(&begun, &asked).await;
+            psc.answers_again();
+            assert_eq!(told["code"], code, "{body}");
+            assert_eq!(psc.asked(BACKCHANNEL), 1, "a phone may have rung: it is not asked again");
+        })
+        .await;
+    }
+    // Gone altogether: told before anything is kept, and alike for whomever one asks.
+    with_application(async |psc, hospital| {
+        psc.gone.store(true, Ordering::Relaxed);
+        let begun = hospital.begin(&[]).await;
+        for identifier in [DOCTOR, "810000000001"] {
+            assert_eq!(hospital.ask(&begun, identifier).await["code"], "UPSTREAM-007");
+        }
+        psc.gone.store(false, Ordering::Relaxed);
+    })
+    .await;
+    // A document without the endpoint.
+    with_application(async |psc, hospital| {
+        let document = psc.stand.get(&format!("{REALM}/.well-known/openid-configuration"), &[]).await;
+        let document = document.body.replace("backchannel_authentication_endpoint", "another");
+        psc.answers_instead("wallet-openid-configuration", StatusCode::OK, &document);
+        let begun = hospital.begin(&[]).await;
+        assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], "UPSTREAM-023");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn another_node_and_one_that_was_restarted_go_on() {
+    with_application(async |psc, hospital| {
+        let settings = psc.with_application();
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        // Nothing of it is in memory.
+        let hospital = Hospital::of(hospital.stand, &settings).await;
+        psc.pass(&hospital, 2);
+        assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        psc.approves().await;
+        psc.pass(&hospital, 2);
+        assert_eq!(hospital.wait(&begun, &asked).await, json!({ "state": "approved" }));
+        let hospital = Hospital::of(hospital.stand, &settings).await;
+        assert_eq!(hospital.finish(&begun, &asked).await.json(), json!({ "state": "done" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_answer_that_was_lost_on_its_way_ends_with_a_clear_sentence() {
+    with_application(async |psc, hospital| {
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        psc.approves().await;
+        psc.answers_instead(TOKEN, StatusCode::BAD_REQUEST, r#"{"error":"invalid_grant"}"#);
+        psc.pass(&hospital, 2);
+        let told = hospital.wait(&begun, &asked).await;
+        psc.answers_again();
+        assert_eq!(told["code"], "UPSTREAM-016");
+    })
+    .await;
+}

@@ -1,0 +1,255 @@
+//! Asking somebody of a provider who is at no browser of its (CIBA Core 1.0, poll mode): the two calls, and what their answers
+//! mean. `openidconnect` knows nothing of CIBA; what it yields is verified by it all the same.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::{HeaderValue, Response, StatusCode, header};
+use openidconnect::Nonce;
+use openidconnect::core::CoreTokenResponse;
+use secrecy::ExposeSecret as _;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{IS_THERE, Known, Provider, ProviderError, Said, WITHIN, untrue};
+use crate::config::UpstreamProfile;
+use crate::crypto::egress::chain;
+use crate::store::upstream_question::Channel;
+
+/// The grant of what was approved (CIBA Core §10.1).
+const GRANT: &str = "urn:openid:params:grant-type:ciba";
+/// The claim that ties an ID token to a question (CIBA Core §10.3.1).
+const AUTH_REQ_ID: &str = "urn:openid:params:jwt:claim:auth_req_id";
+/// How long a look may last: a provider may hold it until there is an answer (CIBA Core §7.3: 30 s).
+const LOOK_WITHIN: Duration = Duration::from_secs(35);
+/// Between two looks, where the provider does not say (CIBA Core §7.3).
+const INTERVAL: i64 = 5;
+/// At most so: whoever waits is at a page.
+const LONGEST_INTERVAL: i64 = 60;
+/// The longest handle that is kept.
+const LONGEST_HANDLE: usize = 8192;
+
+/// Whom to ask, and how.
+#[derive(Debug, Clone, Copy)]
+pub struct Ask<'a> {
+    /// Who.
+    pub login_hint: &'a str,
+    /// What the page shows, and is typed where they are asked.
+    pub digits: &'a str,
+    /// Where.
+    pub channel: Channel,
+}
+
+/// A question that the provider has taken.
+#[derive(Debug)]
+pub struct Acknowledged {
+    /// Its handle there.
+    pub auth_req_id: String,
+    /// Seconds between two looks.
+    pub interval: i64,
+}
+
+/// What the provider says to a question.
+#[derive(Debug)]
+pub enum Answer {
+    /// It asks.
+    Asks(Acknowledged),
+    /// It knows nobody of that identifier.
+    Unknown(String),
+    /// It is asked too often, for that person or by us.
+    TooOften,
+}
+
+/// How a question stands there.
+#[derive(Debug)]
+pub enum Look {
+    /// Nobody has answered.
+    Pending,
+    /// The same, and the next look has to wait longer.
+    SlowDown,
+    /// The person said yes.
+    Approved(Box<Said>),
+    /// The person said no.
+    Denied,
+    /// Nobody has answered in time.
+    Expired,
+    /// It is not known there any more: it was answered, and a look whose answer was lost had it.
+    Gone,
+}
+
+/// Nothing was sent that a nonce could tie an answer to: the handle is what only we have.
+fn no_nonce(_: Option<&Nonce>) -> Result<(), String> {
+    Ok(())
+}
+
+#[derive(Deserialize)]
+struct Taken {
+    auth_req_id: String,
+    expires_in: i64,
+    #[serde(default)]
+    interval: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct Refused {
+    error: String,
+    #[serde(default)]
+    error_description: Option<String>,
+}
+
+impl Refused {
+    fn into_error(self) -> ProviderError {
+        let Self { error, error_description } = self;
+        let text = format!("{error} {}", error_description.unwrap_or_default());
+        ProviderError::Refused(text.chars().filter(|c| !c.is_control()).take(200).collect())
+    }
+}
+
+impl Provider {
+    /// Whether it answers and asks people, so far as is known; where that was long ago it is asked first. Told alike to
+    /// everybody, whoever they ask for.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn can_ask(&self) -> Result<(), ProviderError> {
+        let is_there = self.breaker.has_answered_since(self.clock.now() - IS_THERE);
+        let known = if is_there { self.known().await? } else { self.read().await? };
+        known.backchannel.as_ref().map(|_| ()).ok_or(ProviderError::NoBackchannel)
+    }
+
+    /// Asks somebody (CIBA Core §7.1). It is not done twice: their phone may have rung although no answer came.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn ask(&self, ask: Ask<'_>) -> Result<Answer, ProviderError> {
+        let known = self.known().await?;
+        let endpoint = known.backchannel.as_ref().ok_or(ProviderError::NoBackchannel)?;
+        let scope = self.settings.scope.split_ascii_whitespace().filter(|scope| *scope != "openid");
+        let scope = ["openid"].into_iter().chain(scope).collect::<Vec<_>>().join(" ");
+        let mut form = vec![("scope", scope.as_str())];
+        if !self.settings.acr_values.is_empty() {
+            form.push(("acr_values", &self.settings.acr_values));
+        }
+        form.extend([("login_hint", ask.login_hint), ("binding_message", ask.digits)]);
+        if self.settings.profile == UpstreamProfile::Psc {
+            // Its own parameter: no other provider knows it.
+            let channel = match ask.channel {
+                Channel::Mobile => "MOBILE",
+                Channel::Card => "CARD",
+            };
+            form.push(("channel", channel));
+        }
+        let answer = self.post(endpoint.as_str(), &form, WITHIN).await?;
+        if answer.status() == StatusCode::OK {
+            let taken: Taken = self.json(&answer)?;
+            let handle = &taken.auth_req_id;
+            if handle.is_empty() || handle.len() > LONGEST_HANDLE || taken.expires_in <= 0 {
+                return Err(untrue("it takes a question without a handle, or without a time"));
+            }
+            return Ok(Answer::Asks(Acknowledged {
+                auth_req_id: taken.auth_req_id,
+                interval: taken.interval.unwrap_or(INTERVAL).clamp(1, LONGEST_INTERVAL),
+            }));
+        }
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(Answer::TooOften);
+        }
+        let refused: Refused = self.json(&answer)?;
+        // Keycloak, of which Pro Santé Connect is one, calls somebody unknown a mistake of the request.
+        let description = refused.error_description.as_deref().unwrap_or_default();
+        let is_unknown = refused.error == "unknown_user_id"
+            || (refused.error == "invalid_request" && description.contains("invalid_user"));
+        match (is_unknown, refused.into_error()) {
+            (true, ProviderError::Refused(why)) => Ok(Answer::Unknown(why)),
+            (_, error) => Err(error),
+        }
+    }
+
+    /// Looks whether there is an answer (CIBA Core §10.1, §11).
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn look_for_answer(&self, auth_req_id: &str) -> Result<Look, ProviderError> {
+        let known = self.known().await?;
+        let endpoint = known.client.token_uri().map_or_else(
+            || Err(ProviderError::Unusable("its document has no token_endpoint".into())),
+            |endpoint| Ok(endpoint.as_str().to_owned()),
+        )?;
+        let form = [("grant_type", GRANT), ("auth_req_id", auth_req_id)];
+        let answer = self.post(&endpoint, &form, LOOK_WITHIN).await?;
+        if answer.status() == StatusCode::OK {
+            return Ok(Look::Approved(Box::new(self.approved(&known, &answer, auth_req_id).await?)));
+        }
+        let refused: Refused = self.json(&answer)?;
+        match refused.error.as_str() {
+            "authorization_pending" => Ok(Look::Pending),
+            "slow_down" => Ok(Look::SlowDown),
+            "access_denied" => Ok(Look::Denied),
+            "expired_token" => Ok(Look::Expired),
+            "invalid_grant" => Ok(Look::Gone),
+            _ => Err(refused.into_error()),
+        }
+    }
+
+    async fn approved(
+        &self,
+        known: &Arc<Known>,
+        answer: &Response<Vec<u8>>,
+        auth_req_id: &str,
+    ) -> Result<Said, ProviderError> {
+        let response: CoreTokenResponse = serde_json::from_slice(answer.body())
+            .map_err(|error| untrue(&format!("its tokens cannot be read: {error}")))?;
+        let said = self.said(known, &response, || no_nonce).await?;
+        match said.id_token.get(AUTH_REQ_ID) {
+            None => Ok(said),
+            Some(Value::String(own)) if own == auth_req_id => Ok(said),
+            Some(_) => Err(untrue("the ID token is of another question")),
+        }
+    }
+
+    /// Posts a form as the client that we are there. An answer of the provider's own making is one, whatever it says; what
+    /// stands before it, and fails, is not.
+    async fn post(
+        &self,
+        address: &str,
+        form: &[(&str, &str)],
+        within: Duration,
+    ) -> Result<Response<Vec<u8>>, ProviderError> {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let mut authorization = HeaderValue::try_from(self.basic()).map_err(|error| self.failed(&error))?;
+        authorization.set_sensitive(true);
+        let request = http::Request::post(address)
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header(header::ACCEPT, "application/json")
+            .header(header::AUTHORIZATION, authorization)
+            .body(body.into_bytes())
+            .map_err(|error| ProviderError::Unusable(chain(&error)))?;
+        let answer = self.http.0.call(request, within).await.map_err(|error| self.failed(&error))?;
+        if answer.status().is_server_error() {
+            self.note_failure();
+            return Err(ProviderError::Unusable(format!("it answers {}", answer.status())));
+        }
+        Ok(answer)
+    }
+
+    /// What an answer says, where it is JSON and so the provider's.
+    fn json<T: DeserializeOwned>(&self, answer: &Response<Vec<u8>>) -> Result<T, ProviderError> {
+        let read = serde_json::from_slice(answer.body()).map_err(|error| {
+            self.note_failure();
+            ProviderError::Unusable(format!("it answers {} with something else: {error}", answer.status()))
+        })?;
+        self.breaker.succeeded(self.clock.now());
+        Ok(read)
+    }
+
+    /// `client_secret_basic` (RFC 6749 §2.3.1).
+    fn basic(&self) -> String {
+        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+        let (id, secret) =
+            (encoded(&self.settings.client_id), encoded(self.settings.client_secret.expose_secret()));
+        format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+    }
+}
