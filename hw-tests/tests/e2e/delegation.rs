@@ -62,7 +62,8 @@ issuer = "{ISSUER}"
 client_id = "psc"
 client_secret = "{secret}"
 link = "confirmed"
-subject_claim = "oid"
+subject_claim = "user_id"
+tenant = "ch-saint-aubin"
 level = "eidas3"
 "#,
             anchors = pki.join("anchors"),
@@ -139,6 +140,10 @@ async fn both() -> (Hospital, National) {
         "Pro Santé Connect",
         "--redirect-uri",
         &callback,
+        "--tenant",
+        "ch-saint-aubin",
+        "--claim",
+        "oid=user_id",
     ]);
     let registered: Value = serde_json::from_str(&said).unwrap();
     let secret = registered["client_secret"].as_str().unwrap().to_owned();
@@ -220,6 +225,17 @@ fn from_a_national_service_one_click_at_the_hospital_opens_it() {
             with_card(&desk).await;
             desk.is_at(RECORDS).await;
             desk.shows("KIT DOC0036624").await;
+
+            // The hospital passes on keys alone from now on: the session of a card does no more.
+            let terms = ["--tenant", "ch-saint-aubin", "--claim", "oid=user_id", "--means", "security-key"];
+            let said = hospital.sceau(&[&["client", "delegation", "psc"], &terms[..]].concat());
+            assert!(said.contains("security-key") && said.contains("oid is told as user_id"), "{said}");
+            desk.press("sign-out").await;
+            desk.is_at(RECORDS).await;
+            to_hospital(&desk, "Continuer avec").await;
+            desk.says("again-means").await;
+            desk.says("key-lead").await;
+            desk.pictures("delegation-8-other-means-fr").await;
         });
     });
 }

@@ -44,6 +44,39 @@ async fn a_phone_another_provider_and_a_badge_are_not_passed_on_and_the_page_ask
 }
 
 #[tokio::test]
+async fn whoever_signs_in_for_it_by_a_means_that_is_not_passed_on_is_stopped_at_the_last_gate() {
+    use crate::store::login_transaction::{self, Completion, Proof};
+    Stand::on_both(async |stand: Stand| {
+        register(&stand, &Delegation::default()).await;
+        let asked = Asked::by(&stand, None, &[]).await;
+        let (now, id) = (crate::clock::Clock::now(&stand.clock), asked.path.strip_prefix("/login/").unwrap());
+        let id: crate::ids::TransactionId = id.parse().unwrap();
+        let soon = now + chrono::TimeDelta::minutes(2);
+        assert!(login_transaction::issue_card_request(&stand.db, id, "txn", "jws", soon, now).await.unwrap());
+        let (cookie, mut new) = stand.new_session(DOCTOR).await;
+        (new.authentication.evidence, new.authentication.auth_mode) = (phone(), AuthMode::Mobile);
+        let event = stand.event(crate::audit::Kind::SignIn);
+        let completion = Completion {
+            proof: Proof::Request("txn"),
+            session: &new,
+            goes_on: None,
+            replaced: None,
+            browser: None,
+            event: &event,
+        };
+        let random = &crate::crypto::random::SystemRandom;
+        assert!(login_transaction::complete(&stand.db, id, completion, now, random).await.unwrap());
+        let cookies = format!("{}; __Host-session={}", asked.cookies, cookie.expose());
+        let refused = stand.get(&asked.path, &[("cookie", &cookies)]).await;
+        let told = refused.parameter("error");
+        assert_eq!(told.as_deref(), Some("unmet_authentication_requirements"), "{}", refused.location());
+        assert!(refused.parameter("code").is_none());
+        assert!(stand.events().await.contains(&"authorization.refused OIDC-177".to_owned()));
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn the_terms_of_the_client_say_which_means_and_a_change_counts_at_once() {
     Stand::on_both(async |stand: Stand| {
         register(&stand, &Delegation::default()).await;

@@ -13,14 +13,15 @@ use crate::app::{self, App};
 use crate::clock::{Clock as _, MockClock};
 use crate::config::Config;
 use crate::crypto::random::SystemRandom;
+use crate::tests::http::Call;
 
 const BELOW: &str = "/auth/realms/esante-wallet";
 
 async fn installation() -> (tempfile::TempDir, App) {
     let dir = tempfile::tempdir().unwrap();
     let text = format!(
-        "config_version = 1\n[server]\nissuer = \"http://localhost:8080{BELOW}\"\nstate_dir = {:?}\n\
-         [delegation]\nlisten = \"127.0.0.1:0\"\n[oidc]\nregistration = true\n\
+        "config_version = 1\n[server]\nlisten = \"127.0.0.1:0\"\nissuer = \"http://localhost:8080{BELOW}\"\nstate_dir = {:?}\n\
+         [delegation]\nlisten = \"127.0.0.2:0\"\n[oidc]\nregistration = true\n\
          [upstream.psc]\nissuer = \"https://psc.example\"\nclient_id = \"h\"\nclient_secret = \"s\"\n",
         dir.path().join("state").display().to_string()
     );
@@ -116,6 +117,21 @@ async fn everything_else_is_not_there() {
     }
     // A form of another site begins nothing there.
     assert_eq!(send(&outside, Method::POST, "/auth", "", &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
+}
+
+#[tokio::test]
+async fn it_listens_at_an_address_of_its_own_and_ends_with_the_server() {
+    let (_dir, app) = installation().await;
+    let listeners = app.bind().await.unwrap();
+    let (inside, outside) = (listeners.address(), listeners.delegation_address().unwrap());
+    let stop = tokio_util::sync::CancellationToken::new();
+    let serving = tokio::spawn(app.serve(listeners, stop.clone()));
+    let status = async |address, path: &str| Call::get(path, "localhost:8080").send(address).await.status;
+    let discovery = format!("{BELOW}/.well-known/openid-configuration");
+    assert_eq!(status(outside, &discovery).await, 200);
+    assert_eq!((status(inside, "/means").await, status(outside, "/means").await), (303, 404));
+    stop.cancel();
+    serving.await.unwrap();
 }
 
 #[tokio::test]
