@@ -21,13 +21,14 @@ use crate::store::means::{Halt, Halting, Means, Standing};
 use crate::store::notice::{NewNotice, Told};
 use crate::store::role::Role;
 use crate::store::subject::Known;
+use crate::store::upstream_link::Unlinking;
 use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
 use crate::web::new_session;
 use crate::web::pages::desk::{
-    CHECK_ANCHOR, DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, MEANS_ANCHOR, PersonStanding,
-    SIGN_IN_PATH,
+    CHECK_ANCHOR, DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, LINKS_ANCHOR, MEANS_ANCHOR,
+    PersonStanding, SIGN_IN_PATH,
 };
 use crate::web::pages::means::FRESH;
 
@@ -82,6 +83,8 @@ pub(super) struct Posted {
     document: String,
     #[serde(default)]
     reason: String,
+    #[serde(default)]
+    issuer: String,
 }
 
 /// `GET /desk`
@@ -157,6 +160,20 @@ pub(super) async fn act(
         Act::HandOut => visit.hand_out(person, means, false, &posted).await,
         Act::Revoke => visit.halt(person, means, Halt::Revoke, &posted).await,
     };
+    visit.answer(done, language).await
+}
+
+/// `POST /desk/people/{person}/links/unlink`
+pub(super) async fn unlink(
+    State(desk): State<Arc<Desk>>,
+    Path(person): Path<PersonId>,
+    language: Language,
+    caller: Caller,
+    headers: HeaderMap,
+    Form(posted): Form<Posted>,
+) -> Response {
+    let mut visit = Visit::new(&desk, &caller, &headers, Kind::IdentityUnlinked);
+    let done = visit.unlink(person, &posted).await;
     visit.answer(done, language).await
 }
 
@@ -244,6 +261,11 @@ impl<'a> Visit<'a> {
             documents: Document::ALL.into_iter().map(Document::as_str).collect(),
             reasons: REASONS.to_vec(),
             means: rows.collect(),
+            links: store::upstream_link::of_person(db, person)
+                .await?
+                .iter()
+                .map(crate::means::link_row)
+                .collect(),
             takes_keys,
             takes_phones: self.desk.parts.phones.is_some(),
             takes_second_factors: (self.desk.parts.keys.as_ref())
@@ -298,6 +320,24 @@ impl<'a> Visit<'a> {
         let (db, now) = (&self.desk.parts.db, self.desk.now());
         match store::means::halt(db, &halting, now, &*self.desk.parts.random).await? {
             true => Ok(back(person, MEANS_ANCHOR)),
+            false => Err(Refusal::Changed),
+        }
+    }
+
+    /// Takes an identity at another provider away: at once, like a means that is suspended.
+    async fn unlink(&mut self, person: PersonId, posted: &Posted) -> Result<Response, Refusal> {
+        let (session, _) = self.posting(posted).await?;
+        self.receiver(person, &session).await?;
+        let event = NewRow::from(&self.event.clone().upstream(&posted.issuer));
+        let ended = |ended| {
+            let event = self.desk.parts.trail.event(Kind::SessionEnded).person(person).session(ended);
+            let event = event.actor(&actor(&session)).note(EndReason::Unlinked.as_str());
+            NewRow::from(&event.caller(self.caller))
+        };
+        let unlinking = Unlinking { person, issuer: &posted.issuer, event: &event, ended: &ended };
+        let (db, now) = (&self.desk.parts.db, self.desk.now());
+        match store::upstream_link::unlink(db, &unlinking, now, &*self.desk.parts.random).await? {
+            true => Ok(back(person, LINKS_ANCHOR)),
             false => Err(Refusal::Changed),
         }
     }

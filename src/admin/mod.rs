@@ -29,7 +29,7 @@ use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::desk::{
     ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, PERSON_ROUTE,
-    PHONE_CONFIRM_ROUTE, PHONE_ROUTE, PHONE_STATUS_ROUTE, RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE,
+    PHONE_CONFIRM_ROUTE, PHONE_ROUTE, PHONE_STATUS_ROUTE, RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE, UNLINK_ROUTE,
 };
 use crate::web::repeats::Repeats;
 use crate::webauthn::SecurityKeys;
@@ -91,6 +91,7 @@ pub fn routes(desk: &Arc<Desk>) -> Router {
         .route(PERSON_ROUTE, get(desk::person))
         .route(CHECK_ROUTE, post(desk::check))
         .route(ACT_ROUTE, post(desk::act))
+        .route(UNLINK_ROUTE, post(desk::unlink))
         .route(KEY_OPTIONS_ROUTE, post(keys::options))
         .route(RENEWAL_OPTIONS_ROUTE, post(keys::renewal_options))
         .route(RENEWAL_ROUTE, post(keys::renewal_answer))

@@ -233,6 +233,7 @@ impl App {
         while store::approval::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::upstream::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::upstream_question::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::upstream_session::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         store::card_question::forget_unseen(db, now - UNSEEN_CARDS).await.map_err(said)?;
         while store::pairing::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::push_subscription::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}

@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use super::Made;
 use super::card::level;
+use crate::oidc::authorize::means::SigningOut;
 use crate::oidc::authorize::resume;
-use crate::oidc::{ApplicationTab, ProviderMeans, ProviderTab};
+use crate::oidc::{ApplicationTab, Leaving, ProviderMeans, ProviderTab};
 use crate::store::login_transaction::LoginTransaction;
+use crate::store::upstream_session::UpstreamSession;
 use crate::upstream::{Parts, Provider, Reach, Upstreams, callback_address, pair_path, start_path};
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
@@ -80,5 +82,15 @@ impl ProviderMeans for ProviderTabs {
 
     fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String {
         pair_path(name, transaction.id)
+    }
+
+    fn sign_out<'a>(&'a self, there: &'a UpstreamSession, leaving: Leaving<'a>) -> SigningOut<'a> {
+        let found = self.0.providers().iter().find(|provider| provider.name == there.provider);
+        let label = found.map_or_else(|| there.provider.clone(), |provider| provider.settings.label.clone());
+        Box::pin(async move {
+            let Leaving { back, state, language } = leaving;
+            let address = self.0.sign_out(there, (back, state), language).await;
+            (label, address.map(|address| address.map(String::from)).map_err(|error| error.to_string()))
+        })
     }
 }

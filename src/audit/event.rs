@@ -74,6 +74,10 @@ kinds! {
     ClientRefused "client.refused";
     /// A relying party was told that a session ended, or could not be told.
     LogoutDelivered "logout.delivered";
+    /// An identity at a provider of others was unlinked: what it had opened ends.
+    IdentityUnlinked "identity.unlinked";
+    /// A provider of others said that somebody has signed out there, or something that is not to be believed.
+    UpstreamLogout "upstream.logout";
     /// A relying party was registered.
     ClientAdded "client.added";
     /// A relying party was changed.
@@ -90,6 +94,8 @@ kinds! {
     ClientRemoved "client.removed";
     /// A person became known to this installation.
     PersonAdded "person.added";
+    /// A provider of others told something new of a professional who is not in the directory.
+    PersonRefreshed "person.refreshed";
     /// A person was disabled.
     PersonDisabled "person.disabled";
     /// A disabled person was enabled again.
@@ -98,7 +104,7 @@ kinds! {
     RoleGranted "role.granted";
     /// A role was taken away from a person.
     RoleRevoked "role.revoked";
-    /// A person confirmed that an identity of another provider is theirs.
+    /// An identity of another provider was linked to a person: by what it tells, by the person themselves, or by hand.
     IdentityLinked "identity.linked";
     /// A person was given another national identifier.
     PersonIdentified "person.identified";

@@ -17,6 +17,7 @@ pub mod import;
 pub mod model;
 pub mod staff;
 pub mod synthetic;
+pub mod told;
 
 pub use admission::{
     Admission, Audience, Refusal, Subject, admission, admitted, end_due_links, sign_in, subject,

@@ -38,6 +38,11 @@ macro_rules! activity {
                 Self { $($field: values.next().unwrap_or_default().to_owned(),)* }
             }
 
+            /// An activity from what `value_of` yields for the members of the userinfo.
+            pub fn from_claims(value_of: impl Fn(&str) -> String) -> Self {
+                Self { $($field: value_of($claim),)* }
+            }
+
             /// For the userinfo.
             pub fn claims(&self) -> ActivityClaims<'_> {
                 ActivityClaims { $($field: &self.$field,)* }

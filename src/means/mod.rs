@@ -22,12 +22,14 @@ use crate::notify::code::Codes;
 use crate::session::{EndReason, Policies, Session};
 use crate::store::audit::NewRow;
 use crate::store::means::{Halt, Halting, Issuer, Kind, Means, Standing};
+use crate::store::upstream_link::Link;
 use crate::store::webauthn_credential::SecurityKey;
 use crate::store::{self, Db, StoreError};
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::means::{
-    ADDRESS_PATH, CODE_PATH, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding, SHARED,
+    ADDRESS_PATH, CODE_PATH, LinkRow, MEANS_PATH, MeansRow, RENAME_ROUTE, REVOKE_ROUTE, RowKind, RowStanding,
+    SHARED,
 };
 use crate::web::repeats::Repeats;
 
@@ -198,6 +200,16 @@ pub(crate) fn is_of(means: &Means, session: &Session) -> bool {
         Kind::SecurityKey | Kind::Phone => session.evidence.means() == Some(means.id),
         Kind::SecondFactor => session.evidence.second_factor() == Some(means.id),
         Kind::Card => session.evidence.card_number() == Some(means.reference.as_str()),
+    }
+}
+
+/// An identity at another provider as pages show it.
+pub fn link_row(link: &Link) -> LinkRow {
+    LinkRow {
+        name: link.name().to_owned(),
+        issuer: link.issuer.clone(),
+        linked_at: link.linked_at,
+        last_used: link.last_used(),
     }
 }
 

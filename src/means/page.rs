@@ -8,7 +8,7 @@ use axum::response::{IntoResponse as _, Redirect, Response};
 use http::{HeaderMap, StatusCode};
 use serde::Deserialize;
 
-use super::{ChangeRefused, OwnMeans, RECORDED, is_of, may_change, row};
+use super::{ChangeRefused, OwnMeans, RECORDED, is_of, link_row, may_change, row};
 use crate::audit::{Caller, Event, Kind};
 use crate::ids::{MeansId, Secret};
 use crate::session::{EndReason, Session};
@@ -134,12 +134,14 @@ impl Visit<'_> {
                 ..shown
             })
         });
+        let links = store::upstream_link::of_person(&parts.db, session.person_id).await?;
         let page = MeansPage {
             name,
             means: rows.collect(),
             takes_keys: parts.takes_keys,
             takes_second_factors: parts.takes_second_factors,
             takes_phones: parts.takes_phones,
+            links: links.iter().map(link_row).collect(),
             contact: self.contact(&session, query).await?,
             fixed: allowed.err().map(|refused| refused.code().to_owned()),
             desk: store::role::holds(&parts.db, session.person_id, Role::Desk, now).await?,

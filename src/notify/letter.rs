@@ -211,6 +211,14 @@ fn told<'a>(told: &'a Told, t: &Texts) -> (String, String, Option<&'a Place>) {
             let text = t.text_with("mail-revoked", &[("means", named(means).as_str())]);
             (t.text("mail-revoked-subject"), text, None)
         }
+        Told::IdentityLinked { provider, place } => {
+            let text = t.text_with("mail-linked", &[("provider", provider.as_str())]);
+            (t.text("mail-linked-subject"), text, Some(place))
+        }
+        Told::IdentityUnlinked { provider } => {
+            let text = t.text_with("mail-unlinked", &[("provider", provider.as_str())]);
+            (t.text("mail-unlinked-subject"), text, None)
+        }
         Told::NewBrowser { place } => (t.text("mail-browser-subject"), t.text("mail-browser"), Some(place)),
         Told::Disowned { place } => (t.text("mail-disowned-subject"), t.text("mail-disowned"), Some(place)),
         Told::RoleGranted { role } => {

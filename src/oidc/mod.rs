@@ -53,6 +53,7 @@ use crate::store::Db;
 use crate::store::signing_key::Purpose;
 use crate::web::delays::Waits;
 use crate::web::page::Site;
+use crate::web::repeats::Repeats;
 
 use ciba::Backchannel;
 use client::authentication::refusals::Refusals;
@@ -62,7 +63,9 @@ use outbound::Outbound;
 use pairwise::{PairwiseError, PairwiseKey};
 use proof::dpop::Nonces;
 
-pub use authorize::means::{ApplicationTab, CardMeans, Means, ProviderMeans, ProviderTab, TestPersons};
+pub use authorize::means::{
+    ApplicationTab, CardMeans, Leaving, Means, ProviderMeans, ProviderTab, TestPersons,
+};
 pub use ciba::Asking;
 pub use settings::{DelegationSettings, Issuer, Lifetimes, Settings};
 
@@ -85,6 +88,8 @@ pub struct Provider {
     mtls: Option<Arc<Mtls>>,
     nonces: Nonces,
     refusals: Refusals,
+    /// Browsers that come back from where they never went.
+    strays: Repeats,
     backchannel: Backchannel,
 }
 
@@ -177,6 +182,7 @@ impl Provider {
             mtls,
             nonces: Nonces::of(&seal),
             refusals,
+            strays: Repeats::default(),
             backchannel: Backchannel::new(asking, waits, seal),
         }))
     }
@@ -240,6 +246,7 @@ pub fn routes(provider: &Arc<Provider>) -> Router {
         .route(sessions::consents::WITHDRAW_ROUTE, post(sessions::consents::withdraw))
         .route(logout::FRONT, get(logout::answer).post(logout::answer))
         .route(logout::CONFIRMED, post(logout::confirmed))
+        .route(logout::elsewhere::RETURN_ROUTE, get(logout::elsewhere::returned))
         .route(authorize::own_pages::ROUTE, get(authorize::own_pages::answer))
         .route(authorize::resume::ROUTE, get(authorize::resume::answer))
         .route(authorize::resume::CANCEL_ROUTE, get(authorize::resume::cancel))

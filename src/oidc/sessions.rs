@@ -12,7 +12,7 @@ use http::{HeaderMap, Method, StatusCode, header};
 
 use super::Provider;
 use super::authorize::answer::see_other;
-use super::logout::{backchannel, frontchannel};
+use super::logout::{backchannel, elsewhere, frontchannel};
 use super::parameters::{Parameters, UnreadableForm};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
@@ -21,6 +21,7 @@ use crate::ids::{Secret, SessionId, WorkstationId};
 use crate::session::{EndReason, Evidence, Session, Standing};
 use crate::store::audit::NewRow;
 use crate::store::role::Role;
+use crate::store::upstream_session::Onward;
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -186,15 +187,25 @@ impl<'a> Visit<'a> {
         let (db, now, random) = (&provider.db, provider.now(), &*provider.random);
         let everywhere =
             (wanted == Wanted::All).then(|| (here.person_id, NewRow::from(&event(Kind::TokenRevoked))));
+        // Of the sessions of other browsers nothing is ended elsewhere: only theirs can show themselves there.
+        let there = elsewhere::origin(provider, here.id).await?;
         store::session::sign_out(db, &ending, everywhere.as_ref(), now, random).await?;
         if !ending.iter().any(|(session, _)| *session == here.id) {
             return Ok(see_other(ROUTE, Method::POST));
         }
         let frames = frontchannel::frames(provider, here.id).await?;
         let ended: Vec<SessionId> = ending.iter().map(|(session, _)| *session).collect();
-        let untold = backchannel::tell_now(provider, &ended).await;
-        let mut response =
-            SignedOut { back: None, frames, untold }.render(&provider.site.frame(self.language));
+        let mut response = match there {
+            Some(there) => {
+                let onward = Onward { sessions: ended, back: None };
+                elsewhere::go_on(provider, &there, onward, frames, self.language).await
+            }
+            None => {
+                let untold = backchannel::tell_now(provider, &ended).await;
+                SignedOut { frames, untold, ..SignedOut::default() }
+                    .render(&provider.site.frame(self.language))
+            }
+        };
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
         Ok(response)
     }

@@ -531,6 +531,10 @@ pub enum EndReason {
     CardRevoked,
     /// The means that it was begun with was suspended or revoked here.
     MeansHalted,
+    /// The provider of others that it came from says that its person has signed out there.
+    UpstreamLogout,
+    /// The identity at a provider of others that it was begun with is its person's no more.
+    Unlinked,
 }
 
 impl EndReason {
@@ -548,6 +552,8 @@ impl EndReason {
             Self::NotMe => "not-me",
             Self::CardRevoked => "card-revoked",
             Self::MeansHalted => "means-halted",
+            Self::UpstreamLogout => "upstream-logout",
+            Self::Unlinked => "unlinked",
         }
     }
 }

@@ -13,7 +13,8 @@ use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
-use super::upstream::{Identified, link_upstream, use_upstream};
+use super::upstream::{Identified, link_upstream, refresh_professional, use_upstream};
+use super::upstream_session::{come_from_upstream, was_logged_out};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -365,7 +366,10 @@ pub async fn complete(
                     && consume_signature!(c, used, now)
             }
             Proof::Approval(approval) => use_approval!(c, approval, Some(id), &new.authentication, now),
-            Proof::Upstream(identified) => use_upstream!(c, identified, id, now),
+            Proof::Upstream(identified) => {
+                !was_logged_out!(c, &identified.there, identified.issued_at)
+                    && use_upstream!(c, identified, id, now)
+            }
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };
         if !is_good {
@@ -415,13 +419,21 @@ pub async fn complete(
             return Ok(false);
         }
         let person = new.authentication.person;
-        if let Proof::Upstream(identified) = proof {
-            link_upstream!(c, identified, person, now);
-        }
         let mut place = browser.map(|browser| browser.place.clone()).unwrap_or_default();
         // The workstation knows where it stands.
         if !new.station.zone.is_empty() {
             place.zone.clone_from(&new.station.zone);
+        }
+        if let Proof::Upstream(identified) = proof {
+            if link_upstream!(c, identified, person, now) {
+                let told = Told::IdentityLinked { provider: identified.label.clone(), place: place.clone() };
+                queue_notice!(c, &NewNotice::new(person, told, now, random), now);
+                record!(c, identified.linked);
+            }
+            if refresh_professional!(c, identified, person) {
+                record!(c, identified.refreshed);
+            }
+            come_from_upstream!(c, new.id, &identified.there);
         }
         note_card!(c, new.id, &new.authentication, place.clone(), now, random);
         if let Some(browser) = browser

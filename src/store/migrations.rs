@@ -69,6 +69,8 @@ migrations! {
     128 "0128_approval_moves";
     140 "0140_upstreams";
     141 "0141_upstream_questions";
+    142 "0142_upstream_logout";
+    143 "0143_upstream_links";
     144 "0144_delegation";
     145 "0145_upstream_pairing";
 }

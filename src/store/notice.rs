@@ -64,6 +64,18 @@ pub enum Told {
         /// What it is.
         means: Kind,
     },
+    /// An identity of the person at a provider of others signs in here from now on.
+    IdentityLinked {
+        /// What the configuration calls the provider.
+        provider: String,
+        /// Where.
+        place: Place,
+    },
+    /// It does not any more.
+    IdentityUnlinked {
+        /// What the configuration calls the provider.
+        provider: String,
+    },
     /// Somebody signed in in a browser that the person had not used before.
     NewBrowser {
         /// Where.
@@ -120,6 +132,8 @@ impl Told {
             Self::MeansSuspended { .. } => "means-suspended",
             Self::MeansResumed { .. } => "means-resumed",
             Self::MeansRevoked { .. } => "means-revoked",
+            Self::IdentityLinked { .. } => "identity-linked",
+            Self::IdentityUnlinked { .. } => "identity-unlinked",
             Self::NewBrowser { .. } => "new-browser",
             Self::Disowned { .. } => "disowned",
             Self::Alarm { .. } => "alarm",

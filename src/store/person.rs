@@ -22,8 +22,11 @@ pub struct Person {
     pub family_name: String,
     /// Given name.
     pub given_name: String,
-    /// What was entered here of somebody who is not in the directory, in the text of `directory::model`.
+    /// What was entered here of somebody who is not in the directory, or told of them by a provider of others, in the text of
+    /// `directory::model`.
     pub professional: Option<String>,
+    /// The issuer that told it; empty where it was entered here.
+    pub professional_origin: String,
     /// Since when we know them.
     pub created_at: DateTime<Utc>,
     /// Since when they may not sign in.
@@ -528,6 +531,18 @@ pub async fn change_links(
             }
         }
         Ok(sessions)
+    })
+}
+
+/// As if nobody had entered anything of a professional.
+///
+/// # Errors
+/// [`StoreError`].
+#[cfg(test)]
+pub(crate) async fn forget_professional_for_test(db: &Db, person: PersonId) -> Result<(), StoreError> {
+    write!(db, c => {
+        sqlx::query("UPDATE person SET professional = NULL WHERE id = $1").bind(person).execute(&mut *c).await?;
+        Ok(())
     })
 }
 

@@ -219,6 +219,7 @@ macro_rules! end_session {
                 .rows_affected()
                 == 1;
         if ended {
+            $crate::store::upstream_session::forget_id_token!($c, session);
             let due: Vec<(String, String, $crate::ids::PersonId)> = sqlx::query_as(
                 "SELECT DISTINCT c.id, c.backchannel_logout_uri, g.person_id
                  FROM authorization_grant g JOIN client c ON c.id = g.client_id

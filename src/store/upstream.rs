@@ -4,9 +4,11 @@
 //! it was made for. A person is one of each provider: a second one that claims to be them gets nowhere.
 
 use super::audit::{NewRow, record};
+use super::notice::{NewNotice, Place, Told, queue_notice};
+use super::upstream_session::UpstreamSession;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{PersonId, TransactionId, UpstreamQuestionId};
+use crate::ids::{PersonId, Random, TransactionId, UpstreamQuestionId};
 
 /// A sign-in that goes to a provider.
 #[derive(Debug, Clone)]
@@ -43,6 +45,18 @@ pub struct Identified {
     pub issuer: String,
     /// Who it is there.
     pub subject: String,
+    /// The session there that this one comes from.
+    pub there: UpstreamSession,
+    /// When its ID token was issued: what the provider has ended since begins nothing.
+    pub issued_at: Time,
+    /// What people call the provider.
+    pub label: String,
+    /// What is recorded where the link is new.
+    pub linked: NewRow,
+    /// What the provider tells of the professional, in the text of `directory::model`; none where it tells nothing of that.
+    pub professional: Option<String>,
+    /// What is recorded where that is news.
+    pub refreshed: NewRow,
 }
 
 /// What brought an identity here: it does so once.
@@ -116,32 +130,36 @@ macro_rules! use_upstream {
 pub(crate) use use_upstream;
 
 /// Inside a `write!` body that begins the session: makes the link of an identity to a person, or notes its use. Where the one
-/// or the other is linked elsewhere it is a duplicate, and nothing of the sign-in stays.
+/// or the other is linked elsewhere it is a duplicate, and nothing of the sign-in stays. Yields whether the link is new.
 macro_rules! link_upstream {
     ($c:expr, $identified:expr, $person:expr, $now:expr) => {{
         let identified: &$crate::store::upstream::Identified = $identified;
         let used = sqlx::query(
-            "UPDATE upstream_identity SET last_used_at = $4
+            "UPDATE upstream_identity SET last_used_at = $4, label = $5
              WHERE issuer = $1 AND subject = $2 AND person_id = $3",
         )
         .bind(identified.issuer.clone())
         .bind(identified.subject.clone())
         .bind($person)
         .bind($now)
+        .bind(identified.label.clone())
         .execute(&mut *$c)
         .await?;
-        if used.rows_affected() == 0 {
+        let is_new = used.rows_affected() == 0;
+        if is_new {
             sqlx::query(
-                "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
-                 VALUES ($1, $2, $3, $4, $4)",
+                "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at, label)
+                 VALUES ($1, $2, $3, $4, $4, $5)",
             )
             .bind(identified.issuer.clone())
             .bind(identified.subject.clone())
             .bind($person)
             .bind($now)
+            .bind(identified.label.clone())
             .execute(&mut *$c)
             .await?;
         }
+        is_new
     }};
 }
 pub(crate) use link_upstream;
@@ -248,7 +266,8 @@ pub async fn leave_unpaired(db: &Db, transaction: TransactionId) -> Result<(), S
     })
 }
 
-/// Links what there is to pair in a sign-in with a person, once. `event` is recorded where a link is made.
+/// Links what there is to pair in a sign-in with a person, once, and tells them. `event` is recorded where a link is made;
+/// `label` is what people call the provider.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -256,9 +275,11 @@ pub async fn pair(
     db: &Db,
     transaction: TransactionId,
     person: PersonId,
+    (label, event): (&str, &NewRow),
     now: Time,
-    event: &NewRow,
+    random: &dyn Random,
 ) -> Result<Paired, StoreError> {
+    let label = label.to_owned();
     write!(db, c => {
         let kept: Option<(String, String)> = sqlx::query_as(
             "DELETE FROM upstream_pairing WHERE transaction_id = $1 AND expires_at > $2 RETURNING issuer, subject",
@@ -269,16 +290,19 @@ pub async fn pair(
         .await?;
         let Some((issuer, subject)) = kept else { return Ok(Paired::Gone) };
         let linked = sqlx::query(
-            "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at)
-             VALUES ($1, $2, $3, $4, $4) ON CONFLICT DO NOTHING",
+            "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at, label, linked_by)
+             VALUES ($1, $2, $3, $4, $4, $5, 'person') ON CONFLICT DO NOTHING",
         )
         .bind(issuer.clone())
         .bind(subject.clone())
         .bind(person)
         .bind(now)
+        .bind(label.clone())
         .execute(&mut *c)
         .await?;
         if linked.rows_affected() == 1 {
+            let told = Told::IdentityLinked { provider: label, place: Place::default() };
+            queue_notice!(c, &NewNotice::new(person, told, now, random), now);
             record!(c, *event);
             return Ok(Paired::Linked);
         }
@@ -309,6 +333,34 @@ pub async fn is_on_its_way(
     let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(transaction).bind(provider).bind(since).fetch_one(&mut *c).await?);
     Ok(count > 0)
 }
+/// Inside a `write!` body that begins the session: keeps what the provider tells of a professional, with its issuer. Never in the
+/// place of what somebody entered here, nor of somebody whom the directory has. Yields whether it is news.
+macro_rules! refresh_professional {
+    ($c:expr, $identified:expr, $person:expr) => {{
+        let identified: &$crate::store::upstream::Identified = $identified;
+        match &identified.professional {
+            None => false,
+            Some(told) => {
+                sqlx::query(
+                    "UPDATE person SET professional = $2, professional_origin = $3
+                     WHERE id = $1 AND (professional IS NULL
+                         OR (professional_origin <> '' AND (professional <> $2 OR professional_origin <> $3)))
+                       AND NOT EXISTS (SELECT 1 FROM person_identifier i JOIN directory_entry e ON e.id_nat = i.value
+                         WHERE i.person_id = $1
+                           AND e.generation = (SELECT g.id FROM directory_generation g WHERE g.current))",
+                )
+                .bind($person)
+                .bind(told.clone())
+                .bind(identified.issuer.clone())
+                .execute(&mut *$c)
+                .await?
+                .rows_affected()
+                    == 1
+            }
+        }
+    }};
+}
+pub(crate) use refresh_professional;
 
 /// Who this one of a provider is here, where that is known.
 ///

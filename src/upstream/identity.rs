@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 
 use super::Upstreams;
+use super::logout::place;
 use super::provider::{Provider, Said};
 use super::refusal::Refusal;
 use crate::clock::Time;
@@ -16,6 +17,7 @@ use crate::ids::PersonId;
 use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence};
 use crate::store;
 use crate::store::client::Audience;
+use crate::store::upstream_session::UpstreamSession;
 
 impl Upstreams {
     /// The person here, admitted for `audience`; `subject` is who they are there for good.
@@ -89,6 +91,13 @@ pub(super) fn national_id(provider: &Provider, said: &Said) -> Option<NationalId
     NationalId::of_source(told)
 }
 
+/// What Pro Santé Connect tells of a professional; of another provider nobody knows in what words it would.
+pub(super) fn told_professional(provider: &Provider, said: &Said) -> Option<String> {
+    let is_psc = provider.settings.profile == UpstreamProfile::Psc;
+    let told = is_psc.then(|| directory::told::professional(&said.userinfo)).flatten();
+    told.map(|told| told.to_text())
+}
+
 /// What a sign-in there proves here.
 pub(super) fn authentication(
     provider: &Provider,
@@ -129,6 +138,32 @@ pub(super) fn authentication(
 /// The level that a provider tells, no higher than `highest`; one that is absent or unknown is the lowest.
 fn level(told: Option<&str>, highest: Acr) -> Acr {
     told.and_then(|acr| acr.parse().ok()).unwrap_or(Acr::Eidas1).min(highest)
+}
+
+impl Upstreams {
+    /// The session there that one here comes from, its ID token sealed, and when that was issued.
+    ///
+    /// # Errors
+    /// [`Refusal::Seal`].
+    pub(super) fn there(
+        &self,
+        provider: &Provider,
+        said: &Said,
+        now: Time,
+    ) -> Result<(UpstreamSession, Time), Refusal> {
+        let mut there = UpstreamSession {
+            provider: provider.name.clone(),
+            issuer: provider.settings.issuer.clone(),
+            subject: said.subject.clone(),
+            sid: text(&said.id_token, "sid").map(str::to_owned),
+            id_token: None,
+        };
+        let sealed = self.parts.seal.seal(&place(&there), said.raw.as_bytes(), &*self.parts.random)?;
+        there.id_token = Some(sealed);
+        let told = said.id_token.get("iat").and_then(Value::as_i64);
+        let issued_at = told.and_then(|seconds| Time::from_timestamp(seconds, 0));
+        Ok((there, issued_at.unwrap_or(now)))
+    }
 }
 
 /// When the person signed in there, never after now; none where the provider does not tell (OpenID Connect Core §2: it need
@@ -175,7 +210,13 @@ mod tests {
     fn said(auth_time: Value) -> Said {
         let mut id_token = Map::new();
         id_token.insert("auth_time".into(), auth_time);
-        Said { subject: "s".into(), id_token, access_token: Map::new(), userinfo: Map::new() }
+        Said {
+            subject: "s".into(),
+            raw: String::new(),
+            id_token,
+            access_token: Map::new(),
+            userinfo: Map::new(),
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@
 
 mod breaker;
 mod identity;
+mod logout;
 mod pairing;
 mod provider;
 mod question;
@@ -39,6 +40,7 @@ use crate::web::pages::application as pages;
 use crate::web::places::Places;
 use crate::web::repeats::Repeats;
 
+pub use logout::{BACKCHANNEL_ROUTE, FRONTCHANNEL_ROUTE};
 pub use pairing::{PAIR_ROUTE, pair_path};
 pub use provider::Provider;
 pub use refusal::Refusal;
@@ -154,7 +156,7 @@ impl Upstreams {
     }
 }
 
-/// The way there, and the way back.
+/// The way there, the way back, and what the provider says when somebody signs out there.
 pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
     Router::new()
         .route(START_ROUTE, get(sign_in::start))
@@ -163,5 +165,7 @@ pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
         .route(pages::ASK_PATH, post(question::ask))
         .route(pages::WAIT_PATH, post(question::wait))
         .route(pages::FINISH_PATH, post(question::finish))
+        .route(BACKCHANNEL_ROUTE, post(logout::backchannel))
+        .route(FRONTCHANNEL_ROUTE, get(logout::frontchannel))
         .with_state(Arc::clone(upstreams))
 }

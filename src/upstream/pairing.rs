@@ -183,7 +183,9 @@ impl Visit<'_> {
         let event = parts.trail.event(Kind::IdentityLinked).caller(self.caller).upstream(name);
         let event = event.person(here.session.person_id).session(here.session.id).transaction(transaction);
         let person = here.session.person_id;
-        match store::upstream::pair(&parts.db, transaction, person, now, &(&event).into()).await? {
+        let label = self.upstreams.provider(name)?.settings.label.as_str();
+        let made = (label, &(&event).into());
+        match store::upstream::pair(&parts.db, transaction, person, made, now, &*parts.random).await? {
             Paired::Linked => Ok(transaction),
             Paired::Gone => Err(Refusal::NothingToPair),
             Paired::Taken => Err(Refusal::PairedElsewhere),

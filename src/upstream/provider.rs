@@ -25,6 +25,7 @@ use openidconnect::{
     SignatureVerificationError, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
 use secrecy::{ExposeSecret as _, SecretString};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
@@ -35,7 +36,7 @@ use super::breaker::Breaker;
 use crate::clock::{SharedClock, Time};
 use crate::config::Upstream;
 use crate::crypto::egress::{Egress, EgressError, chain};
-use crate::crypto::jose;
+use crate::crypto::jose::{self, Expected, JwsError, KeySet};
 use crate::ids::Secret;
 use crate::session::Acr;
 
@@ -101,6 +102,9 @@ struct More {
     /// CIBA Core §4.
     #[serde(default)]
     backchannel_authentication_endpoint: Option<Url>,
+    /// RP-Initiated Logout 1.0 §2.1.
+    #[serde(default)]
+    end_session_endpoint: Option<Url>,
 }
 impl AdditionalProviderMetadata for More {}
 
@@ -141,6 +145,10 @@ struct Known {
     names_issuer: bool,
     /// Where people are asked who are at no browser of its.
     backchannel: Option<Url>,
+    /// Where its session is ended.
+    end_session: Option<Url>,
+    /// What its logout tokens are signed with.
+    keys: KeySet,
     read_at: Time,
 }
 
@@ -195,6 +203,8 @@ pub struct Wishes {
 pub struct Said {
     /// Who it is there.
     pub subject: String,
+    /// The ID token as it came: what signs out there.
+    pub raw: String,
     /// The claims of the ID token.
     pub id_token: Map<String, Value>,
     /// The claims of the access token, where it is one of ours to read: a hint, and no proof.
@@ -345,10 +355,44 @@ impl Provider {
         self.breaker.succeeded(self.clock.now());
         Ok(Said {
             subject,
+            raw: token.to_string(),
             id_token: jose::unverified_claims(&token.to_string()).unwrap_or_default(),
             access_token: jose::unverified_claims(response.access_token().secret()).unwrap_or_default(),
             userinfo,
         })
+    }
+
+    /// Where its session is ended; none where it says nothing of it. It is asked each time, whenever it answered last: whoever
+    /// leaves a workstation must not be left with an error of their browser.
+    ///
+    /// # Errors
+    /// [`ProviderError`], where the provider does not answer.
+    pub(super) async fn end_session_endpoint(&self) -> Result<Option<Url>, ProviderError> {
+        Ok(self.read().await?.end_session.clone())
+    }
+
+    /// The claims of a token of its own that is not an ID token, once its signature is verified.
+    ///
+    /// # Errors
+    /// [`ProviderError`], where its keys cannot be read; inside, why the token is not taken.
+    pub(super) async fn signed<T: DeserializeOwned>(
+        &self,
+        token: &str,
+        expected: Expected<'_>,
+    ) -> Result<Result<T, JwsError>, ProviderError> {
+        // Whoever calls is there, whatever we know of its documents.
+        let usable = self.last_read().filter(|known| known.read_at + USABLE > self.clock.now());
+        let known = match usable {
+            Some(known) => known,
+            None => self.known().await?,
+        };
+        match jose::verify_with_set(token, expected, &known.keys) {
+            Err(JwsError::UnknownKey) => {
+                let known = self.known_with_new_keys(&known).await?;
+                Ok(jose::verify_with_set(token, expected, &known.keys))
+            }
+            read => Ok(read),
+        }
     }
 
     /// The claims of UserInfo about that subject; none of a provider that has no UserInfo.
@@ -472,10 +516,15 @@ impl Provider {
             )));
         }
         let keys: Value = self.http.json(metadata.jwks_uri().url().as_str()).await?;
+        // A set that ours refuses as a whole verifies no logout token, and signs people in all the same.
+        let own_keys = KeySet::parse(keys.to_string().as_bytes()).unwrap_or_default();
         let keys = serde_json::from_value::<CoreJsonWebKeySet>(keys);
         let keys = keys.map_err(|error| ProviderError::Unusable(format!("its keys: {error}")))?;
-        let More { authorization_response_iss_parameter_supported, backchannel_authentication_endpoint } =
-            metadata.additional_metadata().clone();
+        let More {
+            authorization_response_iss_parameter_supported,
+            backchannel_authentication_endpoint,
+            end_session_endpoint,
+        } = metadata.additional_metadata().clone();
         let redirect = RedirectUrl::new(self.redirect_uri.clone());
         let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
         let client = CoreClient::from_provider_metadata(
@@ -488,6 +537,8 @@ impl Provider {
             client,
             names_issuer: authorization_response_iss_parameter_supported,
             backchannel: backchannel_authentication_endpoint,
+            end_session: end_session_endpoint,
+            keys: own_keys,
             read_at: self.clock.now(),
         })
     }

@@ -116,6 +116,9 @@ pub enum Refusal {
     /// Whoever asks goes too fast.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// The person has signed out there since they signed in there.
+    #[error("the person has signed out at the provider since")]
+    EndedThere,
     /// The person.
     #[error(transparent)]
     Person(#[from] directory::Refusal),
@@ -182,6 +185,7 @@ impl Refusal {
             Self::NothingToPair => "UPSTREAM-039",
             Self::NotPairedHere => "UPSTREAM-040",
             Self::Form(refused) => refused.code(),
+            Self::EndedThere => "UPSTREAM-033",
             Self::Person(refusal) => refusal.code(),
             Self::NotHere(refusal) => refusal.code(),
             Self::Seal(error) => error.code(),
@@ -232,6 +236,7 @@ impl Refusal {
                 | Self::Circle
                 | Self::OtherTenant
                 | Self::NoSubject
+                | Self::EndedThere
                 | Self::Person(_)
                 | Self::NotHere(NotHere::Unwatched)
         )

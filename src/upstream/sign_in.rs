@@ -13,7 +13,7 @@ use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::identity::{Known, authentication, signed_in_at, stable_subject};
+use super::identity::{Known, authentication, signed_in_at, stable_subject, told_professional};
 use super::provider::{Kept, Provider, ProviderError, Said, Wishes};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Event, Kind};
@@ -21,6 +21,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::TransactionId;
 use crate::session::Station;
 use crate::store;
+use crate::store::audit::NewRow;
 use crate::store::client::Client;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
 use crate::store::upstream::{Brought, Identified, NewUpstreamSignIn};
@@ -307,6 +308,8 @@ impl<'a> Visit<'a> {
             return Err(Refusal::NotFresh);
         }
         let subject = stable_subject(provider, &said)?;
+        // Also where nobody is linked to it: whoever links by hand reads it in the trail.
+        self.learn(|event| event.means(MEANS, Some(&subject)));
         let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await?;
         let Known::Person(person) = known else {
             // Pairing goes by the provider's own page.
@@ -319,7 +322,25 @@ impl<'a> Visit<'a> {
         if !(parts.is_enough)(transaction, &authentication) {
             return Err(Refusal::TooLow);
         }
-        let identified = Identified { by, issuer: provider.settings.issuer.clone(), subject };
+        let linked = parts.trail.event(Kind::IdentityLinked).person(person).caller(self.caller);
+        let linked = linked.upstream(&provider.name).means(MEANS, Some(&subject));
+        let refreshed = parts.trail.event(Kind::PersonRefreshed).person(person).caller(self.caller);
+        let refreshed = refreshed.upstream(&provider.name);
+        let (there, issued_at) = self.upstreams.there(provider, &said, now)?;
+        if store::upstream_session::was_ended_there(&parts.db, &there, issued_at).await? {
+            return Err(Refusal::EndedThere);
+        }
+        let identified = Identified {
+            by,
+            issuer: there.issuer.clone(),
+            subject,
+            there,
+            issued_at,
+            label: provider.settings.label.clone(),
+            linked: NewRow::from(&linked),
+            professional: told_professional(provider, &said),
+            refreshed: NewRow::from(&refreshed),
+        };
         let beginning = Beginning {
             db: &parts.db,
             trail: &parts.trail,

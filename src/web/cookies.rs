@@ -19,6 +19,11 @@ pub fn browser() -> HostCookie {
     HostCookie::named("browser")
 }
 
+/// The cookie of a browser that signs out at a provider of others too, until it comes back.
+pub fn sign_out() -> HostCookie {
+    HostCookie::named("sign-out")
+}
+
 /// The cookie that binds a sign-in on its way to the browser it began in. One each, so that two tabs do not disturb each
 /// other.
 pub fn transaction(id: TransactionId) -> HostCookie {

@@ -18,9 +18,12 @@ use super::{
         demonstration::{Demonstration, Person, Received},
         desk::{DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding},
         form_post::FormPost,
-        means::{ContactPanel, MeansPage, MeansRow, RowKind, RowStanding},
+        means::{ContactPanel, LinkRow, MeansPage, MeansRow, RowKind, RowStanding},
         pairing::PairingPage,
-        session::{Confirmation, Consent, ConsentRow, Detail, Home, Nobody, SessionRow, SignOut, SignedOut},
+        session::{
+            Confirmation, Consent, ConsentRow, Detail, Home, Nobody, OtherSession, SessionRow, SignOut,
+            SignedOut,
+        },
         sign_in::{
             Again, CardPanel, KeyPanel, Means, MeansKind, PairingNotice, PersonKind, PersonRow, PersonsPanel,
             RelyingParty, SignIn,
@@ -137,6 +140,11 @@ pub const ALL: &[Sample] = &[
         let untold = vec!["Imagerie".into(), "Dossier de soins infirmiers".into()];
         SignedOut { untold, ..SignedOut::default() }.render(frame)
     }),
+    ("signed-out-elsewhere", |frame| {
+        let address = Some("https://wallet.esw.esante.gouv.fr/logout?state=c2FtcGxl".into());
+        signed_out_of_psc(address).render(frame)
+    }),
+    ("signed-out-left-open", |frame| signed_out_of_psc(None).render(frame)),
     ("agent-confirm", |frame| confirm().render(frame)),
     ("agent-confirm-pin", |frame| {
         Confirm { pin: PinEntry::Page { min: 4, max: 8 }, ..confirm() }.render(frame)
@@ -268,6 +276,22 @@ fn tabs(selected: MeansKind) -> Vec<Means> {
     shown.map(tab).collect()
 }
 
+/// Of somebody who came by Pro Santé Connect.
+fn signed_out_of_psc(address: Option<String>) -> SignedOut {
+    let other = OtherSession { label: "Pro Santé Connect".into(), address };
+    SignedOut { other: Some(other), ..SignedOut::default() }
+}
+
+fn links() -> Vec<LinkRow> {
+    let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
+    vec![LinkRow {
+        name: "Pro Santé Connect".into(),
+        issuer: "https://auth.esw.esante.gouv.fr/auth/realms/esante-wallet".into(),
+        linked_at: now - TimeDelta::days(40),
+        last_used: Some(now - TimeDelta::days(2)),
+    }]
+}
+
 fn means() -> MeansPage {
     let now = DateTime::UNIX_EPOCH + TimeDelta::days(20_000);
     let row = |kind, label: &str, days, used: Option<&str>| MeansRow {
@@ -291,6 +315,7 @@ fn means() -> MeansPage {
             row(RowKind::SecondFactor, "", 60, None),
             MeansRow { standing: RowStanding::Suspended, ..row(RowKind::Passkey, "Téléphone", 30, None) },
         ],
+        links: links(),
         takes_keys: true,
         takes_second_factors: true,
         takes_phones: true,
@@ -346,6 +371,7 @@ fn desk_person() -> DeskPersonPage {
         documents: vec!["identity-card", "passport", "residence-permit", "driving-licence", "staff-card"],
         reasons: vec!["lost", "stolen", "damaged", "given-back", "doubt"],
         means: rows.collect(),
+        links: links(),
         takes_keys: true,
         takes_second_factors: true,
         takes_phones: true,

@@ -16,8 +16,11 @@ const SECRET: &str = "a secret between the two";
 /// Pro Santé Connect, at an address of its own: browsers share cookies between the ports of one host.
 async fn psc() -> Sandbox {
     let back = format!("{FRONT}/login/provider/psc/callback");
+    let left = format!("{FRONT}/login/provider/psc/logged-out");
+    let told = format!("{FRONT}/login/provider/psc/backchannel-logout");
     let place = ["--listen", "127.0.0.1:8090", "--control", "127.0.0.1:8099", "--issuer", REALM];
-    let more = [&place[..], &["--redirect-uri", &back]].concat();
+    let logout = ["--post-logout-redirect-uri", &left, "--backchannel-logout-uri", &told];
+    let more = [&place[..], &["--redirect-uri", &back], &logout].concat();
     Sandbox::start("hopital", SECRET, &more).await
 }
 
@@ -105,6 +108,85 @@ fn somebody_whom_psc_knows_and_the_hospital_does_not_stays_outside() {
             desk.is_at(FRONT).await;
             desk.shows("PERSON-").await;
             desk.pictures("provider-5-unknown-en").await;
+        });
+    });
+}
+
+/// By Pro Santé Connect to the service, where the doctor is chosen there.
+async fn sign_in_by_psc(desk: &Browser, go_on: &str) {
+    to_psc_tab(desk).await;
+    desk.click_text(go_on).await;
+    desk.is_at("http://127.0.0.1:8090").await;
+    desk.click("input[value=doctor]").await;
+    desk.press("persons-approve").await;
+    desk.is_at(RECORDS).await;
+    desk.shows("KIT DOC0036624").await;
+}
+
+#[test]
+fn whoever_signs_out_at_one_has_signed_out_at_the_other() {
+    isolated(|| {
+        run(async {
+            let sandbox = psc().await;
+            let hospital = hospital().await;
+            let desk = Browser::start(FRENCH).await;
+            sign_in_by_psc(&desk, "Continuer avec Pro Santé Connect").await;
+
+            // Here, by a click in the service: the browser goes by Pro Santé Connect, and back to the service.
+            desk.press("sign-out").await;
+            desk.is_at(RECORDS).await;
+            desk.says("demo-sign-in").await;
+            let ended = event(&hospital, "session.ended").await;
+            assert_eq!(ended["detail"]["note"], "relying-party", "{ended}");
+            // Whoever comes next is asked there who they are.
+            sign_in_by_psc(&desk, "Continuer avec Pro Santé Connect").await;
+
+            // There: the session of the hospital ends, and its services are told.
+            desk.open("http://127.0.0.1:8090/logout").await;
+            desk.press("sign-out").await;
+            desk.says("signed-out-title").await;
+            let told = event(&hospital, "upstream.logout").await;
+            assert_eq!(told["outcome"], "success", "{told}");
+            let last = until("the end of the session", async || {
+                let ended = hospital.audit().into_iter().rfind(|event| event["kind"] == "session.ended");
+                ended.filter(|event| event["detail"]["note"] == "upstream-logout")
+            })
+            .await;
+            assert_eq!(last["detail"]["upstream"], "psc", "{last}");
+            until("the service to be told", async || {
+                desk.open(RECORDS).await;
+                (!desk.text().await.contains("KIT DOC0036624")).then_some(())
+            })
+            .await;
+
+            // Gone: the session of the hospital ends all the same, and the page says what may stay open.
+            sign_in_by_psc(&desk, "Continuer avec Pro Santé Connect").await;
+            sandbox.interrupted().await;
+            desk.press("sign-out").await;
+            desk.is_at(FRONT).await;
+            desk.shows("est peut-être encore ouverte").await;
+            desk.pictures("provider-6-left-open-fr").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
+        });
+    });
+}
+
+#[test]
+fn the_page_says_so_in_english_too() {
+    isolated(|| {
+        run(async {
+            let _sandbox = psc().await;
+            let _hospital = hospital().await;
+            let desk = Browser::start(ENGLISH).await;
+            sign_in_by_psc(&desk, "Continue with Pro Santé Connect").await;
+            // Where the browser comes back to our own page, because nobody sent the person here.
+            desk.open(&format!("{FRONT}/")).await;
+            desk.pictures("provider-7-sessions-en").await;
+            desk.click("form[action='/sessions/end'] button").await;
+            desk.shows("You are signed out").await;
+            desk.is_at(&format!("{FRONT}/login/provider/psc/logged-out")).await;
+            desk.pictures("provider-8-signed-out-en").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
         });
     });
 }

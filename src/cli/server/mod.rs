@@ -23,6 +23,7 @@ mod role;
 mod sandbox;
 mod serve;
 mod site_token;
+mod upstream;
 mod workstation;
 
 use std::path::{Path, PathBuf};
@@ -77,6 +78,9 @@ enum ServerCommand {
     /// Cards and security keys of a person: list, suspend, resume, revoke.
     #[command(subcommand)]
     Means(means::MeansCommand),
+    /// Identities of people at other providers: list, link, unlink.
+    #[command(subcommand)]
+    Upstream(upstream::UpstreamCommand),
     /// The rules for security keys: try them on the keys that are registered.
     #[command(subcommand)]
     Policy(policy::PolicyCommand),
@@ -108,6 +112,7 @@ impl ServerCli {
             ServerCommand::Directory(command) => command.run(config).await,
             ServerCommand::Person(command) => command.run(config).await,
             ServerCommand::Means(command) => command.run(config).await,
+            ServerCommand::Upstream(command) => command.run(config).await,
             ServerCommand::Policy(command) => command.run(config).await,
             ServerCommand::Mail(command) => command.run(config).await,
             ServerCommand::Audit(command) => command.run(config).await,

@@ -349,6 +349,7 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
             "running_sessions": sessions,
             "roles": roles,
             "professional": professional,
+            "professional_origin": person.professional_origin,
         });
         return written(writeln!(io::stdout(), "{object:#}"));
     }
@@ -379,6 +380,9 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
         let _ = writeln!(out, "  roles       {}", roles.join(" "));
     }
     let _ = writeln!(out, "  sessions    {sessions} running");
+    if !person.professional_origin.is_empty() {
+        let _ = writeln!(out, "  told by     {}", cell(&person.professional_origin));
+    }
     out.push_str(&practices(&professional));
     written(io::stdout().write_all(out.as_bytes()))
 }

@@ -43,7 +43,7 @@ pub enum KeySetError {
 }
 
 /// The public keys of one party.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct KeySet {
     keys: Vec<Member>,
 }

@@ -212,6 +212,8 @@ async fn each_notice_says_its_own_in_both_languages_and_nothing_of_whom() {
             Told::MeansSuspended { means },
             Told::MeansResumed { means },
             Told::MeansRevoked { means },
+            Told::IdentityLinked { provider: "Pro Santé Connect".into(), place: place.clone() },
+            Told::IdentityUnlinked { provider: "Pro Santé Connect".into() },
             Told::NewBrowser { place: place.clone() },
             Told::Disowned { place: place.clone() },
             Told::Alarm { event: EventId::new(hospital.clock.now(), &SystemRandom), place },
@@ -236,7 +238,7 @@ async fn each_notice_says_its_own_in_both_languages_and_nothing_of_whom() {
                 assert!(texts.insert(whole));
             }
         }
-        assert_eq!((texts.len(), server.received().len()), (26, 26));
+        assert_eq!((texts.len(), server.received().len()), (30, 30));
         let codes = Codes::new(&hospital.seal);
         let sent = read(server.received().last().unwrap()).text;
         assert!(sent.contains(codes.code(code, ADDRESS).as_str()), "{sent}");

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use crate::session::{Acr, Level, Session};
 use crate::store::login_transaction::LoginTransaction;
+use crate::store::upstream_session::UpstreamSession;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{CardPanel, PersonsPanel};
 
@@ -55,6 +56,24 @@ pub trait ProviderMeans: Send + Sync + Debug {
 
     /// The page of ours on which somebody who has signed in confirms that an identity of that provider is theirs.
     fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String;
+
+    /// What people read of the provider that a session came from, and the address there that ends its session too: none where
+    /// it has none. It is asked first whether it is there.
+    fn sign_out<'a>(&'a self, there: &'a UpstreamSession, leaving: Leaving<'a>) -> SigningOut<'a>;
+}
+
+/// The name of a provider, and where its session is ended or, for the log, why that is not known.
+pub type SigningOut<'a> = Pin<Box<dyn Future<Output = (String, Result<Option<String>, String>)> + Send + 'a>>;
+
+/// A browser that is sent to a provider to sign out there too.
+#[derive(Debug, Clone, Copy)]
+pub struct Leaving<'a> {
+    /// Where it comes back.
+    pub back: &'a str,
+    /// Comes back with it.
+    pub state: &'a str,
+    /// The language of the page.
+    pub language: &'a str,
 }
 
 /// A provider of others, as its tab has it.

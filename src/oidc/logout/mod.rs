@@ -3,9 +3,11 @@
 //! without an address to go back to. `state` is always given back.
 //!
 //! A valid hint names the session to end, so it needs neither cookie nor question. Without one the person is asked, or
-//! any page could sign people out. [`backchannel`] tells the other relying parties.
+//! any page could sign people out. [`backchannel`] tells the other relying parties, and [`elsewhere`] goes on to the provider
+//! that the session came from.
 
 pub mod backchannel;
+pub mod elsewhere;
 pub mod frontchannel;
 
 use std::sync::Arc;
@@ -25,6 +27,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::{Secret, SessionId};
 use crate::session::{EndReason, Session, Standing};
 use crate::store::client::Client;
+use crate::store::upstream_session::{Onward, UpstreamSession};
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -171,19 +174,28 @@ impl<'a> Visit<'a> {
     async fn answer(&self, parameters: &Parameters) -> Result<Response, LogoutError> {
         let asked = self.check(parameters).await?;
         if let Some(hint) = &asked.hint {
+            let there = elsewhere::origin(self.provider, hint.session).await?;
+            let is_away = self.is_apart
+                || (self.method == Method::POST && cookies::session().read(self.headers).is_none());
+            if there.is_some() && is_away && elsewhere::is_click(self.headers) {
+                // Whoever has clicked leaves the provider of their session too, in their own browser, which shows its cookie on
+                // the front host, and to a GET.
+                return Ok(self.to_front(parameters));
+            }
+            let leaves = elsewhere::is_asked_by_person(self.headers) && self.has(hint.session).await?;
             let ended = self.end(hint.session, EndReason::RelyingParty, asked.client.as_ref()).await?;
             // A server that posts a hint is done, and so is a browser whose session this was. Where the session had
             // ended before (a new sign-in took its place, say), the browser may have another.
             if ended || self.method == Method::POST {
-                return self.signed_out(&asked, hint.session).await;
+                let there = there.filter(|_| ended && leaves);
+                return self.signed_out(&asked, hint.session, there).await;
             }
         }
         // The cookie and the question live on the front host; and a POST of another site comes without the cookie
         // (SameSite), while the GET that follows a redirect brings it.
         let cookie = cookies::session().read(self.headers);
         if self.is_apart || (self.method == Method::POST && cookie.is_none()) {
-            let front = self.provider.settings.front_address(FRONT);
-            return Ok(see_other(&format!("{front}?{}", parameters.encode()), Method::POST));
+            return Ok(self.to_front(parameters));
         }
         match self.session().await? {
             Some((_, cookie)) => Ok(self.ask(&asked, parameters, &cookie)),
@@ -196,8 +208,15 @@ impl<'a> Visit<'a> {
         let asked = self.check(parameters).await?;
         let Some((session, cookie)) = self.session().await? else { return Ok(self.closed(&asked)) };
         csrf::check_token(&cookie, parameters.first(csrf::FIELD).unwrap_or_default())?;
-        self.end(session.id, EndReason::SignedOut, asked.client.as_ref()).await?;
-        self.signed_out(&asked, session.id).await
+        let there = elsewhere::origin(self.provider, session.id).await?;
+        let ended = self.end(session.id, EndReason::SignedOut, asked.client.as_ref()).await?;
+        self.signed_out(&asked, session.id, there.filter(|_| ended)).await
+    }
+
+    /// The same request, on the host that has the pages and the cookies.
+    fn to_front(&self, parameters: &Parameters) -> Response {
+        let front = self.provider.settings.front_address(FRONT);
+        see_other(&format!("{front}?{}", parameters.encode()), Method::POST)
     }
 
     /// What the parameters say, if they agree with one another and with the client's registration.
@@ -262,6 +281,13 @@ impl<'a> Visit<'a> {
         Ok(store::session::end(&provider.db, session, reason, &event, now, &*provider.random).await?)
     }
 
+    /// Whether this is the browser's session, whatever its standing.
+    async fn has(&self, session: SessionId) -> Result<bool, StoreError> {
+        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(false) };
+        let hash = sha256(cookie.expose().as_bytes());
+        Ok(store::session::by_cookie(&self.provider.db, hash).await?.is_some_and(|had| had.id == session))
+    }
+
     /// The browser's session, if it runs, with its cookie. A locked one runs, and whoever is there may end it.
     async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
         let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
@@ -295,11 +321,19 @@ impl<'a> Visit<'a> {
         page.render(&self.provider.site.frame(self.language))
     }
 
-    /// After the end of a session: back to the relying party, or the closing page; the cookie goes if it was this
-    /// session's.
-    async fn signed_out(&self, asked: &Asked, ended: SessionId) -> Result<Response, LogoutError> {
+    /// After the end of a session: on to the provider that it came from, where its person leaves that too; or back to the
+    /// relying party, or the closing page. The cookie goes if it was this session's.
+    async fn signed_out(
+        &self,
+        asked: &Asked,
+        ended: SessionId,
+        there: Option<UpstreamSession>,
+    ) -> Result<Response, LogoutError> {
         let frames = frontchannel::frames(self.provider, ended).await?;
-        let mut response = if frames.is_empty() && asked.back.is_some() {
+        let mut response = if let Some(there) = there {
+            let onward = Onward { sessions: vec![ended], back: way_back(asked) };
+            elsewhere::go_on(self.provider, &there, onward, frames, self.language).await
+        } else if frames.is_empty() && asked.back.is_some() {
             self.closed(asked)
         } else {
             // There is a page to read, so it says whom it could not tell. Nobody waits where a server posts the hint.
@@ -313,12 +347,8 @@ impl<'a> Visit<'a> {
             };
             self.closing(asked, frames, untold)
         };
-        if let Some(cookie) = cookies::session().read(self.headers) {
-            let hash = sha256(cookie.expose().as_bytes());
-            let session = store::session::by_cookie(&self.provider.db, hash).await?;
-            if session.is_some_and(|session| session.id == ended) {
-                response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
-            }
+        if self.has(ended).await? {
+            response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
         }
         Ok(response)
     }
@@ -332,9 +362,9 @@ impl<'a> Visit<'a> {
 
     /// The closing page, which goes on to the relying party once the others were told.
     fn closing(&self, asked: &Asked, frames: Vec<LogoutFrame>, untold: Vec<String>) -> Response {
-        let name = asked.client.as_ref().map(|client| client.name.clone()).unwrap_or_default();
-        let back = asked.back.clone().map(|address| (name, address));
-        SignedOut { back, frames, untold }.render(&self.provider.site.frame(self.language))
+        let back = way_back(asked);
+        SignedOut { back, frames, untold, ..SignedOut::default() }
+            .render(&self.provider.site.frame(self.language))
     }
 
     fn fail(&self, error: &LogoutError) -> Response {
@@ -347,6 +377,12 @@ impl<'a> Visit<'a> {
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
         ErrorPage::new(status, error.code(), operation).render(&self.provider.site.frame(self.language))
     }
+}
+
+/// The relying party that the person goes back to: its name and its address.
+fn way_back(asked: &Asked) -> Option<(String, String)> {
+    let name = asked.client.as_ref().map(|client| client.name.clone()).unwrap_or_default();
+    asked.back.clone().map(|address| (name, address))
 }
 
 #[cfg(test)]

@@ -5,12 +5,15 @@ use http::StatusCode;
 
 use super::{Counter, add, by_card, get, refused, revoke};
 use crate::audit::Kind;
+use crate::clock::Clock as _;
+use crate::crypto::random::SystemRandom;
 use crate::directory::synthetic;
 use crate::ids::MeansId;
 use crate::session::Acr;
 use crate::store;
 use crate::store::means::Kind as MeansKind;
 use crate::store::role::Role;
+use crate::store::upstream_link::{self, Linked, NewLink};
 use crate::tests::security_keys::authenticator::SoftKey;
 use crate::tests::security_keys::code;
 use crate::tests::spec::stand::{DOCTOR, STRANGER};
@@ -248,6 +251,41 @@ async fn whoever_works_at_the_desk_finds_the_way_there() {
         for page in ["/", "/means"] {
             assert!(!counter.see(page).await.body.contains(link), "{page}");
         }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_elsewhere_is_seen_by_its_person_and_unlinked_at_the_desk() {
+    Counter::on_both(async |counter| {
+        let (db, now) = (&counter.stand().db, counter.stand().clock.now());
+        let new = NewLink {
+            person: counter.colleague,
+            issuer: "https://psc.example/realm".into(),
+            subject: "f:1:2".into(),
+            label: "Pro Santé Connect".into(),
+            by: "command line",
+        };
+        let event = counter.stand().event(Kind::IdentityLinked);
+        assert_eq!(upstream_link::link(db, &new, &event, now, &SystemRandom).await.unwrap(), Linked::Done);
+        let theirs = counter.stand().sign_in_as(STRANGER).await;
+        let own =
+            counter.stand().get("/means", &[("cookie", &theirs.cookie), ("accept-language", "fr")]).await;
+        assert!(own.body.contains("Mes identités extérieures") && own.body.contains("Pro Santé Connect"));
+        assert!(!own.body.contains("unlink"), "the desk does that");
+
+        let page = counter.see(&counter.path("")).await.body;
+        assert!(page.contains("Ses identités extérieures") && page.contains("Aucune utilisation"), "{page}");
+        let path = counter.path("/links/unlink");
+        refused(&counter.press(&path, "&issuer=https://other.example").await, "DESK-009");
+        let done = counter.press(&path, "&issuer=https://psc.example/realm").await;
+        assert_eq!(done.location(), counter.path("#links"));
+        assert!(upstream_link::of_person(db, counter.colleague).await.unwrap().is_empty());
+        assert!(!counter.see(&counter.path("")).await.body.contains("Pro Santé Connect"));
+        let event = counter.event(Kind::IdentityUnlinked).await;
+        let actor = format!("desk: {}", counter.stand().person(DOCTOR).await);
+        assert!(event.detail.contains(&actor) && event.detail.contains("psc.example"), "{}", event.detail);
+        assert_eq!((event.person_id, event.outcome.as_str()), (Some(counter.colleague), "success"));
     })
     .await;
 }

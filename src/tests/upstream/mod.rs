@@ -6,6 +6,8 @@ mod ciba;
 mod ciba_attacks;
 mod ciba_outage;
 mod delegation;
+mod links;
+mod logout;
 mod outage;
 mod sign_in;
 
@@ -71,6 +73,11 @@ impl Drop for Psc {
 
 impl Psc {
     async fn start() -> Self {
+        Self::start_telling(None).await
+    }
+
+    /// The same, which tells the hospital at that address when somebody signs out there.
+    async fn start_telling(backchannel_logout_uri: Option<String>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
         let mut stand = Stand::with(|settings| {
@@ -87,7 +94,14 @@ impl Psc {
             backchannel_token_delivery_mode: Some(DeliveryMode::Poll),
             ..Metadata::default()
         };
-        let client = NewClient { redirect_uris: vec![callback], metadata, ..new_client("hopital") };
+        let left = format!("{FRONT}/login/provider/psc/logged-out");
+        let client = NewClient {
+            redirect_uris: vec![callback],
+            post_logout_redirect_uris: vec![left],
+            backchannel_logout_uri,
+            metadata,
+            ..new_client("hopital")
+        };
         stand.add_client(&client).await;
         let quiet: Arc<dyn crate::session::asking::Asks> = Arc::new(ciba::Quiet);
         let asking = Asking { phone: Some(Arc::clone(&quiet)), card: Some(quiet) };
@@ -172,6 +186,14 @@ async fn from_somewhere(mut request: Request, next: Next) -> Response {
         request.headers().get("x-from").map_or("10.1.2.3", |from| from.to_str().unwrap()).parse().unwrap();
     request.extensions_mut().insert(ClientAddress(address));
     next.run(request).await
+}
+
+/// The tokens that a service gets once the browser has this cookie.
+async fn tokens(hospital: &Hospital, begun: &Begun, session: &str) -> serde_json::Value {
+    let cookies = format!("{}; {session}", begun.cookie);
+    let answer = hospital.get(&begun.page, &cookies).await;
+    let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
+    hospital.stand.redeem(&code).await.json()
 }
 
 /// A sign-in that has begun.
@@ -261,6 +283,15 @@ impl Hospital {
     fn is_in(&self, begun: &Begun, answer: &Answer) -> bool {
         answer.headers.contains_key(http::header::SET_COOKIE)
             && answer.body.contains(&format!("data-next=\"{}\"", begun.page))
+    }
+
+    /// Whoever is signed in at the provider signs in here: the cookie of their session here, and what a service gets.
+    async fn signed_in(&self, psc: &Psc, there: &SignedIn) -> (String, serde_json::Value) {
+        let begun = self.begin(&[]).await;
+        let answer = self.by(psc, &begun, there).await;
+        assert!(self.is_in(&begun, &answer), "{}", answer.body);
+        let tokens = tokens(self, &begun, &answer.cookie()).await;
+        (answer.cookie(), tokens)
     }
 
     /// What the page of a sign-in says after an attempt that did not do.

@@ -5,14 +5,6 @@ use crate::session::{AuthMode, Evidence};
 use crate::store::client::ProfileName;
 use crate::tests::spec::stand::{DOCTOR, NewRp, STRANGER, claims};
 
-/// The code that a service gets once the browser has this cookie.
-async fn tokens(hospital: &Hospital, begun: &Begun, session: &str) -> serde_json::Value {
-    let cookies = format!("{}; {session}", begun.cookie);
-    let answer = hospital.get(&begun.page, &cookies).await;
-    let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
-    hospital.stand.redeem(&code).await.json()
-}
-
 #[tokio::test]
 async fn whoever_comes_by_psc_is_signed_in_here_with_the_level_that_psc_gave() {
     let psc = Psc::start().await;

@@ -5,7 +5,7 @@ use axum::response::Response;
 use chrono::{DateTime, Utc};
 use http::StatusCode;
 
-use super::means::{LONGEST_LABEL, MeansRow};
+use super::means::{LONGEST_LABEL, LinkRow, MeansRow};
 use crate::web::{assets, headers::Policy, i18n::Texts, page::Frame};
 
 /// The page to find a person.
@@ -18,6 +18,8 @@ pub const PERSON_ROUTE: &str = "/desk/people/{person}";
 pub const CHECK_ROUTE: &str = "/desk/people/{person}/check";
 /// `POST` does something with a means: `suspend`, `resume`, `revoke` or `hand-out`.
 pub const ACT_ROUTE: &str = "/desk/people/{person}/means/{means}/{act}";
+/// `POST` unlinks the identity of the field `issuer`.
+pub const UNLINK_ROUTE: &str = "/desk/people/{person}/links/unlink";
 /// `POST` asks for the challenge of a renewal, and brings what the key made of it.
 pub const RENEWAL_OPTIONS_ROUTE: &str = "/desk/people/{person}/means/{means}/renew/options";
 /// See [`RENEWAL_OPTIONS_ROUTE`].
@@ -36,6 +38,7 @@ pub const PHONE_CONFIRM_ROUTE: &str = "/desk/people/{person}/phone/confirm";
 /// by keyboard goes on from there.
 pub const CHECK_ANCHOR: &str = "check";
 pub const MEANS_ANCHOR: &str = "means";
+pub const LINKS_ANCHOR: &str = "links";
 /// Where whoever works at the desk signs in.
 pub const SIGN_IN_PATH: &str = "/sign-in/desk";
 
@@ -95,6 +98,8 @@ pub struct DeskPersonPage {
     /// Why a means is halted.
     pub reasons: Vec<&'static str>,
     pub means: Vec<DeskRow>,
+    /// Their identities at other providers.
+    pub links: Vec<LinkRow>,
     /// Whether security keys can be registered here.
     pub takes_keys: bool,
     /// Whether they may be such that count after a badge only.
@@ -135,6 +140,10 @@ impl DeskPersonPage {
 
     fn key_answer(&self) -> String {
         format!("{}/key", self.path)
+    }
+
+    fn unlink(&self) -> String {
+        format!("{}/links/unlink", self.path)
     }
 
     fn phone(&self) -> String {

@@ -67,6 +67,8 @@ pub struct MeansPage {
     pub takes_second_factors: bool,
     /// Whether phones can be paired here.
     pub takes_phones: bool,
+    /// Their identities at other providers, by which they sign in here too.
+    pub links: Vec<LinkRow>,
     /// The address that notices go to; none where none are sent.
     pub contact: Option<ContactPanel>,
     /// Why nothing can be changed now, where that is so: a code with a text (`error-<CODE>`).
@@ -75,6 +77,29 @@ pub struct MeansPage {
     pub desk: bool,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
+}
+
+/// An identity at another provider.
+#[derive(Clone, Debug)]
+pub struct LinkRow {
+    /// What people call the provider.
+    pub name: String,
+    pub issuer: String,
+    pub linked_at: DateTime<Utc>,
+    pub last_used: Option<DateTime<Utc>>,
+}
+
+impl LinkRow {
+    pub(super) fn since(&self, t: &Texts) -> String {
+        t.text_with("link-since", &[("at", t.date(&self.linked_at).as_str())])
+    }
+
+    pub(super) fn used(&self, t: &Texts) -> String {
+        match &self.last_used {
+            None => t.text("means-unused"),
+            Some(at) => t.text_with("means-used", &[("at", t.date(at).as_str())]),
+        }
+    }
 }
 
 /// The address that notices go to.

@@ -139,6 +139,19 @@ pub struct SignedOut {
     pub frames: Vec<LogoutFrame>,
     /// Services that could not be told yet, by their names. Then the page stays, to be read.
     pub untold: Vec<String>,
+    /// The session of a provider of others that this one came from. The page goes there by itself, where it can.
+    pub other: Option<OtherSession>,
+    /// Whether the page goes on to the way back by itself.
+    pub moves: bool,
+}
+
+/// A session that the person has, besides, at a provider of others.
+#[derive(Clone, Debug)]
+pub struct OtherSession {
+    /// What people call the provider.
+    pub label: String,
+    /// The address there that ends it; none where it may stay open.
+    pub address: Option<String>,
 }
 
 /// A page of a relying party that forgets its session (Front-Channel Logout 1.0).
@@ -230,10 +243,26 @@ fn in_words(t: &Texts, scopes: &[String], claims: &[String], resources: &[String
 }
 
 impl SignedOut {
+    /// Whether there is something that the person has to read first.
+    fn stays(&self) -> bool {
+        !self.untold.is_empty() || self.other.as_ref().is_some_and(|other| other.address.is_none())
+    }
+
+    /// Whether the page goes back by itself.
+    fn goes_back(&self) -> bool {
+        (self.moves || !self.frames.is_empty()) && !self.stays()
+    }
+
+    fn has_script(&self) -> bool {
+        !self.frames.is_empty()
+            || self.goes_back()
+            || self.other.as_ref().is_some_and(|other| other.address.is_some())
+    }
+
     pub fn render(&self, frame: &Frame) -> Response {
         let view = SignedOutView { frame, t: frame.texts, page: self, script: &assets::SIGNED_OUT.path };
         let frames = self.frames.iter().map(|frame| frame.source.clone()).collect();
-        let policy = Policy { images: true, scripts: !self.frames.is_empty(), frames, ..Policy::default() };
+        let policy = Policy { images: true, scripts: self.has_script(), frames, ..Policy::default() };
         frame.page(StatusCode::OK, policy, &view)
     }
 }

@@ -1,0 +1,41 @@
+-- Where a session here came from: the session of its person at a provider of others.
+CREATE TABLE upstream_session (
+  session_id BLOB NOT NULL PRIMARY KEY REFERENCES session (id) ON DELETE CASCADE,
+  -- The name of the provider in the configuration.
+  provider TEXT NOT NULL,
+  issuer TEXT NOT NULL,
+  subject TEXT NOT NULL,
+  -- The session there, where the provider tells one.
+  sid TEXT,
+  -- The ID token, sealed: to sign out there. It goes when the session here ends.
+  id_token BLOB
+) STRICT;
+CREATE INDEX upstream_session_subject ON upstream_session (issuer, subject);
+CREATE INDEX upstream_session_sid ON upstream_session (issuer, sid);
+
+-- Logout tokens that were carried out: each is good once, and no sign-in of before them is.
+CREATE TABLE upstream_logout_token (
+  issuer TEXT NOT NULL,
+  -- SHA-256 of `jti`.
+  jti_hash BLOB NOT NULL,
+  subject TEXT,
+  sid TEXT,
+  issued_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL,
+  PRIMARY KEY (issuer, jti_hash)
+) STRICT;
+CREATE INDEX upstream_logout_token_expires_at ON upstream_logout_token (expires_at);
+
+-- A browser that was sent to a provider to sign out there too, until it comes back.
+CREATE TABLE upstream_sign_out (
+  -- SHA-256 of its cookie.
+  browser_hash BLOB NOT NULL PRIMARY KEY,
+  -- SHA-256 of `state`.
+  state_hash BLOB NOT NULL UNIQUE,
+  -- The name of the provider in the configuration.
+  provider TEXT NOT NULL,
+  -- The sessions that ended here, and where the person goes then (JSON).
+  onward TEXT NOT NULL,
+  expires_at TEXT NOT NULL
+) STRICT;
+CREATE INDEX upstream_sign_out_expires_at ON upstream_sign_out (expires_at);
