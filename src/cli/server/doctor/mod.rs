@@ -6,6 +6,7 @@
 //! something fails, so that monitoring can run it; `--json` for programs.
 
 mod cards;
+mod delegation;
 mod installation;
 mod mail;
 mod push;
@@ -133,6 +134,7 @@ impl Doctor {
         findings.extend(services.findings);
         findings.extend(mail::examine(config, self.offline, now).await);
         findings.extend(push::examine(config, self.offline).await);
+        findings.extend(delegation::examine(config).await);
         findings.extend(surroundings::examine(config, &dates, now));
         findings
     }
