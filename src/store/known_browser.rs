@@ -102,6 +102,21 @@ pub async fn delete_old(db: &Db, before: Time, limit: i64) -> Result<u64, StoreE
     })
 }
 
+/// As if a person had signed in in that browser with what resists phishing.
+///
+/// # Errors
+/// [`StoreError`].
+#[cfg(test)]
+pub(crate) async fn note_for_test(
+    db: &Db,
+    person: PersonId,
+    hash: [u8; 32],
+    now: Time,
+) -> Result<bool, StoreError> {
+    let browser = SeenBrowser { hash: Some(hash), place: Place::default() };
+    write!(db, c => { Ok(note_browser!(c, person, &browser, true, now)) })
+}
+
 #[cfg(test)]
 mod tests {
     use chrono::TimeDelta;
@@ -111,12 +126,10 @@ mod tests {
     use crate::crypto::random::SystemRandom;
     use crate::store::session::tests::somebody;
     use crate::store::testing::on_both;
-    use crate::store::write;
 
     /// Whether the browser of that number is new to the person.
     async fn note(db: &Db, person: PersonId, number: u8, now: Time) -> Result<bool, StoreError> {
-        let browser = SeenBrowser { hash: Some([number; 32]), place: Place::default() };
-        write!(db, c => { Ok(note_browser!(c, person, &browser, true, now)) })
+        note_for_test(db, person, [number; 32], now).await
     }
 
     #[tokio::test]

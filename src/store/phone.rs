@@ -82,6 +82,20 @@ macro_rules! guard_person {
 }
 pub(crate) use guard_person;
 
+/// As if a person had said that a question was none of theirs.
+///
+/// # Errors
+/// [`StoreError`].
+#[cfg(test)]
+pub(crate) async fn guard_for_test(
+    db: &Db,
+    person: PersonId,
+    until: Time,
+    now: Time,
+) -> Result<bool, StoreError> {
+    super::write!(db, c => { Ok(guard_person!(c, person, until, now)) })
+}
+
 /// Whether strangers are kept from asking a person anything.
 ///
 /// # Errors

@@ -286,3 +286,94 @@ pub async fn delete_expired(db: &Db, before: Time, limit: i64) -> Result<u64, St
         Ok(deleted.rows_affected())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use chrono::TimeDelta;
+
+    use super::*;
+    use crate::audit::Kind;
+    use crate::clock::{Clock as _, MockClock};
+    use crate::ids::{CountingRandom, uuid_v4};
+    use crate::store::client::tests::event;
+    use crate::store::testing::on_both;
+
+    fn question(now: Time, random: &CountingRandom) -> NewQuestion {
+        NewQuestion {
+            id: UpstreamQuestionId::new(now, random),
+            transaction_id: TransactionId(uuid_v4(random)),
+            provider: "psc".into(),
+            channel: Channel::Mobile,
+            person: None,
+            is_put: true,
+            name_hash: [1; 32],
+            source: [2; 32],
+            is_known: false,
+            sealed: vec![0],
+            expires_at: now + TimeDelta::seconds(120),
+        }
+    }
+
+    fn pending(now: Time) -> Turned {
+        Turned {
+            state: State::Asked,
+            code: None,
+            sealed: vec![1],
+            interval: 5,
+            failures: 0,
+            due_at: now + TimeDelta::seconds(5),
+            expires_at: now + TimeDelta::seconds(120),
+        }
+    }
+
+    #[tokio::test]
+    async fn of_all_who_wait_one_looks_and_a_turn_that_was_lost_comes_back() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let (now, event) = (clock.now(), event(Kind::SignIn, &clock));
+            let asked = question(now, &random);
+            assert!(ask(&db, &asked, &event, now).await.unwrap());
+            let lease = TimeDelta::seconds(60);
+            let take = async || {
+                let now = clock.now();
+                take_turn(&db, asked.id, now + lease, now).await.unwrap()
+            };
+            assert!(take().await && !take().await);
+            clock.advance(lease);
+            assert!(take().await, "the node that had it is gone");
+            assert!(turn(&db, asked.id, &pending(clock.now()), None).await.unwrap());
+            assert!(!take().await, "not before it is due");
+            clock.advance(TimeDelta::seconds(5));
+            assert!(take().await);
+            // Another page asks: what the turn brings is of a question that is gone.
+            let again = NewQuestion { id: UpstreamQuestionId::new(clock.now(), &random), ..asked.clone() };
+            assert!(ask(&db, &again, &event, clock.now()).await.unwrap());
+            assert!(!turn(&db, asked.id, &pending(clock.now()), Some(&event)).await.unwrap());
+            let kept = of_transaction(&db, asked.transaction_id).await.unwrap().unwrap();
+            assert_eq!((kept.id, kept.state, kept.interval), (again.id, State::New, 0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn what_is_over_for_long_is_deleted_and_nothing_else() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let event = event(Kind::SignIn, &clock);
+            let mut asked = Vec::new();
+            for _ in 0..3 {
+                let new = question(clock.now(), &random);
+                assert!(ask(&db, &new, &event, clock.now()).await.unwrap());
+                asked.push(new.transaction_id);
+                clock.advance(TimeDelta::seconds(60));
+            }
+            let now = clock.now();
+            assert_eq!(delete_expired(&db, now, 1).await.unwrap(), 1);
+            assert_eq!(delete_expired(&db, now, 10).await.unwrap(), 1);
+            assert_eq!(delete_expired(&db, now, 10).await.unwrap(), 0);
+            assert!(of_transaction(&db, asked[0]).await.unwrap().is_none());
+            assert!(of_transaction(&db, asked[2]).await.unwrap().is_some());
+        })
+        .await;
+    }
+}

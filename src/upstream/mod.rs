@@ -147,6 +147,12 @@ impl Upstreams {
         join_all(self.parts.providers.iter().map(Provider::look)).await;
     }
 
+    /// All the places of one sign-in, taken.
+    #[cfg(test)]
+    pub(crate) fn fill(&self, transaction: TransactionId) -> Vec<crate::web::places::Place<TransactionId>> {
+        std::iter::from_fn(|| self.tabs.take(transaction)).collect()
+    }
+
     fn provider(&self, name: &str) -> Result<&Provider, Refusal> {
         self.parts.providers.iter().find(|provider| provider.name == name).ok_or(Refusal::UnknownProvider)
     }

@@ -350,6 +350,9 @@ impl Visit<'_> {
         }
         let provider = upstreams.provider(&found.provider)?;
         let kept = upstreams.kept(&found)?;
+        self.learn(|event| {
+            event.note(if found.channel == Channel::Card { "asked, card" } else { "asked, mobile" })
+        });
         let said = kept.said.ok_or(Refusal::NoQuestion)?;
         let towards = self.towards(&transaction).await?;
         let told = national_id(provider, &said).ok_or(Refusal::NoIdentifier)?;

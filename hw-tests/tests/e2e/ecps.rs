@@ -133,7 +133,12 @@ fn a_provider_that_is_cut_off_in_the_middle_leaves_the_other_means() {
             desk.pictures("ecps-6-mistyped-en").await;
             desk.press("phone-again").await;
 
-            sandbox.told("PATCH", "switches", &json!({ "ciba": "silent" }));
+            // Too slow to be asked, and then slow to say that nobody has answered.
+            sandbox.told("PATCH", "switches", &json!({ "ciba": "silent", "slow": { "backchannel": 12 } }));
+            ask(&desk, "mobile").await;
+            desk.shows_error("UPSTREAM-007").await;
+            desk.press("phone-again").await;
+            sandbox.told("PATCH", "switches", &json!({ "slow": { "token": 3 } }));
             ask(&desk, "mobile").await;
             desk.size(PHONE).await;
             desk.pictures("ecps-7-number-en").await;

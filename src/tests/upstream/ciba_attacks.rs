@@ -4,9 +4,13 @@ use serde_json::json;
 
 use super::ciba::{BACKCHANNEL, TOKEN, waiting, with_application, with_changed};
 use super::*;
-use crate::session::AuthMode;
+use crate::audit::Kind;
+use crate::clock::Clock as _;
 use crate::session::asking::Channel;
-use crate::tests::spec::stand::{DOCTOR, STRANGER};
+use crate::session::{AuthMode, CardOut, Demands};
+use crate::store::client::{Names, ProfileName};
+use crate::tests::spec::stand::{DOCTOR, NewRp, STRANGER, basic};
+use crate::web::browser;
 
 const OUTSIDE: &str = "192.0.2.7";
 
@@ -127,6 +131,18 @@ async fn only_the_person_who_was_named_is_signed_in() {
     .await;
 }
 
+/// What the provider gives a client that asks the doctor.
+async fn tokens_of(psc: &Psc, client: &str) -> Answer {
+    let form = format!("scope=openid+scope_all&login_hint={DOCTOR}&binding_message=42");
+    let endpoint = "/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth";
+    let taken = psc.stand.post(endpoint, &form, &[("authorization", &basic(client))]).await.json();
+    psc.approves().await;
+    let id = taken["auth_req_id"].as_str().unwrap();
+    let tokens = psc.stand.token(client, &[("grant_type", CIBA), ("auth_req_id", id)]).await;
+    assert_eq!(tokens.status, 200, "{}", tokens.body);
+    tokens
+}
+
 #[tokio::test]
 async fn tokens_of_another_client_or_of_nobody_sign_nobody_in() {
     with_application(async |psc, hospital| {
@@ -136,23 +152,16 @@ async fn tokens_of_another_client_or_of_nobody_sign_nobody_in() {
             ..Metadata::default()
         };
         psc.stand.add_client(&NewClient { metadata, ..new_client("autre") }).await;
-        let theirs = {
-            let basic = crate::tests::spec::stand::basic("autre");
-            let form = format!("scope=openid+scope_all&login_hint={DOCTOR}&binding_message=42");
-            let endpoint = "/auth/realms/esante-wallet/protocol/openid-connect/ext/ciba/auth";
-            let taken = psc.stand.post(endpoint, &form, &[("authorization", &basic)]).await.json();
-            psc.approves().await;
-            let id = taken["auth_req_id"].as_str().unwrap();
-            psc.stand.token("autre", &[("grant_type", CIBA), ("auth_req_id", id)]).await
-        };
-        assert_eq!(theirs.status, 200, "{}", theirs.body);
+        let theirs = tokens_of(&psc, "autre").await;
         let mut without = theirs.json();
         without.as_object_mut().unwrap().remove("id_token");
         let mut unsigned = theirs.json();
         unsigned["id_token"] = format!("{}x", theirs.json()["id_token"].as_str().unwrap()).into();
-        for body in
-            [theirs.body.clone(), without.to_string(), unsigned.to_string(), "<html>".into(), "{}".into()]
-        {
+        // Ours, with the access token of somebody else's: `at_hash` binds another.
+        let mut swapped = tokens_of(&psc, "hopital").await.json();
+        swapped["access_token"] = theirs.json()["access_token"].clone();
+        let bad = [theirs.body.clone(), without.to_string(), unsigned.to_string(), swapped.to_string()];
+        for body in bad.into_iter().chain(["<html>".into(), "{}".into()]) {
             let begun = hospital.begin(&[]).await;
             let asked = hospital.ask(&begun, DOCTOR).await;
             hospital.wait(&begun, &asked).await;
@@ -227,7 +236,130 @@ async fn nobody_is_asked_for_a_service_that_their_answer_does_not_open() {
         hospital.stand.disable_client("rp").await;
         assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], "OIDC-002");
         hospital.stand.enable_client("rp").await;
+        // One that wants a card that is watched, or is used in some zones alone.
+        for (demands, code) in [
+            (Demands { card_out: Some(CardOut::Lock), ..Demands::default() }, "CARD-022"),
+            (Demands { zones: vec!["bloc".into()], ..Demands::default() }, "CARD-021"),
+        ] {
+            let (event, now) = (hospital.stand.event(Kind::ClientChanged), hospital.stand.clock.now());
+            let db = &hospital.stand.db;
+            assert!(
+                store::client::set_policy(db, "rp", &demands, &Names::default(), now, &event).await.unwrap()
+            );
+            assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], code);
+        }
+        // One by which another provider delegates its sign-in to us.
+        hospital.stand.add_rp(NewRp { profile: ProfileName::PscDelegation, ..NewRp::named("delegue") }).await;
+        let of_it =
+            [("client_id", "delegue"), ("redirect_uri", "https://delegue.example/cb"), ("scope", "openid")];
+        let begun = hospital.begin(&of_it).await;
+        let page = hospital.get(&begun.page, &begun.cookie).await.body;
+        assert!(!page.contains("Application e-CPS"), "{page}");
+        assert_eq!(hospital.ask(&begun, DOCTOR).await["code"], "UPSTREAM-035");
         assert_eq!(psc.asked(BACKCHANNEL), 0);
+    })
+    .await;
+}
+
+/// A browser that the doctor has used with a card.
+async fn known(hospital: &Hospital) -> &'static str {
+    const COOKIE: &str = "__Host-browser=desk";
+    let headers = http::HeaderMap::from_iter([(http::header::COOKIE, COOKIE.parse().unwrap())]);
+    let (own, doctor) = (browser::hash(&headers).unwrap(), hospital.stand.person(DOCTOR).await);
+    let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
+    let hash = browser::of_person(doctor, &own);
+    store::known_browser::note_for_test(db, doctor, hash, now).await.unwrap();
+    COOKIE
+}
+
+#[tokio::test]
+async fn outside_a_browser_that_its_person_has_used_with_a_card_asks_and_always_has_a_place() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        // Strangers inside have taken all the places.
+        for source in 1..6 {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask_from(&begun, DOCTOR, "mobile", &format!("10.{source}.0.1")).await;
+            hospital.wait(&begun, &asked).await;
+        }
+        assert_eq!(psc.asked(BACKCHANNEL), 5);
+        psc.stand.advance(3700);
+        let mut begun = hospital.begin(&[]).await;
+        begun.cookie = format!("{}; {}", begun.cookie, known(&hospital).await);
+        let asked = hospital.ask_from(&begun, DOCTOR, "mobile", OUTSIDE).await;
+        assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        assert_eq!(psc.asked(BACKCHANNEL), 6);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_said_that_a_question_was_none_of_theirs_is_asked_by_no_stranger() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        let (now, doctor) = (hospital.stand.clock.now(), hospital.stand.person(DOCTOR).await);
+        let until = now + TimeDelta::hours(24);
+        assert!(store::phone::guard_for_test(&hospital.stand.db, doctor, until, now).await.unwrap());
+        let mut begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        assert_eq!(psc.asked(BACKCHANNEL), 0);
+        begun.cookie = format!("{}; {}", begun.cookie, known(&hospital).await);
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        assert_eq!(psc.asked(BACKCHANNEL), 1);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identity_that_is_linked_to_nobody_and_a_level_that_is_too_low_sign_nobody_in() {
+    let answered = async |psc: &Psc, hospital: &Hospital, begun: &Begun| {
+        let asked = hospital.ask(begun, DOCTOR).await;
+        hospital.wait(begun, &asked).await;
+        psc.approves().await;
+        psc.pass(hospital, 2);
+        hospital.wait(begun, &asked).await;
+        hospital.finish(begun, &asked).await
+    };
+    for link in [UpstreamLink::Desk, UpstreamLink::Confirmed] {
+        with_changed(
+            |settings| Upstream { link, ..settings },
+            async |psc, hospital| {
+                let begun = hospital.begin(&[]).await;
+                let finished = answered(&psc, &hospital, &begun).await;
+                assert_eq!(finished.json()["code"], "UPSTREAM-012", "{link:?}");
+                assert!(finished.headers.get(http::header::SET_COOKIE).is_none());
+            },
+        )
+        .await;
+    }
+    with_application(async |psc, hospital| {
+        let claims = r#"{"id_token":{"acr":{"essential":true,"value":"eidas2"}}}"#;
+        hospital.stand.add_rp(NewRp { profile: ProfileName::Standard, ..NewRp::named("std") }).await;
+        let of_std = [("client_id", "std"), ("redirect_uri", "https://std.example/cb"), ("scope", "openid")];
+        let begun = hospital.begin(&[&of_std[..], &[("claims", claims)]].concat()).await;
+        let finished = answered(&psc, &hospital, &begun).await;
+        assert_eq!(finished.json()["code"], "UPSTREAM-014", "PSC tells eidas1");
+        assert!(hospital.links().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn so_many_pages_of_one_sign_in_wait_and_no_more() {
+    with_application(async |_psc, hospital| {
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        let txn = begun.page.strip_prefix("/login/").unwrap().parse().unwrap();
+        let taken = hospital.upstreams.fill(txn);
+        assert_eq!(taken.len(), 4);
+        let words = json!({ "question": asked["question"] });
+        let full = hospital.call("wait", &begun, words, OUTSIDE).await;
+        assert_eq!((full.status.as_u16(), &full.json()["code"]), (503, &json!("UPSTREAM-024")));
+        assert_eq!(full.headers["retry-after"], "15");
+        drop(taken);
+        assert_eq!(hospital.wait(&begun, &asked).await, waiting());
     })
     .await;
 }

@@ -21,14 +21,17 @@ async fn the_provider_is_looked_at_no_more_often_than_it_says() {
         assert_eq!(looks(1).await, 0, "its interval is two seconds");
         assert_eq!(looks(1).await, 1);
         // Two pages of one sign-in look once.
-        assert_eq!(looks(0).await, 1);
+        psc.pass(&hospital, 2);
+        let both = tokio::join!(hospital.wait(&begun, &asked), hospital.wait(&begun, &asked));
+        assert_eq!(both, (waiting(), waiting()));
+        assert_eq!(looks(0).await, 2);
         psc.answers_instead(TOKEN, StatusCode::BAD_REQUEST, r#"{"error":"slow_down"}"#);
-        assert_eq!(looks(2).await, 2);
+        assert_eq!(looks(2).await, 3);
         psc.answers_again();
-        assert_eq!(looks(6).await, 2, "five seconds more, for good");
-        assert_eq!(looks(1).await, 3);
-        assert_eq!(looks(6).await, 3);
+        assert_eq!(looks(6).await, 3, "five seconds more, for good");
         assert_eq!(looks(1).await, 4);
+        assert_eq!(looks(6).await, 4);
+        assert_eq!(looks(1).await, 5);
     })
     .await;
 }

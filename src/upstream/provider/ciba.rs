@@ -12,7 +12,7 @@ use openidconnect::core::CoreTokenResponse;
 use secrecy::ExposeSecret as _;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::{IS_THERE, Known, Provider, ProviderError, Said, WITHIN, untrue};
 use crate::config::UpstreamProfile;
@@ -78,6 +78,11 @@ pub enum Look {
     Expired,
     /// It is not known there any more: it was answered, and a look whose answer was lost had it.
     Gone,
+}
+
+/// Whether an ID token is of that question, where it says of which it is.
+fn is_of_question(id_token: &Map<String, Value>, auth_req_id: &str) -> bool {
+    id_token.get(AUTH_REQ_ID).is_none_or(|own| own == auth_req_id)
 }
 
 /// Nothing was sent that a nonce could tie an answer to: the handle is what only we have.
@@ -203,10 +208,9 @@ impl Provider {
         let response: CoreTokenResponse = serde_json::from_slice(answer.body())
             .map_err(|error| untrue(&format!("its tokens cannot be read: {error}")))?;
         let said = self.said(known, &response, || no_nonce).await?;
-        match said.id_token.get(AUTH_REQ_ID) {
-            None => Ok(said),
-            Some(Value::String(own)) if own == auth_req_id => Ok(said),
-            Some(_) => Err(untrue("the ID token is of another question")),
+        match is_of_question(&said.id_token, auth_req_id) {
+            true => Ok(said),
+            false => Err(untrue("the ID token is of another question")),
         }
     }
 
@@ -251,5 +255,25 @@ impl Provider {
         let (id, secret) =
             (encoded(&self.settings.client_id), encoded(self.settings.client_secret.expose_secret()));
         format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_id_token_of_another_question_is_not_taken() {
+        for (claims, is_ours) in [
+            (json!({}), true),
+            (json!({ AUTH_REQ_ID: "ours" }), true),
+            (json!({ AUTH_REQ_ID: "theirs" }), false),
+            (json!({ AUTH_REQ_ID: null }), false),
+            (json!({ AUTH_REQ_ID: ["ours"] }), false),
+        ] {
+            assert_eq!(is_of_question(claims.as_object().unwrap(), "ours"), is_ours, "{claims}");
+        }
     }
 }
