@@ -7,8 +7,8 @@ use super::*;
 use crate::audit::Kind;
 use crate::clock::Clock as _;
 use crate::session::asking::Channel;
-use crate::session::{AuthMode, CardOut, Demands};
-use crate::store::client::{Names, ProfileName};
+use crate::session::{AuthMode, CardOut, Demands, Names};
+use crate::store::client::ProfileName;
 use crate::tests::spec::stand::{DOCTOR, NewRp, STRANGER, basic};
 use crate::web::browser;
 
