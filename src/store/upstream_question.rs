@@ -330,9 +330,9 @@ mod tests {
     async fn of_all_who_wait_one_looks_and_a_turn_that_was_lost_comes_back() {
         on_both(async |db| {
             let (clock, random) = (MockClock::default(), CountingRandom::default());
-            let (now, event) = (clock.now(), event(Kind::SignIn, &clock));
+            let now = clock.now();
             let asked = question(now, &random);
-            assert!(ask(&db, &asked, &event, now).await.unwrap());
+            assert!(ask(&db, &asked, &event(Kind::SignIn, &clock), now).await.unwrap());
             let lease = TimeDelta::seconds(60);
             let take = async || {
                 let now = clock.now();
@@ -347,8 +347,12 @@ mod tests {
             assert!(take().await);
             // Another page asks: what the turn brings is of a question that is gone.
             let again = NewQuestion { id: UpstreamQuestionId::new(clock.now(), &random), ..asked.clone() };
-            assert!(ask(&db, &again, &event, clock.now()).await.unwrap());
-            assert!(!turn(&db, asked.id, &pending(clock.now()), Some(&event)).await.unwrap());
+            assert!(ask(&db, &again, &event(Kind::SignIn, &clock), clock.now()).await.unwrap());
+            assert!(
+                !turn(&db, asked.id, &pending(clock.now()), Some(&event(Kind::SignIn, &clock)))
+                    .await
+                    .unwrap()
+            );
             let kept = of_transaction(&db, asked.transaction_id).await.unwrap().unwrap();
             assert_eq!((kept.id, kept.state, kept.interval), (again.id, State::New, 0));
         })
@@ -359,11 +363,10 @@ mod tests {
     async fn what_is_over_for_long_is_deleted_and_nothing_else() {
         on_both(async |db| {
             let (clock, random) = (MockClock::default(), CountingRandom::default());
-            let event = event(Kind::SignIn, &clock);
             let mut asked = Vec::new();
             for _ in 0..3 {
                 let new = question(clock.now(), &random);
-                assert!(ask(&db, &new, &event, clock.now()).await.unwrap());
+                assert!(ask(&db, &new, &event(Kind::SignIn, &clock), clock.now()).await.unwrap());
                 asked.push(new.transaction_id);
                 clock.advance(TimeDelta::seconds(60));
             }
