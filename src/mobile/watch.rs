@@ -255,7 +255,8 @@ impl Watch {
     /// Looks in the database, until it answers.
     async fn look(&mut self, phones: &Phones) {
         loop {
-            match approval::of_transaction(&phones.parts.db, self.id).await {
+            // On the heap for as long as it lasts: a page that waits has no room for it.
+            match Box::pin(approval::of_transaction(&phones.parts.db, self.id)).await {
                 Ok(found) => {
                     self.seen = found.as_ref().map(Seen::from);
                     return;

@@ -133,6 +133,7 @@ impl Listener {
         while let Some((stream, address, slot)) = self.next(&slots, &stop).await {
             let (router, transport, watcher) = (router.clone(), self.transport.clone(), graceful.watcher());
             let give_up = give_up.clone();
+            // Thousands of connections only wait: each branch is on the heap, so that none is as large as the largest.
             tasks.spawn(async move {
                 let serving = async {
                     // Answers are small and wait for nothing: sent at once.
@@ -141,15 +142,15 @@ impl Listener {
                         Transport::Plain { .. } => {
                             let connection =
                                 Connection { router, peer: Peer { address, tls: None }, patience };
-                            connection.run(stream, watcher, true).await;
+                            Box::pin(connection.run(stream, watcher, false)).await;
                         }
                         Transport::Tls(hosts) => {
-                            let Some((stream, shake)) = hosts.accept(stream, patience.handshake).await else {
-                                return;
-                            };
-                            let http2 = !shake.asked_for_certificate;
+                            let shaken = Box::pin(hosts.accept(stream, patience.handshake)).await;
+                            let Some((stream, shake)) = shaken else { return };
+                            let http2 = shake.http2;
                             let peer = Peer { address, tls: Some(Arc::new(shake)) };
-                            Connection { router, peer, patience }.run(stream, watcher, http2).await;
+                            let connection = Connection { router, peer, patience };
+                            Box::pin(connection.run(stream, watcher, http2)).await;
                         }
                     }
                 };
@@ -221,9 +222,9 @@ impl Connection {
             .max_concurrent_streams(128)
             .keep_alive_interval(Duration::from_secs(30))
             .keep_alive_timeout(Duration::from_secs(20));
-        if !http2 {
-            builder = builder.http1_only();
-        }
+        // What was agreed on, and nothing is guessed from the first bytes: that would double the buffer of each page that
+        // waits. In the clear it is HTTP/1.1, as proxies speak it.
+        builder = if http2 { builder.http2_only() } else { builder.http1_only() };
         let service = service_fn(move |mut request: Request<Incoming>| {
             let router = router.clone();
             let misdirected = peer.tls.as_ref().is_some_and(|shake| !shake.is_for(host(&request)));

@@ -94,6 +94,9 @@ impl Asks {
 /// Signatures that the host of a card's certificate makes and takes: all but RSA-PSS.
 const WITHOUT_PSS: &str = "ECDSA+SHA256:ECDSA+SHA384:ECDSA+SHA512:ed25519:RSA+SHA256:RSA+SHA384:RSA+SHA512";
 
+/// The name of HTTP/2 over TLS (RFC 9113 §3.2).
+const HTTP2: &[u8] = b"h2";
+
 /// What a handshake said.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Handshake {
@@ -104,6 +107,8 @@ pub struct Handshake {
     /// The client's certificate and those it sent along, DER, its own first. It holds the key of the first; nothing
     /// more is known of it.
     pub client_certificates: Vec<Vec<u8>>,
+    /// HTTP/2 was agreed on (RFC 7301, RFC 9113 §3.2); else it is HTTP/1.1.
+    pub http2: bool,
     /// Hosts that ask for certificates exist, so a request for another host than the handshake's is sent back.
     strict: bool,
 }
@@ -175,6 +180,7 @@ impl TlsHosts {
                 .host(server_name.as_deref())
                 .is_some_and(|host| host.asks.is_something()),
             client_certificates: client_certificates(stream.ssl()),
+            http2: stream.ssl().selected_alpn_protocol() == Some(HTTP2),
             strict: self.hosts.iter().any(|host| host.asks.is_something()),
             server_name,
         };

@@ -114,9 +114,18 @@ async fn a_stream_without_end_does_not_keep_us() {
 
 /// Shakes hands as `name`, with a certificate of its own if asked to.
 async fn connect(address: SocketAddr, name: &str, own: bool) -> tokio_openssl::SslStream<TcpStream> {
+    connect_speaking(b"\x08http/1.1", address, name, own).await
+}
+
+async fn connect_speaking(
+    protocols: &[u8],
+    address: SocketAddr,
+    name: &str,
+    own: bool,
+) -> tokio_openssl::SslStream<TcpStream> {
     let mut connector = SslConnector::builder(SslMethod::tls_client()).expect("a connector");
     connector.set_verify(SslVerifyMode::NONE);
-    connector.set_alpn_protos(b"\x08http/1.1").expect("a protocol");
+    connector.set_alpn_protos(protocols).expect("a protocol");
     if own {
         let (certificate, key) = certificate("client").expect("a certificate");
         connector.set_certificate(&certificate).expect("set");
@@ -173,6 +182,31 @@ async fn only_the_card_host_asks_for_a_certificate() {
     assert!(answer.starts_with("HTTP/1.1 421"), "{answer}");
     running.stop.cancel();
     running.task.await.expect("stopped");
+}
+
+#[tokio::test]
+async fn http2_is_spoken_where_it_was_agreed_on_and_nowhere_else() {
+    // RFC 9113 §3.4, and an empty SETTINGS frame (§6.5); a server that speaks it answers with its own.
+    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0";
+    async fn is_settings<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> bool {
+        stream.write_all(PREFACE).await.expect("sent");
+        let mut frame = [0; 9];
+        stream.read_exact(&mut frame).await.is_ok() && frame[3] == 4
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let hosts = TlsHosts::read(vec![tls_host(folder.path(), "id.example", Asks::Nothing)]);
+    let hosts = Transport::Tls(Arc::new(hosts.expect("a certificate")));
+    let tls = start(Router::new(), hosts, Patience::default()).await;
+    let both = connect_speaking(b"\x02h2\x08http/1.1", tls.address, "id.example", false).await;
+    assert!(is_settings(both).await);
+    let one = connect_speaking(b"\x08http/1.1", tls.address, "id.example", false).await;
+    assert!(!is_settings(one).await);
+    let clear = start(Router::new(), plain(), Patience::default()).await;
+    assert!(!is_settings(TcpStream::connect(clear.address).await.expect("connected")).await);
+    for running in [tls, clear] {
+        running.stop.cancel();
+        running.task.await.expect("stopped");
+    }
 }
 
 #[tokio::test]
