@@ -56,7 +56,7 @@ fuzz:
 # The agent is built alone, in a place of its own, as it is for a workstation.
 bench:
 	@.ci/setup build demo
-	cargo bench --quiet --package sceau --bench server --bench revocation-list --bench directory_import --bench security_keys --bench phones
+	cargo bench --quiet --package sceau --bench server --bench revocation-list --bench directory_import --bench security_keys --bench phones --bench upstreams
 	cargo bench --quiet --package sceau-hw-tests --bench card
 	cargo build --quiet --release --package sceau --bin sceau-agent --no-default-features --features agent --target-dir target/agent
 	@echo "sceau-agent, released: $$(( $$(stat --format %s target/agent/release/sceau-agent) / 1000 )) kB"
