@@ -417,7 +417,7 @@ impl App {
         };
         let upstreams = match play {
             Some(_) => None,
-            None => upstreams::open(made),
+            None => upstreams::open(made)?,
         };
         let means = OwnMeans::new(means::Parts {
             db: db.clone(),

@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use super::Made;
 use super::card::level;
+use crate::clock::SharedClock;
+use crate::config::{Config, Upstream, UpstreamCredential};
+use crate::crypto::egress::{Egress, EgressError};
 use crate::oidc::authorize::means::SigningOut;
 use crate::oidc::authorize::resume;
 use crate::oidc::{ApplicationTab, Leaving, ProviderMeans, ProviderTab};
@@ -18,17 +21,18 @@ use crate::web::delays::Waits;
 const HOLD: Duration = Duration::from_secs(20);
 
 /// The providers that are configured; none where there are none.
-pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
+///
+/// # Errors
+/// A certificate that is to be shown to one of them cannot be used.
+pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Upstreams>>, EgressError> {
     let Made { config, db, clock, random, trail, seal, site, egress, .. } = made;
     if config.upstreams.is_empty() {
-        return None;
+        return Ok(None);
     }
-    let providers = config.upstreams.iter().map(|(name, settings)| {
-        let redirect_uri = callback_address(&config.server.front_url, name);
-        let level = level(settings.level);
-        Provider::new(name, settings, level, redirect_uri, egress.clone(), clock.clone())
-    });
-    Some(Upstreams::new(Parts {
+    let providers = config.upstreams.iter();
+    let providers = providers.map(|(name, settings)| provider(config, name, settings, egress, clock.clone()));
+    let providers = providers.collect::<Result<_, EgressError>>()?;
+    Ok(Some(Upstreams::new(Parts {
         db: db.clone(),
         clock: clock.clone(),
         random: random.clone(),
@@ -37,7 +41,7 @@ pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
         own: OwnOrigin::of(&config.server.front_url),
         site: site.clone(),
         seal: seal.clone(),
-        providers: providers.collect(),
+        providers,
         reach: Reach { networks: config.phone.networks.clone(), anywhere: config.phone.anywhere },
         // A person tries a few times; whoever goes on waits.
         waits: Waits { free: 10, longest: config.limits.longest_wait },
@@ -47,7 +51,25 @@ pub(super) fn open(made: Made<'_>) -> Option<Arc<Upstreams>> {
         is_passed_on: resume::is_passed_on,
         idp_hint: resume::idp_hint,
         is_enough: resume::is_enough,
-    }))
+    })))
+}
+
+/// One that is configured. Whoever is shown a certificate is called by a client of their own.
+pub(crate) fn provider(
+    config: &Config,
+    name: &str,
+    settings: &Upstream,
+    egress: &Egress,
+    clock: SharedClock,
+) -> Result<Provider, EgressError> {
+    let redirect_uri = callback_address(&config.server.front_url, name);
+    let egress = match &settings.credential {
+        UpstreamCredential::Secret(_) => egress.clone(),
+        UpstreamCredential::Certificate { certificate, key } => {
+            Egress::showing(&config.egress, certificate, key)?
+        }
+    };
+    Ok(Provider::new(name, settings, level(settings.level), redirect_uri, egress, clock))
 }
 
 /// The providers as the sign-in page knows them.

@@ -58,7 +58,7 @@ pub use security_keys::{Attestation, KeyMetadata, KeyPopulation, MetadataPlace, 
 pub use server::Server;
 pub use session::{CardOut, Session, Zone};
 pub use tls::Tls;
-pub use upstream::{Upstream, UpstreamApplication, UpstreamLink, UpstreamProfile};
+pub use upstream::{Upstream, UpstreamApplication, UpstreamCredential, UpstreamLink, UpstreamProfile};
 pub use workstations::{MachineCertificates, Workstations};
 
 use reader::Document;

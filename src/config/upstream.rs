@@ -1,6 +1,6 @@
 //! `[upstream.NAME]`: the providers of others by which people can sign in here, Pro Santé Connect above all.
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
 use super::card::CardAcr;
@@ -53,7 +53,7 @@ pub struct Upstream {
     /// What we are called there.
     pub client_id: String,
     /// What we authenticate with there.
-    pub client_secret: SecretString,
+    pub credential: UpstreamCredential,
     /// What is asked for, separated by spaces.
     pub scope: String,
     /// The levels that are asked for, separated by spaces; empty: none.
@@ -85,6 +85,20 @@ pub struct UpstreamApplication {
     pub mobile: bool,
     /// Whether they can be asked at the card reader of their workstation: of Pro Santé Connect alone.
     pub card: bool,
+}
+
+/// What this installation authenticates with at a provider.
+#[derive(Debug, Clone)]
+pub enum UpstreamCredential {
+    /// A secret that both sides have (`client_secret_basic`).
+    Secret(SecretString),
+    /// A certificate in the handshake (RFC 8705 §2): of IGC-Santé, ORG AUTH_CLI, at Pro Santé Connect.
+    Certificate {
+        /// The certificate and those above it, PEM.
+        certificate: String,
+        /// Its key, PEM.
+        key: SecretString,
+    },
 }
 
 /// What a provider of others is.
@@ -138,13 +152,7 @@ impl Upstream {
         }
         let client_id =
             section.required("client_id", "write what this installation is called at the provider", named);
-        let client_secret = section.secret("client_secret", "client_secret_file");
-        if client_secret.is_none() {
-            section.refuse(
-                "client_secret_file",
-                "is missing: name the file with the secret that the provider gave for this installation",
-            );
-        }
+        let credential = credential(section);
         let words = |text: &str| Ok(text.split_ascii_whitespace().collect::<Vec<_>>().join(" "));
         let scope = section.text("scope", words);
         let scope = scope.unwrap_or_else(|| if is_psc { "scope_all" } else { "profile" }.to_owned());
@@ -199,7 +207,7 @@ impl Upstream {
             issuer: issuer?,
             discovery: discovery?,
             client_id: client_id?,
-            client_secret: client_secret?,
+            credential: credential?,
             scope,
             acr_values,
             identifier_claim,
@@ -250,6 +258,38 @@ fn application(
         mobile: channels.contains(&false),
         card: channels.contains(&true),
     })
+}
+
+/// The secret, or the certificate and its key: one of the two.
+fn credential(section: &mut Section<'_>) -> Option<UpstreamCredential> {
+    let secret = section.secret("client_secret", "client_secret_file");
+    let certificate = section.secret("client_certificate", "client_certificate_file");
+    let key = section.secret("client_key", "client_key_file");
+    match (secret, certificate, key) {
+        (Some(secret), None, None) => Some(UpstreamCredential::Secret(secret)),
+        (None, Some(certificate), Some(key)) => {
+            Some(UpstreamCredential::Certificate { certificate: certificate.expose_secret().to_owned(), key })
+        }
+        (None, None, None) => {
+            section.refuse(
+                "client_secret_file",
+                "is missing: name the file with the secret that the provider gave for this installation, or \
+                 client_certificate_file and client_key_file",
+            );
+            None
+        }
+        (Some(_), _, _) => {
+            section.refuse(
+                "client_secret_file",
+                "stands beside a certificate: keep the one that the provider knows",
+            );
+            None
+        }
+        (None, _, _) => {
+            section.refuse("client_key_file", "and client_certificate_file are needed together");
+            None
+        }
+    }
 }
 
 /// Whether a section may be called that: the name stands in addresses that the provider knows.

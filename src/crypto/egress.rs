@@ -17,7 +17,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode, header};
+use openssl::pkey::PKey;
+use openssl::x509::X509;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Serialize;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 use url::{Host, Url};
@@ -141,15 +144,51 @@ impl Egress {
         Self::trusting(config, None)
     }
 
+    /// As [`Self::new`], which shows this certificate to whoever asks for one (RFC 8705 §2): for the calls to one server,
+    /// because nobody else has to learn whose they are. Certificate and those above it, and key, in PEM.
+    ///
+    /// # Errors
+    /// [`EgressError::Client`], where they are none, or do not belong together.
+    pub fn showing(
+        config: &config::Egress,
+        certificate: &str,
+        key: &SecretString,
+    ) -> Result<Self, EgressError> {
+        Self::made(config, None, Some(identity(certificate, key)?))
+    }
+
     /// As [`Self::new`], which believes this authority too: the test's.
-    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
     pub(crate) fn trusting(
         config: &config::Egress,
         authority: Option<reqwest::Certificate>,
     ) -> Result<Self, EgressError> {
+        Self::made(config, authority, None)
+    }
+
+    /// As [`Self::showing`], which believes this authority too: the test's.
+    #[cfg(test)]
+    pub(crate) fn showing_to(
+        config: &config::Egress,
+        authority: reqwest::Certificate,
+        certificate: &str,
+        key: &SecretString,
+    ) -> Result<Self, EgressError> {
+        Self::made(config, Some(authority), Some(identity(certificate, key)?))
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place that makes a client for outbound calls")]
+    fn made(
+        config: &config::Egress,
+        authority: Option<reqwest::Certificate>,
+        identity: Option<reqwest::Identity>,
+    ) -> Result<Self, EgressError> {
         let rules = Arc::new(Rules(config.allow.clone()));
         let client = |public: bool| {
-            reqwest::Client::builder()
+            let mut builder = reqwest::Client::builder();
+            if let Some(identity) = identity.clone().filter(|_| public) {
+                builder = builder.identity(identity);
+            }
+            builder
                 .redirect(reqwest::redirect::Policy::none())
                 .no_proxy()
                 .connect_timeout(CONNECT)
@@ -304,6 +343,24 @@ impl Egress {
         let answer = request.send().await.map_err(|error| failure(&error.without_url()))?;
         Ok(answer.status())
     }
+}
+
+/// A certificate and its key, as the client takes them.
+fn identity(certificate: &str, key: &SecretString) -> Result<reqwest::Identity, EgressError> {
+    fn refused(what: &str, error: &dyn std::error::Error) -> EgressError {
+        EgressError::Client(format!("{what}: {}", chain(error)))
+    }
+    let key = PKey::private_key_from_pem(key.expose_secret().as_bytes());
+    let key = key.map_err(|error| refused("the client key", &error))?;
+    let certificates = X509::stack_from_pem(certificate.as_bytes());
+    let certificates = certificates.map_err(|error| refused("the client certificate", &error))?;
+    let is_its = |own: &X509| own.public_key().is_ok_and(|public| public.public_eq(&key));
+    if !certificates.first().is_some_and(is_its) {
+        return Err(EgressError::Client("the client key is not that of the client certificate".into()));
+    }
+    let pem = key.private_key_to_pem_pkcs8().map_err(|error| refused("the client key", &error))?;
+    reqwest::Identity::from_pkcs8_pem(certificate.as_bytes(), &pem)
+        .map_err(|error| refused("the client certificate", &error))
 }
 
 async fn read(answer: Result<reqwest::Response, reqwest::Error>, limit: u64) -> Result<Answer, EgressError> {

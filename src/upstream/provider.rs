@@ -22,9 +22,9 @@ use openidconnect::{
     AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
     EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, NonceVerifier, OAuth2TokenResponse as _,
     PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse as _, UserInfoClaims, UserInfoError,
+    SignatureVerificationError, TokenResponse as _, TokenUrl, UserInfoClaims, UserInfoError, UserInfoUrl,
 };
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -34,7 +34,7 @@ use url::Url;
 pub use self::ciba::{Answer, Ask, Look};
 use super::breaker::Breaker;
 use crate::clock::{SharedClock, Time};
-use crate::config::Upstream;
+use crate::config::{Upstream, UpstreamCredential};
 use crate::crypto::egress::{Egress, EgressError, chain};
 use crate::crypto::jose::{self, Expected, JwsError, KeySet};
 use crate::ids::Secret;
@@ -105,8 +105,19 @@ struct More {
     /// RP-Initiated Logout 1.0 §2.1.
     #[serde(default)]
     end_session_endpoint: Option<Url>,
+    /// RFC 8705 §5.
+    #[serde(default)]
+    mtls_endpoint_aliases: Aliases,
 }
 impl AdditionalProviderMetadata for More {}
+
+/// Where whoever shows a certificate is answered, if not where everybody else is.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+struct Aliases {
+    token_endpoint: Option<TokenUrl>,
+    userinfo_endpoint: Option<UserInfoUrl>,
+    backchannel_authentication_endpoint: Option<Url>,
+}
 
 type Metadata = ProviderMetadata<
     More,
@@ -252,6 +263,14 @@ impl Provider {
     #[must_use]
     pub fn answers(&self) -> bool {
         self.breaker.lets_through(self.clock.now())
+    }
+
+    /// Reads its documents, to say whether it answers with its own.
+    ///
+    /// # Errors
+    /// [`ProviderError`].
+    pub async fn check(&self) -> Result<(), ProviderError> {
+        self.read().await.map(drop)
     }
 
     /// Asks whether a provider that did not answer does again, or keeps what is known of it new. A job calls it.
@@ -524,19 +543,28 @@ impl Provider {
             authorization_response_iss_parameter_supported,
             backchannel_authentication_endpoint,
             end_session_endpoint,
+            mtls_endpoint_aliases,
         } = metadata.additional_metadata().clone();
         let redirect = RedirectUrl::new(self.redirect_uri.clone());
         let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
-        let client = CoreClient::from_provider_metadata(
-            metadata.set_jwks(keys),
-            ClientId::new(self.settings.client_id.clone()),
-            Some(secret(&self.settings.client_secret)),
-        )
-        .set_redirect_uri(redirect);
+        let (metadata, secret, backchannel) = match &self.settings.credential {
+            UpstreamCredential::Secret(secret) => {
+                let secret = ClientSecret::new(secret.expose_secret().to_owned());
+                (metadata, Some(secret), backchannel_authentication_endpoint)
+            }
+            UpstreamCredential::Certificate { .. } => {
+                let aliased = mtls_endpoint_aliases.backchannel_authentication_endpoint.clone();
+                let backchannel = aliased.or(backchannel_authentication_endpoint);
+                (for_certificates(metadata, mtls_endpoint_aliases), None, backchannel)
+            }
+        };
+        let id = ClientId::new(self.settings.client_id.clone());
+        let client = CoreClient::from_provider_metadata(metadata.set_jwks(keys), id, secret)
+            .set_redirect_uri(redirect);
         Ok(Known {
             client,
             names_issuer: authorization_response_iss_parameter_supported,
-            backchannel: backchannel_authentication_endpoint,
+            backchannel,
             end_session: end_session_endpoint,
             keys: own_keys,
             read_at: self.clock.now(),
@@ -593,8 +621,11 @@ fn untrue(why: &str) -> ProviderError {
     ProviderError::Untrue(why.to_owned())
 }
 
-fn secret(secret: &SecretString) -> ClientSecret {
-    ClientSecret::new(secret.expose_secret().to_owned())
+/// The document as it is for whoever shows a certificate (RFC 8705 §5).
+fn for_certificates(metadata: Metadata, aliases: Aliases) -> Metadata {
+    let token = aliases.token_endpoint.or_else(|| metadata.token_endpoint().cloned());
+    let userinfo = aliases.userinfo_endpoint.or_else(|| metadata.userinfo_endpoint().cloned());
+    metadata.set_token_endpoint(token).set_userinfo_endpoint(userinfo)
 }
 
 fn as_map(value: &impl Serialize) -> Map<String, Value> {

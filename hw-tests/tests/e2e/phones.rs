@@ -357,3 +357,72 @@ fn what_was_none_of_theirs_is_refused_and_a_lost_phone_is_revoked() {
         });
     });
 }
+
+/// Lost, and its person has their card: they see to it themselves, and what the phone opened ends.
+#[test]
+fn its_person_revokes_a_phone_and_what_it_opened_ends() {
+    isolated(|| {
+        run(async {
+            let hospital = hospital().await;
+            let desk = Browser::start(FRENCH).await;
+            let phone = Phone::start(FRENCH).await;
+            to_means(&desk).await;
+            pair(&desk, &phone, "").await;
+            phone.browser.open(RECORDS).await;
+            phone.browser.press("demo-sign-in").await;
+            phone.browser.is_at(FRONT).await;
+            phone.browser.press("means-key").await;
+            phone.browser.is_at(RECORDS).await;
+            phone.browser.shows("KIT DOC0036624").await;
+
+            desk.open(&format!("{FRONT}/means")).await;
+            desk.unfold("means-revoke").await;
+            desk.pictures("phone-17-revoke-own-fr").await;
+            desk.click("details[open] form button").await;
+            event(&hospital, "means.revoked").await;
+            event(&hospital, "session.ended").await;
+            until("the phone to be gone from the page", async || {
+                desk.open(&format!("{FRONT}/means")).await;
+                let rows = desk.script("return document.querySelector('ul.rows')?.innerText ?? ''").await;
+                (!rows.as_str().unwrap_or_default().contains("Téléphone")).then_some(())
+            })
+            .await;
+            // The desk is signed in as before; the phone is not.
+            desk.pictures("phone-18-revoked-own-fr").await;
+            phone.browser.open(&format!("{FRONT}/phone")).await;
+            phone.browser.shows_error("PHONE-005").await;
+            phone.browser.open(&format!("{FRONT}/means")).await;
+            phone.browser.is_at(&format!("{FRONT}/login")).await;
+        });
+    });
+}
+
+/// As behind a proxy that keeps streams until they end: the page asks by requests, and goes on by itself all the same.
+#[test]
+fn where_events_are_held_back_the_page_asks_by_requests() {
+    isolated(|| {
+        run(async {
+            let _hospital = hospital().await;
+            let desk = Browser::start(FRENCH).await;
+            let phone = Phone::start(FRENCH).await;
+            to_means(&desk).await;
+            pair(&desk, &phone, "").await;
+            forget_sessions(&desk).await;
+            let held = json!({ "patterns": [{ "urlPattern": "*/login/phone/events*" }] });
+            desk.devtools("Fetch.enable", held).await;
+            to_phone_tab(&desk).await;
+            phone.browser.press("phone-scan").await;
+            until("the question on the phone", async || {
+                phone.look_at(&code_now(&desk).await).await;
+                let shown =
+                    phone.browser.script("return document.querySelector('[data-phone]').dataset.shown").await;
+                (shown == "question").then_some(())
+            })
+            .await;
+            desk.says("phone-waiting").await;
+            phone.browser.press("phone-approve").await;
+            desk.is_at(RECORDS).await;
+            desk.shows("KIT DOC0036624").await;
+        });
+    });
+}

@@ -214,6 +214,15 @@ pub fn end_of(path: &Path) -> Result<DateTime<Utc>, String> {
     certificates.first().and_then(end).ok_or_else(|| "its end cannot be read".to_owned())
 }
 
+/// As [`end_of`], of a PEM text.
+///
+/// # Errors
+/// Why it cannot be read, in words.
+pub fn end_of_pem(pem: &[u8]) -> Result<DateTime<Utc>, String> {
+    let certificates = X509::stack_from_pem(pem).map_err(|error| error.to_string())?;
+    certificates.first().and_then(end).ok_or_else(|| "there is no certificate in it".to_owned())
+}
+
 /// Whether the first certificate of a PEM or DER file is for this host: by its name, or by a `*` in the place of its first
 /// label (RFC 9525 §6.3).
 ///

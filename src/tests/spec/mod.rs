@@ -20,7 +20,7 @@ mod jar;
 mod jarm;
 mod keys;
 mod logout;
-mod mtls;
+pub(crate) mod mtls;
 mod names;
 mod offline;
 mod oracle;

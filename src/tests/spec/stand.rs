@@ -284,6 +284,11 @@ impl Stand {
     }
 
     pub(crate) async fn with(change: impl FnOnce(&mut Settings)) -> Self {
+        Self::asking(None, change).await
+    }
+
+    /// As [`Self::with`], with a host that asks for certificates.
+    pub(crate) async fn asking(mtls: Option<Arc<Mtls>>, change: impl FnOnce(&mut Settings)) -> Self {
         let template = template();
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("sceau.db");
@@ -291,7 +296,7 @@ impl Stand {
         let db = Db::open(&DatabaseUrl::Sqlite(path)).await.unwrap();
         let seal = template.seal.clone();
         let vault = (&seal).into();
-        Self::on(db, (seal, vault), Some(dir), Hosts::default(), change).await
+        Self::on(db, (seal, vault), Some(dir), Hosts { mtls, asking: Asking::default() }, change).await
     }
 
     /// Runs `test` on a stand of each engine with a host that asks for certificates.

@@ -8,8 +8,10 @@ mod ciba_outage;
 mod delegation;
 mod links;
 mod logout;
+mod mtls;
 mod outage;
 mod sign_in;
+mod tokens;
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,10 +31,11 @@ use url::Url;
 use super::spec::stand::{Answer, SignedIn, Stand, new_client, secret_of, trail};
 use crate::app::upstreams::ProviderTabs;
 use crate::clock::SharedClock;
-use crate::config::{self, CardAcr, Upstream, UpstreamLink, UpstreamProfile};
+use crate::config::{self, CardAcr, Upstream, UpstreamCredential, UpstreamLink, UpstreamProfile};
 use crate::crypto::egress::Egress;
 use crate::crypto::random::SystemRandom;
 use crate::oidc::authorize::resume;
+use crate::oidc::mtls::Mtls;
 use crate::oidc::{Asking, Issuer, Means};
 use crate::session::{Acr, Policies};
 use crate::store;
@@ -73,14 +76,23 @@ impl Drop for Psc {
 
 impl Psc {
     async fn start() -> Self {
-        Self::start_telling(None).await
+        Self::made(None, None).await
     }
 
     /// The same, which tells the hospital at that address when somebody signs out there.
     async fn start_telling(backchannel_logout_uri: Option<String>) -> Self {
+        Self::made(None, backchannel_logout_uri).await
+    }
+
+    /// With a host that asks its clients for certificates.
+    async fn asking(mtls: Option<Arc<Mtls>>) -> Self {
+        Self::made(mtls, None).await
+    }
+
+    async fn made(mtls: Option<Arc<Mtls>>, backchannel_logout_uri: Option<String>) -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let origin = format!("http://{}", listener.local_addr().unwrap());
-        let mut stand = Stand::with(|settings| {
+        let mut stand = Stand::asking(mtls, |settings| {
             settings.lifetimes.backchannel_hold = TimeDelta::zero();
             settings.issuer =
                 Issuer::new(Url::parse(&format!("{origin}/auth/realms/esante-wallet")).unwrap());
@@ -126,7 +138,7 @@ impl Psc {
             discovery: Url::parse(&format!("{issuer}/.well-known/wallet-openid-configuration")).unwrap(),
             issuer,
             client_id: "hopital".into(),
-            client_secret: SecretString::from(secret_of("hopital")),
+            credential: UpstreamCredential::Secret(SecretString::from(secret_of("hopital"))),
             scope: "scope_all".into(),
             acr_values: "eidas1".into(),
             identifier_claim: Some("SubjectNameID".into()),
@@ -204,22 +216,30 @@ struct Begun {
     cookie: String,
 }
 
+/// Calls to this machine are allowed.
+fn this_machine() -> config::Egress {
+    config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] }
+}
+
 impl Hospital {
     async fn on_both(settings: &Upstream, test: impl AsyncFn(Self)) {
-        Stand::on_both(async |stand: Stand| test(Self::of(stand, settings).await).await).await;
+        Self::calling(settings, &Egress::new(&this_machine()).unwrap(), test).await;
     }
 
-    async fn of(mut stand: Stand, settings: &Upstream) -> Self {
+    /// Whose calls go out by that client.
+    async fn calling(settings: &Upstream, egress: &Egress, test: impl AsyncFn(Self)) {
+        Stand::on_both(async |stand: Stand| test(Self::of(stand, settings, egress).await).await).await;
+    }
+
+    async fn of(mut stand: Stand, settings: &Upstream, egress: &Egress) -> Self {
         let clock: SharedClock = Arc::new(stand.clock.clone());
-        let egress =
-            config::Egress { allow: vec![config::Destination::Network("127.0.0.0/8".parse().unwrap())] };
         let front = Url::parse(FRONT).unwrap();
         let provider = Provider::new(
             "psc",
             settings,
             Acr::Eidas3,
             callback_address(&front, "psc"),
-            Egress::new(&egress).unwrap(),
+            egress.clone(),
             clock.clone(),
         );
         let upstreams = Upstreams::new(upstream::Parts {

@@ -9,13 +9,13 @@ use base64::engine::general_purpose::STANDARD;
 use http::{HeaderValue, Response, StatusCode, header};
 use openidconnect::Nonce;
 use openidconnect::core::CoreTokenResponse;
-use secrecy::ExposeSecret as _;
+use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
 use super::{IS_THERE, Known, Provider, ProviderError, Said, WITHIN, untrue};
-use crate::config::UpstreamProfile;
+use crate::config::{UpstreamCredential, UpstreamProfile};
 use crate::crypto::egress::chain;
 use crate::store::upstream_question::Channel;
 
@@ -222,14 +222,25 @@ impl Provider {
         form: &[(&str, &str)],
         within: Duration,
     ) -> Result<Response<Vec<u8>>, ProviderError> {
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let mut authorization = HeaderValue::try_from(self.basic()).map_err(|error| self.failed(&error))?;
-        authorization.set_sensitive(true);
-        let request = http::Request::post(address)
+        let mut body = form_urlencoded::Serializer::new(String::new());
+        body.extend_pairs(form);
+        let mut request = http::Request::post(address)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json")
-            .header(header::AUTHORIZATION, authorization)
-            .body(body.into_bytes())
+            .header(header::ACCEPT, "application/json");
+        match &self.settings.credential {
+            UpstreamCredential::Secret(secret) => {
+                let basic = basic(&self.settings.client_id, secret);
+                let mut basic = HeaderValue::try_from(basic).map_err(|error| self.failed(&error))?;
+                basic.set_sensitive(true);
+                request = request.header(header::AUTHORIZATION, basic);
+            }
+            // RFC 8705 §2: the certificate of the handshake is looked at for this client.
+            UpstreamCredential::Certificate { .. } => {
+                body.append_pair("client_id", &self.settings.client_id);
+            }
+        }
+        let request = request
+            .body(body.finish().into_bytes())
             .map_err(|error| ProviderError::Unusable(chain(&error)))?;
         let answer = self.http.0.call(request, within).await.map_err(|error| self.failed(&error))?;
         if answer.status().is_server_error() {
@@ -248,14 +259,12 @@ impl Provider {
         self.breaker.succeeded(self.clock.now());
         Ok(read)
     }
+}
 
-    /// `client_secret_basic` (RFC 6749 §2.3.1).
-    fn basic(&self) -> String {
-        let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-        let (id, secret) =
-            (encoded(&self.settings.client_id), encoded(self.settings.client_secret.expose_secret()));
-        format!("Basic {}", STANDARD.encode(format!("{id}:{secret}")))
-    }
+/// `client_secret_basic` (RFC 6749 §2.3.1).
+fn basic(id: &str, secret: &SecretString) -> String {
+    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret.expose_secret()))))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod push;
 mod security_keys;
 mod services;
 mod surroundings;
+mod upstreams;
 
 use std::path::Path;
 
@@ -135,6 +136,7 @@ impl Doctor {
         findings.extend(mail::examine(config, self.offline, now).await);
         findings.extend(push::examine(config, self.offline).await);
         findings.extend(delegation::examine(config).await);
+        findings.extend(upstreams::examine(config, self.offline, now).await);
         findings.extend(surroundings::examine(config, &dates, now));
         findings
     }

@@ -3,7 +3,7 @@
 mod attacks;
 mod bound;
 mod handshake;
-mod stand;
+pub(crate) mod stand;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

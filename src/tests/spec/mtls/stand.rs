@@ -31,17 +31,17 @@ use crate::web::tls::Handshake;
 
 pub(super) const HOST: &str = "mtls.example";
 /// The subject of the establishment's certificate, as an administrator writes it.
-pub(super) const SUBJECT: &str =
+pub(crate) const SUBJECT: &str =
     "CN=client.hopital-generique.test,OU=10B0168811,O=HOPITAL GENERIQUE FIN VARI,C=FR";
 
 /// The authorities of services, with their lists.
-pub(super) struct Authorities {
+pub(crate) struct Authorities {
     pub dir: TempDir,
 }
 
 impl Authorities {
     /// Installed, with a list that revokes the certificates with these serial numbers.
-    pub(super) fn installed(revoked: &[Vec<u8>]) -> Self {
+    pub(crate) fn installed(revoked: &[Vec<u8>]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let anchors = dir.path().join("anchors");
         std::fs::create_dir(&anchors).unwrap();
@@ -72,13 +72,18 @@ impl Authorities {
     }
 
     pub(super) fn mtls_with(&self, crls: Option<&Path>) -> Mtls {
+        self.mtls_at(&url(), crls)
+    }
+
+    /// Of a host at this address.
+    pub(crate) fn mtls_at(&self, url: &Url, crls: Option<&Path>) -> Mtls {
         let dirs = TrustDirs {
             anchors: self.dir.path().join("anchors"),
             crls: crls.map(Path::to_owned),
             fetch: false,
             fallback: Fallback::Refuse,
         };
-        Mtls::new(&url(), Some(Trust::open(dirs, now()).unwrap()))
+        Mtls::new(url, Some(Trust::open(dirs, now()).unwrap()))
     }
 }
 
@@ -87,7 +92,7 @@ pub(super) fn url() -> Url {
 }
 
 /// The certificate of the establishment.
-pub(super) fn establishment() -> Vec<u8> {
+pub(crate) fn establishment() -> Vec<u8> {
     pki().organisation("client").unwrap().pair.certificate.to_der().unwrap()
 }
 
@@ -96,7 +101,7 @@ pub(super) fn issue(template: &Template) -> Vec<u8> {
     pki().organisations.issue_unchecked(template, &key()).unwrap()
 }
 
-pub(super) fn key() -> PKey<Private> {
+pub(crate) fn key() -> PKey<Private> {
     pki().organisation("client").unwrap().pair.key.clone()
 }
 
