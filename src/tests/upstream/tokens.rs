@@ -248,7 +248,7 @@ async fn a_level_that_is_not_told_or_not_known_is_the_lowest_and_none_is_above_o
             assert!(hospital.is_in(&begun, &answer), "{told}: {}", answer.body);
             let doctor = hospital.stand.person(DOCTOR).await;
             let sessions = store::session::running_of(&hospital.stand.db, doctor).await.unwrap();
-            let last = sessions.iter().max_by_key(|session| session.authenticated_at).unwrap();
+            let last = sessions.iter().max_by_key(|session| session.created_at).unwrap();
             assert_eq!(last.acr.as_str(), level, "{told}");
             hospital.stand.advance(2);
         }

@@ -73,7 +73,7 @@ mod tests {
 
     async fn found(more: &str, offline: bool, now: Time) -> Vec<(State, String)> {
         let dir = tempfile::tempdir().unwrap();
-        let organisation = pki().organisation("client").unwrap().pair;
+        let organisation = &pki().organisation("client").unwrap().pair;
         std::fs::write(dir.path().join("c.pem"), organisation.certificate.to_pem().unwrap()).unwrap();
         std::fs::write(dir.path().join("c.key"), organisation.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
         let text = format!("[server]\nissuer = \"https://id.example/realm\"\n{more}");
