@@ -228,10 +228,15 @@ impl Hospital {
 
     /// Whose calls go out by that client.
     async fn calling(settings: &Upstream, egress: &Egress, test: impl AsyncFn(Self)) {
-        Stand::on_both(async |stand: Stand| test(Self::of(stand, settings, egress).await).await).await;
+        Stand::on_both(async |stand: Stand| test(Self::of_calling(stand, settings, egress).await).await)
+            .await;
     }
 
-    async fn of(mut stand: Stand, settings: &Upstream, egress: &Egress) -> Self {
+    async fn of(stand: Stand, settings: &Upstream) -> Self {
+        Self::of_calling(stand, settings, &Egress::new(&this_machine()).unwrap()).await
+    }
+
+    async fn of_calling(mut stand: Stand, settings: &Upstream, egress: &Egress) -> Self {
         let clock: SharedClock = Arc::new(stand.clock.clone());
         let front = Url::parse(FRONT).unwrap();
         let provider = Provider::new(

@@ -222,8 +222,7 @@ impl Provider {
         form: &[(&str, &str)],
         within: Duration,
     ) -> Result<Response<Vec<u8>>, ProviderError> {
-        let mut body = form_urlencoded::Serializer::new(String::new());
-        body.extend_pairs(form);
+        let mut form = form.to_vec();
         let mut request = http::Request::post(address)
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .header(header::ACCEPT, "application/json");
@@ -236,12 +235,12 @@ impl Provider {
             }
             // RFC 8705 §2: the certificate of the handshake is looked at for this client.
             UpstreamCredential::Certificate { .. } => {
-                body.append_pair("client_id", &self.settings.client_id);
+                form.push(("client_id", &self.settings.client_id));
             }
         }
-        let request = request
-            .body(body.finish().into_bytes())
-            .map_err(|error| ProviderError::Unusable(chain(&error)))?;
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request =
+            request.body(body.into_bytes()).map_err(|error| ProviderError::Unusable(chain(&error)))?;
         let answer = self.http.0.call(request, within).await.map_err(|error| self.failed(&error))?;
         if answer.status().is_server_error() {
             self.note_failure();

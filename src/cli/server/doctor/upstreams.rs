@@ -35,9 +35,11 @@ fn certificate(name: &str, settings: &Upstream, now: Time) -> Vec<Finding> {
     let day = end.format("%Y-%m-%d");
     let advice = "order another one, tell the provider, replace both files and restart";
     vec![match end - now {
-        left if left <= TimeDelta::zero() => {
-            Finding::fail(CHECK, format!("{name}: the client certificate ended on {day}: nobody gets in by it"), advice)
-        }
+        left if left <= TimeDelta::zero() => Finding::fail(
+            CHECK,
+            format!("{name}: the client certificate ended on {day}: nobody gets in by it"),
+            advice,
+        ),
         left if left < SOON => {
             Finding::warn(CHECK, format!("{name}: the client certificate ends on {day}"), advice)
         }
@@ -75,7 +77,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let organisation = &pki().organisation("client").unwrap().pair;
         std::fs::write(dir.path().join("c.pem"), organisation.certificate.to_pem().unwrap()).unwrap();
-        std::fs::write(dir.path().join("c.key"), organisation.key.private_key_to_pem_pkcs8().unwrap()).unwrap();
+        std::fs::write(dir.path().join("c.key"), organisation.key.private_key_to_pem_pkcs8().unwrap())
+            .unwrap();
         let text = format!("[server]\nissuer = \"https://id.example/realm\"\n{more}");
         let config = Config::parse(&text, &dir.path().join("sceau.toml")).unwrap();
         let findings = examine(&config, offline, now).await;
