@@ -34,7 +34,7 @@ mod tls;
 mod upstream;
 mod workstations;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 pub use agent::{Agent, PinEntry};
@@ -221,12 +221,18 @@ impl Config {
 /// The sections `[upstream.…]`.
 fn upstreams(document: &mut Document<'_>) -> BTreeMap<String, Upstream> {
     let sections = document.sections_of("upstream").into_iter();
+    let mut issuers = BTreeSet::new();
     sections
         .filter_map(|(name, mut section)| {
             if !upstream::is_name(&name) {
                 section.refuse("label", "is of a section whose name is not made of a-z, 0-9 and hyphens");
             }
-            Some((name, Upstream::read(&mut section)?))
+            let upstream = Upstream::read(&mut section)?;
+            // Who somebody is there hangs on the issuer: two sections would let one speak of the other's people.
+            if !issuers.insert(upstream.issuer.clone()) {
+                section.refuse("issuer", "is that of another section: one section for each provider");
+            }
+            Some((name, upstream))
         })
         .collect()
 }

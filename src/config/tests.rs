@@ -344,6 +344,8 @@ fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
         (good.replace("https", "http"), "must begin with https://"),
         (good.replace("client_secret = \"s\"\n", ""), "upstream.psc.client_secret_file"),
         (format!("{good}client_certificate = \"c\"\n"), "stands beside a certificate"),
+        (format!("{good}{}", good.replace("psc]", "other]")), "is that of another section"),
+        (format!("{good}subject_claim = \"oid\"\n"), "upstream.psc.tenant"),
         (good.replace("client_secret", "client_key"), "are needed together"),
         (good.replace("upstream.psc", "upstream.PSC"), "a-z, 0-9 and hyphens"),
         (format!("{good}profile = \"standard\"\n"), "upstream.psc.label"),

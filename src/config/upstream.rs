@@ -194,6 +194,13 @@ impl Upstream {
         };
         let subject_claim = section.text("subject_claim", claim).unwrap_or_else(|| "sub".to_owned());
         let tenant = section.text("tenant", named);
+        // Outside its tenant such a claim is nobody's: an administrator of another one writes what they like.
+        if subject_claim != "sub" && tenant.is_none() {
+            section.refuse(
+                "tenant",
+                "is missing: only within one tenant does subject_claim name one person for good",
+            );
+        }
         let tenant_claim = section.text("tenant_claim", named).unwrap_or_else(|| "tid".to_owned());
         let direct = section.text("hint", |text| match text {
             "tab" => Ok(false),

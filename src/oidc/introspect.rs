@@ -14,7 +14,7 @@ use super::client::Credentials;
 use super::encryption::{self, Registered};
 use super::parameters::{Parameters, UnreadableForm};
 use super::subject::Subject;
-use super::{Provider, client, error, psc, signing};
+use super::{Provider, client, error, profile, psc, signing};
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
@@ -131,8 +131,9 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
 
 /// The national identifier; for a client that must not know it, what it knows the person by.
 fn username(asking: &Client, owner: &Client, subject: &Subject) -> String {
-    let is_pairwise = owner.metadata.subject_type == Some(SubjectType::Pairwise);
-    if is_pairwise && !asking.may_introspect { subject.sub.clone() } else { subject.id_nat.clone() }
+    let knows_none =
+        owner.metadata.subject_type == Some(SubjectType::Pairwise) || profile::of(owner).rules().delegation;
+    if knows_none && !asking.may_introspect { subject.sub.clone() } else { subject.id_nat.clone() }
 }
 
 fn document(token: Map<String, Value>, client_id: &str, username: String) -> Value {

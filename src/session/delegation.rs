@@ -354,7 +354,16 @@ mod tests {
         };
         let phone = Evidence::Phone { phone: MeansId(uuid::Uuid::nil()), way: "scan".into(), synced: false };
         let asked = Evidence::CardAsked { card: Box::new(card()) };
-        for never in [upstream, phone, asked, key(false, false)] {
+        let tapped = Evidence::Badge {
+            card_number: String::new(),
+            certificate_sha256: String::new(),
+            serial: String::new(),
+            issuer: String::new(),
+            workstation: WorkstationId(uuid::Uuid::nil()),
+            tapped_at: MockClock::default().now(),
+            renews: Box::new(card()),
+        };
+        for never in [upstream, phone, asked, key(false, false), tapped] {
             for mode in [AuthMode::Card, AuthMode::Fido, AuthMode::Mobile] {
                 assert!(!wide.takes(&never, mode), "{never:?}");
             }

@@ -20,7 +20,7 @@ use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Kind};
 use crate::directory;
 use crate::ids::{Secret, TransactionId};
-use crate::session::Session;
+use crate::session::{DelegatedMeans, Session};
 use crate::store;
 use crate::store::login_transaction::{LoginTransaction, State as Stage};
 use crate::store::upstream::{NewPairing, Paired, Pairing};
@@ -93,11 +93,16 @@ pub(super) async fn answer(
 /// What a provider calls somebody, for people to read: it finds nobody.
 pub(super) fn spoken_name(said: &Said) -> String {
     let text = |name: &str| {
-        let told = said.userinfo.get(name).or_else(|| said.id_token.get(name));
+        let told = said.id_token.get(name).or_else(|| said.userinfo.get(name));
         let told = told.and_then(serde_json::Value::as_str).map(|text| line(text, LONGEST_NAME));
         told.filter(|text| !text.is_empty())
     };
-    ["name", "preferred_username", "email"].into_iter().find_map(text).unwrap_or_default()
+    // A name many people choose for themselves: what they sign in with stands before it.
+    let account = ["preferred_username", "upn", "email"].into_iter().find_map(text);
+    match (account, text("name")) {
+        (Some(account), Some(name)) => format!("{account} ({name})"),
+        (account, name) => account.or(name).unwrap_or_default(),
+    }
 }
 
 /// Who is there, and what there is to pair.
@@ -144,9 +149,10 @@ impl Visit<'_> {
         let had = alive(&parts.db, self.headers, &parts.policies, now).await?;
         let (session, cookie) = had.ok_or(Refusal::NotPairedHere)?;
         self.learn(|event| event.person(session.person_id).session(session.id));
-        // Whoever pairs has signed in for it, here and now: a session that lay open is nobody's word.
+        // Whoever pairs has signed in for it, here and now: a session that lay open is nobody's word, nor is a card that lay in
+        // a reader. What is paired opens the door from now on, so that it takes what we would vouch for to others.
         let came_of_it = transaction.state == Stage::Done && transaction.session_id == Some(session.id);
-        if !came_of_it || !session.evidence.is_phishing_resistant() {
+        if !came_of_it || DelegatedMeans::of(&session.evidence, session.auth_mode).is_none() {
             return Err(Refusal::NotPairedHere);
         }
         Ok(Here { transaction, pairing, session, cookie })

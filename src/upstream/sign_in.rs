@@ -199,7 +199,10 @@ impl<'a> Visit<'a> {
         let client = relying_party(&parts.db, &transaction.client_id).await?;
         self.is_for_others(provider, transaction, &client)?;
         let mut on_their_way = 0;
-        for other in cookies::transactions(self.headers).into_iter().take(MOST_LOOKED_AT) {
+        // Browsers send the oldest cookies first, and a circle is made of the youngest.
+        let mut others = cookies::transactions(self.headers);
+        others.sort_by_key(|other| std::cmp::Reverse(other.0));
+        for other in others.into_iter().take(MOST_LOOKED_AT) {
             let since = self.upstreams.now() - AT_ONCE;
             if other != transaction.id
                 && store::upstream::is_on_its_way(&parts.db, other, &provider.name, since).await?

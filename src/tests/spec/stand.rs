@@ -233,6 +233,7 @@ pub(crate) struct Stand {
     pub provider: Arc<Provider>,
     pub router: Router,
     pub seal: SealKey,
+    mtls: Option<Arc<Mtls>>,
     _dir: Option<TempDir>,
 }
 
@@ -393,14 +394,14 @@ impl Stand {
             site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
             means: Means::default(),
             outbound: Outbound::new(&this_machine()).unwrap(),
-            mtls,
+            mtls: mtls.clone(),
             waits: WAITS,
             asking,
         })
         .await
         .unwrap();
         let router = oidc::routes(&provider);
-        Self { db, clock, provider, router, seal, _dir: dir }
+        Self { db, clock, provider, router, seal, mtls, _dir: dir }
     }
 
     /// The same provider, with these means on its sign-in page, and where people can be asked who are at none.
@@ -416,7 +417,7 @@ impl Stand {
             site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
             means,
             outbound: Outbound::new(&this_machine()).unwrap(),
-            mtls: None,
+            mtls: self.mtls.clone(),
             waits: WAITS,
             asking,
         })

@@ -242,7 +242,11 @@ impl Hospital {
         let provider = Provider::new(
             "psc",
             settings,
-            Acr::Eidas3,
+            match settings.level {
+                CardAcr::Eidas1 => Acr::Eidas1,
+                CardAcr::Eidas2 => Acr::Eidas2,
+                CardAcr::Eidas3 => Acr::Eidas3,
+            },
             callback_address(&front, "psc"),
             egress.clone(),
             clock.clone(),

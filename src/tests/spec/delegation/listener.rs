@@ -96,7 +96,7 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("GET", "/means", false),
     ("GET", "/desk", false),
     // Workstations, and whoever watches the server.
-    ("POST", "/card/enrol", false),
+    ("POST", "/agent/enrol", false),
     ("GET", "/health/live", false),
     ("GET", "/health/ready", false),
 ];

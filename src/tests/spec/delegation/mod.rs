@@ -241,6 +241,11 @@ async fn userinfo_tells_the_same_person_and_their_name_where_it_is_asked_for() {
             assert_eq!(told["sub"], claims(&tokens["id_token"])["oid"]);
             assert_eq!(told.get("family_name").is_some(), has_name, "{told}");
             assert!(told.get("SubjectRefPro").is_none(), "{told}");
+            let seen = stand.introspect(PSC, tokens["access_token"].as_str().unwrap()).await;
+            assert_eq!((&seen["active"], &seen["username"]), (&serde_json::json!(true), &told["sub"]));
+            for said in [&told, &seen, &claims(&tokens["id_token"])] {
+                assert!(!said.to_string().contains(DOCTOR), "no national identifier: {said}");
+            }
         }
     })
     .await;
