@@ -13,6 +13,7 @@ use crate::card::{login, tls_login};
 use crate::config::{Config, Handshake};
 use crate::oidc;
 use crate::telemetry::operation::{self, Operations};
+use crate::upstream;
 use crate::web::assets;
 use crate::web::caller::Outside;
 use crate::web::client_certificate::{self, CertificateHost, Source};
@@ -180,11 +181,15 @@ impl App {
     }
 
     /// What answers on the address that faces the Internet: what a provider that delegates to us needs and whoever it sends
-    /// here, for such clients alone. Everything else is not there.
+    /// here, for such clients alone; and where providers say that somebody has signed out there. Everything else is not there.
     pub fn delegation_router(&self) -> Router {
         let routes = oidc::delegation_routes(&self.provider).merge(login::sign_in_routes(&self.card));
         let routes = match &self.keys {
             Some(keys) => routes.merge(webauthn::sign_in_routes(keys)),
+            None => routes,
+        };
+        let routes = match &self.upstreams {
+            Some(upstreams) => routes.merge(upstream::internet_routes(upstreams)),
             None => routes,
         };
         let operations = Operations { clock: self.clock.clone(), random: self.random.clone() };

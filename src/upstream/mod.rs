@@ -162,6 +162,11 @@ impl Upstreams {
     }
 }
 
+/// What a provider calls by itself, where an address faces the Internet.
+pub fn internet_routes(upstreams: &Arc<Upstreams>) -> Router {
+    Router::new().route(BACKCHANNEL_ROUTE, post(logout::backchannel)).with_state(Arc::clone(upstreams))
+}
+
 /// The way there, the way back, and what the provider says when somebody signs out there.
 pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
     Router::new()

@@ -137,14 +137,6 @@ impl Hospital {
     pub(super) async fn finish(&self, begun: &Begun, asked: &Value) -> Answer {
         self.call("finish", begun, json!({ "question": asked["question"] }), "10.1.2.3").await
     }
-
-    /// What the service gets once the browser has this cookie.
-    pub(super) async fn tokens(&self, begun: &Begun, session: &str) -> Value {
-        let cookies = format!("{}; {session}", begun.cookie);
-        let answer = self.get(&begun.page, &cookies).await;
-        let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
-        self.stand.redeem(&code).await.json()
-    }
 }
 
 pub(super) fn waiting() -> Value {

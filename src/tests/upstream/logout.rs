@@ -18,7 +18,7 @@ use crate::oidc::logout::backchannel::deliver_due;
 use crate::oidc::outbound::Outbound;
 use crate::store::logout_delivery::undelivered;
 use crate::store::upstream_session::{LogoutToken, Recording, log_out};
-use crate::tests::spec::stand::LOGOUT;
+use crate::tests::spec::stand::{DOCTOR, LOGOUT, claims};
 
 const BACKCHANNEL: &str = "/login/provider/psc/backchannel-logout";
 const BYE: &str = "https://rp.example/bye";
@@ -396,7 +396,7 @@ async fn a_logout_token_is_good_once_for_its_session_or_for_all_of_its_person() 
         let there = psc.stand.sign_in().await;
         let (session, _) = hospital.signed_in(&psc, &there).await;
         // Another issuer that calls its sessions and people alike.
-        let person = hospital.stand.person(crate::tests::spec::stand::DOCTOR).await;
+        let person = hospital.stand.person(DOCTOR).await;
         let issuer = psc.settings().issuer;
         let sub = store::upstream::subject_of(&hospital.stand.db, &issuer, person).await.unwrap().unwrap();
         let now = hospital.stand.clock.now();
@@ -538,6 +538,48 @@ async fn the_keys_that_were_read_last_serve_while_the_provider_does_not_answer_a
         }
         assert!(!hospital.upstreams.providers()[0].answers());
         let token = psc.signed(&psc.claims(&there.session.to_string())).await;
+        assert_eq!(hospital.post_token(&token).await.status, StatusCode::OK);
+        assert!(!hospital.has(&session).await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_session_by_the_e_cps_ends_at_both_too() {
+    ciba::with_application(async |psc, hospital| {
+        let by_application = async || {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            hospital.wait(&begun, &asked).await;
+            psc.approves().await;
+            psc.pass(&hospital, 2);
+            hospital.wait(&begun, &asked).await;
+            let session = hospital.finish(&begun, &asked).await.cookie();
+            let tokens = hospital.tokens(&begun, &session).await;
+            (session, tokens)
+        };
+        // Here: the browser goes there with the ID token of the answer, and comes back.
+        let (session, tokens) = by_application().await;
+        let page = hospital.leave(&tokens, &session, &CLICK).await;
+        assert!(!hospital.has(&session).await);
+        let address = next_of(&page.body).expect("goes on by itself");
+        let hint = address.split("id_token_hint=").nth(1).unwrap().split('&').next().unwrap();
+        let sid = |token: &str| claims(&token.into())["sid"].as_str().unwrap().to_owned();
+        let there = sid(hint).parse().map(SessionId).unwrap();
+        let runs = async || {
+            let session = store::session::by_id(&psc.stand.db, there).await.unwrap().unwrap();
+            session.ended_at.is_none()
+        };
+        assert!(runs().await);
+        let nobody = SignedIn { cookie: String::new(), session: there };
+        psc.leaves(&address, &nobody).await;
+        assert!(!runs().await);
+
+        // There: the session that the answer opened here ends.
+        let (session, tokens) = by_application().await;
+        let here = sid(tokens["access_token"].as_str().unwrap()).parse().map(SessionId).unwrap();
+        let from = store::upstream_session::of(&hospital.stand.db, here).await.unwrap().unwrap();
+        let token = psc.signed(&psc.claims(from.sid.as_deref().unwrap())).await;
         assert_eq!(hospital.post_token(&token).await.status, StatusCode::OK);
         assert!(!hospital.has(&session).await);
     })

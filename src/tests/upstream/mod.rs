@@ -200,14 +200,6 @@ async fn from_somewhere(mut request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-/// The tokens that a service gets once the browser has this cookie.
-async fn tokens(hospital: &Hospital, begun: &Begun, session: &str) -> serde_json::Value {
-    let cookies = format!("{}; {session}", begun.cookie);
-    let answer = hospital.get(&begun.page, &cookies).await;
-    let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
-    hospital.stand.redeem(&code).await.json()
-}
-
 /// A sign-in that has begun.
 struct Begun {
     /// `/login/…`
@@ -314,12 +306,20 @@ impl Hospital {
             && answer.body.contains(&format!("data-next=\"{}\"", begun.page))
     }
 
+    /// What the service gets once the browser has this cookie.
+    async fn tokens(&self, begun: &Begun, session: &str) -> serde_json::Value {
+        let cookies = format!("{}; {session}", begun.cookie);
+        let answer = self.get(&begun.page, &cookies).await;
+        let code = answer.parameter("code").unwrap_or_else(|| panic!("no code: {}", answer.body));
+        self.stand.redeem(&code).await.json()
+    }
+
     /// Whoever is signed in at the provider signs in here: the cookie of their session here, and what a service gets.
     async fn signed_in(&self, psc: &Psc, there: &SignedIn) -> (String, serde_json::Value) {
         let begun = self.begin(&[]).await;
         let answer = self.by(psc, &begun, there).await;
         assert!(self.is_in(&begun, &answer), "{}", answer.body);
-        let tokens = tokens(self, &begun, &answer.cookie()).await;
+        let tokens = self.tokens(&begun, &answer.cookie()).await;
         (answer.cookie(), tokens)
     }
 

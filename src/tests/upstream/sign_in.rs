@@ -24,7 +24,7 @@ async fn whoever_comes_by_psc_is_signed_in_here_with_the_level_that_psc_gave() {
 
         let answer = hospital.by(&psc, &begun, &there).await;
         assert!(hospital.is_in(&begun, &answer), "{}", answer.body);
-        let got = tokens(&hospital, &begun, &answer.cookie()).await;
+        let got = hospital.tokens(&begun, &answer.cookie()).await;
         let claims = claims(&got["access_token"]);
         assert_eq!(claims["preferred_username"], DOCTOR);
         assert_eq!(claims["authMode"], "CARD");

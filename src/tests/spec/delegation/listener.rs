@@ -91,6 +91,10 @@ const ROUTES: &[(&str, &str, bool)] = &[
     ("GET", "/login/provider/psc", false),
     ("GET", "/login/provider/psc/callback", false),
     ("GET", "/login/provider/psc/pair", false),
+    // What Pro Santé Connect calls by itself, and what it leads browsers to.
+    ("POST", "/login/provider/psc/backchannel-logout", true),
+    ("GET", "/login/provider/psc/frontchannel-logout", false),
+    ("GET", "/login/provider/psc/logged-out", false),
     // Pages of people and of the desk.
     ("GET", "/", false),
     ("GET", "/means", false),
