@@ -179,6 +179,10 @@ fn the_page_says_so_in_english_too() {
             let _hospital = hospital().await;
             let desk = Browser::start(ENGLISH).await;
             sign_in_by_psc(&desk, "Continue with Pro Santé Connect").await;
+            desk.open(&format!("{FRONT}/means")).await;
+            desk.shows("My outside identities").await;
+            desk.pictures("provider-9-identities-en").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
             // Where the browser comes back to our own page, because nobody sent the person here.
             desk.open(&format!("{FRONT}/")).await;
             desk.pictures("provider-7-sessions-en").await;
