@@ -174,13 +174,6 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         None => Router::new(),
     };
     by_certificate
-        .route(RETURN_PATH, post(return_path::answer))
-        .route(FINISH_PATH, post(finish::answer))
-        .route(CANCEL_PATH, get(waiting::cancel))
-        .route(REQUEST_PATH, get(waiting::renew))
-        .route(STATUS_PATH, get(waiting::status))
-        .route(EVENTS_PATH, get(waiting::events))
-        .route(NOTICED_PATH, post(waiting::noticed))
         .route(BADGE_ASK_PATH, post(badge::ask))
         .route(BADGE_WAIT_PATH, post(badge::wait))
         .route(ENROL_PATH, post(enrolment::answer))
@@ -190,6 +183,7 @@ pub fn routes(login: &Arc<CardLogin>) -> Router {
         .route(TERMINAL_BEGIN_PATH, post(terminal::begin))
         .route(TERMINAL_FINISH_PATH, post(terminal::finish))
         .with_state(Arc::clone(login))
+        .merge(sign_in_routes(login))
 }
 
 /// The browser's side of a sign-in with a card, and the way back from the agent: without badges, enrolment, terminals and

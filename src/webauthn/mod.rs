@@ -178,9 +178,8 @@ pub fn routes(keys: &Arc<SecurityKeys>) -> Router {
         .route(KEY_PATH, post(registration::answer))
         .route(RENEW_OPTIONS_ROUTE, post(registration::renewal_options))
         .route(RENEW_ROUTE, post(registration::renewal_answer))
-        .route(KEY_SIGN_IN_OPTIONS_PATH, post(authentication::options))
-        .route(KEY_SIGN_IN_PATH, post(authentication::answer))
         .route(TOUCH_OPTIONS_PATH, post(second_factor::options))
         .route(TOUCH_PATH, post(second_factor::answer))
         .with_state(Arc::clone(keys))
+        .merge(sign_in_routes(keys))
 }
