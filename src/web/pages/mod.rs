@@ -3,6 +3,7 @@
 //! They hold what is shown and nothing else: no session, no store, no secret but the ones a form carries.
 
 pub mod agent;
+#[cfg(feature = "server")]
 pub mod application;
 pub mod card;
 #[cfg(feature = "server")]
