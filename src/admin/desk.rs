@@ -328,7 +328,9 @@ impl<'a> Visit<'a> {
     async fn unlink(&mut self, person: PersonId, posted: &Posted) -> Result<Response, Refusal> {
         let (session, _) = self.posting(posted).await?;
         self.receiver(person, &session).await?;
-        let event = NewRow::from(&self.event.clone().upstream(&posted.issuer));
+        let provider = self.desk.parts.providers.get(&posted.issuer).unwrap_or(&posted.issuer);
+        let event = self.event.clone().upstream(provider);
+        let event = |subject: &str| NewRow::from(&event.clone().means("upstream", Some(subject)));
         let ended = |ended| {
             let event = self.desk.parts.trail.event(Kind::SessionEnded).person(person).session(ended);
             let event = event.actor(&actor(&session)).note(EndReason::Unlinked.as_str());

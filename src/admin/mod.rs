@@ -13,6 +13,7 @@ mod phones;
 mod refusal;
 mod rights;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -62,6 +63,8 @@ pub struct Parts {
     pub keys: Option<Arc<SecurityKeys>>,
     /// Phones; none where they are turned off.
     pub phones: Option<Arc<Phones>>,
+    /// The names of the providers that are configured, by their issuers.
+    pub providers: BTreeMap<String, String>,
 }
 
 /// The desk.

@@ -1,5 +1,6 @@
 //! Providers of others: the configuration becomes their tabs of the sign-in page and what stands behind them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -70,6 +71,11 @@ pub(crate) fn provider(
         }
     };
     Ok(Provider::new(name, settings, level(settings.level), redirect_uri, egress, clock))
+}
+
+/// The names of the providers that are configured, by their issuers.
+pub(super) fn names(configured: &BTreeMap<String, Upstream>) -> BTreeMap<String, String> {
+    configured.iter().map(|(name, upstream)| (upstream.issuer.clone(), name.clone())).collect()
 }
 
 /// The providers as the sign-in page knows them.

@@ -198,7 +198,7 @@ impl<'a> Visit<'a> {
         let mut response = match there {
             Some(there) => {
                 let onward = Onward { sessions: ended, back: None };
-                elsewhere::go_on(provider, &there, onward, frames, self.language).await
+                elsewhere::go_on(provider, &there, onward, frames, (self.caller, self.language)).await
             }
             None => {
                 let untold = backchannel::tell_now(provider, &ended).await;

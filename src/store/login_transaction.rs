@@ -13,7 +13,7 @@ use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
-use super::upstream::{Identified, link_upstream, refresh_professional, use_upstream};
+use super::upstream::{Identified, link_upstream, may_come, refresh_professional, use_upstream};
 use super::upstream_session::{come_from_upstream, was_logged_out};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
@@ -369,6 +369,7 @@ pub async fn complete(
             Proof::Upstream(identified) => {
                 !was_logged_out!(c, &identified.there, identified.issued_at)
                     && use_upstream!(c, identified, id, now)
+                    && may_come!(c, identified, new.authentication.person)
             }
             Proof::Request(_) | Proof::Certificate(_) => !is_halted_card!(c, &new.authentication),
         };

@@ -53,10 +53,23 @@ pub struct Identified {
     pub label: String,
     /// What is recorded where the link is new.
     pub linked: NewRow,
-    /// What the provider tells of the professional, in the text of `directory::model`; none where it tells nothing of that.
-    pub professional: Option<String>,
+    /// Whether it may become somebody's by this sign-in: the provider's word found them, and no link.
+    pub may_link: bool,
+    /// What the provider tells of the professional.
+    pub professional: ToldProfessional,
     /// What is recorded where that is news.
     pub refreshed: NewRow,
+}
+
+/// What a provider tells of a professional.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ToldProfessional {
+    /// It says nothing of that: what is known stays.
+    Silent,
+    /// It tells of a professional without a practice: what it told before holds no longer.
+    NoPractice,
+    /// This, in the text of `directory::model`.
+    Practices(String),
 }
 
 /// What brought an identity here: it does so once.
@@ -128,6 +141,27 @@ macro_rules! use_upstream {
     }};
 }
 pub(crate) use use_upstream;
+
+/// Inside a `write!` body that begins the session: whether the identity is the person's, or may become theirs by this sign-in.
+/// The link is held until the session is there, so that whoever takes it away at the same moment ends that session too.
+macro_rules! may_come {
+    ($c:expr, $identified:expr, $person:expr) => {{
+        let identified: &$crate::store::upstream::Identified = $identified;
+        identified.may_link
+            || sqlx::query(
+                "UPDATE upstream_identity SET label = $4 WHERE issuer = $1 AND subject = $2 AND person_id = $3",
+            )
+            .bind(identified.issuer.clone())
+            .bind(identified.subject.clone())
+            .bind($person)
+            .bind(identified.label.clone())
+            .execute(&mut *$c)
+            .await?
+            .rows_affected()
+                == 1
+    }};
+}
+pub(crate) use may_come;
 
 /// Inside a `write!` body that begins the session: makes the link of an identity to a person, or notes its use. Where the one
 /// or the other is linked elsewhere it is a duplicate, and nothing of the sign-in stays. Yields whether the link is new.
@@ -333,14 +367,35 @@ pub async fn is_on_its_way(
     let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(transaction).bind(provider).bind(since).fetch_one(&mut *c).await?);
     Ok(count > 0)
 }
+
+/// Inside a `write!` body: takes back what a provider told of a professional, and nobody else. Yields whether there was any.
+macro_rules! take_back_professional {
+    ($c:expr, $issuer:expr, $person:expr) => {
+        sqlx::query(
+            "UPDATE person SET professional = NULL, professional_origin = ''
+             WHERE id = $1 AND professional IS NOT NULL AND professional_origin = $2",
+        )
+        .bind($person)
+        .bind($issuer)
+        .execute(&mut *$c)
+        .await?
+        .rows_affected()
+            == 1
+    };
+}
+pub(crate) use take_back_professional;
+
 /// Inside a `write!` body that begins the session: keeps what the provider tells of a professional, with its issuer. Never in the
 /// place of what somebody entered here, nor of somebody whom the directory has. Yields whether it is news.
 macro_rules! refresh_professional {
     ($c:expr, $identified:expr, $person:expr) => {{
         let identified: &$crate::store::upstream::Identified = $identified;
         match &identified.professional {
-            None => false,
-            Some(told) => {
+            $crate::store::upstream::ToldProfessional::Silent => false,
+            $crate::store::upstream::ToldProfessional::NoPractice => {
+                $crate::store::upstream::take_back_professional!($c, identified.issuer.clone(), $person)
+            }
+            $crate::store::upstream::ToldProfessional::Practices(told) => {
                 sqlx::query(
                     "UPDATE person SET professional = $2, professional_origin = $3
                      WHERE id = $1 AND (professional IS NULL

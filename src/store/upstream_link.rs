@@ -6,6 +6,7 @@
 use super::audit::{NewRow, record};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{end_session, revoke_offline};
+use super::upstream::take_back_professional;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
 use crate::ids::{PersonId, Random, SessionId};
@@ -132,13 +133,14 @@ pub struct Unlinking<'a> {
     pub person: PersonId,
     /// At which issuer; a person has one identity of each.
     pub issuer: &'a str,
-    /// What is recorded of it.
-    pub event: &'a NewRow,
+    /// What is recorded of it, by who it was there: afterwards nobody could say.
+    pub event: &'a (dyn Fn(&str) -> NewRow + Sync),
     /// What is recorded of each session that ends.
     pub ended: &'a (dyn Fn(SessionId) -> NewRow + Sync),
 }
 
-/// Takes a link away, ends what the identity has opened, tells its person and records it. Yields whether there was one.
+/// Takes a link away, and what its provider told of the professional; ends what the identity has opened, tells its person and
+/// records it. Yields whether there was one.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -151,21 +153,22 @@ pub async fn unlink(
     let &Unlinking { person, issuer, event, ended } = unlinking;
     let issuer = issuer.to_owned();
     write!(db, c => {
-        let gone: Option<String> = sqlx::query_scalar(
-            "DELETE FROM upstream_identity WHERE person_id = $1 AND issuer = $2 RETURNING label",
+        let gone: Option<(String, String)> = sqlx::query_as(
+            "DELETE FROM upstream_identity WHERE person_id = $1 AND issuer = $2 RETURNING label, subject",
         )
         .bind(person)
         .bind(issuer.clone())
         .fetch_optional(&mut *c)
         .await?;
-        let Some(label) = gone else { return Ok(false) };
-        record!(c, *event);
+        let Some((label, subject)) = gone else { return Ok(false) };
+        record!(c, event(&subject));
+        let _ = take_back_professional!(c, issuer.clone(), person);
         let provider = if label.is_empty() { issuer.clone() } else { label };
         let told = Told::IdentityUnlinked { provider };
         queue_notice!(c, &NewNotice::new(person, told, now, random), now);
         let opened: Vec<SessionId> = sqlx::query_scalar(
             "SELECT u.session_id FROM upstream_session u JOIN session s ON s.id = u.session_id
-             WHERE u.issuer = $1 AND s.person_id = $2",
+             WHERE u.issuer = $1 AND s.person_id = $2 ORDER BY s.id",
         )
         .bind(issuer)
         .bind(person)

@@ -82,15 +82,17 @@ pub(crate) use was_logged_out;
 pub(crate) const LOGGED_OUT: &str = "SELECT issuer FROM upstream_logout_token
      WHERE issuer = $1 AND (sid = $2 OR sid IS NULL) AND (subject = $3 OR subject IS NULL) AND issued_at >= $4 LIMIT 1";
 
-/// Where a running session came from; none where it did not come from a provider.
+/// Where a session came from; none where it came from no provider, or has ended because it ended there. Once it has ended there
+/// is no ID token any more.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn of(db: &Db, session: SessionId) -> Result<Option<UpstreamSession>, StoreError> {
     const SQL: &str = "SELECT u.provider, u.issuer, u.subject, u.sid, u.id_token
          FROM upstream_session u JOIN session s ON s.id = u.session_id
-         WHERE u.session_id = $1 AND s.ended_at IS NULL";
-    read!(db, c => Ok(sqlx::query_as(SQL).bind(session).fetch_optional(&mut *c).await?))
+         WHERE u.session_id = $1 AND (s.ended_at IS NULL OR s.end_reason <> $2)";
+    let there = EndReason::UpstreamLogout.as_str();
+    read!(db, c => Ok(sqlx::query_as(SQL).bind(session).bind(there).fetch_optional(&mut *c).await?))
 }
 
 /// Whether the provider has ended the session of this sign-in since its ID token was issued.
@@ -161,7 +163,8 @@ pub async fn log_out(
         let due: Vec<(SessionId, PersonId)> = sqlx::query_as(
             "SELECT s.id, s.person_id FROM upstream_session u JOIN session s ON s.id = u.session_id
              WHERE u.issuer = $1 AND s.ended_at IS NULL AND (u.sid = $2 OR $3) AND (u.subject = $4 OR $5)
-               AND NOT ($3 AND $5)",
+               AND NOT ($3 AND $5)
+             ORDER BY s.id",
         )
         .bind(issuer)
         .bind(sid.clone().unwrap_or_default())

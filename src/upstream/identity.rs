@@ -17,6 +17,7 @@ use crate::ids::PersonId;
 use crate::session::{Acr, Amr, AuthMode, Authentication, Evidence};
 use crate::store;
 use crate::store::client::Audience;
+use crate::store::upstream::ToldProfessional;
 use crate::store::upstream_session::UpstreamSession;
 
 impl Upstreams {
@@ -37,7 +38,7 @@ impl Upstreams {
             if told.is_some_and(|told| !known.identifiers.contains(&told)) {
                 return Err(Refusal::Clash);
             }
-            return Ok(Known::Person(person));
+            return Ok(Known::Linked(person));
         }
         match provider.settings.link {
             UpstreamLink::Desk => return Err(Refusal::NotLinked),
@@ -50,15 +51,17 @@ impl Upstreams {
         let other = store::upstream::subject_of(&parts.db, issuer, person).await?;
         match other {
             Some(other) if other != subject => Err(Refusal::Clash),
-            _ => Ok(Known::Person(person)),
+            _ => Ok(Known::Told(person)),
         }
     }
 }
 
 /// Who somebody of a provider is here.
 pub(super) enum Known {
-    /// This person.
-    Person(PersonId),
+    /// The person that the identity is linked to.
+    Linked(PersonId),
+    /// The person whose identifier the provider tells: the sign-in makes the link.
+    Told(PersonId),
     /// Nobody yet: they say it by another means.
     Unpaired,
 }
@@ -92,10 +95,15 @@ pub(super) fn national_id(provider: &Provider, said: &Said) -> Option<NationalId
 }
 
 /// What Pro Santé Connect tells of a professional; of another provider nobody knows in what words it would.
-pub(super) fn told_professional(provider: &Provider, said: &Said) -> Option<String> {
+pub(super) fn told_professional(provider: &Provider, said: &Said) -> ToldProfessional {
     let is_psc = provider.settings.profile == UpstreamProfile::Psc;
-    let told = is_psc.then(|| directory::told::professional(&said.userinfo)).flatten();
-    told.map(|told| told.to_text())
+    if !is_psc || !said.userinfo.get("SubjectRefPro").is_some_and(Value::is_object) {
+        return ToldProfessional::Silent;
+    }
+    match directory::told::professional(&said.userinfo) {
+        Some(told) => ToldProfessional::Practices(told.to_text()),
+        None => ToldProfessional::NoPractice,
+    }
 }
 
 /// What a sign-in there proves here.

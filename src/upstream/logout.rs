@@ -11,6 +11,7 @@
 //! that signs people out*: a browser's own session ends only where `iss` and `sid` are those it came from.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::rejection::StringRejection;
 use axum::extract::{Path, RawQuery, State};
@@ -57,6 +58,8 @@ const EXPECTED: Expected<'_> = Expected {
 const SKEW: TimeDelta = TimeDelta::seconds(60);
 /// How old a logout token may be, whatever it says of itself: for so long it is remembered.
 const OLDEST: TimeDelta = TimeDelta::minutes(10);
+/// How long somebody who signs out waits for its address: their session here has ended, and the page does not say so yet.
+const ASKED_WITHIN: Duration = Duration::from_secs(2);
 /// The longest `jti`, `sid` and `sub`.
 const LONGEST: usize = 255;
 /// So many refusals of one kind by one provider are recorded each minute.
@@ -64,7 +67,8 @@ const RECORDED: u32 = 3;
 
 /// Where a browser goes to sign out at a provider.
 impl Upstreams {
-    /// The address at which a provider ends a session, and sends the browser to `back` then; none where it has no such address.
+    /// The address at which a provider ends a session, and sends the browser to `back` then; none where it has no such address,
+    /// or where another issuer has its name by now, which the ID token is not for.
     ///
     /// # Errors
     /// [`Refusal`], where the provider is not configured any more, or does not answer.
@@ -75,7 +79,12 @@ impl Upstreams {
         language: &str,
     ) -> Result<Option<Url>, Refusal> {
         let provider = self.provider(&there.provider)?;
-        let Some(mut address) = provider.end_session_endpoint().await? else { return Ok(None) };
+        if provider.settings.issuer != there.issuer {
+            return Ok(None);
+        }
+        let asked = tokio::time::timeout(ASKED_WITHIN, provider.end_session_endpoint()).await;
+        let slow = || Refusal::from(ProviderError::Unusable("it does not answer in time".into()));
+        let Some(mut address) = asked.map_err(|_| slow())?? else { return Ok(None) };
         if !matches!(address.scheme(), "https" | "http") {
             return Ok(None);
         }
@@ -164,7 +173,8 @@ struct Claims {
     iss: String,
     aud: Value,
     iat: i64,
-    exp: i64,
+    /// Providers of before 2024 send none, and `iat` bounds it already.
+    exp: Option<i64>,
     jti: Option<String>,
     sub: Option<String>,
     sid: Option<String>,
@@ -294,8 +304,9 @@ fn acceptable(provider: &Provider, claims: Claims, now: Time) -> Result<LogoutTo
         return Err(LogoutRefusal::NotForUs);
     }
     let at = |seconds| Time::from_timestamp(seconds, 0).ok_or(LogoutRefusal::NotNow);
-    let (issued_at, expires_at) = (at(iat)?, at(exp)?);
-    if issued_at > now + SKEW || expires_at + SKEW <= now || issued_at + OLDEST <= now {
+    let (issued_at, expires_at) = (at(iat)?, exp.map(at).transpose()?);
+    let has_run_out = expires_at.is_some_and(|expires_at| expires_at + SKEW <= now);
+    if issued_at > now + SKEW || has_run_out || issued_at + OLDEST <= now {
         return Err(LogoutRefusal::NotNow);
     }
     let is_event = events.is_some_and(|events| events.get(EVENT).is_some_and(Value::is_object));

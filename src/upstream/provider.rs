@@ -536,7 +536,10 @@ impl Provider {
         }
         let keys: Value = self.http.json(metadata.jwks_uri().url().as_str()).await?;
         // A set that ours refuses as a whole verifies no logout token, and signs people in all the same.
-        let own_keys = KeySet::parse(keys.to_string().as_bytes()).unwrap_or_default();
+        let own_keys = KeySet::parse(keys.to_string().as_bytes()).unwrap_or_else(|error| {
+            tracing::warn!(provider = self.name, "its keys verify no logout token: {error}");
+            KeySet::default()
+        });
         let keys = serde_json::from_value::<CoreJsonWebKeySet>(keys);
         let keys = keys.map_err(|error| ProviderError::Unusable(format!("its keys: {error}")))?;
         let More {

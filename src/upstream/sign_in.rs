@@ -314,11 +314,15 @@ impl<'a> Visit<'a> {
         // Also where nobody is linked to it: whoever links by hand reads it in the trail.
         self.learn(|event| event.means(MEANS, Some(&subject)));
         let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await?;
-        let Known::Person(person) = known else {
-            // Pairing goes by the provider's own page.
-            let Brought::State(state_hash) = by else { return Err(Refusal::NotLinked) };
-            self.keep_for_pairing(provider, transaction, state_hash, (subject, &said)).await?;
-            return Ok(None);
+        let (person, may_link) = match known {
+            Known::Linked(person) => (person, false),
+            Known::Told(person) => (person, true),
+            Known::Unpaired => {
+                // Pairing goes by the provider's own page.
+                let Brought::State(state_hash) = by else { return Err(Refusal::NotLinked) };
+                self.keep_for_pairing(provider, transaction, state_hash, (subject, &said)).await?;
+                return Ok(None);
+            }
         };
         self.learn(|event| event.person(person));
         let authentication = authentication(provider, &said, person, now);
@@ -341,6 +345,7 @@ impl<'a> Visit<'a> {
             issued_at,
             label: provider.settings.label.clone(),
             linked: NewRow::from(&linked),
+            may_link,
             professional: told_professional(provider, &said),
             refreshed: NewRow::from(&refreshed),
         };

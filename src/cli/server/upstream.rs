@@ -149,10 +149,13 @@ async fn link(context: &Context, who: &str, provider: &str, subject: &str) -> Re
 
 async fn unlink(context: &Context, who: &str, provider: &str, reason: &str) -> Result<(), Failure> {
     let person = person::find(context, who).await?;
-    let configured = context.config.upstreams.get(provider);
-    let issuer = configured.map_or(provider, |settings| settings.issuer.as_str());
-    let event = context.event(Kind::IdentityUnlinked).person(person.id).upstream(provider).note(reason);
-    let event = NewRow::from(&event);
+    let all = &context.config.upstreams;
+    let of_issuer = || all.iter().find(|(_, settings)| settings.issuer == provider);
+    let configured = all.get_key_value(provider).or_else(of_issuer);
+    let (name, issuer) =
+        configured.map_or((provider, provider), |(name, settings)| (name.as_str(), settings.issuer.as_str()));
+    let event = context.event(Kind::IdentityUnlinked).person(person.id).upstream(name).note(reason);
+    let event = |subject: &str| NewRow::from(&event.clone().means("upstream", Some(subject)));
     let ended = |session| {
         let event = context.event(Kind::SessionEnded).person(person.id).session(session);
         NewRow::from(&event.note(EndReason::Unlinked.as_str()))
@@ -162,7 +165,7 @@ async fn unlink(context: &Context, who: &str, provider: &str, reason: &str) -> R
         return Err(Failure::plain(format!("{who} is not linked to {provider}: sceau upstream links {who}")));
     }
     println!("{who} is not linked to {provider} any more; the sessions of that identity have ended.");
-    if configured.is_some_and(|settings| settings.link == crate::config::UpstreamLink::Automatic) {
+    if configured.is_some_and(|(_, settings)| settings.link == crate::config::UpstreamLink::Automatic) {
         println!("With link = \"automatic\" the next sign-in there may link them again.");
     }
     Ok(())

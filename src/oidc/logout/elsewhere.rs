@@ -16,21 +16,24 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse as _, Response};
 use chrono::TimeDelta;
-use http::{HeaderMap, HeaderValue, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
-use super::backchannel;
+use super::{FRONT, backchannel, running};
 use crate::audit::{Caller, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::{Secret, SessionId};
 use crate::oidc::Provider;
+use crate::oidc::authorize::answer::see_other;
 use crate::oidc::authorize::means::Leaving;
 use crate::oidc::parameters::{Parameters, UnreadableForm};
-use crate::store::StoreError;
+use crate::store::audit::NewRow;
 use crate::store::upstream_session::{self, NewSignOut, Onward, Returned, Returning, UpstreamSession};
+use crate::store::{self, StoreError};
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
+use crate::web::page::Frame;
 use crate::web::pages::session::{LogoutFrame, OtherSession, SignedOut};
 
 /// Where a provider sends the browser back. It has to be registered there.
@@ -44,7 +47,7 @@ const OTHER: &str = "UPSTREAM-032";
 /// So many of those are recorded each minute.
 const RECORDED: u32 = 3;
 
-/// Where a session came from, as long as it runs; none where it came from no provider.
+/// Where a session came from; none where it came from no provider, or has ended because it ended there.
 pub(in crate::oidc) async fn origin(
     provider: &Provider,
     session: SessionId,
@@ -79,12 +82,15 @@ pub(in crate::oidc) async fn go_on(
     there: &UpstreamSession,
     onward: Onward,
     frames: Vec<LogoutFrame>,
-    language: Language,
+    (caller, language): (&Caller, Language),
 ) -> Response {
     let Onward { sessions, back } = onward.clone();
     let (other, cookie) = match sent_there(provider, there, onward, language).await {
         Ok((other, cookie)) => (other, Some(cookie)),
-        Err(label) => (OtherSession { label, address: None }, None),
+        Err(open) => {
+            open.record(provider, there, &sessions, caller).await;
+            (OtherSession { label: open.label, address: None }, None)
+        }
     };
     let page = match &cookie {
         // The way back, and whom a logout did not reach, is said once the browser comes back.
@@ -101,26 +107,59 @@ pub(in crate::oidc) async fn go_on(
     response
 }
 
-/// What makes a browser that goes to the provider known when it comes back; else the name of the provider whose session stays
-/// open, and no more: the session here has ended all the same.
+/// A session at a provider that may stay open: the one here has ended all the same.
+struct LeftOpen {
+    /// What people call the provider.
+    label: String,
+    code: &'static str,
+    why: String,
+}
+
+impl LeftOpen {
+    /// Logs it, and records whose session it is and which one here came from it.
+    async fn record(
+        &self,
+        provider: &Provider,
+        there: &UpstreamSession,
+        sessions: &[SessionId],
+        caller: &Caller,
+    ) {
+        let Self { code, why, .. } = self;
+        tracing::warn!(code, provider = there.provider, "a session there may stay open: {why}");
+        let mut event = provider.trail.event(Kind::UpstreamLogout).upstream(&there.provider).caller(caller);
+        if let Some(session) = sessions.first() {
+            event = event.session(*session);
+            if let Ok(Some(found)) = store::session::by_id(&provider.db, *session).await {
+                event = event.person(found.person_id);
+            }
+        }
+        let event = NewRow::from(&event.failure(*code));
+        if let Err(error) = store::audit::append(&provider.db, event).await {
+            tracing::error!(code = error.code(), %error, "that is missing in the audit trail");
+        }
+    }
+}
+
+/// What makes a browser that goes to the provider known when it comes back; else why it does not go there.
 async fn sent_there(
     provider: &Provider,
     there: &UpstreamSession,
     onward: Onward,
     language: Language,
-) -> Result<(OtherSession, HeaderValue), String> {
-    let providers = provider.means.providers.as_ref().ok_or_else(|| there.provider.clone())?;
+) -> Result<(OtherSession, HeaderValue), LeftOpen> {
+    let none =
+        || LeftOpen { label: there.provider.clone(), code: AWAY, why: "no provider is configured".into() };
+    let providers = provider.means.providers.as_ref().ok_or_else(none)?;
     let (cookie, state) = (Secret::of_256_bits(&*provider.random), Secret::of_256_bits(&*provider.random));
     let back = provider.settings.front_address(&RETURN_ROUTE.replace("{name}", &there.provider));
     let leaving = Leaving { back: &back, state: state.expose(), language: language.tag() };
     let (label, address) = providers.sign_out(there, leaving).await;
-    let left_open = |code: &str, why: &str| {
-        tracing::warn!(code, provider = there.provider, "a session there may stay open: {why}");
-        label.clone()
-    };
+    let left_open = |code, why: &str| LeftOpen { label: label.clone(), code, why: why.to_owned() };
     let address = match address {
         Ok(Some(address)) => address,
-        Ok(None) => return Err(left_open(AWAY, "it has no address at which it ends")),
+        Ok(None) => {
+            return Err(left_open(AWAY, "it has no address at which it ends, or is another one by now"));
+        }
         Err(why) => return Err(left_open(AWAY, &why)),
     };
     let new = NewSignOut {
@@ -162,18 +201,26 @@ pub(in crate::oidc) async fn returned(
             let untold = backchannel::tell_now(&provider, &sessions).await;
             SignedOut { back, untold, moves: true, ..SignedOut::default() }.render(&frame)
         }
-        // Nobody is signed in here either way.
-        Ok(Returned::Unknown) => SignedOut::default().render(&frame),
+        Ok(Returned::Unknown) => signed_out_or_asked(&provider, &headers, &frame).await,
         Ok(Returned::Other) => return refuse(&provider, &name, &caller, language).await,
         Err(error) => {
             tracing::error!(code = error.code(), %error, "where a browser goes on after a sign-out is not known");
-            SignedOut::default().render(&frame)
+            signed_out_or_asked(&provider, &headers, &frame).await
         }
     };
     if let Ok(cleared) = cookie.clear() {
         response.headers_mut().append(header::SET_COOKIE, cleared);
     }
     response
+}
+
+/// Whoever comes without having left: nobody reads that they are signed out while the session of their browser runs, or while
+/// nobody knows.
+async fn signed_out_or_asked(provider: &Provider, headers: &HeaderMap, frame: &Frame) -> Response {
+    match running(provider, headers).await {
+        Ok(None) => SignedOut::default().render(frame),
+        Ok(Some(_)) | Err(_) => see_other(&provider.settings.front_address(FRONT), Method::GET),
+    }
 }
 
 async fn refuse(provider: &Provider, name: &str, caller: &Caller, language: Language) -> Response {

@@ -183,11 +183,12 @@ impl<'a> Visit<'a> {
                 return Ok(self.to_front(parameters));
             }
             let leaves = elsewhere::is_asked_by_person(self.headers) && self.has(hint.session).await?;
+            // Also where the session here had ended by itself (idle, too old): that of the provider has not.
+            let there = there.filter(|_| leaves);
             let ended = self.end(hint.session, EndReason::RelyingParty, asked.client.as_ref()).await?;
             // A server that posts a hint is done, and so is a browser whose session this was. Where the session had
             // ended before (a new sign-in took its place, say), the browser may have another.
-            if ended || self.method == Method::POST {
-                let there = there.filter(|_| ended && leaves);
+            if ended || self.method == Method::POST || there.is_some() {
                 return self.signed_out(&asked, hint.session, there).await;
             }
         }
@@ -290,15 +291,7 @@ impl<'a> Visit<'a> {
 
     /// The browser's session, if it runs, with its cookie. A locked one runs, and whoever is there may end it.
     async fn session(&self) -> Result<Option<(Session, Secret)>, StoreError> {
-        let Some(cookie) = cookies::session().read(self.headers) else { return Ok(None) };
-        let hash = sha256(cookie.expose().as_bytes());
-        let session = store::session::by_cookie(&self.provider.db, hash).await?;
-        let (policies, now) = (&self.provider.settings.policies, self.provider.now());
-        let session = session.filter(|session| {
-            let standing = session.standing(policies.at(&session.station()), now);
-            matches!(standing, Standing::Alive | Standing::Locked)
-        });
-        Ok(session.map(|session| (session, cookie)))
+        running(self.provider, self.headers).await
     }
 
     fn ask(&self, asked: &Asked, parameters: &Parameters, cookie: &Secret) -> Response {
@@ -332,7 +325,7 @@ impl<'a> Visit<'a> {
         let frames = frontchannel::frames(self.provider, ended).await?;
         let mut response = if let Some(there) = there {
             let onward = Onward { sessions: vec![ended], back: way_back(asked) };
-            elsewhere::go_on(self.provider, &there, onward, frames, self.language).await
+            elsewhere::go_on(self.provider, &there, onward, frames, (self.caller, self.language)).await
         } else if frames.is_empty() && asked.back.is_some() {
             self.closed(asked)
         } else {
@@ -377,6 +370,19 @@ impl<'a> Visit<'a> {
         let operation = self.caller.operation.map(|id| id.to_string()).unwrap_or_default();
         ErrorPage::new(status, error.code(), operation).render(&self.provider.site.frame(self.language))
     }
+}
+
+/// The session of a browser, if it runs, with its cookie.
+async fn running(provider: &Provider, headers: &HeaderMap) -> Result<Option<(Session, Secret)>, StoreError> {
+    let Some(cookie) = cookies::session().read(headers) else { return Ok(None) };
+    let hash = sha256(cookie.expose().as_bytes());
+    let session = store::session::by_cookie(&provider.db, hash).await?;
+    let (policies, now) = (&provider.settings.policies, provider.now());
+    let session = session.filter(|session| {
+        let standing = session.standing(policies.at(&session.station()), now);
+        matches!(standing, Standing::Alive | Standing::Locked)
+    });
+    Ok(session.map(|session| (session, cookie)))
 }
 
 /// The relying party that the person goes back to: its name and its address.

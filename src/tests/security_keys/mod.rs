@@ -190,6 +190,7 @@ impl Hospital {
                 level: Acr::Eidas2,
                 keys: Some(keys.clone()),
                 phones: Some(Arc::clone(&phones)),
+                providers: [("https://psc.example/realm".to_owned(), "psc".to_owned())].into(),
             });
             let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
             let routes = routes.merge(mobile::routes(&phones));

@@ -50,7 +50,7 @@ impl Hospital {
             let event = self.stand.some_event(Kind::SessionEnded).person(person).session(session);
             NewRow::from(&event.note(EndReason::Unlinked.as_str()))
         };
-        let event = self.stand.event(Kind::IdentityUnlinked);
+        let event = |_: &str| self.stand.event(Kind::IdentityUnlinked);
         let unlinking = Unlinking { person, issuer, event: &event, ended: &ended };
         let now = self.stand.clock.now();
         upstream_link::unlink(&self.stand.db, &unlinking, now, &SystemRandom).await.unwrap()
