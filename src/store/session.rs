@@ -272,11 +272,12 @@ pub(crate) use revoke_offline;
 /// ended.
 macro_rules! end_sessions_of {
     ($c:expr, $person:expr, $reason:expr, $now:expr, $random:expr) => {{
-        let running: Vec<$crate::ids::SessionId> =
-            sqlx::query_scalar("SELECT id FROM session WHERE person_id = $1 AND ended_at IS NULL")
-                .bind($person)
-                .fetch_all(&mut *$c)
-                .await?;
+        let running: Vec<$crate::ids::SessionId> = sqlx::query_scalar(
+            "SELECT id FROM session WHERE person_id = $1 AND ended_at IS NULL ORDER BY id",
+        )
+        .bind($person)
+        .fetch_all(&mut *$c)
+        .await?;
         for session in &running {
             $crate::store::session::end_session!($c, *session, $reason, $now, $random);
         }

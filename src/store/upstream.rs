@@ -474,3 +474,6 @@ pub(crate) async fn rename_for_test(db: &Db, subject: &'static str) -> Result<()
         Ok(())
     })
 }
+
+#[cfg(test)]
+mod tests;

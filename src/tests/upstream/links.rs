@@ -180,3 +180,55 @@ async fn what_psc_tells_of_a_professional_fills_the_record_and_replaces_nothing_
     })
     .await;
 }
+
+#[tokio::test]
+async fn what_psc_told_of_a_professional_goes_when_it_tells_of_no_practice_any_more_and_with_the_link() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    let issuer = psc.settings().issuer;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let db = &hospital.stand.db;
+        let record = async || store::person::by_identifier(db, DOCTOR).await.unwrap().unwrap();
+        let person = record().await.id;
+        store::person::forget_professional_for_test(db, person).await.unwrap();
+        let comes = async || {
+            hospital.stand.advance(1);
+            hospital.signed_in(&psc, &there).await;
+            let record = record().await;
+            (record.professional.is_some(), record.professional_origin)
+        };
+        assert_eq!(comes().await, (true, issuer.clone()));
+        let sub = store::upstream::subject_of(db, &issuer, person).await.unwrap().unwrap();
+        let says = |told: serde_json::Value| {
+            let body = serde_json::json!({ "sub": sub, "SubjectRefPro": told }).to_string();
+            *psc.instead.lock().unwrap() = Some(Instead { end: "userinfo", status: StatusCode::OK, body });
+        };
+        says(serde_json::Value::Null);
+        assert_eq!(comes().await, (true, issuer.clone()), "it says nothing of that");
+        says(serde_json::json!({ "codeCivilite": "M", "exercices": [] }));
+        assert_eq!(comes().await, (false, String::new()));
+        *psc.instead.lock().unwrap() = None;
+        assert_eq!(comes().await, (true, issuer.clone()));
+        let events = hospital.stand.events().await;
+        assert_eq!(events.iter().filter(|event| *event == "person.refreshed").count(), 3);
+
+        assert!(hospital.unlinked(&issuer).await);
+        let after = record().await;
+        assert!(after.professional.is_none() && after.professional_origin.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_somebody_entered_of_a_professional_stays_when_a_link_goes() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    let issuer = psc.settings().issuer;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        hospital.signed_in(&psc, &there).await;
+        assert!(hospital.unlinked(&issuer).await);
+        let after = store::person::by_identifier(&hospital.stand.db, DOCTOR).await.unwrap().unwrap();
+        assert!(after.professional.is_some());
+    })
+    .await;
+}

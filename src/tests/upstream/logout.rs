@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
 use super::*;
+use crate::audit::Kind;
 use crate::clock::Clock as _;
 use crate::config::Destination;
 use crate::crypto::digest::sha256;
@@ -16,8 +17,9 @@ use crate::crypto::keys::{Algorithm, SigningKey};
 use crate::ids::{SessionId, uuid_v4};
 use crate::oidc::logout::backchannel::deliver_due;
 use crate::oidc::outbound::Outbound;
+use crate::session::EndReason;
 use crate::store::logout_delivery::undelivered;
-use crate::store::upstream_session::{LogoutToken, Recording, log_out};
+use crate::store::upstream_session::{LogoutToken, Recording, UpstreamSession, log_out};
 use crate::tests::spec::stand::{DOCTOR, LOGOUT, claims};
 
 const BACKCHANNEL: &str = "/login/provider/psc/backchannel-logout";
@@ -40,6 +42,11 @@ fn cookie_of(answer: &Answer, name: &str) -> Option<String> {
     let lines = answer.headers.get_all(http::header::SET_COOKIE).iter();
     let mut pairs = lines.filter_map(|line| line.to_str().unwrap().split(';').next());
     pairs.find(|pair| pair.starts_with(&format!("__Host-{name}=")) && !pair.ends_with('=')).map(str::to_owned)
+}
+
+/// The session here that tokens are of.
+fn session_of(tokens: &Value) -> SessionId {
+    claims(&tokens["access_token"])["sid"].as_str().unwrap().parse().map(SessionId).unwrap()
 }
 
 /// Where a page goes on by itself.
@@ -227,8 +234,103 @@ async fn where_psc_does_not_answer_the_session_here_ends_and_the_page_says_what_
         assert!(!hospital.has(&session).await);
         assert!(page.body.contains("est peut-être encore ouverte"), "{}", page.body);
         assert!(page.body.contains("https://rp.example/bye?state=s1") && next_of(&page.body).is_none());
+        let filter = store::audit::Filter {
+            kind: Some("upstream.logout".into()),
+            limit: 1,
+            ..store::audit::Filter::default()
+        };
+        let left = store::audit::list(&hospital.stand.db, &filter).await.unwrap().remove(0);
+        assert_eq!((left.code.as_deref(), left.outcome.as_str()), (Some("UPSTREAM-031"), "failure"));
+        assert_eq!(left.person_id, Some(hospital.stand.person(DOCTOR).await));
+        let here = session_of(&tokens).to_string();
+        assert!(left.detail.contains(&here) && left.detail.contains("psc"), "{}", left.detail);
     })
     .await;
+}
+
+#[tokio::test]
+async fn whoever_leaves_after_the_session_here_ended_by_itself_is_sent_to_psc_without_an_id_token() {
+    let psc = Psc::start().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let there = psc.stand.sign_in().await;
+        let (session, tokens) = hospital.signed_in(&psc, &there).await;
+        let (event, now) = (hospital.stand.event(Kind::SessionEnded), hospital.stand.clock.now());
+        let (db, here) = (&hospital.stand.db, session_of(&tokens));
+        let ended = store::session::end(db, here, EndReason::Expired, &event, now, &SystemRandom).await;
+        assert!(ended.unwrap());
+        // A timer of the service, or another browser, is sent nowhere by it.
+        for (cookie, says) in [(session.as_str(), &CLICK[..2]), ("", &CLICK[..])] {
+            let gone = hospital.leave(&tokens, cookie, says).await;
+            assert_eq!(gone.location(), "https://rp.example/bye?state=s1");
+        }
+        let page = hospital.leave(&tokens, &session, &CLICK).await;
+        let address = next_of(&page.body).expect("goes on by itself");
+        assert!(address.contains("client_id=hopital") && !address.contains("id_token_hint"), "{address}");
+        let asked = address.strip_prefix(&psc.origin).expect("its own address");
+        let asked = psc.stand.get(asked, &[("cookie", &there.cookie)]).await;
+        assert!(asked.body.contains("name=\"csrf\"") && psc.has(&there).await, "it asks: {}", asked.body);
+        let cleared = page.headers.get_all(http::header::SET_COOKIE).iter();
+        let cleared: Vec<_> = cleared.map(|line| line.to_str().unwrap()).collect();
+        assert!(cleared.iter().any(|line| line.starts_with("__Host-session=; Max-Age=0")), "{cleared:?}");
+        // What comes back goes on to the service.
+        let back = "/login/provider/psc/logged-out";
+        let closed = hospital.get(back, &cookie_of(&page, "sign-out").unwrap()).await;
+        assert_eq!(next_of(&closed.body).as_deref(), Some("https://rp.example/bye?state=s1"));
+
+        // Nothing is open there where it ended because it ended there.
+        let (session, tokens) = hospital.signed_in(&psc, &there).await;
+        let token = psc.signed(&psc.claims(&there.session.to_string())).await;
+        assert_eq!(hospital.post_token(&token).await.status, StatusCode::OK);
+        let gone = hospital.leave(&tokens, &session, &CLICK).await;
+        assert_eq!(gone.location(), "https://rp.example/bye?state=s1");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn nobody_reads_that_they_are_signed_out_while_the_session_of_their_browser_runs() {
+    let psc = Psc::start().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let own = hospital.stand.sign_in().await;
+        for stray in ["/login/provider/psc/logged-out", "/login/provider/psc/logged-out?state=old"] {
+            let asked = hospital.get(stray, &own.cookie).await;
+            assert_eq!(asked.location(), format!("{FRONT}/logout"), "{}", asked.body);
+            assert!(hospital.has(&own.cookie).await);
+            let nobody = hospital.get(stray, "").await;
+            assert!(nobody.body.contains("Vous êtes déconnecté"), "{}", nobody.body);
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_provider_that_does_not_answer_keeps_nobody_who_leaves_and_another_issuer_gets_no_id_token() {
+    let psc = Psc::start().await;
+    // Takes connections, and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let discovery = Url::parse(&format!("http://{}/discovery", silent.local_addr().unwrap())).unwrap();
+    let there = UpstreamSession {
+        provider: "psc".into(),
+        issuer: psc.settings().issuer,
+        subject: "f:1:2".into(),
+        sid: None,
+        id_token: None,
+    };
+    let back = ("http://localhost:8080/login/provider/psc/logged-out", "s1");
+    let slow = Hospital::of(Stand::new().await, &Upstream { discovery, ..psc.settings() }).await;
+    tokio::time::pause();
+    let began = tokio::time::Instant::now();
+    let refused = slow.upstreams.sign_out(&there, back, "fr").await;
+    let waited = began.elapsed();
+    tokio::time::resume();
+    assert!(refused.is_err());
+    assert!(waited < Duration::from_millis(2500), "{waited:?}");
+
+    let hospital = Hospital::of(Stand::new().await, &psc.settings()).await;
+    assert!(hospital.upstreams.sign_out(&there, back, "fr").await.unwrap().is_some());
+    // The section of the configuration names another issuer by now.
+    let before = UpstreamSession { issuer: "https://before.example".into(), ..there };
+    assert!(hospital.upstreams.sign_out(&before, back, "fr").await.unwrap().is_none());
 }
 
 #[tokio::test]
@@ -385,6 +487,25 @@ async fn a_logout_token_that_is_not_what_it_should_be_ends_nothing() {
         }
         let refused = events.iter().filter(|event| event.starts_with("upstream.logout")).count();
         assert!(refused <= 5 * 3, "nobody fills the trail: {refused}");
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_logout_token_without_exp_is_one_too() {
+    let psc = Psc::start().await;
+    let there = psc.stand.sign_in().await;
+    Hospital::on_both(&psc.settings(), async |hospital| {
+        let (session, _) = hospital.signed_in(&psc, &there).await;
+        // Keycloak before 2024 wrote such.
+        let mut claims = psc.claims(&there.session.to_string());
+        claims.as_object_mut().unwrap().remove("exp");
+        assert_eq!(hospital.post_token(&psc.signed(&claims).await).await.status, StatusCode::OK);
+        assert!(!hospital.has(&session).await);
+        // Its age counts all the same.
+        claims["iat"] = json!(hospital.stand.clock.now().timestamp() - 600);
+        let old = hospital.post_token(&psc.signed(&claims).await).await;
+        assert_eq!(old.json()["error_description"], "UPSTREAM-028");
     })
     .await;
 }
@@ -577,8 +698,8 @@ async fn a_session_by_the_e_cps_ends_at_both_too() {
 
         // There: the session that the answer opened here ends.
         let (session, tokens) = by_application().await;
-        let here = sid(tokens["access_token"].as_str().unwrap()).parse().map(SessionId).unwrap();
-        let from = store::upstream_session::of(&hospital.stand.db, here).await.unwrap().unwrap();
+        let from =
+            store::upstream_session::of(&hospital.stand.db, session_of(&tokens)).await.unwrap().unwrap();
         let token = psc.signed(&psc.claims(from.sid.as_deref().unwrap())).await;
         assert_eq!(hospital.post_token(&token).await.status, StatusCode::OK);
         assert!(!hospital.has(&session).await);
