@@ -14,7 +14,7 @@ use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
 use super::upstream::{Identified, link_upstream, may_come, refresh_professional, use_upstream};
-use super::upstream_session::{come_from_upstream, was_logged_out};
+use super::upstream_session::{come_from_upstream, pass_gate, was_logged_out};
 use super::webauthn_credential::{Used, consume_signature};
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -367,6 +367,7 @@ pub async fn complete(
             }
             Proof::Approval(approval) => use_approval!(c, approval, Some(id), &new.authentication, now),
             Proof::Upstream(identified) => {
+                pass_gate!(c, identified.there.issuer.clone());
                 !was_logged_out!(c, &identified.there, identified.issued_at)
                     && use_upstream!(c, identified, id, now)
                     && may_come!(c, identified, new.authentication.person)

@@ -62,6 +62,20 @@ macro_rules! forget_id_token {
 }
 pub(crate) use forget_id_token;
 
+/// Inside a `write!` body, first of all: a sign-in by a provider and a logout token of it wait for each other, until the one that
+/// came first is in the database whole. Else a session could begin beside the token that ends it, and neither see the other.
+macro_rules! pass_gate {
+    ($c:expr, $issuer:expr) => {{
+        sqlx::query(
+            "INSERT INTO upstream_gate (issuer) VALUES ($1) ON CONFLICT (issuer) DO UPDATE SET issuer = excluded.issuer",
+        )
+        .bind($issuer)
+        .execute(&mut *$c)
+        .await?;
+    }};
+}
+pub(crate) use pass_gate;
+
 /// Inside a `write!` body: whether the provider has ended the session of a sign-in there since the ID token of that sign-in
 /// was issued.
 macro_rules! was_logged_out {
@@ -143,6 +157,7 @@ pub async fn log_out(
     let LogoutToken { issuer, jti_hash, sid, subject, issued_at, expires_at } = token.clone();
     let Recording { token: of_token, session: of_session } = recording;
     write!(db, c => {
+        pass_gate!(c, issuer.clone());
         let is_new = sqlx::query(
             "INSERT INTO upstream_logout_token (issuer, jti_hash, subject, sid, issued_at, expires_at)
              VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT (issuer, jti_hash) DO NOTHING",

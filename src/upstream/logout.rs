@@ -104,7 +104,7 @@ impl Upstreams {
     }
 }
 
-/// The place that the ID token of a session there is sealed for.
+/// The place that the ID tokens of a person there are sealed for: those of all their sessions, whichever it is.
 pub(super) fn place(there: &UpstreamSession) -> String {
     format!("upstream_session/{}/{}", there.issuer, there.subject)
 }

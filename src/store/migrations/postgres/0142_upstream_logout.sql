@@ -26,6 +26,11 @@ CREATE TABLE upstream_logout_token (
 );
 CREATE INDEX upstream_logout_token_expires_at ON upstream_logout_token (expires_at);
 
+-- One row of each provider: a sign-in by it and a logout token of it wait for each other.
+CREATE TABLE upstream_gate (
+  issuer TEXT NOT NULL PRIMARY KEY
+);
+
 -- A browser that was sent to a provider to sign out there too, until it comes back.
 CREATE TABLE upstream_sign_out (
   -- SHA-256 of its cookie.
