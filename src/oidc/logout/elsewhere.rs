@@ -5,7 +5,8 @@
 //! no other, goes to the provider with the ID token of the sign-in, and comes back to go on to the service that it left.
 //!
 //! An end that nobody asked for (idle, too old, revoked, an administrator's, another service's by itself) ends nothing there:
-//! the person may be at work elsewhere by that session. Where the provider does not answer, the page says what is left open.
+//! the person may be at work elsewhere by that session. Whoever clicks afterwards, in the browser that had it, goes there all the
+//! same, without an ID token. Where the provider does not answer, page and audit say what is left open.
 //!
 //! What it stops. *An open redirect*: where the browser goes on was checked when it left, and stays here; the address that it
 //! comes back to takes none. *Somebody else's return*: it is known by a cookie, and `state`, where it comes back, has to be
