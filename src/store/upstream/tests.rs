@@ -4,8 +4,8 @@ use crate::clock::{Clock as _, MockClock};
 use crate::ids::{CountingRandom, SessionId};
 use crate::store::client::tests::event;
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
-use crate::store::session;
 use crate::store::session::tests::{card_session, somebody};
+use crate::store::session::{self, NewSession};
 use crate::store::testing::on_both;
 use crate::store::upstream_link::{self, Linked, NewLink, Unlinking};
 use crate::store::upstream_session::{LogoutToken, Recording, log_out};
@@ -38,8 +38,8 @@ impl Coming {
         }
     }
 
-    /// Everything has been looked at, and the sign-in number `n` is completed: the session that began, if one did.
-    async fn comes(&self, n: u8, may_link: bool) -> Option<SessionId> {
+    /// The sign-in number `n` has come back, and everything has been looked at.
+    async fn back(&self, n: u8, may_link: bool) -> (TransactionId, Identified, NewSession) {
         let (now, db, random) = (self.clock.now(), &self.db, &self.random);
         let (id, expires_at) = (TransactionId::new(now, random), now + TimeDelta::minutes(10));
         let (client_id, request) = ("rp".to_owned(), serde_json::Value::Null);
@@ -67,18 +67,47 @@ impl Coming {
             professional: ToldProfessional::Silent,
             refreshed: event(Kind::PersonRefreshed, &self.clock),
         };
-        let new = card_session(self.person, n, now, random);
+        (id, identified, card_session(self.person, n, now, random))
+    }
+
+    /// It is completed: the session that began, if one did.
+    async fn completed(
+        &self,
+        (id, identified, new): &(TransactionId, Identified, NewSession),
+    ) -> Option<SessionId> {
+        let (now, db, random) = (self.clock.now(), &self.db, &self.random);
         let completion = Completion {
-            proof: Proof::Upstream(&identified),
-            session: &new,
+            proof: Proof::Upstream(identified),
+            session: new,
             goes_on: None,
             replaced: None,
             browser: None,
             event: &event(Kind::SignIn, &self.clock),
         };
-        let begins = login_transaction::complete(db, id, completion, now, random).await.unwrap();
+        let begins = login_transaction::complete(db, *id, completion, now, random).await.unwrap();
         assert_eq!(session::by_id(db, new.id).await.unwrap().is_some(), begins);
         begins.then_some(new.id)
+    }
+
+    async fn comes(&self, n: u8, may_link: bool) -> Option<SessionId> {
+        self.completed(&self.back(n, may_link).await).await
+    }
+
+    /// The provider ends the session there now, with its logout token number `n`: how many end here.
+    async fn is_ended_there(&self, n: u8) -> usize {
+        let now = self.clock.now();
+        let token = LogoutToken {
+            issuer: ISSUER.into(),
+            jti_hash: [n; 32],
+            sid: Some("there".into()),
+            subject: None,
+            issued_at: now,
+            expires_at: now + TimeDelta::minutes(10),
+        };
+        let of_token = |_: usize| event(Kind::UpstreamLogout, &self.clock);
+        let of_session = |_: SessionId, _: PersonId| event(Kind::SessionEnded, &self.clock);
+        let recording = Recording { token: &of_token, session: &of_session };
+        log_out(&self.db, &token, recording, now, &self.random).await.unwrap().unwrap()
     }
 
     async fn is_linked(&self) -> bool {
@@ -90,26 +119,31 @@ impl Coming {
 async fn a_sign_in_that_the_provider_ended_after_it_was_looked_at_begins_nothing() {
     on_both(async |db| {
         let coming = Coming::new(db).await;
-        let now = coming.clock.now();
-        let token = LogoutToken {
-            issuer: ISSUER.into(),
-            jti_hash: [5; 32],
-            sid: Some("there".into()),
-            subject: None,
-            issued_at: now,
-            expires_at: now + TimeDelta::minutes(10),
-        };
-        let of_token = |_: usize| event(Kind::UpstreamLogout, &coming.clock);
-        let of_session = |_: SessionId, _: PersonId| event(Kind::SessionEnded, &coming.clock);
-        let recording = Recording { token: &of_token, session: &of_session };
-        let ended = log_out(&coming.db, &token, recording, now, &coming.random).await.unwrap();
-        assert_eq!(ended, Some(0), "the session is not there yet");
+        assert_eq!(coming.is_ended_there(1).await, 0, "the session is not there yet");
         assert!(coming.comes(1, true).await.is_none());
         assert!(!coming.is_linked().await);
         // Whoever signs in there anew comes in.
         coming.clock.advance(TimeDelta::seconds(1));
         assert!(coming.comes(2, true).await.is_some());
         assert!(coming.is_linked().await);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn of_a_sign_in_and_its_logout_token_at_one_moment_no_session_stays() {
+    on_both(async |db| {
+        let coming = Coming::new(db).await;
+        for n in 1..=20 {
+            coming.clock.advance(TimeDelta::seconds(1));
+            let back = coming.back(n, true).await;
+            let (begun, ended) = tokio::join!(coming.completed(&back), coming.is_ended_there(n));
+            assert_eq!(ended, usize::from(begun.is_some()), "the one that came second has seen the other");
+            if let Some(begun) = begun {
+                let session = session::by_id(&coming.db, begun).await.unwrap().unwrap();
+                assert!(session.ended_at.is_some());
+            }
+        }
     })
     .await;
 }
