@@ -2,6 +2,7 @@
 
 use chrono::TimeDelta;
 use http::StatusCode;
+use serde_json::{Value, json};
 
 use super::{Counter, add, by_card, get, refused, revoke};
 use crate::audit::Kind;
