@@ -1,8 +1,10 @@
 //! Questions that are put to people at a provider of others (CIBA): one row from the question to the use of its answer, so
 //! that any node goes on where another stopped.
 //!
-//! Whoever waits looks for the answer, by turns: a turn is taken for a while, and no two nodes look at once. Nobody is asked
-//! more often than they can look; what is beyond is for nobody, and looks the same.
+//! Whoever waits looks for the answer, by turns: a turn is taken for a while, and no two nodes look at once; what a node brings
+//! after its while is not kept. Nobody is asked more often than they can look; what is beyond is for nobody, and looks the
+//! same. A question that the provider has cannot be taken back: it holds its place until it is over, also where its sign-in
+//! has asked anew.
 
 use super::approval::{MOST_OF_SOURCE, MOST_WAITING, hold_person};
 use super::audit::{NewRow, record};
@@ -63,6 +65,8 @@ pub struct Question {
     pub failures: i64,
     /// When the next look is due.
     pub due_at: Time,
+    /// When it was kept; as long as nobody has taken a turn it is due since then.
+    pub created_at: Time,
     /// When it is no longer good.
     pub expires_at: Time,
 }
@@ -94,12 +98,11 @@ pub struct NewQuestion {
     pub expires_at: Time,
 }
 
-/// Keeps a question in the place of the one before, and records `event` where somebody is asked. Yields false, and keeps
-/// nothing, where this sign-in has asked too often.
+/// Keeps a question in the place of the one before. Yields false, and keeps nothing, where this sign-in has asked too often.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn ask(db: &Db, new: &NewQuestion, event: &NewRow, now: Time) -> Result<bool, StoreError> {
+pub async fn ask(db: &Db, new: &NewQuestion, now: Time) -> Result<bool, StoreError> {
     write!(db, c => {
         // Whoever asks at the same time waits here.
         if let Some(person) = new.person {
@@ -113,6 +116,16 @@ pub async fn ask(db: &Db, new: &NewQuestion, event: &NewRow, now: Time) -> Resul
         if times >= MOST_OF_SIGN_IN {
             return Ok(false);
         }
+        // What a node has begun to ask goes on at the provider: it belongs to no sign-in any more, and holds its place.
+        sqlx::query(
+            "UPDATE upstream_question SET transaction_id = id
+             WHERE transaction_id = $1 AND expires_at > $2
+               AND (state = 'asked' OR (state = 'new' AND due_at > created_at))",
+        )
+        .bind(new.transaction_id)
+        .bind(now)
+        .execute(&mut *c)
+        .await?;
         let (all, own): (i64, i64) = sqlx::query_as(
             "SELECT COUNT(*), COALESCE(SUM(CASE WHEN source = $2 THEN 1 ELSE 0 END), 0) FROM upstream_question
              WHERE name_hash = $1 AND state IN ('new', 'asked') AND expires_at > $3 AND transaction_id <> $4",
@@ -147,9 +160,6 @@ pub async fn ask(db: &Db, new: &NewQuestion, event: &NewRow, now: Time) -> Resul
         .bind(new.expires_at)
         .execute(&mut *c)
         .await?;
-        if is_put {
-            record!(c, *event);
-        }
         Ok(true)
     })
 }
@@ -160,7 +170,8 @@ pub async fn ask(db: &Db, new: &NewQuestion, event: &NewRow, now: Time) -> Resul
 /// [`StoreError`].
 pub async fn of_transaction(db: &Db, transaction: TransactionId) -> Result<Option<Question>, StoreError> {
     read!(db, c => Ok(sqlx::query_as(
-        "SELECT id, transaction_id, provider, channel, state, code, sealed, poll_interval, failures, due_at, expires_at
+        "SELECT id, transaction_id, provider, channel, state, code, sealed, poll_interval, failures, due_at, created_at,
+           expires_at
          FROM upstream_question WHERE transaction_id = $1",
     )
     .bind(transaction)
@@ -206,14 +217,15 @@ pub struct Turned {
     pub expires_at: Time,
 }
 
-/// Keeps what a turn brought, and records `event`, unless another question has taken its place or it is over. Yields whether
-/// it was kept.
+/// Keeps what a turn brought that was taken until `until`, and records `event`; unless another node has the turn since then,
+/// or the question is over. Yields whether it was kept.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn turn(
     db: &Db,
     id: UpstreamQuestionId,
+    until: Time,
     turned: &Turned,
     event: Option<&NewRow>,
 ) -> Result<bool, StoreError> {
@@ -221,7 +233,7 @@ pub async fn turn(
         let kept = sqlx::query(
             "UPDATE upstream_question SET state = $2, code = $3, sealed = $4, poll_interval = $5, failures = $6, due_at = $7,
                expires_at = $8
-             WHERE id = $1 AND state IN ('new', 'asked')",
+             WHERE id = $1 AND state IN ('new', 'asked') AND due_at = $9",
         )
         .bind(id)
         .bind(turned.state)
@@ -231,6 +243,7 @@ pub async fn turn(
         .bind(turned.failures)
         .bind(turned.due_at)
         .bind(turned.expires_at)
+        .bind(until)
         .execute(&mut *c)
         .await?;
         let is_kept = kept.rows_affected() == 1;
@@ -332,7 +345,7 @@ mod tests {
             let (clock, random) = (MockClock::default(), CountingRandom::default());
             let now = clock.now();
             let asked = question(now, &random);
-            assert!(ask(&db, &asked, &event(Kind::SignIn, &clock), now).await.unwrap());
+            assert!(ask(&db, &asked, now).await.unwrap());
             let lease = TimeDelta::seconds(60);
             let take = async || {
                 let now = clock.now();
@@ -341,20 +354,49 @@ mod tests {
             assert!(take().await && !take().await);
             clock.advance(lease);
             assert!(take().await, "the node that had it is gone");
-            assert!(turn(&db, asked.id, &pending(clock.now()), None).await.unwrap());
+            // It is not: it was slow.
+            let late = Turned { state: State::Failed, code: Some("UPSTREAM-016"), ..pending(clock.now()) };
+            let record = event(Kind::SignIn, &clock);
+            assert!(!turn(&db, asked.id, clock.now(), &late, Some(&record)).await.unwrap());
+            assert!(turn(&db, asked.id, clock.now() + lease, &pending(clock.now()), None).await.unwrap());
             assert!(!take().await, "not before it is due");
             clock.advance(TimeDelta::seconds(5));
             assert!(take().await);
-            // Another page asks: what the turn brings is of a question that is gone.
+            // Another page asks: what the turn brings is of a question that is nobody's any more.
             let again = NewQuestion { id: UpstreamQuestionId::new(clock.now(), &random), ..asked.clone() };
-            assert!(ask(&db, &again, &event(Kind::SignIn, &clock), clock.now()).await.unwrap());
-            assert!(
-                !turn(&db, asked.id, &pending(clock.now()), Some(&event(Kind::SignIn, &clock)))
-                    .await
-                    .unwrap()
-            );
+            assert!(ask(&db, &again, clock.now()).await.unwrap());
+            assert!(turn(&db, asked.id, clock.now() + lease, &pending(clock.now()), None).await.unwrap());
             let kept = of_transaction(&db, asked.transaction_id).await.unwrap().unwrap();
             assert_eq!((kept.id, kept.state, kept.interval), (again.id, State::New, 0));
+        })
+        .await;
+    }
+
+    #[tokio::test]
+    async fn a_question_that_was_begun_holds_its_place_whatever_its_sign_in_asks_next() {
+        on_both(async |db| {
+            let (clock, random) = (MockClock::default(), CountingRandom::default());
+            let first = question(clock.now(), &random);
+            let next = |name: u8| NewQuestion {
+                id: UpstreamQuestionId::new(clock.now(), &random),
+                name_hash: [name; 32],
+                ..first.clone()
+            };
+            let stands = async || of_transaction(&db, first.transaction_id).await.unwrap().unwrap().state;
+            // Asked and never begun: that rings nowhere, and holds nothing.
+            assert!(ask(&db, &first, clock.now()).await.unwrap());
+            for (name, state) in [(1, State::New), (9, State::New), (1, State::New), (1, State::Nobody)] {
+                let new = next(name);
+                let now = clock.now();
+                assert!(ask(&db, &new, now).await.unwrap());
+                assert_eq!(stands().await, state, "{name}");
+                // Begun, and replaced before the provider has answered.
+                assert_eq!(
+                    take_turn(&db, new.id, now + TimeDelta::seconds(60), now).await.unwrap(),
+                    state == State::New
+                );
+            }
+            assert!(!ask(&db, &next(2), clock.now()).await.unwrap(), "five of a sign-in");
         })
         .await;
     }
@@ -366,7 +408,7 @@ mod tests {
             let mut asked = Vec::new();
             for _ in 0..3 {
                 let new = question(clock.now(), &random);
-                assert!(ask(&db, &new, &event(Kind::SignIn, &clock), clock.now()).await.unwrap());
+                assert!(ask(&db, &new, clock.now()).await.unwrap());
                 asked.push(new.transaction_id);
                 clock.advance(TimeDelta::seconds(60));
             }

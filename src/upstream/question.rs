@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use super::identity::national_id;
-use super::provider::{Answer, Ask, Look, ProviderError, Said};
+use super::provider::{Answer, Ask, Look, Provider, ProviderError, Said};
 use super::sign_in::{MEANS, RECORDED, Visit};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Event, Kind};
@@ -32,6 +32,7 @@ use crate::crypto::digest::{hmac_sha256, sha256};
 use crate::directory::{self, Admission, NationalId};
 use crate::ids::{PersonId, Random, UpstreamQuestionId};
 use crate::store;
+use crate::store::audit::NewRow;
 use crate::store::client::Client;
 use crate::store::upstream::Brought;
 use crate::store::upstream_question::{
@@ -46,8 +47,10 @@ use crate::web::pages::sign_in::Status;
 
 /// How long a question waits for its answer, whatever the provider says: what it tells of somebody would tell that they exist.
 const LIFETIME: TimeDelta = TimeDelta::seconds(120);
-/// For how long a turn is taken: longer than its calls can last.
+/// For how long a turn is taken.
 const TURN: TimeDelta = TimeDelta::seconds(60);
+/// When it ends whatever its calls do: before another node may take it.
+const TURN_WITHIN: Duration = Duration::from_secs(55);
 /// How long a page is held for a turn that has begun.
 const PATIENCE: Duration = Duration::from_secs(25);
 /// How soon it is looked again whether another node's turn is over.
@@ -68,6 +71,8 @@ const LONGEST_MESSAGE: usize = 4096;
 struct Kept {
     /// Who is asked.
     login_hint: String,
+    /// The same, where they have a row of ours.
+    person: Option<PersonId>,
     /// What the page shows.
     digits: String,
     /// The provider's handle, once it asks.
@@ -189,6 +194,7 @@ impl Visit<'_> {
             return Err(Refusal::NotOffered);
         }
         let id_nat = typed(&identifier).ok_or(Refusal::BadIdentifier)?;
+        self.learn(|event| event.id_nat(id_nat.as_str()));
         // Nobody is asked for what their answer does not open.
         let (client, _) = self.towards(&transaction).await?;
         self.is_for_others(provider, &transaction, &client)?;
@@ -206,14 +212,15 @@ impl Visit<'_> {
         let id = UpstreamQuestionId::new(now, &*parts.random);
         let number = digits(&*parts.random);
         let login_hint = id_nat.as_str().to_owned();
-        let kept = Kept { login_hint, digits: number.clone(), auth_req_id: None, said: None };
+        let person = reached.person;
+        let kept = Kept { login_hint, person, digits: number.clone(), auth_req_id: None, said: None };
         let expires_at = (now + LIFETIME).min(transaction.expires_at);
         let new = NewQuestion {
             id,
             transaction_id: transaction.id,
             provider: provider.name.clone(),
             channel,
-            person: reached.person,
+            person,
             is_put: reached.is_put,
             name_hash: hmac_sha256(
                 &*parts.seal.derive("upstream question names"),
@@ -224,11 +231,7 @@ impl Visit<'_> {
             sealed: upstreams.sealed(id, &kept)?,
             expires_at,
         };
-        let event = parts.trail.event(Kind::BackchannelAsked).caller(self.caller).means(MEANS, None);
-        let event = event.upstream(&provider.name).transaction(transaction.id).client(&client.id);
-        let event = reached.person.map_or_else(|| event.clone(), |person| event.clone().person(person));
-        let event = event.note(if channel == Channel::Card { "card" } else { "mobile" });
-        if !questions::ask(&parts.db, &new, &(&event).into(), now).await? {
+        if !questions::ask(&parts.db, &new, now).await? {
             return Err(Refusal::AskedTooOften);
         }
         Ok(Asked { question: id.to_string(), number, seconds: (expires_at - now).num_seconds() })
@@ -261,6 +264,16 @@ impl Visit<'_> {
         let may = is_inside || is_known || parts.reach.anywhere;
         let is_welcome = !matches!(admission, Admission::Refused(_));
         Ok(Reached { person, is_put: may && is_welcome && !is_guarded, is_known })
+    }
+
+    /// Whether somebody may be asked, and answer, from where this browser is now.
+    async fn is_within_reach(&self, person: Option<PersonId>) -> Result<bool, Refusal> {
+        let parts = &self.upstreams.parts;
+        if parts.reach.anywhere || is_inside(&parts.reach.networks, self.caller.address) {
+            return Ok(true);
+        }
+        let (Some(person), Some(own)) = (person, browser::hash(self.headers)) else { return Ok(false) };
+        Ok(store::known_browser::is_known(&parts.db, person, browser::of_person(person, &own)).await?)
     }
 
     /// What stands for whoever asks. A browser that the person has used is itself, whoever else is behind its address; all
@@ -308,19 +321,31 @@ impl Visit<'_> {
                 Stage::Approved => return Ok(Stand::Approved),
                 Stage::New | Stage::Asked | Stage::Nobody if is_over => {
                     let code = Refusal::Unanswered.code();
-                    let event = self.event.clone().upstream(&found.provider).failure(code);
+                    let kept = upstreams.kept(&found)?;
+                    let event = self.event.clone().upstream(&found.provider).id_nat(&kept.login_hint);
+                    let event = event.failure(code);
                     questions::give_up(&parts.db, id, code, &(&event).into(), now).await?;
                     return Ok(failed(code));
                 }
                 Stage::New | Stage::Asked | Stage::Nobody => {}
             }
-            let is_due = found.state != Stage::Nobody && found.due_at <= now;
             let due_at = found.due_at;
+            let is_due = due_at <= now
+                && match found.state {
+                    // It rings nowhere for a page that has been carried outside since it asked.
+                    Stage::New => self.is_within_reach(upstreams.kept(&found)?.person).await?,
+                    state => state == Stage::Asked,
+                };
             if is_due && questions::take_turn(&parts.db, id, now + TURN, now).await? {
                 let patience = until.saturating_duration_since(Instant::now()).max(PATIENCE);
-                let (upstreams, event) = (Arc::clone(upstreams), self.event.clone());
+                let upstreams = Arc::clone(upstreams);
+                let asked = parts.trail.event(Kind::BackchannelAsked).caller(self.caller).means(MEANS, None);
+                let asked = asked.transaction(transaction.id).client(&transaction.client_id);
+                let events = Events { ended: self.event.clone(), asked };
                 // It ends also where the page goes away in the middle: an answer is given once.
-                let turn = tokio::spawn(async move { upstreams.take_turn(found, event).await });
+                let turn = tokio::spawn(async move {
+                    upstreams.take_turn(found, now + TURN, events).await;
+                });
                 let _goes_on_beside = tokio::time::timeout(patience, turn).await;
                 continue;
             }
@@ -351,12 +376,18 @@ impl Visit<'_> {
         let provider = upstreams.provider(&found.provider)?;
         let kept = upstreams.kept(&found)?;
         self.learn(|event| {
+            let event = event.id_nat(&kept.login_hint);
             event.note(if found.channel == Channel::Card { "asked, card" } else { "asked, mobile" })
         });
+        // Once more, by the address and the cookie that this browser has now.
+        if !self.is_within_reach(kept.person).await? {
+            return Err(Refusal::OutOfReach);
+        }
         let said = kept.said.ok_or(Refusal::NoQuestion)?;
         let towards = self.towards(&transaction).await?;
         let told = national_id(provider, &said).ok_or(Refusal::NoIdentifier)?;
         if told.as_str() != kept.login_hint {
+            self.learn(|event| event.note(&format!("answered by {}", told.as_str())));
             return Err(Refusal::OtherPerson);
         }
         let begun = self.begin(provider, &transaction, towards, said, Brought::Answer(id)).await?;
@@ -402,6 +433,14 @@ impl Visit<'_> {
     }
 }
 
+/// What a turn leaves in the audit.
+struct Events {
+    /// Where somebody is asked.
+    asked: Event,
+    /// Where the question comes to nothing.
+    ended: Event,
+}
+
 /// What a turn brought.
 enum Turn {
     /// The provider asks, with this handle.
@@ -410,6 +449,8 @@ enum Turn {
     Nobody(Option<Refusal>),
     /// Nobody has answered.
     Pending { slower: bool },
+    /// Nobody looked: the provider failed others, which says nothing of this question.
+    Skipped,
     /// The look failed; another may not.
     Failed(ProviderError),
     /// The person said yes.
@@ -430,43 +471,36 @@ impl Upstreams {
         serde_json::from_slice(&plain).map_err(|_| Refusal::NoQuestion)
     }
 
-    /// Puts a question to its provider, or looks whether there is an answer, and keeps what came of it.
-    async fn take_turn(&self, question: Question, event: Event) {
-        if let Err(refusal) = self.turned(&question, event).await {
-            // The turn ends by itself, and the next one tries again.
-            tracing::warn!(code = refusal.code(), "a turn of a question was lost: {refusal}");
+    /// Puts a question to its provider, or looks whether there is an answer, and keeps what came of it, if the turn that was
+    /// taken until `until` is still ours.
+    async fn take_turn(&self, question: Question, until: Time, events: Events) {
+        let turn = tokio::time::timeout(TURN_WITHIN, self.turned(&question, until, events)).await;
+        // The turn ends by itself, and the next one goes on.
+        match turn {
+            Ok(Ok(())) => {}
+            Ok(Err(refusal)) => {
+                tracing::warn!(code = refusal.code(), "a turn of a question was lost: {refusal}");
+            }
+            Err(_) => tracing::warn!(provider = question.provider, "a turn of a question took too long"),
         }
     }
 
-    async fn turned(&self, question: &Question, event: Event) -> Result<(), Refusal> {
+    async fn turned(&self, question: &Question, until: Time, events: Events) -> Result<(), Refusal> {
         let provider = self.provider(&question.provider)?;
         let mut kept = self.kept(question)?;
         let turn = match &kept.auth_req_id {
+            // A node was lost while it asked: a phone may have rung, and what is answered to that cannot be had.
+            None if question.due_at > question.created_at => Turn::Over(Refusal::Unanswered),
             None => {
                 let ask =
                     Ask { login_hint: &kept.login_hint, digits: &kept.digits, channel: question.channel };
-                match provider.ask(ask).await {
-                    Ok(Answer::Asks(taken)) => {
-                        Turn::Asks { auth_req_id: taken.auth_req_id, interval: taken.interval }
-                    }
-                    Ok(Answer::Unknown(why)) => Turn::Nobody(Some(Refusal::UnknownThere(why))),
-                    // To say so would tell whoever asks that there is somebody to ask for.
-                    Ok(Answer::TooOften) => Turn::Nobody(Some(Refusal::AskedTooOften)),
-                    Err(error) => Turn::Over(error.into()),
-                }
+                put(provider, ask).await
             }
-            Some(auth_req_id) => match provider.look_for_answer(auth_req_id).await {
-                Ok(Look::Pending) => Turn::Pending { slower: false },
-                Ok(Look::SlowDown) => Turn::Pending { slower: true },
-                Ok(Look::Approved(said)) => Turn::Approved(said),
-                Ok(Look::Denied) => Turn::Over(Refusal::Denied),
-                // The page waits on until its own time is over, as it does for nobody.
-                Ok(Look::Expired) => Turn::Nobody(None),
-                Ok(Look::Gone) => Turn::Over(Refusal::Unanswered),
-                Err(error) if error.is_failure() && question.failures < TOLERATED => Turn::Failed(error),
-                Err(error) => Turn::Over(error.into()),
-            },
+            Some(auth_req_id) => look(provider, auth_req_id, question.failures).await,
         };
+        let Events { asked, ended } = events;
+        let about = |event: Event| event.upstream(&question.provider).id_nat(&kept.login_hint);
+        let (asked, ended) = (about(asked), about(ended));
         let now = self.now();
         let mut turned = Turned {
             state: Stage::Asked,
@@ -477,16 +511,26 @@ impl Upstreams {
             due_at: now,
             expires_at: question.expires_at,
         };
+        let mut event = None;
         let refusal = match turn {
             Turn::Asks { auth_req_id, interval } => {
                 kept.auth_req_id = Some(auth_req_id);
                 turned.sealed = self.sealed(question.id, &kept)?;
                 turned.interval = interval;
+                let asked = asked.note(if question.channel == Channel::Card { "card" } else { "mobile" });
+                event = Some(match kept.person {
+                    Some(person) => asked.person(person),
+                    None => asked,
+                });
                 None
             }
             Turn::Nobody(why) => {
                 turned.state = Stage::Nobody;
                 why
+            }
+            Turn::Skipped => {
+                turned.interval = turned.interval.max(INTERVAL);
+                None
             }
             Turn::Pending { slower } => {
                 turned.interval += if slower { SLOW_DOWN } else { 0 };
@@ -512,15 +556,41 @@ impl Upstreams {
             }
         };
         turned.due_at = now + TimeDelta::seconds(turned.interval);
-        let event = refusal.map(|refusal| {
+        if let Some(refusal) = refusal {
             let code = refusal.code();
             tracing::warn!(code, provider = question.provider, "a question came to nothing: {refusal}");
-            let event = event.upstream(&question.provider);
-            if refusal.is_denial() { event.denied(code) } else { event.failure(code) }
-        });
-        let event = event.as_ref().map(Into::into);
-        questions::turn(&self.parts.db, question.id, &turned, event.as_ref()).await?;
+            event = Some(if refusal.is_denial() { ended.denied(code) } else { ended.failure(code) });
+        }
+        let event = event.as_ref().map(NewRow::from);
+        questions::turn(&self.parts.db, question.id, until, &turned, event.as_ref()).await?;
         Ok(())
+    }
+}
+
+/// Puts a question to a provider.
+async fn put(provider: &Provider, ask: Ask<'_>) -> Turn {
+    match provider.ask(ask).await {
+        Ok(Answer::Asks(taken)) => Turn::Asks { auth_req_id: taken.auth_req_id, interval: taken.interval },
+        Ok(Answer::Unknown(why)) => Turn::Nobody(Some(Refusal::UnknownThere(why))),
+        // To say so would tell whoever asks that there is somebody to ask for.
+        Ok(Answer::TooOften) => Turn::Nobody(Some(Refusal::AskedTooOften)),
+        Err(error) => Turn::Over(error.into()),
+    }
+}
+
+/// Looks whether there is an answer; `failures` looks in a row have failed.
+async fn look(provider: &Provider, auth_req_id: &str, failures: i64) -> Turn {
+    match provider.look_for_answer(auth_req_id).await {
+        Ok(Look::Pending) => Turn::Pending { slower: false },
+        Ok(Look::SlowDown) => Turn::Pending { slower: true },
+        Ok(Look::Approved(said)) => Turn::Approved(said),
+        Ok(Look::Denied) => Turn::Over(Refusal::Denied),
+        // The page waits on until its own time is over, as it does for nobody.
+        Ok(Look::Expired) => Turn::Nobody(None),
+        Ok(Look::Gone) => Turn::Over(Refusal::Unanswered),
+        Err(ProviderError::Away) if failures == 0 => Turn::Skipped,
+        Err(error) if error.is_failure() && failures < TOLERATED => Turn::Failed(error),
+        Err(error) => Turn::Over(error.into()),
     }
 }
 

@@ -86,6 +86,9 @@ pub enum Refusal {
     /// Nobody answered in time.
     #[error("nobody answered in time")]
     Unanswered,
+    /// The browser has left the place where its person may be asked.
+    #[error("the answer is fetched from outside, by a browser that its person has not used")]
+    OutOfReach,
     /// Somebody else answered than the one who was asked.
     #[error("somebody else answered than the one who was asked")]
     OtherPerson,
@@ -168,7 +171,7 @@ impl Refusal {
             Self::Clash | Self::PairedElsewhere => "UPSTREAM-013",
             Self::TooLow => "UPSTREAM-014",
             Self::Denied => "UPSTREAM-015",
-            Self::Unanswered => "UPSTREAM-016",
+            Self::Unanswered | Self::OutOfReach => "UPSTREAM-016",
             Self::OtherPerson => "UPSTREAM-017",
             Self::UnknownThere(_) => "UPSTREAM-018",
             Self::BadIdentifier => "UPSTREAM-019",

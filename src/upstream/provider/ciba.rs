@@ -162,6 +162,11 @@ impl Provider {
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
             return Ok(Answer::TooOften);
         }
+        if answer.status().is_server_error() {
+            // Keycloak says so also where it cannot reach one person: that is nobody else's business.
+            let is_of_its_own = serde_json::from_slice::<Refused>(answer.body()).is_ok();
+            return Err(self.fails(&answer, !is_of_its_own));
+        }
         let refused: Refused = self.json(&answer)?;
         // Keycloak, of which Pro Santé Connect is one, calls somebody unknown a mistake of the request.
         let description = refused.error_description.as_deref().unwrap_or_default();
@@ -187,6 +192,12 @@ impl Provider {
         let answer = self.post(&endpoint, &form, LOOK_WITHIN).await?;
         if answer.status() == StatusCode::OK {
             return Ok(Look::Approved(Box::new(self.approved(&known, &answer, auth_req_id).await?)));
+        }
+        if answer.status() == StatusCode::TOO_MANY_REQUESTS {
+            return Ok(Look::SlowDown);
+        }
+        if answer.status().is_server_error() {
+            return Err(self.fails(&answer, true));
         }
         let refused: Refused = self.json(&answer)?;
         match refused.error.as_str() {
@@ -214,8 +225,7 @@ impl Provider {
         }
     }
 
-    /// Posts a form as the client that we are there. An answer of the provider's own making is one, whatever it says; what
-    /// stands before it, and fails, is not.
+    /// Posts a form as the client that we are there.
     async fn post(
         &self,
         address: &str,
@@ -241,18 +251,24 @@ impl Provider {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
         let request =
             request.body(body.into_bytes()).map_err(|error| ProviderError::Unusable(chain(&error)))?;
-        let answer = self.http.0.call(request, within).await.map_err(|error| self.failed(&error))?;
-        if answer.status().is_server_error() {
-            self.note_failure();
-            return Err(ProviderError::Unusable(format!("it answers {}", answer.status())));
-        }
-        Ok(answer)
+        self.http.0.call(request, within).await.map_err(|error| self.failed(&error))
     }
 
-    /// What an answer says, where it is JSON and so the provider's.
+    /// An answer of a server that fails; for everybody, or in this one question.
+    fn fails(&self, answer: &Response<Vec<u8>>, for_all: bool) -> ProviderError {
+        if for_all {
+            self.note_failure();
+        }
+        ProviderError::Unusable(format!("it answers {}", answer.status()))
+    }
+
+    /// What an answer says, where it is JSON and so the provider's. A refusal that is not is a firewall's, which looks at one
+    /// request: this one fails, and nobody else's.
     fn json<T: DeserializeOwned>(&self, answer: &Response<Vec<u8>>) -> Result<T, ProviderError> {
         let read = serde_json::from_slice(answer.body()).map_err(|error| {
-            self.note_failure();
+            if !answer.status().is_client_error() {
+                self.note_failure();
+            }
             ProviderError::Unusable(format!("it answers {} with something else: {error}", answer.status()))
         })?;
         self.breaker.succeeded(self.clock.now());
