@@ -92,6 +92,7 @@ impl ProviderMeans for ProviderTabs {
             direct: provider.settings.direct,
             application: provider.settings.application.as_ref().map(|application| ApplicationTab {
                 name: application.name.clone(),
+                level: provider.answer_level(),
                 mobile: application.mobile,
                 card: application.card,
             }),

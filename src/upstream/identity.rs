@@ -106,11 +106,12 @@ pub(super) fn told_professional(provider: &Provider, said: &Said) -> ToldProfess
     }
 }
 
-/// What a sign-in there proves here.
+/// What a sign-in there proves here, of a level that is no higher than `highest`.
 pub(super) fn authentication(
     provider: &Provider,
     said: &Said,
     person: PersonId,
+    highest: Acr,
     now: Time,
 ) -> Authentication {
     let acr = text(&said.id_token, "acr").map(str::to_owned);
@@ -127,7 +128,7 @@ pub(super) fn authentication(
     };
     Authentication {
         person,
-        acr: level(acr.as_deref(), provider.level),
+        acr: level(acr.as_deref(), highest),
         amr: factors(provider.settings.profile, auth_mode, &told),
         auth_mode,
         at: signed_in_at(said, now).unwrap_or(now),

@@ -248,6 +248,13 @@ impl Provider {
         }
     }
 
+    /// The level that an answer in its application reaches at most, which is that of a phone of ours: whoever is deceived types
+    /// the digits of a stranger's page.
+    #[must_use]
+    pub fn answer_level(&self) -> Acr {
+        self.level.min(Acr::Eidas2)
+    }
+
     /// Whether an address is one of its hosts.
     #[must_use]
     pub fn is_at(&self, address: &str) -> bool {

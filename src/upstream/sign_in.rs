@@ -325,7 +325,11 @@ impl<'a> Visit<'a> {
             }
         };
         self.learn(|event| event.person(person));
-        let authentication = authentication(provider, &said, person, now);
+        let highest = match by {
+            Brought::State(_) => provider.level,
+            Brought::Answer(_) => provider.answer_level(),
+        };
+        let authentication = authentication(provider, &said, person, highest, now);
         if !(parts.is_enough)(transaction, &authentication) {
             return Err(Refusal::TooLow);
         }

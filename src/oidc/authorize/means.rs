@@ -96,6 +96,8 @@ pub struct ProviderTab {
 /// The application of a provider, as its tab has it.
 #[derive(Debug, Clone)]
 pub struct ApplicationTab {
+    /// The level that an answer in it reaches at most.
+    pub level: Acr,
     /// What people call it.
     pub name: String,
     /// Whether they are asked on their phone.

@@ -403,7 +403,9 @@ impl Visit<'_> {
         let providers = providers.filter(|(_, tab)| is_passed_on(&[]) && levels.leave_room_for(tab.level));
         let providers = providers.filter(|(_, tab)| !self.is_of(tab, asked));
         let providers = providers.flat_map(|(place, tab)| {
-            let application = tab.application.as_ref().map(|_| MeansKind::Application(place));
+            let application = tab.application.as_ref();
+            let application = application.filter(|own| levels.leave_room_for(own.level));
+            let application = application.map(|_| MeansKind::Application(place));
             [Some(MeansKind::Provider(place)), application].into_iter().flatten()
         });
         let ours = [touch.then_some(MeansKind::Touch), card, key, phone];

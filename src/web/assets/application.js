@@ -45,7 +45,7 @@ function start(panel) {
     while (mine === turn) {
       let stand;
       try {
-        stand = await say(wait, { txn, question });
+        stand = await insist(wait, { txn, question });
         failures = 0;
       } catch {
         failures += 1;
@@ -58,13 +58,15 @@ function start(panel) {
     }
   }
 
-  // It is approved for two minutes: a network that is lost for a moment loses nothing.
+  // It is approved for two minutes: a server that is out of order for a moment loses nothing. Where its answer was lost on the
+  // way, the sign-in may be over, and the next page says how it stands: the session is there, or one signs in anew.
   async function enter(question) {
     again.hidden = true;
     for (let tries = 0; tries < 5; tries += 1) {
       try {
-        const outcome = await say(finish, { txn, question });
-        if (outcome.state !== "done") return over(outcome);
+        const outcome = await insist(finish, { txn, question });
+        const was = tries > 0 && outcome.code === "UPSTREAM-003";
+        if (outcome.state !== "done" && !was) return over(outcome);
         show("done");
         return location.replace(next);
       } catch {
@@ -97,6 +99,15 @@ function start(panel) {
 
 async function say(address, words) {
   return (await post(address, words)).json();
+}
+
+// The same, where a server that fails is no answer: it is waited for as long as it says, half a minute at most.
+async function insist(address, words) {
+  const answer = await post(address, words);
+  if (answer.status < 500) return answer.json();
+  const seconds = Number(answer.headers.get("retry-after"));
+  await pause(1000 * Math.min(seconds || 0, 30));
+  throw new TypeError("no answer for now");
 }
 
 function pause(milliseconds) {
