@@ -155,6 +155,7 @@ async fn whoever_approves_in_their_e_cps_is_signed_in_with_the_level_that_psc_ga
         let tab = format!("{}?means=application-psc", begun.page);
         let page = hospital.get(&tab, &begun.cookie).await.body;
         assert!(page.contains("Application e-CPS") && page.contains("CPS‑Gestion"), "{page}");
+        assert!(page.contains("Répondre avec e\u{2011}CPS"), "no button breaks at a hyphen: {page}");
 
         // The number that people know is enough.
         let asked = hospital.ask(&begun, &DOCTOR[1..]).await;

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::ciba::{BACKCHANNEL, TOKEN, waiting, with_application};
 use super::*;
+use crate::clock::Clock as _;
 use crate::tests::spec::stand::{DOCTOR, REALM};
 
 #[tokio::test]
@@ -32,6 +33,11 @@ async fn the_provider_is_looked_at_no_more_often_than_it_says() {
         assert_eq!(looks(1).await, 4);
         assert_eq!(looks(6).await, 4);
         assert_eq!(looks(1).await, 5);
+        psc.answers_instead(TOKEN, StatusCode::TOO_MANY_REQUESTS, "<html>Too many requests</html>");
+        assert_eq!(looks(7).await, 6, "what stands before it may say so too");
+        psc.answers_again();
+        assert_eq!(looks(11).await, 6);
+        assert_eq!(looks(1).await, 7);
     })
     .await;
 }
@@ -66,10 +72,83 @@ async fn a_few_looks_may_fail_and_then_the_page_goes_on_with_the_other_means() {
             psc.answers_again();
             assert_eq!(told["code"], "UPSTREAM-007", "{status}");
             assert!(hospital.stand.events().await.contains(&"sign-in UPSTREAM-007".to_owned()));
-            assert!(!hospital.upstreams.providers()[0].answers(), "nobody else is sent there");
+            let is_fine = hospital.upstreams.providers()[0].answers();
+            assert_eq!(is_fine, status == StatusCode::FORBIDDEN, "{status}: nobody else is sent there");
         })
         .await;
     }
+}
+
+#[tokio::test]
+async fn a_question_that_goes_wrong_keeps_nobody_else_away() {
+    for (status, body) in [
+        (StatusCode::FORBIDDEN, "<html>Request blocked</html>"),
+        (StatusCode::SERVICE_UNAVAILABLE, r#"{"error":"server_error","error_description":"Failed to send"}"#),
+    ] {
+        with_application(async |psc, hospital| {
+            psc.answers_instead(BACKCHANNEL, status, body);
+            for _ in 0..4 {
+                let begun = hospital.begin(&[]).await;
+                let asked = hospital.ask(&begun, DOCTOR).await;
+                assert_eq!(hospital.wait(&begun, &asked).await["code"], "UPSTREAM-007", "{status}");
+            }
+            psc.answers_again();
+            assert!(hospital.upstreams.providers()[0].answers(), "{status}");
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        })
+        .await;
+    }
+}
+
+#[tokio::test]
+async fn while_nobody_is_sent_there_a_question_that_went_well_waits_on() {
+    with_application(async |psc, hospital| {
+        let (other, begun) = (hospital.begin(&[]).await, hospital.begin(&[]).await);
+        let failing = hospital.ask(&other, DOCTOR).await;
+        hospital.wait(&other, &failing).await;
+        psc.pass(&hospital, 1);
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        hospital.wait(&begun, &asked).await;
+        // The look of another fails, and then what the background asks: nobody is sent there for longer each time.
+        psc.gone.store(true, Ordering::Relaxed);
+        psc.pass(&hospital, 2);
+        hospital.wait(&other, &failing).await;
+        for seconds in [0, 0, 10, 20] {
+            psc.pass(&hospital, seconds);
+            hospital.upstreams.look().await;
+        }
+        assert!(!hospital.upstreams.providers()[0].answers());
+        for _ in 0..6 {
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+            psc.pass(&hospital, 5);
+        }
+        psc.gone.store(false, Ordering::Relaxed);
+        psc.pass(&hospital, 10);
+        psc.approves().await;
+        assert_eq!(hospital.wait(&begun, &asked).await, json!({ "state": "approved" }));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_first_request_whose_node_was_lost_is_not_made_again() {
+    with_application(async |psc, hospital| {
+        psc.posted.lock().unwrap().clear();
+        let begun = hospital.begin(&[]).await;
+        let asked = hospital.ask(&begun, DOCTOR).await;
+        // A node has the turn, and is gone with what the provider said to it.
+        let id = asked["question"].as_str().unwrap().parse().unwrap();
+        let (db, now) = (&hospital.stand.db, hospital.stand.clock.now());
+        let until = now + TimeDelta::seconds(60);
+        assert!(store::upstream_question::take_turn(db, id, until, now).await.unwrap());
+        assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        psc.pass(&hospital, 60);
+        assert_eq!(hospital.wait(&begun, &asked).await["code"], "UPSTREAM-016");
+        assert_eq!(psc.asked(BACKCHANNEL), 0, "a phone may have rung");
+    })
+    .await;
 }
 
 #[tokio::test]
