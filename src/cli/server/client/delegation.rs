@@ -12,7 +12,7 @@ use crate::store::audit::NewRow;
 
 #[derive(Debug, Args)]
 pub(in crate::cli::server) struct DelegationArgs {
-    /// What it knows this establishment by (tid), where it is another name than [delegation] tenant.
+    /// What it knows this establishment by (tid), where it is another name than `[delegation] tenant`.
     #[arg(long, value_name = "TENANT")]
     tenant: Option<String>,
     /// What it calls a claim of ID tokens (tid, oid, amr, acr), one for one: oid=user_id. Can be given several times.
@@ -22,7 +22,7 @@ pub(in crate::cli::server) struct DelegationArgs {
     /// Without it card and security-key; phones, badges and other providers never.
     #[arg(long, value_name = "MEANS", value_delimiter = ',')]
     means: Vec<String>,
-    /// How many minutes old a sign-in may be; at most 240, and no more than [delegation] max_age.
+    /// How many minutes old a sign-in may be; at most 240, and no more than `[delegation] max_age`.
     #[arg(long, value_name = "MINUTES", value_parser = clap::value_parser!(u16).range(1..=240))]
     max_age: Option<u16>,
 }
