@@ -141,8 +141,8 @@ pub const ALL: &[Sample] = &[
         SignedOut { untold, ..SignedOut::default() }.render(frame)
     }),
     ("signed-out-elsewhere", |frame| {
-        let address = Some("https://wallet.esw.esante.gouv.fr/logout?state=c2FtcGxl".into());
-        signed_out_of_psc(address).render(frame)
+        // It moves on by itself: here no further than to itself.
+        signed_out_of_psc(Some("#logout".into())).render(frame)
     }),
     ("signed-out-left-open", |frame| signed_out_of_psc(None).render(frame)),
     ("agent-confirm", |frame| confirm().render(frame)),

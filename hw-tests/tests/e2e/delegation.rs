@@ -140,6 +140,8 @@ async fn both() -> (Hospital, National) {
         "Pro Santé Connect",
         "--redirect-uri",
         &callback,
+        "--post-logout-redirect-uri",
+        &format!("{NATIONAL}/login/provider/saint-aubin/logged-out"),
         "--tenant",
         "ch-saint-aubin",
         "--claim",
@@ -165,6 +167,12 @@ async fn to_hospital(browser: &Browser, go_on: &str) {
     browser.click_text(HOSPITAL).await;
     browser.click_text(&format!("{go_on} {HOSPITAL}")).await;
     browser.is_at(FRONT).await;
+}
+
+/// The service and Pro Santé Connect know the browser no more; the hospital, whose host is another, does.
+async fn forget_nation(browser: &Browser) {
+    browser.open(RECORDS).await;
+    browser.client().delete_all_cookies().await.unwrap();
 }
 
 async fn with_card(browser: &Browser) {
@@ -215,9 +223,17 @@ fn from_a_national_service_one_click_at_the_hospital_opens_it() {
             let used = hospital.audit().into_iter().filter(|event| event["kind"] == "session.used").count();
             assert_eq!(used, 2, "each time, and recorded");
 
-            // Somebody else sits down: the session is closed, and only means that are passed on are offered.
+            // Whoever signs out of the service has signed out at the hospital too, and the card is the click.
             desk.press("sign-out").await;
             desk.is_at(RECORDS).await;
+            to_hospital(&desk, "Continuer avec").await;
+            desk.says("card-insert").await;
+            with_card(&desk).await;
+            desk.is_at(RECORDS).await;
+            desk.shows("KIT DOC0036624").await;
+
+            // Somebody else sits down: the session is closed, and only means that are passed on are offered.
+            forget_nation(&desk).await;
             to_hospital(&desk, "Continuer avec").await;
             desk.press("delegate-not-me").await;
             desk.says("card-insert").await;
@@ -230,8 +246,7 @@ fn from_a_national_service_one_click_at_the_hospital_opens_it() {
             let terms = ["--tenant", "ch-saint-aubin", "--claim", "oid=user_id", "--means", "security-key"];
             let said = hospital.sceau(&[&["client", "delegation", "psc"], &terms[..]].concat());
             assert!(said.contains("security-key") && said.contains("oid is told as user_id"), "{said}");
-            desk.press("sign-out").await;
-            desk.is_at(RECORDS).await;
+            forget_nation(&desk).await;
             to_hospital(&desk, "Continuer avec").await;
             desk.says("again-means").await;
             desk.says("key-lead").await;
