@@ -1,6 +1,8 @@
 //! Sign-in by a provider of others, in a real Chromium: `sceau sandbox` plays Pro Santé Connect, with its own people and keys,
 //! and is cut off in the middle.
 
+use std::path::Path;
+
 use sceau_hw_tests::identity::PIN;
 use sceau_hw_tests::isolation::isolated;
 
@@ -17,12 +19,21 @@ const SECRET: &str = "a secret between the two";
 
 /// Pro Santé Connect, at an address of its own: browsers share cookies between the ports of one host.
 async fn psc() -> Sandbox {
+    psc_with(&[]).await
+}
+
+/// The same, which finds its people, keys and services there again when it is started anew.
+async fn psc_keeping(state: &Path) -> Sandbox {
+    psc_with(&["--state-dir", state.to_str().unwrap()]).await
+}
+
+async fn psc_with(more: &[&str]) -> Sandbox {
     let back = format!("{FRONT}/login/provider/psc/callback");
     let left = format!("{FRONT}/login/provider/psc/logged-out");
     let told = format!("{FRONT}/login/provider/psc/backchannel-logout");
     let place = ["--listen", "127.0.0.1:8090", "--control", "127.0.0.1:8099", "--issuer", REALM];
     let logout = ["--post-logout-redirect-uri", &left, "--backchannel-logout-uri", &told];
-    let more = [&place[..], &["--redirect-uri", &back], &logout].concat();
+    let more = [&place[..], &["--redirect-uri", &back], &logout, more].concat();
     Sandbox::start("hopital", SECRET, &more).await
 }
 
@@ -43,10 +54,11 @@ async fn to_psc_tab(desk: &Browser) {
 }
 
 #[test]
-fn psc_is_in_front_then_gone_and_cards_never_stop() {
+fn psc_is_in_front_then_gone_then_back_and_cards_never_stop() {
     isolated(|| {
         run(async {
-            let sandbox = psc().await;
+            let kept = tempfile::tempdir().unwrap();
+            let sandbox = psc_keeping(kept.path()).await;
             let hospital = hospital().await;
             let desk = Browser::start(FRENCH).await;
             to_psc_tab(&desk).await;
@@ -94,6 +106,21 @@ fn psc_is_in_front_then_gone_and_cards_never_stop() {
             let first = to_popup(&desk).await;
             type_pin(&desk, PIN).await;
             desk.popup_closed(&first).await;
+            desk.is_at(RECORDS).await;
+            desk.shows("KIT DOC0036624").await;
+
+            // Back: it is offered again by itself, and signs in.
+            let _back = psc_keeping(kept.path()).await;
+            forget_sessions(&desk).await;
+            until("the tab to offer it again", async || {
+                to_psc_tab(&desk).await;
+                (!desk.text().await.contains("ne répond pas en ce moment")).then_some(())
+            })
+            .await;
+            desk.click_text("Continuer avec Pro Santé Connect").await;
+            desk.is_at("http://127.0.0.1:8090").await;
+            desk.click("input[value=doctor]").await;
+            desk.press("persons-approve").await;
             desk.is_at(RECORDS).await;
             desk.shows("KIT DOC0036624").await;
         });
