@@ -92,8 +92,8 @@ async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
         let after = server.resident()?;
         println!(
             "  resident {} MB of {} MB idle (target 400 MB), {} bytes each; {spent:.1} % of one processor; {} still there",
-            after / 1024,
-            before / 1024,
+            after * 1024 / 1_000_000,
+            before * 1024 / 1_000_000,
             (after.saturating_sub(before)) * 1024 / u64::try_from(many)?,
             waiting.iter().filter(|page| page.is_open()).count()
         );
@@ -111,7 +111,7 @@ async fn measure(dir: &Path, pages: usize, many: usize) -> Result<(), Failure> {
             }
         }
     }
-    println!("resident, idle, at the very first: {} MB", idle / 1024);
+    println!("resident, idle, at the very first: {} MB", idle * 1024 / 1_000_000);
     Ok(())
 }
 
