@@ -23,6 +23,21 @@ pub trait Random: Send + Sync + Debug {
 /// The source that the whole process shares.
 pub type SharedRandom = Arc<dyn Random>;
 
+/// So many random decimal digits, at most nine, each number as likely as any other.
+pub fn digits(random: &dyn Random, count: u32) -> String {
+    let numbers = 10_u32.saturating_pow(count.min(9));
+    // Of 2^32 values, the last that would favour some numbers are thrown away.
+    let even = u32::MAX - u32::MAX % numbers;
+    loop {
+        let mut bytes = [0; 4];
+        random.fill(&mut bytes);
+        let drawn = u32::from_be_bytes(bytes);
+        if drawn < even {
+            return format!("{:0width$}", drawn % numbers, width = count.min(9) as usize);
+        }
+    }
+}
+
 /// A random UUID (version 4).
 pub fn uuid_v4(random: &dyn Random) -> Uuid {
     let mut bytes = [0; 16];
@@ -179,6 +194,15 @@ mod tests {
         let first = PersonId::new(clock.now(), &random);
         clock.advance(TimeDelta::milliseconds(1));
         assert!(first < PersonId::new(clock.now(), &random));
+    }
+
+    #[test]
+    fn every_number_of_two_digits_is_drawn_and_numbers_keep_their_zeros() {
+        let random = CountingRandom::default();
+        let drawn: std::collections::BTreeSet<String> = (0..20_000).map(|_| digits(&random, 2)).collect();
+        assert_eq!(drawn.len(), 100);
+        assert!(drawn.iter().all(|number| number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit())));
+        assert_eq!(digits(&random, 6).len(), 6);
     }
 
     #[test]

@@ -45,6 +45,8 @@ const END_REVOKED: Duration = Duration::from_secs(15);
 const BATCH: i64 = 500;
 /// Expired rows stay this long, so that a replay is recognised as one and a help desk still finds it.
 const KEPT: TimeDelta = TimeDelta::days(1);
+/// For how long a question at another provider is kept after its time: longer than any sign-in whose questions are counted.
+const ASKED: TimeDelta = TimeDelta::hours(1);
 /// Whose a card is is forgotten once the card has not signed for longer than a card lives.
 const UNSEEN_CARDS: TimeDelta = TimeDelta::days(3 * 366);
 /// Workstations of a site token whose time is over stay this long, so that a list still names them.
@@ -232,7 +234,7 @@ impl App {
         while store::identity_check::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}
         while store::approval::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         while store::upstream::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
-        while store::upstream_question::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
+        while store::upstream_question::delete_expired(db, now - ASKED, BATCH).await.map_err(said)? >= full {}
         while store::upstream_session::delete_expired(db, now - KEPT, BATCH).await.map_err(said)? >= full {}
         store::card_question::forget_unseen(db, now - UNSEEN_CARDS).await.map_err(said)?;
         while store::pairing::delete_expired(db, now, BATCH).await.map_err(said)? >= full {}

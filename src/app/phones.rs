@@ -6,10 +6,12 @@ use super::Made;
 use super::StartError;
 use super::card::level;
 use super::security_keys::ceremonies;
+use crate::config::Config;
 use crate::keyring::Keyring;
 use crate::mobile::{Parts, Phones, Push, Rules};
 use crate::oidc::authorize;
 use crate::store::signing_key::Purpose;
+use crate::web::asker::Reach;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 
@@ -42,12 +44,7 @@ pub(super) async fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, StartErr
         own: OwnOrigin::of(front),
         site: site.clone(),
         ceremonies,
-        rules: Rules {
-            level: level(config.phone.level),
-            life: config.phone.life,
-            networks: config.phone.networks.clone(),
-            anywhere: config.phone.anywhere,
-        },
+        rules: Rules { level: level(config.phone.level), life: config.phone.life, reach: reach(config) },
         answers: Arc::clone(answers),
         security: config.mail.as_ref().and_then(|mail| mail.security.clone()),
         code_key: *seal.derive("phone scan codes"),
@@ -57,4 +54,9 @@ pub(super) async fn open(made: Made<'_>) -> Result<Option<Arc<Phones>>, StartErr
     // A person tries a few times; whoever goes on waits.
     let waits = Waits { free: 10, longest: config.limits.longest_wait };
     Ok(Some(Phones::new(parts, waits)))
+}
+
+/// From where people can be asked, on their phone or in the application of a provider.
+pub(super) fn reach(config: &Config) -> Reach {
+    Reach { networks: config.phone.networks.clone(), anywhere: config.phone.anywhere }
 }

@@ -14,7 +14,7 @@ use crate::oidc::authorize::resume;
 use crate::oidc::{ApplicationTab, Leaving, ProviderMeans, ProviderTab};
 use crate::store::login_transaction::LoginTransaction;
 use crate::store::upstream_session::UpstreamSession;
-use crate::upstream::{Parts, Provider, Reach, Upstreams, callback_address, pair_path, start_path};
+use crate::upstream::{Parts, Provider, Upstreams, callback_address, pair_path, start_path};
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 
@@ -43,7 +43,7 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Upstreams>>, EgressError
         site: site.clone(),
         seal: seal.clone(),
         providers,
-        reach: Reach { networks: config.phone.networks.clone(), anywhere: config.phone.anywhere },
+        reach: super::phones::reach(config),
         // A person tries a few times; whoever goes on waits.
         waits: Waits { free: 10, longest: config.limits.longest_wait },
         hold: HOLD,

@@ -86,6 +86,15 @@ impl NationalId {
         (!text.is_empty() && text.len() <= LONGEST && text.chars().all(good)).then(|| Self(text.to_owned()))
     }
 
+    /// What somebody typed of their own. An RPPS number alone is one: that is what people know.
+    pub fn typed(text: &str) -> Option<Self> {
+        let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
+        match text.parse() {
+            Err(IdError::RppsWithoutPrefix(number)) => format!("8{number}").parse().ok(),
+            read => read.ok(),
+        }
+    }
+
     /// The text, as in `SubjectNameID`.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -239,6 +248,23 @@ fn check_register(register: &str) -> Result<(), IdError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_people_know_of_their_identifier_is_enough_and_what_is_none_is_refused() {
+        for (text, read) in [
+            ("899700366240", Some("899700366240")),
+            ("99700366240", Some("899700366240")),
+            ("10003456789", Some("810003456789")),
+            (" 8 99700 366 240 ", Some("899700366240")),
+            ("500000001815646/CPAT00045", Some("500000001815646/CPAT00045")),
+            ("", None),
+            ("8997003662", None),
+            ("kit.doc@hopital.example", None),
+            ("899700366240; drop", None),
+        ] {
+            assert_eq!(NationalId::typed(text).as_ref().map(NationalId::as_str), read, "{text}");
+        }
+    }
 
     #[test]
     fn identifiers_of_the_published_test_kits_are_read() {

@@ -30,7 +30,6 @@ use std::sync::Arc;
 use axum::Router;
 use axum::routing::{get, post};
 use chrono::TimeDelta;
-use ipnet::IpNet;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -40,9 +39,9 @@ use crate::session::{Acr, Authentication, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
 use crate::web::answers::{Answers, Awaited};
+use crate::web::asker::Reach;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
-use crate::web::inside::is_inside;
 use crate::web::page::Site;
 use crate::web::pages::phone as pages;
 use crate::web::places::Places;
@@ -97,17 +96,8 @@ pub struct Rules {
     pub level: Acr,
     /// For how long a phone is good.
     pub life: TimeDelta,
-    /// The networks of the establishment.
-    pub networks: Vec<IpNet>,
-    /// Whether a phone answers for any browser anywhere, also for one that its person has used with nothing better.
-    pub anywhere: bool,
-}
-
-impl Rules {
-    /// Whether a request comes from a network of the establishment.
-    fn is_inside(&self, address: Option<IpAddr>) -> bool {
-        is_inside(&self.networks, address)
-    }
+    /// From where people can be asked.
+    pub reach: Reach,
 }
 
 /// The server's side of phones.

@@ -27,7 +27,7 @@ use crate::crypto::constant_time_eq;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose::{self, Expected};
 use crate::crypto::keys::{Algorithm, VerifyingKey};
-use crate::ids::{MeansId, PairingId, Random, Secret};
+use crate::ids::{MeansId, PairingId, Secret, digits};
 use crate::means::may_change;
 use crate::session::{Acr, Session};
 use crate::store;
@@ -437,7 +437,7 @@ impl Phones {
     async fn check_whose(&self, pairing: &Pairing, headers: &HeaderMap) -> Result<(), Refusal> {
         let Some(desk) = pairing.desk_person_id else { return Ok(()) };
         let own = browser::hash(headers);
-        if !self.is_known(desk, own.as_ref().map(<[u8; 32]>::as_slice)).await? {
+        if !browser::is_known(&self.parts.db, desk, own.as_ref().map(<[u8; 32]>::as_slice)).await? {
             return Ok(());
         }
         let (parts, refusal) = (&self.parts, Refusal::OfTheDesk);
@@ -463,7 +463,7 @@ impl Phones {
                 return Err(refusal);
             }
         };
-        let digits = digits(&*parts.random);
+        let digits = digits(&*parts.random, 6);
         let candidate = serde_json::to_value(&candidate).map_err(|_| Refusal::Malformed)?;
         match pairing::bring(&parts.db, pairing.id, &candidate, &digits, now).await? {
             true => Ok(digits),
@@ -529,20 +529,6 @@ impl Phones {
     async fn of_handle(&self, handle: &str) -> Result<Pairing, Refusal> {
         let found = pairing::by_handle(&self.parts.db, sha256(handle.as_bytes()), self.now()).await?;
         found.ok_or(Refusal::NoPairing)
-    }
-}
-
-/// Six random digits.
-pub(super) fn digits(random: &dyn Random) -> String {
-    // Of 2^32 values, the last that would favour some digits are thrown away.
-    const EVEN: u32 = u32::MAX - u32::MAX % 1_000_000;
-    loop {
-        let mut bytes = [0; 4];
-        random.fill(&mut bytes);
-        let number = u32::from_be_bytes(bytes);
-        if number < EVEN {
-            return format!("{:06}", number % 1_000_000);
-        }
     }
 }
 

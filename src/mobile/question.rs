@@ -22,7 +22,6 @@ use super::{Phones, Refusal};
 use crate::crypto::digest::sha256;
 use crate::ids::{ApprovalId, PersonId, Secret};
 use crate::session::asking::{Channel, Context};
-use crate::store;
 use crate::store::approval::{self, Approval};
 use crate::store::phone::Phone;
 use crate::store::webauthn_ceremony::{self, Ceremony, Purpose};
@@ -120,8 +119,8 @@ impl Phones {
         if !code.is_good(&parts.code_key, &found, now) {
             return Err(Refusal::BadCode);
         }
-        let is_known = self.is_known(person, found.browser.as_deref()).await?;
-        if !found.context.is_inside && !is_known && !parts.rules.anywhere {
+        let is_known = browser::is_known(&parts.db, person, found.browser.as_deref()).await?;
+        if !found.context.is_inside && !is_known && !parts.rules.reach.anywhere {
             return Err(Refusal::UnknownBrowser);
         }
         let context = Context { is_new_browser: !is_known, ..found.context.clone() };
@@ -130,13 +129,6 @@ impl Phones {
         }
         self.answers.moved(&found);
         Ok(Approval { person_id: Some(person), context, ..found })
-    }
-
-    /// Whether a person has used the browser of that cookie with a card or a key.
-    pub(super) async fn is_known(&self, person: PersonId, browser: Option<&[u8]>) -> Result<bool, Refusal> {
-        let Some(browser) = browser else { return Ok(false) };
-        let hash = browser::of_person(person, browser);
-        Ok(store::known_browser::is_known(&self.parts.db, person, hash).await?)
     }
 
     /// The question of that key, if it waits for this person on their phone.

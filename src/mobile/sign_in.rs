@@ -14,22 +14,27 @@ use axum::response::{IntoResponse as _, Response};
 use http::{HeaderMap, HeaderValue, header};
 use serde::Deserialize;
 
-use super::pairing::{MEANS, digits, read};
+use super::pairing::{MEANS, read};
 use super::{Phones, RECORDED, Refusal};
 use crate::audit::{Caller, Event, Kind};
-use crate::crypto::digest::sha256;
 use crate::directory::{self, NationalId};
-use crate::ids::{ApprovalId, PersonId, TransactionId};
+use crate::ids::{ApprovalId, PersonId, TransactionId, digits};
 use crate::session::asking::{Channel, Context};
 use crate::store;
 use crate::store::approval::{self, Approval, LIFETIME, State as Answered, Way};
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::web::asker::Asker;
 use crate::web::browser;
 use crate::web::language::Language;
 use crate::web::limits::network_of;
 use crate::web::new_session::{Beginning, NotBegun, admitted_station, relying_party, transaction_of};
 use crate::web::pages::phone::Number;
 use crate::web::pages::sign_in::Status;
+
+/// Whom somebody named, in whichever way people know their identifier.
+fn identified(typed: &str) -> Option<NationalId> {
+    NationalId::typed(typed).or_else(|| NationalId::of_source(typed))
+}
 
 /// What the page asks a number with.
 #[derive(Deserialize)]
@@ -95,6 +100,10 @@ impl<'a> Visit<'a> {
         Self { phones, caller, headers, event, transaction: None }
     }
 
+    fn asker(&self) -> Asker<'_> {
+        Asker { caller: self.caller, headers: self.headers }
+    }
+
     fn learn(&mut self, more: impl FnOnce(Event) -> Event) {
         self.event = more(self.event.clone());
     }
@@ -123,7 +132,7 @@ impl<'a> Visit<'a> {
         let is_known = !is_new_browser;
         let (parts, now) = (&self.phones.parts, self.phones.now());
         let client = relying_party(&parts.db, &transaction.client_id).await?;
-        let digits = (way != Way::Scan).then(|| digits(&*parts.random));
+        let digits = (way != Way::Scan).then(|| digits(&*parts.random, 6));
         Ok(Approval {
             id: ApprovalId::new(now, &*parts.random),
             way,
@@ -132,11 +141,11 @@ impl<'a> Visit<'a> {
             client_id: transaction.client_id.clone(),
             transaction_id: Some(transaction.id),
             browser: browser::hash(self.headers).map(|hash| hash.to_vec()),
-            source: (way != Way::Scan).then(|| self.source(is_known).to_vec()),
+            source: (way != Way::Scan).then(|| self.asker().source(is_known).to_vec()),
             is_known,
             context: Context {
                 application: client.name,
-                is_inside: parts.rules.is_inside(self.caller.address),
+                is_inside: parts.rules.reach.is_inside(self.caller.address),
                 is_program: false,
                 browser: browser::place(self.caller).browser,
                 is_new_browser,
@@ -148,20 +157,6 @@ impl<'a> Visit<'a> {
             created_at: now,
             expires_at: (now + LIFETIME).min(transaction.expires_at),
         })
-    }
-
-    /// What stands for whoever asks. A browser that the person has used is itself, whoever else is behind its address; all
-    /// others of an address are one, for a cookie is thrown away at will.
-    fn source(&self, is_known: bool) -> [u8; 32] {
-        let own = browser::hash(self.headers).filter(|_| is_known);
-        let address =
-            || self.caller.address.map(|address| network_of(address).to_string()).unwrap_or_default();
-        own.unwrap_or_else(|| sha256(format!("address:{}", address()).as_bytes()))
-    }
-
-    /// What stands for whoever asks for that name from this address.
-    fn asks_for(&self, name: &str) -> [u8; 32] {
-        sha256(&[&self.source(false)[..], name.as_bytes()].concat())
     }
 
     /// Puts a code on the page, unless one is there that nobody has scanned, or the phone has approved already.
@@ -185,7 +180,7 @@ impl<'a> Visit<'a> {
         let Asked { txn, identifier } = read(body)?;
         let transaction = self.transaction(&txn).await?;
         // Whoever asks from outside waits the longer the oftener; inside, a whole site may stand behind one address.
-        let address = self.caller.address.filter(|_| !parts.rules.is_inside(self.caller.address));
+        let address = self.caller.address.filter(|_| !parts.rules.reach.is_inside(self.caller.address));
         if let Some(address) = address {
             self.phones.asked.refuse(network_of(address), now)?;
         }
@@ -193,9 +188,9 @@ impl<'a> Visit<'a> {
         // One address asks for one name: wherever it is, the longer it goes on the longer it waits, whether there is anybody of
         // that name or not. The browser of the person does not.
         if is_new {
-            let name = NationalId::of_source(&identifier).map(|id| id.as_str().to_owned());
+            let name = identified(&identifier).map(|id| id.as_str().to_owned());
             let name = name.unwrap_or_else(|| identifier.trim().to_lowercase());
-            self.phones.named.refuse(self.asks_for(&name), now)?;
+            self.phones.named.refuse(self.asker().source_for(&name), now)?;
         }
         let question = self.question(&transaction, Way::Number, person, is_new).await?;
         // With too many that wait, and for nobody, the number is as good as any: none of them gets anywhere.
@@ -212,13 +207,12 @@ impl<'a> Visit<'a> {
     /// Who may be asked of whoever has this identifier, and whether this browser is new to them.
     async fn asked_person(&self, typed: &str) -> Result<(Option<PersonId>, bool), Refusal> {
         let (parts, now) = (&self.phones.parts, self.phones.now());
-        let Some(id_nat) = NationalId::of_source(typed) else { return Ok((None, true)) };
+        let Some(id_nat) = identified(typed) else { return Ok((None, true)) };
         let Some(person) = store::person::by_identifier(&parts.db, id_nat.as_str()).await? else {
             return Ok((None, true));
         };
-        let own = browser::hash(self.headers);
-        let is_known = self.phones.is_known(person.id, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
-        let may = parts.rules.is_inside(self.caller.address) || is_known || parts.rules.anywhere;
+        let is_known = self.asker().is_known_to(&parts.db, person.id).await?;
+        let may = parts.rules.reach.admits(self.caller.address, is_known);
         let is_guarded = store::phone::is_guarded(&parts.db, person.id, now).await?;
         let has_phone = !store::phone::active_of(&parts.db, person.id, now).await?.is_empty();
         Ok(((may && !is_guarded && has_phone).then_some(person.id), !is_known))
@@ -236,9 +230,8 @@ impl<'a> Visit<'a> {
         let person = authentication.person;
         self.learn(|event| event.person(person).application(&question.context.application));
         // Once more, by the cookie that this browser has now.
-        let own = browser::hash(self.headers);
-        let is_known = self.phones.is_known(person, own.as_ref().map(<[u8; 32]>::as_slice)).await?;
-        if !parts.rules.is_inside(self.caller.address) && !is_known && !parts.rules.anywhere {
+        let is_known = self.asker().is_known_to(&parts.db, person).await?;
+        if !parts.rules.reach.admits(self.caller.address, is_known) {
             return Err(Refusal::UnknownBrowser);
         }
         let client = relying_party(&parts.db, &transaction.client_id).await?;
@@ -272,7 +265,7 @@ impl<'a> Visit<'a> {
             self.phones.asked.clear(&network_of(address));
         }
         for name in &subject.identifiers {
-            self.phones.named.clear(&self.asks_for(name.as_str()));
+            self.phones.named.clear(&self.asker().source_for(name.as_str()));
         }
         Ok(cookie)
     }

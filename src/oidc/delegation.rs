@@ -75,15 +75,6 @@ impl Profile for PscDelegation {
         }
         token
     }
-
-    /// The person and, where it asks, their name: nothing here says the national identifier.
-    fn userinfo(&self, facts: &Facts<'_>) -> Value {
-        let mut told = standard::userinfo(facts);
-        if let Value::Object(claims) = &mut told {
-            claims.remove("preferred_username");
-        }
-        told
-    }
 }
 
 /// The factors in the order in which Pro Santé Connect's own example of a card has them.

@@ -13,14 +13,14 @@ use super::access::{self, AccessError};
 use super::client::Credentials;
 use super::encryption::{self, Registered};
 use super::parameters::{Parameters, UnreadableForm};
-use super::subject::Subject;
-use super::{Provider, client, error, profile, psc, signing};
+use super::subject::{self, Subject};
+use super::{Provider, client, error, psc, signing};
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::crypto::jose;
 use crate::store;
 use crate::store::StoreError;
-use crate::store::client::{Client, SubjectType};
+use crate::store::client::Client;
 
 /// `POST {iss}/protocol/openid-connect/token/introspect`
 pub(super) async fn answer(
@@ -131,9 +131,8 @@ async fn introspect(provider: &Provider, asking: &Client, token: &str) -> Result
 
 /// The national identifier; for a client that must not know it, what it knows the person by.
 fn username(asking: &Client, owner: &Client, subject: &Subject) -> String {
-    let knows_none =
-        owner.metadata.subject_type == Some(SubjectType::Pairwise) || profile::of(owner).rules().delegation;
-    if knows_none && !asking.may_introspect { subject.sub.clone() } else { subject.id_nat.clone() }
+    let knows_them = subject::is_told_identifiers(owner) || asking.may_introspect;
+    if knows_them { subject.id_nat.clone() } else { subject.sub.clone() }
 }
 
 fn document(token: Map<String, Value>, client_id: &str, username: String) -> Value {

@@ -21,7 +21,7 @@ use crate::ids::{Secret, SessionId, WorkstationId};
 use crate::session::{EndReason, Evidence, Session, Standing};
 use crate::store::audit::NewRow;
 use crate::store::role::Role;
-use crate::store::upstream_session::Onward;
+use crate::store::upstream_session::{self, Onward};
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -188,7 +188,7 @@ impl<'a> Visit<'a> {
         let everywhere =
             (wanted == Wanted::All).then(|| (here.person_id, NewRow::from(&event(Kind::TokenRevoked))));
         // Of the sessions of other browsers nothing is ended elsewhere: only theirs can show themselves there.
-        let there = elsewhere::origin(provider, here.id).await?;
+        let there = upstream_session::of(db, here.id).await?;
         store::session::sign_out(db, &ending, everywhere.as_ref(), now, random).await?;
         if !ending.iter().any(|(session, _)| *session == here.id) {
             return Ok(see_other(ROUTE, Method::POST));

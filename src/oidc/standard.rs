@@ -9,6 +9,7 @@ use super::claims_request::ClaimsRequest;
 use super::client::authentication::assertion::AssertionAudience;
 use super::profile::{BackchannelRules, Extension, Facts, Issued, LevelRule, Pkce, Profile, Rules, Stamp};
 use super::psc;
+use super::subject::is_told_identifiers;
 use crate::crypto::keys::Algorithm;
 use crate::session::Level;
 use crate::store::client::AuthMethod;
@@ -209,7 +210,7 @@ pub(super) fn userinfo(facts: &Facts<'_>) -> Value {
 
 /// What can be said of the person and the sign-in, of these scopes.
 fn all_claims(facts: &Facts<'_>, has: impl Fn(&str) -> bool) -> Map<String, Value> {
-    let Facts { subject, session, .. } = facts;
+    let Facts { subject, session, client, .. } = facts;
     let mut claims = Map::new();
     if has(psc::SCOPE_OF_EVERYTHING)
         && let Ok(Value::Object(everything)) = serde_json::to_value(subject.userinfo(session))
@@ -222,7 +223,9 @@ fn all_claims(facts: &Facts<'_>, has: impl Fn(&str) -> bool) -> Map<String, Valu
         claims.insert("name".into(), json!(format!("{} {}", subject.given_name, subject.family_name)));
         claims.insert("given_name".into(), json!(subject.given_name));
         claims.insert("family_name".into(), json!(subject.family_name));
-        claims.insert("preferred_username".into(), json!(subject.id_nat));
+        if is_told_identifiers(client) {
+            claims.insert("preferred_username".into(), json!(subject.id_nat));
+        }
     }
     claims
 }

@@ -66,12 +66,19 @@ impl Provider {
 
     /// The `sub` of a person for a client, where it holds no national identifier.
     fn sub_of_ours(&self, person: PersonId, client: &Client) -> Option<String> {
-        if profile::of(client).rules().delegation {
-            return Some(delegation::oid(person));
+        match is_told_identifiers(client) {
+            true => None,
+            false if profile::of(client).rules().delegation => Some(delegation::oid(person)),
+            false => Some(self.pairwise.sub(&pairwise::sector(client), person)),
         }
-        let is_pairwise = client.metadata.subject_type == Some(SubjectType::Pairwise);
-        is_pairwise.then(|| self.pairwise.sub(&pairwise::sector(client), person))
     }
+}
+
+/// Whether a client knows people by their national identifier; else it has names of its own for them, and nothing that it is
+/// told without asking for more says who they are elsewhere.
+pub(super) fn is_told_identifiers(client: &Client) -> bool {
+    let is_pairwise = client.metadata.subject_type == Some(SubjectType::Pairwise);
+    !is_pairwise && !profile::of(client).rules().delegation
 }
 
 impl Subject {

@@ -24,7 +24,6 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use futures_util::future::join_all;
-use ipnet::IpNet;
 
 use crate::audit::Trail;
 use crate::clock::{SharedClock, Time};
@@ -33,6 +32,7 @@ use crate::ids::{SharedRandom, TransactionId};
 use crate::session::{Authentication, Policies};
 use crate::store::Db;
 use crate::store::login_transaction::LoginTransaction;
+use crate::web::asker::Reach;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::{Delays, Waits};
 use crate::web::page::Site;
@@ -67,7 +67,7 @@ pub struct Parts {
     pub seal: SealKey,
     /// The providers, in the order of their names.
     pub providers: Vec<Provider>,
-    /// From where people can be asked in the application of a provider.
+    /// From where people can be asked in the application of a provider, which resists phishing no more than a phone of ours.
     pub reach: Reach,
     /// How often one address may ask.
     pub waits: Waits,
@@ -83,16 +83,6 @@ pub struct Parts {
     pub idp_hint: fn(&LoginTransaction) -> Option<String>,
     /// Whether what was proved reaches what the relying party of a sign-in insists on.
     pub is_enough: fn(&LoginTransaction, &Authentication) -> bool,
-}
-
-/// From where people can be asked in the application of a provider, which is no more resistant to phishing than a phone of
-/// ours: from the networks of the establishment, and from browsers that the person has used with a card or a key.
-#[derive(Debug, Clone)]
-pub struct Reach {
-    /// The networks of the establishment.
-    pub networks: Vec<IpNet>,
-    /// Whether any browser anywhere may ask.
-    pub anywhere: bool,
 }
 
 /// The providers of others.

@@ -1,30 +1,26 @@
-//! One provider of others, as a relying party sees it: its discovery document, its keys, the code flow.
+//! One provider of others, as a relying party sees it: the code flow, and what its tokens say. [`documents`] reads what it says
+//! of itself, [`ciba`] asks somebody who is at no browser of its.
 //!
 //! The protocol is the business of `openidconnect` and `oauth2`. Ours is what they leave open: algorithms are named and none
-//! of them is symmetric; keys are fetched again when an unknown one signs, once a minute at most; what was read goes on being
-//! used for a day while the provider does not answer; every call has an end.
+//! of them is symmetric, and every call has an end.
 
 mod ciba;
+mod documents;
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use futures_util::future::BoxFuture;
 use openidconnect::core::{
-    CoreAuthDisplay, CoreAuthenticationFlow, CoreClaimName, CoreClaimType, CoreClient, CoreClientAuthMethod,
-    CoreGenderClaim, CoreGrantType, CoreIdToken, CoreJsonWebKey, CoreJsonWebKeySet,
-    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreJwsSigningAlgorithm,
-    CoreResponseMode, CoreResponseType, CoreSubjectIdentifierType, CoreTokenResponse,
+    CoreAuthenticationFlow, CoreGenderClaim, CoreIdToken, CoreJwsSigningAlgorithm, CoreTokenResponse,
 };
 use openidconnect::{
-    AccessToken, AccessTokenHash, AdditionalClaims, AdditionalProviderMetadata, AsyncHttpClient,
-    AuthorizationCode, ClaimsVerificationError, ClientId, ClientSecret, CsrfToken, EndpointMaybeSet,
-    EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, Nonce, NonceVerifier, OAuth2TokenResponse as _,
-    PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl, RequestTokenError, Scope,
-    SignatureVerificationError, TokenResponse as _, TokenUrl, UserInfoClaims, UserInfoError, UserInfoUrl,
+    AccessToken, AccessTokenHash, AdditionalClaims, AsyncHttpClient, AuthorizationCode,
+    ClaimsVerificationError, CsrfToken, HttpRequest, HttpResponse, Nonce, NonceVerifier,
+    OAuth2TokenResponse as _, PkceCodeChallenge, PkceCodeVerifier, RequestTokenError, Scope,
+    SignatureVerificationError, TokenResponse as _, UserInfoClaims, UserInfoError,
 };
-use secrecy::ExposeSecret as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -32,26 +28,17 @@ use tokio::sync::Mutex;
 use url::Url;
 
 pub use self::ciba::{Answer, Ask, Look};
+use self::documents::Documents;
 use super::breaker::Breaker;
-use crate::clock::{SharedClock, Time};
-use crate::config::{Upstream, UpstreamCredential};
+use crate::clock::SharedClock;
+use crate::config::Upstream;
 use crate::crypto::egress::{Egress, EgressError, chain};
-use crate::crypto::jose::{self, Expected, JwsError, KeySet};
+use crate::crypto::jose::{self, Expected, JwsError};
 use crate::ids::Secret;
 use crate::session::Acr;
 
 /// The longest that any call to a provider may last: a person waits for it.
 const WITHIN: Duration = Duration::from_secs(8);
-/// The longest that reading a document may last.
-const READ_WITHIN: Duration = Duration::from_secs(3);
-/// How long after an answer a provider counts as there.
-const IS_THERE: TimeDelta = TimeDelta::seconds(2);
-/// How long a document is as good as new.
-const FRESH: TimeDelta = TimeDelta::hours(1);
-/// How long it is used where there is no newer one.
-const USABLE: TimeDelta = TimeDelta::hours(24);
-/// How often keys are fetched again because of one that is unknown.
-const KEYS_AGAIN: TimeDelta = TimeDelta::minutes(1);
 /// How far the provider's clock may be ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::seconds(60);
 /// With what ID tokens may be signed. Never with a secret that both sides have.
@@ -93,75 +80,10 @@ impl ProviderError {
     }
 }
 
-/// The members of its document that `openidconnect` does not know.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct More {
-    /// RFC 9207 §3.
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-    /// CIBA Core §4.
-    #[serde(default)]
-    backchannel_authentication_endpoint: Option<Url>,
-    /// RP-Initiated Logout 1.0 §2.1.
-    #[serde(default)]
-    end_session_endpoint: Option<Url>,
-    /// RFC 8705 §5.
-    #[serde(default)]
-    mtls_endpoint_aliases: Aliases,
-}
-impl AdditionalProviderMetadata for More {}
-
-/// Where whoever shows a certificate is answered, if not where everybody else is.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-struct Aliases {
-    token_endpoint: Option<TokenUrl>,
-    userinfo_endpoint: Option<UserInfoUrl>,
-    backchannel_authentication_endpoint: Option<Url>,
-}
-
-type Metadata = ProviderMetadata<
-    More,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    CoreJsonWebKey,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
-
-type Client = CoreClient<
-    EndpointSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointNotSet,
-    EndpointMaybeSet,
-    EndpointMaybeSet,
->;
-
 /// Claims as they came.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 struct AsTheyCame(Map<String, Value>);
 impl AdditionalClaims for AsTheyCame {}
-
-/// What was read of a provider.
-#[derive(Debug)]
-struct Known {
-    client: Client,
-    /// Whether every answer names the issuer.
-    names_issuer: bool,
-    /// Where people are asked who are at no browser of its.
-    backchannel: Option<Url>,
-    /// Where its session is ended.
-    end_session: Option<Url>,
-    /// What its logout tokens are signed with.
-    keys: KeySet,
-    read_at: Time,
-}
 
 /// A provider of others.
 #[derive(Debug)]
@@ -175,7 +97,7 @@ pub struct Provider {
     redirect_uri: String,
     http: Http,
     clock: SharedClock,
-    known: RwLock<Option<Arc<Known>>>,
+    known: RwLock<Option<Arc<Documents>>>,
     /// Who reads its documents: one at a time, and nobody waits for it who has no need to.
     reading: Mutex<()>,
     breaker: Breaker,
@@ -272,35 +194,13 @@ impl Provider {
         self.breaker.lets_through(self.clock.now())
     }
 
-    /// Reads its documents, to say whether it answers with its own.
-    ///
-    /// # Errors
-    /// [`ProviderError`].
-    pub async fn check(&self) -> Result<(), ProviderError> {
-        self.read().await.map(drop)
-    }
-
-    /// Asks whether a provider that did not answer does again, or keeps what is known of it new. A job calls it.
-    pub async fn look(&self) {
-        let now = self.clock.now();
-        let is_old = self.last_read().is_none_or(|known| known.read_at + FRESH <= now);
-        if !is_old && !self.breaker.is_in_doubt() {
-            return;
-        }
-        match self.read().await {
-            Ok(_) | Err(ProviderError::Away) => {}
-            Err(error) => tracing::warn!(provider = self.name, "{error}"),
-        }
-    }
-
     /// Begins a sign-in: code flow with PKCE, state and nonce.
     ///
     /// # Errors
     /// [`ProviderError`], where the provider does not answer.
     pub async fn start(&self, wishes: Wishes) -> Result<Started, ProviderError> {
         // Whoever is sent to a provider that is gone sees an error of their browser, and none of ours.
-        let is_there = self.breaker.has_answered_since(self.clock.now() - IS_THERE);
-        let known = if is_there { self.known().await? } else { self.read().await? };
+        let known = self.known_to_be_there().await?;
         let (challenge, verifier) = PkceCodeChallenge::new_random_sha256();
         let mut request = known.client.authorize_url(
             CoreAuthenticationFlow::AuthorizationCode,
@@ -361,7 +261,7 @@ impl Provider {
     /// What tokens say of somebody, once they are verified; `nonce` says each time what that of the ID token has to be.
     async fn said<N: NonceVerifier>(
         &self,
-        known: &Arc<Known>,
+        known: &Arc<Documents>,
         response: &CoreTokenResponse,
         nonce: impl Fn() -> N,
     ) -> Result<Said, ProviderError> {
@@ -407,8 +307,7 @@ impl Provider {
         expected: Expected<'_>,
     ) -> Result<Result<T, JwsError>, ProviderError> {
         // Whoever calls is there, whatever we know of its documents.
-        let usable = self.last_read().filter(|known| known.read_at + USABLE > self.clock.now());
-        let known = match usable {
+        let known = match self.usable() {
             Some(known) => known,
             None => self.known().await?,
         };
@@ -424,7 +323,7 @@ impl Provider {
     /// The claims of UserInfo about that subject; none of a provider that has no UserInfo.
     async fn userinfo(
         &self,
-        known: &Known,
+        known: &Documents,
         access_token: &AccessToken,
         subject: &str,
     ) -> Result<Map<String, Value>, ProviderError> {
@@ -445,7 +344,7 @@ impl Provider {
     /// Who the ID token is about, if it is this provider's, for us, for this sign-in, in its time.
     fn verified(
         &self,
-        known: &Known,
+        known: &Documents,
         token: &CoreIdToken,
         nonce: impl NonceVerifier,
         access_token: &AccessToken,
@@ -472,113 +371,6 @@ impl Provider {
             }
         }
         Ok(claims.subject().as_str().to_owned())
-    }
-
-    /// What is known, read where that is too old.
-    async fn known(&self) -> Result<Arc<Known>, ProviderError> {
-        let now = self.clock.now();
-        if !self.breaker.lets_through(now) {
-            return Err(ProviderError::Away);
-        }
-        let old = match self.last_read() {
-            Some(known) if known.read_at + FRESH > now => return Ok(known),
-            old => old.filter(|known| known.read_at + USABLE > now),
-        };
-        match (self.read().await, old) {
-            (Ok(known), _) => Ok(known),
-            (Err(_), Some(old)) => Ok(old),
-            (Err(error), None) => Err(error),
-        }
-    }
-
-    async fn known_with_new_keys(&self, old: &Arc<Known>) -> Result<Arc<Known>, ProviderError> {
-        match old.read_at + KEYS_AGAIN > self.clock.now() {
-            // Whoever makes up key identifiers makes us fetch nothing.
-            true => Ok(Arc::clone(old)),
-            false => self.read().await,
-        }
-    }
-
-    /// What was read last, of whatever age.
-    fn last_read(&self) -> Option<Arc<Known>> {
-        self.known.read().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Reads document and keys. One at a time: whoever comes meanwhile waits, and has what the first has read.
-    async fn read(&self) -> Result<Arc<Known>, ProviderError> {
-        let came = self.clock.now();
-        let _alone = self.reading.lock().await;
-        let fresh = self.last_read().filter(|known| known.read_at >= came && !self.breaker.is_in_doubt());
-        if let Some(known) = fresh {
-            return Ok(known);
-        }
-        if !self.breaker.lets_through(self.clock.now()) {
-            return Err(ProviderError::Away);
-        }
-        match self.fetched().await {
-            Ok(new) => {
-                self.breaker.succeeded(new.read_at);
-                let new = Arc::new(new);
-                *self.known.write().unwrap_or_else(PoisonError::into_inner) = Some(Arc::clone(&new));
-                Ok(new)
-            }
-            Err(error) => {
-                self.note_failure();
-                Err(error)
-            }
-        }
-    }
-
-    async fn fetched(&self) -> Result<Known, ProviderError> {
-        let document: Value = self.http.json(self.settings.discovery.as_str()).await?;
-        let metadata = serde_json::from_value::<Metadata>(document);
-        let metadata = metadata.map_err(|error| ProviderError::Unusable(format!("its document: {error}")))?;
-        if metadata.issuer().as_str() != self.settings.issuer {
-            return Err(ProviderError::Unusable(format!(
-                "its document is that of {}, and [upstream.{}] issuer is {}",
-                metadata.issuer().as_str(),
-                self.name,
-                self.settings.issuer
-            )));
-        }
-        let keys: Value = self.http.json(metadata.jwks_uri().url().as_str()).await?;
-        // A set that ours refuses as a whole verifies no logout token, and signs people in all the same.
-        let own_keys = KeySet::parse(keys.to_string().as_bytes()).unwrap_or_else(|error| {
-            tracing::warn!(provider = self.name, "its keys verify no logout token: {error}");
-            KeySet::default()
-        });
-        let keys = serde_json::from_value::<CoreJsonWebKeySet>(keys);
-        let keys = keys.map_err(|error| ProviderError::Unusable(format!("its keys: {error}")))?;
-        let More {
-            authorization_response_iss_parameter_supported,
-            backchannel_authentication_endpoint,
-            end_session_endpoint,
-            mtls_endpoint_aliases,
-        } = metadata.additional_metadata().clone();
-        let redirect = RedirectUrl::new(self.redirect_uri.clone());
-        let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
-        let (metadata, secret, backchannel) = match &self.settings.credential {
-            UpstreamCredential::Secret(secret) => {
-                let secret = ClientSecret::new(secret.expose_secret().to_owned());
-                (metadata, Some(secret), backchannel_authentication_endpoint)
-            }
-            UpstreamCredential::Certificate { .. } => {
-                let aliased = mtls_endpoint_aliases.backchannel_authentication_endpoint.clone();
-                let backchannel = aliased.or(backchannel_authentication_endpoint);
-                (for_certificates(metadata, mtls_endpoint_aliases), None, backchannel)
-            }
-        };
-        let id = ClientId::new(self.settings.client_id.clone());
-        let client = CoreClient::from_provider_metadata(metadata.set_jwks(keys), id, secret)
-            .set_redirect_uri(redirect);
-        Ok(Known {
-            client,
-            names_issuer: authorization_response_iss_parameter_supported,
-            backchannel,
-            end_session: end_session_endpoint,
-            keys: own_keys,
-            read_at: self.clock.now(),
-        })
     }
 
     /// Whether the provider refused, or failed.
@@ -631,13 +423,6 @@ fn untrue(why: &str) -> ProviderError {
     ProviderError::Untrue(why.to_owned())
 }
 
-/// The document as it is for whoever shows a certificate (RFC 8705 §5).
-fn for_certificates(metadata: Metadata, aliases: Aliases) -> Metadata {
-    let token = aliases.token_endpoint.or_else(|| metadata.token_endpoint().cloned());
-    let userinfo = aliases.userinfo_endpoint.or_else(|| metadata.userinfo_endpoint().cloned());
-    metadata.set_token_endpoint(token).set_userinfo_endpoint(userinfo)
-}
-
 fn as_map(value: &impl Serialize) -> Map<String, Value> {
     match serde_json::to_value(value) {
         Ok(Value::Object(map)) => map,
@@ -672,18 +457,5 @@ impl<'c> AsyncHttpClient<'c> for Http {
                 _ => Ok(answer),
             }
         })
-    }
-}
-
-impl Http {
-    async fn json(&self, address: &str) -> Result<Value, ProviderError> {
-        let unusable = |why: &dyn std::fmt::Display| ProviderError::Unusable(format!("{address}: {why}"));
-        let request = http::Request::get(address).header(http::header::ACCEPT, "application/json");
-        let request = request.body(Vec::new()).map_err(|error| unusable(&error))?;
-        let answer = self.0.call(request, READ_WITHIN).await.map_err(|error| unusable(&error))?;
-        if answer.status() != http::StatusCode::OK {
-            return Err(unusable(&answer.status()));
-        }
-        serde_json::from_slice(answer.body()).map_err(|error| unusable(&error))
     }
 }

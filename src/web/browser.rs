@@ -12,8 +12,9 @@ use super::cookies;
 use crate::audit::Caller;
 use crate::crypto::digest::sha256;
 use crate::ids::{PersonId, Random, Secret};
-use crate::store::known_browser::SeenBrowser;
+use crate::store::known_browser::{self, SeenBrowser};
 use crate::store::notice::Place;
+use crate::store::{Db, StoreError};
 
 /// How long a browser remembers us at most (RFC 6265bis §5.5).
 pub const REMEMBERED: TimeDelta = TimeDelta::days(400);
@@ -62,6 +63,17 @@ pub fn hash(headers: &HeaderMap) -> Option<[u8; 32]> {
 #[must_use]
 pub fn of_person(person: PersonId, hash: &[u8]) -> [u8; 32] {
     sha256(&[person.0.as_bytes(), hash].concat())
+}
+
+/// Whether a person has used the browser with that [`hash`] with a card or a key.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn is_known(db: &Db, person: PersonId, hash: Option<&[u8]>) -> Result<bool, StoreError> {
+    match hash {
+        Some(hash) => known_browser::is_known(db, person, of_person(person, hash)).await,
+        None => Ok(false),
+    }
 }
 
 /// Where a request comes from, in words of ours.

@@ -10,6 +10,7 @@
 
 #[cfg(feature = "server")]
 pub mod answers;
+pub mod asker;
 pub mod assets;
 #[cfg(feature = "server")]
 pub mod browser;
@@ -28,7 +29,6 @@ pub mod headers;
 #[cfg(feature = "server")]
 pub mod hosts;
 pub mod i18n;
-pub mod inside;
 pub mod language;
 #[cfg(feature = "server")]
 pub mod limits;

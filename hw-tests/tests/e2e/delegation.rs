@@ -148,6 +148,8 @@ async fn both() -> (Hospital, National) {
         "oid=user_id",
     ]);
     let registered: Value = serde_json::from_str(&said).unwrap();
+    let discovery = format!("{ISSUER}/.well-known/openid-configuration");
+    assert_eq!(registered["discovery"], discovery, "what is handed over is there from the Internet too");
     let secret = registered["client_secret"].as_str().unwrap().to_owned();
     let national = National::open(&hospital.directory().join("pki"), &secret).await;
     hospital.enrol();
@@ -200,7 +202,7 @@ fn from_a_national_service_one_click_at_the_hospital_opens_it() {
             assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
             desk.click_text(CLICK).await;
             desk.is_at(NATIONAL).await;
-            desk.shows("n’est encore associé à personne ici").await;
+            desk.shows("n’est encore rattaché à personne ici").await;
             desk.pictures("delegation-2-first-time-fr").await;
             with_card(&desk).await;
             desk.says("pairing-title").await;

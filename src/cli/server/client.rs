@@ -315,7 +315,7 @@ impl Add {
             // Published before the service reads the key set.
             keys::make_for(context, signing::of_tokens(&client)).await?;
         }
-        hand_over(context, &registration.id, secret.as_ref(), self.json);
+        hand_over(context, &registration.id, self.profile, secret.as_ref(), self.json);
         Ok(())
     }
 }
@@ -409,9 +409,13 @@ fn algorithm(name: &str) -> Result<Algorithm, &'static str> {
 }
 
 /// Prints what a service's administrator needs; the secret is seen here and never again.
-fn hand_over(context: &Context, id: &str, secret: Option<&Secret>, as_json: bool) {
+fn hand_over(context: &Context, id: &str, profile: ProfileName, secret: Option<&Secret>, as_json: bool) {
     let issuer = Issuer::new(context.config.server.issuer.clone());
-    let discovery = issuer.address(psc::WALLET_DISCOVERY);
+    let discovery = issuer.address(match profile {
+        // Whoever comes from the Internet finds the standard's own, and no other.
+        ProfileName::PscDelegation => psc::DISCOVERY,
+        ProfileName::Psc | ProfileName::Standard | ProfileName::Fapi2 => psc::WALLET_DISCOVERY,
+    });
     let secret = secret.map(Secret::expose);
     if as_json {
         let document = json!({
@@ -488,7 +492,7 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
     }
     names::print(&client.names);
     if client.profile == ProfileName::PscDelegation {
-        delegation::print(&client.delegation);
+        delegation::print(&client.delegation, context.config.delegation.max_age);
     }
     if *shown.metadata != Metadata::default() {
         let text = serde_json::to_string_pretty(shown.metadata)
@@ -509,6 +513,7 @@ async fn show(context: &Context, id: &str, json: bool) -> Result<(), Failure> {
 }
 
 async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool) -> Result<(), Failure> {
+    let client = store::client::by_id(&context.db, id).await?.ok_or_else(|| unknown(id))?;
     let secret = Secret::of_256_bits(&*context.random);
     let now = context.clock.now();
     let until = now + TimeDelta::hours(i64::from(keep_hours));
@@ -517,7 +522,7 @@ async fn rotate_secret(context: &Context, id: &str, keep_hours: u16, json: bool)
     if !store::client::rotate_secret(&context.db, id, hash, until, now, &event).await? {
         return Err(unknown(id));
     }
-    hand_over(context, id, Some(&secret), json);
+    hand_over(context, id, client.profile, Some(&secret), json);
     if !json && keep_hours > 0 {
         println!("previous       good until {}", until.format("%Y-%m-%d %H:%M UTC"));
     }

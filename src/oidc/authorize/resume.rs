@@ -15,7 +15,7 @@ use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::{Offer, ProviderTab};
 use super::request::{AuthorizationRequest, Missing, Prompt, is_outcome};
-use super::{Asked, Failed, Question, Seen, Visit, accept_language, own_pages};
+use super::{Asked, Failed, Question, Seen, Visit, accept_language, check, own_pages};
 use crate::audit::Caller;
 use crate::clock::Time;
 use crate::crypto::constant_time_eq;
@@ -233,7 +233,7 @@ impl Visit<'_> {
 
     /// Its request and its client, who may have been changed, disabled or removed in the meantime.
     pub(super) async fn asked(&self, transaction: &LoginTransaction) -> Result<Asked, AuthorizationError> {
-        let request = AuthorizationRequest::of(transaction)?;
+        let mut request = AuthorizationRequest::of(transaction)?;
         let client = store::client::for_sign_in(&self.provider.db, &request.client_id).await?;
         let client = client.ok_or(AuthorizationError::ClientUnknown)?;
         if client.disabled_at.is_some() {
@@ -242,6 +242,8 @@ impl Visit<'_> {
         if !delegation::serves(&client, self.caller) {
             return Err(AuthorizationError::NotServedHere);
         }
+        // Its terms are those of this moment, and not of when the sign-in began.
+        request.delegation = check::delegation::demand(&client, &self.provider.settings);
         if client.is_own_pages() {
             return Ok(Asked { request, client });
         }

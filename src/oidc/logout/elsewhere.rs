@@ -28,9 +28,9 @@ use crate::oidc::Provider;
 use crate::oidc::authorize::answer::see_other;
 use crate::oidc::authorize::means::Leaving;
 use crate::oidc::parameters::{Parameters, UnreadableForm};
+use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::upstream_session::{self, NewSignOut, Onward, Returned, Returning, UpstreamSession};
-use crate::store::{self, StoreError};
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
@@ -47,14 +47,6 @@ const AWAY: &str = "UPSTREAM-031";
 const OTHER: &str = "UPSTREAM-032";
 /// So many of those are recorded each minute.
 const RECORDED: u32 = 3;
-
-/// Where a session came from; none where it came from no provider, or has ended because it ended there.
-pub(in crate::oidc) async fn origin(
-    provider: &Provider,
-    session: SessionId,
-) -> Result<Option<UpstreamSession>, StoreError> {
-    upstream_session::of(&provider.db, session).await
-}
 
 /// Whether a person has just asked for what this request does. A relying party's own logout is a navigation like any other,
 /// and only the browser knows whether a click or a timer began it (Fetch Metadata §2.4); one that says nothing of either is

@@ -27,7 +27,7 @@ use crate::crypto::digest::sha256;
 use crate::ids::{Secret, SessionId};
 use crate::session::{EndReason, Session, Standing};
 use crate::store::client::Client;
-use crate::store::upstream_session::{Onward, UpstreamSession};
+use crate::store::upstream_session::{self, Onward, UpstreamSession};
 use crate::store::{self, StoreError};
 use crate::web::cookies::{self, NoCookie};
 use crate::web::csrf::{self, OwnOrigin};
@@ -174,7 +174,7 @@ impl<'a> Visit<'a> {
     async fn answer(&self, parameters: &Parameters) -> Result<Response, LogoutError> {
         let asked = self.check(parameters).await?;
         if let Some(hint) = &asked.hint {
-            let there = elsewhere::origin(self.provider, hint.session).await?;
+            let there = upstream_session::of(&self.provider.db, hint.session).await?;
             let is_away = self.is_apart
                 || (self.method == Method::POST && cookies::session().read(self.headers).is_none());
             if there.is_some() && is_away && elsewhere::is_click(self.headers) {
@@ -209,7 +209,7 @@ impl<'a> Visit<'a> {
         let asked = self.check(parameters).await?;
         let Some((session, cookie)) = self.session().await? else { return Ok(self.closed(&asked)) };
         csrf::check_token(&cookie, parameters.first(csrf::FIELD).unwrap_or_default())?;
-        let there = elsewhere::origin(self.provider, session.id).await?;
+        let there = upstream_session::of(&self.provider.db, session.id).await?;
         let ended = self.end(session.id, EndReason::SignedOut, asked.client.as_ref()).await?;
         self.signed_out(&asked, session.id, there.filter(|_| ended)).await
     }

@@ -15,6 +15,7 @@ use crate::store::role::Role;
 use crate::tests::phones::{SoftPhone, scanned};
 use crate::tests::security_keys::{Hospital, code};
 use crate::tests::spec::stand::{Answer, DOCTOR, STRANGER};
+use crate::web::asker::Reach;
 use crate::web::browser;
 use crate::webauthn::policy::KeyPolicy;
 
@@ -95,8 +96,11 @@ async fn a_phone_is_paired_for_whoever_stands_there_and_answers_for_them() {
 
 #[tokio::test]
 async fn a_phone_is_worth_no_more_than_the_document_and_the_rules_of_the_house() {
-    let rules =
-        Rules { level: Acr::Eidas2, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
+    let rules = Rules {
+        level: Acr::Eidas2,
+        life: TimeDelta::days(365),
+        reach: Reach { anywhere: true, ..Reach::default() },
+    };
     let documents = [("identity-card", Acr::Eidas2), ("staff-card", Acr::Eidas1)];
     let keys = KeyPolicy::default().into();
     Hospital::on_both_where(keys, std::sync::Arc::default(), rules, async |hospital| {

@@ -15,6 +15,7 @@ use crate::store::means::{Halt, Halting};
 use crate::tests::security_keys::Hospital;
 use crate::tests::security_keys::authenticator::SoftKey;
 use crate::tests::spec::stand::DOCTOR;
+use crate::web::asker::Reach;
 use crate::webauthn::policy::KeyPolicy;
 
 #[tokio::test]
@@ -187,8 +188,7 @@ async fn the_browser_of_the_phone_itself_is_sent_to_its_passkey() {
 
 #[tokio::test]
 async fn outside_a_phone_answers_for_browsers_alone_that_its_person_has_used() {
-    let rules =
-        Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: false };
+    let rules = Rules { level: Acr::Eidas1, life: TimeDelta::days(365), reach: Reach::default() };
     let policy = || KeyPolicy::default().into();
     Hospital::on_both_where(policy(), Arc::default(), rules, async |hospital| {
         let mut phone = hospital.pair(&hospital.stand.sign_in().await).await;

@@ -26,6 +26,7 @@ use crate::store::means::{Halt, Halting};
 use crate::store::signing_key::Purpose;
 use crate::tests::security_keys::Hospital;
 use crate::tests::spec::stand::{DOCTOR, STRANGER, Stand, trail};
+use crate::web::asker::Reach;
 use crate::webauthn::policy::KeyPolicy;
 
 const CONTACT: &str = "mailto:dsi@hopital.example";
@@ -47,8 +48,11 @@ async fn waking(stand: &Stand, service: &PushService, is_allowed: bool) -> Push 
 /// A hospital whose phones are woken, with its push service.
 async fn on_both(is_allowed: bool, test: impl AsyncFn(Hospital, &mut PushService)) {
     let service = Arc::new(Mutex::new(PushService::start().await));
-    let rules =
-        Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
+    let rules = Rules {
+        level: Acr::Eidas1,
+        life: TimeDelta::days(365),
+        reach: Reach { anywhere: true, ..Reach::default() },
+    };
     let push = async |stand: &Stand| Some(waking(stand, &*service.lock().await, is_allowed).await);
     Hospital::on_both_woken(KeyPolicy::default().into(), Arc::default(), rules, push, async |hospital| {
         let mut service = service.lock().await;

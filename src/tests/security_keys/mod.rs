@@ -35,6 +35,7 @@ use crate::session::{Acr, Policies, ZonePolicy};
 use crate::store;
 use crate::store::audit::Filter;
 use crate::web::answers::Answers;
+use crate::web::asker::Reach;
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 use crate::web::page::Site;
@@ -109,8 +110,11 @@ impl Hospital {
         test: impl AsyncFn(Self),
     ) {
         // Phones answer for any browser anywhere: tests say where that is not so.
-        let rules =
-            Rules { level: Acr::Eidas1, life: TimeDelta::days(365), networks: Vec::new(), anywhere: true };
+        let rules = Rules {
+            level: Acr::Eidas1,
+            life: TimeDelta::days(365),
+            reach: Reach { anywhere: true, ..Reach::default() },
+        };
         Self::on_both_where(policy.into(), models, rules, test).await;
     }
 

@@ -14,7 +14,8 @@ use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use super::{IS_THERE, Known, Provider, ProviderError, Said, WITHIN, untrue};
+use super::documents::Documents;
+use super::{Provider, ProviderError, Said, WITHIN, untrue};
 use crate::config::{UpstreamCredential, UpstreamProfile};
 use crate::crypto::egress::chain;
 use crate::store::upstream_question::Channel;
@@ -43,20 +44,11 @@ pub struct Ask<'a> {
     pub channel: Channel,
 }
 
-/// A question that the provider has taken.
-#[derive(Debug)]
-pub struct Acknowledged {
-    /// Its handle there.
-    pub auth_req_id: String,
-    /// Seconds between two looks.
-    pub interval: i64,
-}
-
 /// What the provider says to a question.
 #[derive(Debug)]
 pub enum Answer {
-    /// It asks.
-    Asks(Acknowledged),
+    /// It asks, with this handle there; so many seconds are between two looks.
+    Asks { auth_req_id: String, interval: i64 },
     /// It knows nobody of that identifier.
     Unknown(String),
     /// It is asked too often, for that person or by us.
@@ -120,9 +112,7 @@ impl Provider {
     /// # Errors
     /// [`ProviderError`].
     pub async fn can_ask(&self) -> Result<(), ProviderError> {
-        let is_there = self.breaker.has_answered_since(self.clock.now() - IS_THERE);
-        let known = if is_there { self.known().await? } else { self.read().await? };
-        known.backchannel.as_ref().map(|_| ()).ok_or(ProviderError::NoBackchannel)
+        self.known_to_be_there().await?.backchannel.as_ref().map(|_| ()).ok_or(ProviderError::NoBackchannel)
     }
 
     /// Asks somebody (CIBA Core §7.1). It is not done twice: their phone may have rung although no answer came.
@@ -154,10 +144,8 @@ impl Provider {
             if handle.is_empty() || handle.len() > LONGEST_HANDLE || taken.expires_in <= 0 {
                 return Err(untrue("it takes a question without a handle, or without a time"));
             }
-            return Ok(Answer::Asks(Acknowledged {
-                auth_req_id: taken.auth_req_id,
-                interval: taken.interval.unwrap_or(INTERVAL).clamp(1, LONGEST_INTERVAL),
-            }));
+            let interval = taken.interval.unwrap_or(INTERVAL).clamp(1, LONGEST_INTERVAL);
+            return Ok(Answer::Asks { auth_req_id: taken.auth_req_id, interval });
         }
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
             return Ok(Answer::TooOften);
@@ -212,7 +200,7 @@ impl Provider {
 
     async fn approved(
         &self,
-        known: &Arc<Known>,
+        known: &Arc<Documents>,
         answer: &Response<Vec<u8>>,
         auth_req_id: &str,
     ) -> Result<Said, ProviderError> {

@@ -57,7 +57,9 @@ impl SetDelegation {
 
 /// Replaces the terms of a client.
 pub(super) async fn set(context: &Context, id: &str, terms: &Delegation) -> Result<(), Failure> {
-    let event = NewRow::from(&context.event(Kind::ClientChanged).client(id).note(&note(terms)));
+    let event = NewRow::from(
+        &context.event(Kind::ClientChanged).client(id).note(&note(terms, context.config.delegation.max_age)),
+    );
     match store::client::set_delegation(&context.db, id, terms, context.clock.now(), &event).await? {
         true => Ok(()),
         false => Err(failure(DelegationFault::Profile)),
@@ -69,7 +71,7 @@ pub(super) fn failure(fault: DelegationFault) -> Failure {
 }
 
 /// For `sceau client show`.
-pub(super) fn print(terms: &Delegation) {
+pub(super) fn print(terms: &Delegation, general: TimeDelta) {
     println!("told of sign-ins by     {}", means(terms));
     if let Some(tenant) = terms.tenant() {
         println!("tenant                  {tenant}");
@@ -77,7 +79,6 @@ pub(super) fn print(terms: &Delegation) {
     for (own, name) in terms.names() {
         println!("claim                   {own} is told as {name}");
     }
-    let general = crate::session::LONGEST_DELEGATION;
     println!("sign-in not older than  {} min", terms.max_age(general).num_minutes());
 }
 
@@ -85,11 +86,11 @@ fn means(terms: &Delegation) -> String {
     terms.means().iter().map(|means| means.as_str()).collect::<Vec<_>>().join(", ")
 }
 
-/// For the audit trail.
-fn note(terms: &Delegation) -> String {
+/// For the audit trail. `general` is the time of the configuration, which no client goes beyond.
+fn note(terms: &Delegation, general: TimeDelta) -> String {
     let names = terms.names().map(|(own, name)| format!(" {own}={name}")).collect::<String>();
     let tenant = terms.tenant().map(|tenant| format!(" tenant {tenant}")).unwrap_or_default();
-    let age = terms.max_age(crate::session::LONGEST_DELEGATION).num_minutes();
+    let age = terms.max_age(general).num_minutes();
     format!("delegation of {}{tenant}{names}, {age} min", means(terms))
 }
 
@@ -113,8 +114,10 @@ mod tests {
             max_age: Some(60),
         };
         let terms = args.read().unwrap_or_else(|_| panic!("good terms"));
-        assert_eq!(note(&terms), "delegation of card tenant 0f6d oid=user_id, 60 min");
-        assert_eq!(note(&Delegation::default()), "delegation of card, security-key, 240 min");
+        let note = |terms, minutes| note(terms, TimeDelta::minutes(minutes));
+        assert_eq!(note(&terms, 240), "delegation of card tenant 0f6d oid=user_id, 60 min");
+        assert_eq!(note(&terms, 30), "delegation of card tenant 0f6d oid=user_id, 30 min");
+        assert_eq!(note(&Delegation::default(), 240), "delegation of card, security-key, 240 min");
         let wide = DelegationArgs { means: vec!["phone".into()], ..args };
         assert!(wide.read().is_err() && !wide.is_empty());
         assert!(pair("oid").is_err());

@@ -3,14 +3,20 @@
 
 use super::{AuthorizationError, Draft};
 use crate::oidc::authorize::request::Prompt;
+use crate::oidc::{Settings, profile};
+use crate::session::DelegationDemand;
+use crate::store::client::Client;
 
 pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
-    let Some(client) = draft.client.filter(|_| draft.rules().is_some_and(|rules| rules.delegation)) else {
-        return Ok(());
-    };
-    if draft.request.prompt == Prompt::None {
-        return Err(AuthorizationError::SilentDelegation);
+    draft.request.delegation = draft.client.and_then(|client| demand(client, draft.settings));
+    match draft.request.delegation.is_some() && draft.request.prompt == Prompt::None {
+        true => Err(AuthorizationError::SilentDelegation),
+        false => Ok(()),
     }
-    draft.request.delegation = Some(client.delegation.demand(draft.settings.delegation.max_age));
-    Ok(())
+}
+
+/// What a client asks of a sign-in, where it delegates its own to us, by its terms of this moment.
+pub fn demand(client: &Client, settings: &Settings) -> Option<DelegationDemand> {
+    let delegates = profile::of(client).rules().delegation;
+    delegates.then(|| client.delegation.demand(settings.delegation.max_age))
 }

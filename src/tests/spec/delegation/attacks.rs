@@ -196,3 +196,28 @@ async fn nothing_is_had_beyond_the_moment_or_without_a_browser() {
         !store::client::set_delegation(&stand.db, "rp", &Delegation::default(), now, &event).await.unwrap()
     );
 }
+
+/// The terms are those of the moment at which somebody is told of, whatever the client was when the sign-in began.
+#[tokio::test]
+async fn a_client_that_begins_to_delegate_while_a_sign_in_is_open_is_held_to_its_terms() {
+    Stand::on_both(async |stand: Stand| {
+        stand.add_rp(NewRp { profile: ProfileName::Standard, ..NewRp::named(PSC) }).await;
+        let begun = stand.authorize(&with(&[]), "").await;
+        let (path, browser) = (begun.location(), stand.sign_in().await);
+        stand.change_rp(PSC, ProfileName::PscDelegation, crate::store::client::Metadata::default()).await;
+        let cookies = format!("{}; {}", browser.cookie, begun.cookie());
+        let page = stand.get(&path, &[("cookie", &cookies), ("accept-language", "fr")]).await;
+        let asked = Asked { path, cookies, page };
+        assert!(
+            asked.asks_by_name(),
+            "nobody is passed on silently: {} {}",
+            asked.page.status,
+            asked.page.body
+        );
+        let change = Delegation::new(None, &[], &["security-key".to_owned()], None).unwrap();
+        super::change(&stand, &change).await;
+        let again = asked.press(&stand, "continue", &browser).await;
+        assert!(again.parameter("code").is_none(), "a card does no more: {}", again.location());
+    })
+    .await;
+}

@@ -31,7 +31,7 @@ async fn services_of_two_sectors_cannot_compare_their_users() {
         let mut subs = Vec::new();
         for client in ["one", "two", "three", "four", "public", "one"] {
             let redirect = format!("https://{client}.example/cb");
-            let request = [("client_id", client), ("redirect_uri", &redirect), ("scope", "openid")];
+            let request = [("client_id", client), ("redirect_uri", &redirect), ("scope", "openid profile")];
             let code = stand.authorize(&request, &browser.cookie).await.parameter("code").unwrap();
             let tokens = stand.redeem_as(client, &code).await.json();
             let sub = claims(&tokens["id_token"])["sub"].clone();
@@ -39,6 +39,11 @@ async fn services_of_two_sectors_cannot_compare_their_users() {
             assert_eq!(claims(&tokens["access_token"])["sub"], sub);
             let userinfo = stand.userinfo(access).await;
             assert_eq!((userinfo.status, &userinfo.json()["sub"]), (StatusCode::OK, &sub));
+            // Their name, and nothing by which somebody else knows them.
+            let told = userinfo.json();
+            assert!(told["family_name"].is_string(), "{told}");
+            let names = [told.get("preferred_username").is_some(), told.to_string().contains(DOCTOR)];
+            assert_eq!(names, [client == "public"; 2], "{client}: {told}");
             // Nor does introspection tell what the tokens do not.
             let known_as = if client == "public" { json!(DOCTOR) } else { sub.clone() };
             assert_eq!(stand.introspect(client, access).await["username"], known_as, "{client}");
