@@ -10,6 +10,7 @@
 
 #[cfg(feature = "server")]
 pub mod answers;
+#[cfg(feature = "server")]
 pub mod asker;
 pub mod assets;
 #[cfg(feature = "server")]
