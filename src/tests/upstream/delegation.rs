@@ -151,7 +151,7 @@ async fn the_first_time_the_account_is_paired_with_a_card_and_then_one_click_at_
         assert_eq!(answer.location(), begun.page);
         let page = psc.get(&begun.page, &begun.cookie).await.body;
         assert!(page.contains("KIT DOC0042788"), "{page}");
-        assert!(page.contains("n’est encore associé à personne ici"), "{page}");
+        assert!(page.contains("n’est encore rattaché à personne ici"), "{page}");
         assert!(!page.contains("Continuer avec Hôpital délégué"), "it is not sent there again: {page}");
         assert!(psc.links().await.is_empty());
 
