@@ -500,6 +500,7 @@ impl App {
             mtls: mtls(&config, clock.now())?.map(Arc::new),
             waits: policies::waits(&config),
             asking,
+            foreign: upstreams.clone().map(|all| Arc::new(upstreams::ProviderTokens(all)) as _),
         })
         .await?;
         let per_minute = config.server.requests_per_minute;

@@ -1,5 +1,5 @@
 // The npm package `oidc-provider` as a provider of others, by which people sign in at a hospital: the code flow with its own
-// development pages, and CIBA in poll mode, whose people answer as `/test/answer?says=…` was told: approve, refuse or silent.
+// development pages, introspection, and CIBA in poll mode, whose people answer as `/test/answer?says=…` was told: approve, refuse or silent.
 // Keys are made for each run.
 import { generateKeyPairSync, randomUUID } from "node:crypto";
 import { createServer } from "node:http";
@@ -23,6 +23,16 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
       backchannel_token_delivery_mode: "poll",
       token_endpoint_auth_method: "client_secret_basic",
     },
+    // Software that brings what it was given here to an API of the hospital.
+    {
+      client_id: "logiciel",
+      client_secret: CLIENT_SECRET,
+      redirect_uris: [],
+      response_types: [],
+      grant_types: [CIBA],
+      backchannel_token_delivery_mode: "poll",
+      token_endpoint_auth_method: "client_secret_post",
+    },
   ],
   jwks: { keys: [{ ...privateKey.export({ format: "jwk" }), use: "sig", alg: "RS256", kid: "groupe" }] },
   cookies: { keys: [randomUUID()] },
@@ -30,6 +40,8 @@ const provider = new Provider(`http://127.0.0.1:${PORT}`, {
   findAccount: (_ctx, id) => ({ accountId: id, claims: () => ({ sub: id, rpps: people.get(id) }) }),
   features: {
     devInteractions: { enabled: true },
+    // Whoever is a client is told of every token, as at Pro Santé Connect.
+    introspection: { enabled: true, allowedPolicy: () => true },
     ciba: {
       enabled: true,
       deliveryModes: ["poll"],

@@ -11,10 +11,12 @@ use crate::config::{Config, Upstream, UpstreamCredential};
 use crate::crypto::egress::{Egress, EgressError};
 use crate::oidc::authorize::means::SigningOut;
 use crate::oidc::authorize::resume;
+use crate::oidc::foreign::{ForeignError, ForeignTokens, Reading};
 use crate::oidc::{ApplicationTab, Leaving, ProviderMeans, ProviderTab};
+use crate::store::client::Client;
 use crate::store::login_transaction::LoginTransaction;
 use crate::store::upstream_session::UpstreamSession;
-use crate::upstream::{Parts, Provider, Upstreams, callback_address, pair_path, start_path};
+use crate::upstream::{Parts, Provider, Refusal, Upstreams, callback_address, pair_path, start_path};
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 
@@ -120,6 +122,41 @@ impl ProviderMeans for ProviderTabs {
             let Leaving { back, state, language } = leaving;
             let address = self.0.sign_out(there, (back, state), language).await;
             (label, address.map(|address| address.map(String::from)).map_err(|error| error.to_string()))
+        })
+    }
+}
+
+/// Their access tokens, as the provider that we are knows them.
+#[derive(Debug)]
+pub(crate) struct ProviderTokens(pub(crate) Arc<Upstreams>);
+
+impl ForeignTokens for ProviderTokens {
+    fn of_issuer(&self, issuer: &str) -> Option<String> {
+        let found = self.0.providers().iter().find(|provider| provider.settings.issuer == issuer);
+        found.map(|provider| provider.name.clone())
+    }
+
+    fn named(&self, name: &str) -> Option<String> {
+        let found = self.0.providers().iter().find(|provider| provider.name == name);
+        found.map(|provider| provider.name.clone()).or_else(|| self.of_issuer(name))
+    }
+
+    fn read<'a>(&'a self, provider: &'a str, token: &'a str, client: &'a Client) -> Reading<'a> {
+        Box::pin(async move {
+            self.0.read_token(provider, token, client).await.map_err(|refusal| {
+                let code = refusal.code();
+                tracing::warn!(
+                    code,
+                    provider,
+                    client = client.id,
+                    "a token of it is not exchanged: {refusal}"
+                );
+                match refusal {
+                    Refusal::Store(error) => ForeignError::Store(error),
+                    Refusal::Away(_) => ForeignError::Away(code),
+                    _ => ForeignError::Refused(code),
+                }
+            })
         })
     }
 }

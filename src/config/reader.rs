@@ -268,12 +268,21 @@ impl<'a> Section<'a> {
         parse: impl Fn(&str) -> Result<T, String>,
     ) -> Option<Vec<T>> {
         let value = self.take(key)?;
+        self.list_of(key, &value, &parse)
+    }
+
+    fn list_of<T>(
+        &self,
+        key: &str,
+        value: &Spanned<DeValue<'a>>,
+        parse: &impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let items = match value.get_ref() {
             DeValue::Array(items) => items.iter().collect(),
-            DeValue::String(_) => vec![&value],
+            DeValue::String(_) => vec![value],
             other => {
                 let kind = FaultKind::Type { expected: "a list of texts", found: other.type_str() };
-                self.report(key, &value, kind);
+                self.report(key, value, kind);
                 return None;
             }
         };
@@ -400,6 +409,28 @@ impl<'a> Section<'a> {
             .collect()
     }
 
+    /// The section of that name below this one, whose keys are the reader's to choose: each with its list of texts.
+    pub(crate) fn lists<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Vec<(String, Vec<T>)> {
+        self.known.insert(key);
+        let Some((written, value)) = self.table.remove_entry(key) else { return Vec::new() };
+        let (offset, name) = (written.span().start, self.path(key));
+        let Some(mut all) = Section::of(name, value.into_inner(), offset, &self.shared) else {
+            return Vec::new();
+        };
+        let named = std::mem::take(&mut all.table).into_iter();
+        named
+            .map(|(word, value)| {
+                let word = word.into_inner().into_owned();
+                let list = all.list_of(&word, &value, &parse);
+                (word, list.unwrap_or_default())
+            })
+            .collect()
+    }
+
     /// Whether the key is there, not taken yet.
     pub(crate) fn has(&self, key: &str) -> bool {
         self.table.contains_key(key)
@@ -415,7 +446,7 @@ impl<'a> Section<'a> {
         self.table.remove(key)
     }
 
-    fn expect_text<'v>(&self, key: &'static str, value: &'v Spanned<DeValue<'a>>) -> Option<&'v str> {
+    fn expect_text<'v>(&self, key: &str, value: &'v Spanned<DeValue<'a>>) -> Option<&'v str> {
         if let DeValue::String(text) = value.get_ref() {
             return Some(text);
         }
@@ -424,7 +455,7 @@ impl<'a> Section<'a> {
         None
     }
 
-    fn report(&self, key: &'static str, value: &Spanned<DeValue<'a>>, kind: FaultKind) {
+    fn report(&self, key: &str, value: &Spanned<DeValue<'a>>, kind: FaultKind) {
         self.shared.report(value.span().start, self.path(key), kind);
     }
 

@@ -340,7 +340,15 @@ fn a_provider_of_others_is_trusted_with_no_more_than_is_said() {
     let standard = &standard.upstreams["psc"];
     assert_eq!((standard.level, standard.link), (CardAcr::Eidas1, UpstreamLink::Desk));
     assert!(standard.identifier_claim.is_none(), "nobody knows what its claims mean");
+    assert!(psc.exchange.is_empty(), "no service brings its tokens unless it is said");
+    let brings =
+        read(&format!("{good}[upstream.psc.exchange]\n\"serveur.api\" = [\"lps-1\", \"lps-2\"]\n")).unwrap();
+    let brings = &brings.upstreams["psc"].exchange;
+    assert_eq!(brings["serveur.api"], ["lps-1", "lps-2"].map(str::to_owned).into());
     for (text, said) in [
+        (format!("{good}exchange = [\"api\"]\n"), "upstream.psc.exchange"),
+        (format!("{good}[upstream.psc.exchange]\napi = 1\n"), "upstream.psc.exchange.api"),
+        (format!("{good}[upstream.psc.exchange]\napi = [\"\"]\n"), "must not be empty"),
         (good.replace("https", "http"), "must begin with https://"),
         (good.replace("client_secret = \"s\"\n", ""), "upstream.psc.client_secret_file"),
         (format!("{good}client_certificate = \"c\"\n"), "stands beside a certificate"),

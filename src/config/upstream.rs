@@ -1,5 +1,7 @@
 //! `[upstream.NAME]`: the providers of others by which people can sign in here, Pro Santé Connect above all.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
@@ -74,6 +76,9 @@ pub struct Upstream {
     pub direct: bool,
     /// Its application in which people can be asked from the sign-in page (CIBA); none where they are not.
     pub application: Option<UpstreamApplication>,
+    /// The services here that exchange access tokens of it for ours, each with the clients there that such tokens were issued
+    /// to.
+    pub exchange: BTreeMap<String, BTreeSet<String>>,
 }
 
 /// The application of a provider, in which its people answer (CIBA).
@@ -208,6 +213,7 @@ impl Upstream {
             _ => Err("must be \"tab\" or \"direct\"".into()),
         });
         let application = application(section, is_psc, label.as_deref(), identifier_claim.is_some());
+        let exchange = section.lists("exchange", named);
         Some(Self {
             label: label?,
             profile,
@@ -225,6 +231,10 @@ impl Upstream {
             tenant_claim,
             direct: direct.unwrap_or(false),
             application,
+            exchange: exchange
+                .into_iter()
+                .map(|(client, there)| (client, BTreeSet::from_iter(there)))
+                .collect(),
         })
     }
 }

@@ -16,6 +16,7 @@ pub mod delegation;
 mod discovery;
 mod encryption;
 mod error;
+pub mod foreign;
 mod host;
 mod id_token_hint;
 mod introspect;
@@ -58,6 +59,7 @@ use crate::web::repeats::Repeats;
 use ciba::Backchannel;
 use client::authentication::refusals::Refusals;
 use client::keys::ClientKeys;
+use foreign::ForeignTokens;
 use mtls::Mtls;
 use outbound::Outbound;
 use pairwise::{PairwiseError, PairwiseKey};
@@ -91,6 +93,8 @@ pub struct Provider {
     /// Browsers that come back from where they never went.
     strays: Repeats,
     backchannel: Backchannel,
+    /// Tokens of other providers that services exchange for ours, where there are any.
+    foreign: Option<Arc<dyn ForeignTokens>>,
 }
 
 /// What a [`Provider`] is made of.
@@ -122,6 +126,8 @@ pub struct Parts {
     pub waits: Waits,
     /// Where people can be asked who are at no browser (CIBA).
     pub asking: Asking,
+    /// Tokens of other providers that services exchange for ours, where there are any.
+    pub foreign: Option<Arc<dyn ForeignTokens>>,
 }
 
 /// Why the provider cannot be opened.
@@ -154,7 +160,7 @@ impl Provider {
     /// [`OpenError`].
     pub async fn open(parts: Parts) -> Result<Arc<Self>, OpenError> {
         let Parts { settings, db, seal, vault, clock, random, trail, site, means, outbound, .. } = parts;
-        let (mtls, waits, asking) = (parts.mtls, parts.waits, parts.asking);
+        let (mtls, waits, asking, foreign) = (parts.mtls, parts.waits, parts.asking, parts.foreign);
         let open =
             |purpose| Keyring::open(db.clone(), &vault, purpose, clock.clone(), random.clone(), &trail);
         let token_keys = open(Purpose::Token).await?;
@@ -184,6 +190,7 @@ impl Provider {
             refusals,
             strays: Repeats::default(),
             backchannel: Backchannel::new(asking, waits, seal),
+            foreign,
         }))
     }
 

@@ -4,10 +4,13 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use super::audit::{NewRow, record};
-use super::grant::{Details, chain, chain_is_good};
+use super::grant::{Details, Grant, NewTokens, chain, chain_is_good, insert_grant, insert_tokens};
+use super::session::{NewSession, begin_session};
+use super::upstream_session::{UpstreamSession, come_from_upstream, pass_gate, was_logged_out};
 use super::{Db, StoreError, write};
 use crate::clock::Time;
 use crate::ids::{GrantId, PersonId, SessionId};
+use crate::session::Authentication;
 
 /// Revokes one access token of a client, with what it was exchanged for. Yields whether it was good.
 ///
@@ -149,6 +152,100 @@ pub async fn exchange(db: &Db, new: &Exchange, now: Time, event: &NewRow) -> Res
             .execute(&mut *c)
             .await?;
         record!(c, *event);
+        Ok(true)
+    })
+}
+
+/// An access token of another provider that is good now, and meant for the service that brings it.
+#[derive(Debug, Clone)]
+pub struct ForeignToken {
+    /// The person here, and what they proved there.
+    pub authentication: Authentication,
+    /// The session there that it is of.
+    pub there: UpstreamSession,
+    /// Where the person is here because they are linked: who they are there for good.
+    pub linked: Option<String>,
+    /// When it was issued there: what the provider has ended since begins nothing.
+    pub issued_at: Time,
+    /// The client there that it was issued to.
+    pub client_id: String,
+    /// What it gives there, separated by spaces.
+    pub scope: String,
+}
+
+/// What a client gets for an access token of another provider (RFC 8693).
+#[derive(Clone)]
+pub struct ForeignExchange {
+    /// The session that begins: of no browser, so that nobody has its cookie.
+    pub session: NewSession,
+    /// What was brought.
+    pub brought: ForeignToken,
+    /// What is granted.
+    pub grant: Grant,
+    /// The new token.
+    pub tokens: NewTokens,
+}
+
+/// Begins the session of an exchange, keeps grant and token, and records the events. Yields false, and keeps nothing, where the
+/// provider has ended the session there, the link was taken away, or the person or the client is disabled.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn exchange_foreign(
+    db: &Db,
+    new: &ForeignExchange,
+    events: &[NewRow],
+    now: Time,
+) -> Result<bool, StoreError> {
+    let ForeignExchange { session, brought, grant, tokens } = new;
+    let ForeignToken { there, linked, issued_at, .. } = brought;
+    let (session, issued_at) = (session.clone(), *issued_at);
+    let person_id = session.authentication.person;
+    write!(db, c => {
+        pass_gate!(c, there.issuer.clone());
+        if was_logged_out!(c, there, issued_at) {
+            return Ok(false);
+        }
+        // Each row that decides is held: whoever disables or unlinks at this moment was first, or finds the session.
+        let person = sqlx::query("UPDATE person SET id = id WHERE id = $1 AND disabled_at IS NULL")
+            .bind(person_id)
+            .execute(&mut *c)
+            .await?;
+        let client = sqlx::query("UPDATE client SET id = id WHERE id = $1 AND disabled_at IS NULL")
+            .bind(grant.client_id.clone())
+            .execute(&mut *c)
+            .await?;
+        if person.rows_affected() != 1 || client.rows_affected() != 1 {
+            return Ok(false);
+        }
+        if let Some(subject) = linked {
+            let link = sqlx::query(
+                "UPDATE upstream_identity SET last_used_at = $4 WHERE issuer = $1 AND subject = $2 AND person_id = $3",
+            )
+            .bind(there.issuer.clone())
+            .bind(subject.clone())
+            .bind(person_id)
+            .bind(now)
+            .execute(&mut *c)
+            .await?;
+            if link.rows_affected() != 1 {
+                return Ok(false);
+            }
+        }
+        begin_session!(c, &session, now);
+        come_from_upstream!(c, session.id, there);
+        if !insert_grant!(c, grant, now) {
+            // Nothing of this command is kept.
+            return Err(StoreError::Inconsistent {
+                table: "authorization_grant",
+                id: grant.id.to_string(),
+                what: "a session that has just begun takes no grant",
+            });
+        }
+        insert_tokens!(c, grant.id, tokens, now);
+        for event in events {
+            record!(c, *event);
+        }
         Ok(true)
     })
 }

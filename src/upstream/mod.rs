@@ -5,10 +5,14 @@
 //! from a provider is a person of ours, with the level that the provider told, no higher than the configuration lets it
 //! reach. Where a provider does not answer, its tab says so, and nothing else is slower or different.
 //!
+//! Services can bring its access tokens to exchange them for ours ([`exchange`]).
+//!
 //! OpenID Connect Core 1.0 (code flow, PKCE, RFC 7636; `iss`, RFC 9207; OAuth 2.0 Security BCP, RFC 9700), CIBA Core 1.0
-//! (poll). Never here: a password of anybody, an identity linked by a mail address, a call to a provider while a page is made.
+//! (poll), introspection (RFC 7662). Never here: a password of anybody, an identity linked by a mail address, a call to a
+//! provider while a page is made.
 
 mod breaker;
+mod exchange;
 mod identity;
 mod logout;
 mod pairing;
@@ -97,6 +101,8 @@ pub struct Upstreams {
     places: Arc<Places<Option<IpAddr>>>,
     /// The same, by the sign-in that they wait for.
     tabs: Arc<Places<TransactionId>>,
+    /// What providers said of tokens of theirs.
+    words: exchange::Words,
 }
 
 /// Pages that wait on one node: each looks at a provider every few seconds.
@@ -116,12 +122,14 @@ impl Upstreams {
             named: Delays::new(parts.waits),
             places: Places::new(MOST_PAGES, MOST_OF_ONE),
             tabs: Places::new(MOST_PAGES, MOST_TABS),
+            words: exchange::Words::default(),
             parts,
         })
     }
 
-    /// Forgets who asked nothing for a while. A job calls it.
+    /// Forgets who asked nothing for a while, and what was said too long ago. A job calls it.
     pub fn forget_idle(&self) {
+        self.words.forget_old(self.now());
         self.asked.forget_idle(self.now());
         self.named.forget_idle(self.now());
     }

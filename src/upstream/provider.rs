@@ -1,11 +1,13 @@
 //! One provider of others, as a relying party sees it: the code flow, and what its tokens say. [`documents`] reads what it says
-//! of itself, [`ciba`] asks somebody who is at no browser of its.
+//! of itself, [`ciba`] asks somebody who is at no browser of its, [`introspection`] asks whether a token of its own is good.
 //!
 //! The protocol is the business of `openidconnect` and `oauth2`. Ours is what they leave open: algorithms are named and none
 //! of them is symmetric, and every call has an end.
 
+mod call;
 mod ciba;
 mod documents;
+mod introspection;
 
 use std::sync::{Arc, RwLock};
 use std::time::Duration;

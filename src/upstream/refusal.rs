@@ -1,4 +1,4 @@
-//! Why a sign-in by a provider of others does not go on: one variant per cause.
+//! Why a sign-in by a provider of others does not go on, or a token of it is not taken: one variant per cause.
 
 use http::StatusCode;
 
@@ -119,6 +119,12 @@ pub enum Refusal {
     /// Whoever asks goes too fast.
     #[error(transparent)]
     TooMany(#[from] TooMany),
+    /// The service may not exchange the tokens of that client of the provider.
+    #[error("the service may not exchange the tokens of that client of the provider")]
+    TokenOfOthers,
+    /// A token of the provider is not good.
+    #[error("the token of the provider is not good: {0}")]
+    TokenNotGood(&'static str),
     /// The person has signed out there since they signed in there.
     #[error("the person has signed out at the provider since")]
     EndedThere,
@@ -187,6 +193,8 @@ impl Refusal {
             Self::NoSubject => "UPSTREAM-038",
             Self::NothingToPair => "UPSTREAM-039",
             Self::NotPairedHere => "UPSTREAM-040",
+            Self::TokenOfOthers => "UPSTREAM-050",
+            Self::TokenNotGood(_) => "UPSTREAM-051",
             Self::Form(refused) => refused.code(),
             Self::EndedThere => "UPSTREAM-033",
             Self::Person(refusal) => refusal.code(),

@@ -127,6 +127,15 @@ pub enum AuthorizationError {
     /// No thumbprint of a key.
     #[error("dpop_jkt is not the thumbprint of a key")]
     Thumbprint,
+    /// Neither `true` nor `false`, or without a provider.
+    #[error("idp_only must be true or false, and true needs the name of a provider in kc_idp_hint")]
+    IdpOnly,
+    /// The one provider that is taken is none of ours, or is the relying party itself.
+    #[error("kc_idp_hint names no provider by which people can sign in here")]
+    NoSuchProvider,
+    /// The one provider that is taken does not answer.
+    #[error("the provider that kc_idp_hint names does not answer")]
+    ProviderAway,
     /// `prompt=none`, and nobody is signed in, or not as asked.
     #[error("the user must sign in")]
     LoginRequired,
@@ -231,6 +240,8 @@ impl AuthorizationError {
             Self::SilentDelegation => "OIDC-176",
             Self::NotPassedOn => "OIDC-177",
             Self::NotServedHere => "OIDC-179",
+            Self::IdpOnly | Self::NoSuchProvider => "OIDC-185",
+            Self::ProviderAway => "OIDC-186",
             Self::Forgery(refused) => refused.code(),
             Self::Cookie | Self::Means(_) => "WEB-005",
             Self::Store(error) => error.code(),
@@ -262,7 +273,10 @@ impl AuthorizationError {
             | Self::ChallengeMethod
             | Self::ChallengeMissing
             | Self::ChallengeMalformed
+            | Self::IdpOnly
+            | Self::NoSuchProvider
             | Self::Thumbprint => "invalid_request",
+            Self::ProviderAway => "temporarily_unavailable",
             Self::Target => "invalid_target",
             Self::AuthorizationDetails(_) => "invalid_authorization_details",
             Self::LevelUnreachable | Self::LevelNotReached | Self::NotPassedOn => {

@@ -9,7 +9,7 @@ use super::response_mode::ResponseMode;
 use crate::clock::Time;
 use crate::ids::PersonId;
 use crate::oidc::claims_request::ClaimsRequest;
-use crate::session::{Acr, Authentication, DelegationDemand, Level, Session};
+use crate::session::{Acr, Authentication, DelegationDemand, Evidence, Level, Session};
 use crate::store::grant::{Confirmation, Details};
 use crate::store::login_transaction::{LoginTransaction, State};
 
@@ -63,6 +63,8 @@ pub struct AuthorizationRequest {
     pub delegation: Option<DelegationDemand>,
     /// The provider by which the person should sign in (`kc_idp_hint`), in the relying party's words.
     pub idp_hint: Option<String>,
+    /// The provider by which the person has to sign in, and by nothing else (`idp_only`).
+    pub only_by: Option<String>,
 }
 
 /// The levels that a relying party asks for, as far as they can be reached here.
@@ -141,7 +143,17 @@ impl AuthorizationRequest {
 
     /// Whether a tap of this person's badge is as much as the request asks for: one factor, hours after the PIN.
     pub fn is_content_with_badge_of(&self, person: PersonId) -> bool {
-        !self.wants_fresh_proof() && self.takes_lowest_level() && self.expects(person)
+        !self.wants_fresh_proof()
+            && self.takes_lowest_level()
+            && self.expects(person)
+            && self.only_by.is_none()
+    }
+
+    /// Whether this is a sign-in by the one provider that the relying party takes, where it takes no other.
+    fn takes_provider_of(&self, evidence: &Evidence) -> bool {
+        self.only_by
+            .as_ref()
+            .is_none_or(|only| matches!(evidence, Evidence::Upstream { provider, .. } if provider == only))
     }
 
     /// Levels are asked for by preference, and nothing is refused for them; but who asks for higher ones only is not given
@@ -181,9 +193,8 @@ impl AuthorizationRequest {
         }
         let reaches = self.levels.are_met_by(session)
             && (!session.evidence.rests_on_badge() || self.takes_badge_of(session));
-        if let Some(demand) = &self.delegation
-            && !demand.takes(&session.evidence, session.auth_mode)
-        {
+        let is_passed_on = |demand: &DelegationDemand| demand.takes(&session.evidence, session.auth_mode);
+        if !self.takes_provider_of(&session.evidence) || !self.delegation.as_ref().is_none_or(is_passed_on) {
             return Some(Missing::Means);
         }
         let is_recent =
@@ -200,14 +211,17 @@ impl AuthorizationRequest {
         let is_taken =
             self.delegation.as_ref().is_none_or(|demand| demand.takes(&proved.evidence, proved.auth_mode));
         is_taken
+            && self.takes_provider_of(&proved.evidence)
             && (!self.levels.required || self.levels.any_of.iter().any(|level| level.is_proved_by(proved)))
     }
 
-    /// Whether the provider that delegates to us may be told of this session now, however it came about.
+    /// Whether the relying party may be told of this session now, however it came about: a provider that delegates to us is
+    /// not told of every one, nor is who takes sign-ins by one provider alone.
     pub fn lets_tell_of(&self, session: &Session, now: Time) -> bool {
-        self.delegation.as_ref().is_none_or(|demand| {
+        let is_passed_on = |demand: &DelegationDemand| {
             demand.takes(&session.evidence, session.auth_mode) && demand.is_recent(session.auth_time, now)
-        })
+        };
+        self.takes_provider_of(&session.evidence) && self.delegation.as_ref().is_none_or(is_passed_on)
     }
 
     /// Whether tokens are asked for that outlive the session (OpenID Connect Core §11).

@@ -43,6 +43,8 @@ use crate::web::pages::sign_in::{
 
 /// What it says where the relying party wants the card watched and nobody does.
 const UNWATCHED: &str = "SESSION-002";
+/// What a sign-in notes of a provider that did not answer.
+const AWAY: &str = "UPSTREAM-007";
 
 /// The address of a login transaction.
 pub const ROUTE: &str = "/login/{transaction}";
@@ -200,7 +202,29 @@ impl Visit<'_> {
         {
             return Ok(see_other(&there, Method::GET));
         }
+        if pairing.is_none() {
+            self.can_come_by_the_one_provider(transaction, asked)?;
+        }
         self.sign_in_page(transaction, asked, (earlier, again), (notice, pairing), switched, chosen).await
+    }
+
+    /// Who takes people by one provider alone is told where that is of no use, and has no page without a way on.
+    fn can_come_by_the_one_provider(
+        &self,
+        transaction: &LoginTransaction,
+        asked: &Asked,
+    ) -> Result<(), AuthorizationError> {
+        let Some(only) = &asked.request.only_by else { return Ok(()) };
+        let tabs = self.provider_tabs();
+        let tab = tabs.iter().find(|tab| tab.name == *only && !self.is_of(tab, asked));
+        let tab = tab.ok_or(AuthorizationError::NoSuchProvider)?;
+        if !tab.answers || transaction.error_code.as_deref() == Some(AWAY) {
+            return Err(AuthorizationError::ProviderAway);
+        }
+        match self.offered_of(Some(only), false, asked, &tabs).is_empty() {
+            true => Err(AuthorizationError::LevelUnreachable),
+            false => Ok(()),
+        }
     }
 
     /// Yields our own page where no relying party waits for an answer.
@@ -272,7 +296,9 @@ impl Visit<'_> {
             _ => false,
         };
         let tabs = self.provider_tabs();
-        let mut offered = self.offered(touch, asked, &tabs);
+        // Whose account at a provider is to be paired signs in by a means of ours, whatever is taken.
+        let only = asked.request.only_by.as_deref().filter(|_| pairing.is_none());
+        let mut offered = self.offered_of(only, touch, asked, &tabs);
         if pairing.is_some() {
             offered.retain(|kind| matches!(kind, MeansKind::Card | MeansKind::SecurityKey));
         }
@@ -330,6 +356,7 @@ impl Visit<'_> {
             _ => None,
         };
         let persons = match &self.provider.means.test_persons {
+            Some(_) if only.is_some() => None,
             Some(persons) => match persons.offer(transaction).await.map_err(AuthorizationError::Means)? {
                 Offer::Choice(panel) => Some(panel),
                 Offer::Scripted(path) => return Ok(see_other(&path, self.method.clone())),
@@ -412,6 +439,25 @@ impl Visit<'_> {
         });
         let ours = [touch.then_some(MeansKind::Touch), card, key, phone];
         ours.into_iter().flatten().chain(providers).collect()
+    }
+
+    /// The same, for who takes people by one provider alone: its tab, and that of its application.
+    fn offered_of(
+        &self,
+        only: Option<&str>,
+        touch: bool,
+        asked: &Asked,
+        tabs: &[ProviderTab],
+    ) -> Vec<MeansKind> {
+        let mut offered = self.offered(touch, asked, tabs);
+        let is_the_one = |place: usize| tabs.get(place).is_some_and(|tab| Some(tab.name.as_str()) == only);
+        offered.retain(|kind| match kind {
+            MeansKind::Provider(place) | MeansKind::Application(place) => {
+                only.is_none() || is_the_one(*place)
+            }
+            _ => only.is_none(),
+        });
+        offered
     }
 
     /// Whether the relying party is that provider itself, which would have its own sign-in back.

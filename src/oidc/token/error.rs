@@ -8,6 +8,7 @@ use crate::oidc::access::AccessError;
 use crate::oidc::client::ClientError;
 use crate::oidc::encryption::EncryptionError;
 use crate::oidc::error;
+use crate::oidc::foreign::ForeignError;
 use crate::oidc::parameters::Duplicate;
 use crate::oidc::proof::binding::BindingError;
 use crate::oidc::subject::SubjectError;
@@ -87,6 +88,12 @@ pub(super) enum TokenError {
     /// The token to be exchanged is for somebody else.
     #[error("The subject token is not meant for this client")]
     SubjectTokenOfOthers,
+    /// The same, of a token of another provider.
+    #[error("The subject token is not good, or not meant for this client")]
+    ForeignToken(#[source] ForeignError),
+    /// The other provider cannot be asked whether the token is good.
+    #[error("The provider of the subject token does not answer, try again later")]
+    ForeignAway(#[source] ForeignError),
     /// It was exchanged as often as a token can be.
     #[error("The subject token was exchanged too often")]
     ChainTooLong,
@@ -164,6 +171,7 @@ impl TokenError {
             Self::ActorToken => "OIDC-143",
             Self::SubjectToken(error) => error.code(),
             Self::SubjectTokenOfOthers => "OIDC-144",
+            Self::ForeignToken(error) | Self::ForeignAway(error) => error.code(),
             Self::ChainTooLong => "OIDC-162",
             Self::Target => "OIDC-145",
             Self::UnknownAuthReqId => "CIBA-020",
@@ -197,6 +205,7 @@ impl TokenError {
                     | Self::Sign(_)
                     | Self::Client(_)
                     | Self::SubjectToken(AccessError::Store(_))
+                    | Self::ForeignAway(_)
                     | Self::Person(SubjectError::Store(_))
                     | Self::ReplayedCode
                     | Self::ReusedRefreshToken
@@ -233,7 +242,9 @@ impl IntoResponse for TokenError {
             | Self::ActorToken
             | Self::SubjectToken(_)
             | Self::SubjectTokenOfOthers
+            | Self::ForeignToken(_)
             | Self::ChainTooLong => "invalid_request",
+            Self::ForeignAway(_) => "temporarily_unavailable",
             Self::GrantOfOthers | Self::NotServedHere => "unauthorized_client",
             Self::Target => "invalid_target",
             Self::Pending => "authorization_pending",
@@ -267,6 +278,20 @@ impl IntoResponse for TokenError {
         } else {
             tracing::warn!(code = self.code(), error = %self, "no tokens were issued");
         }
-        error::json(StatusCode::BAD_REQUEST, name, &self.to_string())
+        let status = match self {
+            Self::ForeignAway(_) => StatusCode::SERVICE_UNAVAILABLE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        error::json(status, name, &self.to_string())
+    }
+}
+
+impl From<ForeignError> for TokenError {
+    fn from(error: ForeignError) -> Self {
+        match error {
+            ForeignError::Store(error) => Self::Store(error),
+            refused @ ForeignError::Refused(_) => Self::ForeignToken(refused),
+            away @ ForeignError::Away(_) => Self::ForeignAway(away),
+        }
     }
 }

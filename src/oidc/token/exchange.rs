@@ -1,5 +1,5 @@
 //! Token exchange (RFC 8693): the authorization server of an API takes a person's access token and gets one for its API,
-//! as the "API Pro Santé Connectées" are protected.
+//! as the "API Pro Santé Connectées" are protected. That of another provider is the business of [`foreign`].
 //!
 //! Only clients that are registered for it, only for the audiences that they are registered with, and only tokens that
 //! were meant for them: whose audience they are, which they were issued themselves, or, for tokens of the profile of PSC,
@@ -8,16 +8,22 @@
 //! came of: the token that was exchanged and its grant, through every exchange before, and the clients of all of them.
 //! Nobody gets a refresh token this way.
 
+use chrono::TimeDelta;
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::error::TokenError;
+use super::foreign;
 use crate::audit::{Caller, Kind};
+use crate::clock::Time;
 use crate::ids::{GrantId, uuid_v4};
 use crate::oidc::access::{self, Access};
 use crate::oidc::parameters::Parameters;
 use crate::oidc::profile::{self, Facts, Stamp};
 use crate::oidc::proof::binding;
+use crate::oidc::subject::Subject;
 use crate::oidc::{Provider, signing, standard};
+use crate::session::Session;
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::{Confirmation, Details, Grant};
@@ -51,6 +57,9 @@ pub(super) async fn exchange(
     }
     if form.has("actor_token") {
         return Err(TokenError::ActorToken);
+    }
+    if let Some(issuer) = foreign::issuer(provider, form, subject_token) {
+        return foreign::exchange(provider, client, form, caller, proven, (&issuer, subject_token)).await;
     }
     let subject = access::check(provider, subject_token).await.map_err(TokenError::SubjectToken)?;
     if !is_meant_for(client, &subject) {
@@ -86,26 +95,8 @@ pub(super) async fn exchange(
     };
     // The person, as the client that asks may know them: it may be another sector, or welcome others.
     let person = provider.subject(grant.person_id, client).await?;
-    let facts = Facts {
-        issuer: provider.settings.issuer.as_str(),
-        subject: &person,
-        session: &subject.session,
-        client,
-        grant: &grant,
-        choices: &provider.settings.choices,
-        tenant: &provider.settings.delegation.tenant,
-        issued_at: now,
-    };
-    let mut claims = standard::access_token(&facts, Stamp { jti: access_jti.to_string(), expires_at });
-    if let Value::Object(members) = &mut claims {
-        members.insert("act".into(), actor(client, &subject));
-        // What the old token is bound to is its holder's; the new one is of who acts.
-        if let Some(bound_to) = proven {
-            members.insert("cnf".into(), json!(bound_to));
-        }
-    }
-    let algorithm = signing::of_tokens(client);
-    let token = provider.token_keys.sign(algorithm, standard::ACCESS_TOKEN_TYPE, &claims).await?;
+    let new = New { grant: &grant, session: &subject.session, jti: access_jti, expires_at };
+    let token = sign(provider, client, &person, new, actor(client, &subject), proven).await?;
 
     let exchange = Exchange {
         subject_jti: subject.jti,
@@ -124,13 +115,58 @@ pub(super) async fn exchange(
     if !store::token::exchange(&provider.db, &exchange, now, &(&event).into()).await? {
         return Err(TokenError::Overtaken);
     }
-    Ok(json!({
+    Ok(response(&token, life, &grant.scope, proven))
+}
+
+/// A token to be made.
+pub(super) struct New<'a> {
+    pub grant: &'a Grant,
+    pub session: &'a Session,
+    pub jti: Uuid,
+    pub expires_at: Time,
+}
+
+/// Makes and signs the new token, in the hands of `actor`.
+pub(super) async fn sign(
+    provider: &Provider,
+    client: &Client,
+    person: &Subject,
+    new: New<'_>,
+    actor: Value,
+    proven: Option<&Confirmation>,
+) -> Result<String, TokenError> {
+    let facts = Facts {
+        issuer: provider.settings.issuer.as_str(),
+        subject: person,
+        session: new.session,
+        client,
+        grant: new.grant,
+        choices: &provider.settings.choices,
+        tenant: &provider.settings.delegation.tenant,
+        issued_at: provider.now(),
+    };
+    let stamp = Stamp { jti: new.jti.to_string(), expires_at: new.expires_at };
+    let mut claims = standard::access_token(&facts, stamp);
+    if let Value::Object(members) = &mut claims {
+        members.insert("act".into(), actor);
+        // What the old token is bound to is its holder's; the new one is of who acts.
+        if let Some(bound_to) = proven {
+            members.insert("cnf".into(), json!(bound_to));
+        }
+    }
+    let algorithm = signing::of_tokens(client);
+    Ok(provider.token_keys.sign(algorithm, standard::ACCESS_TOKEN_TYPE, &claims).await?)
+}
+
+/// The answer (RFC 8693 §2.2.1).
+pub(super) fn response(token: &str, life: TimeDelta, scope: &str, proven: Option<&Confirmation>) -> Value {
+    json!({
         "access_token": token,
         "issued_token_type": ACCESS_TOKEN,
         "token_type": binding::token_type(proven),
         "expires_in": life.num_seconds(),
-        "scope": grant.scope,
-    }))
+        "scope": scope,
+    })
 }
 
 /// Whether the token was issued to the client, or for it.
@@ -148,7 +184,7 @@ fn is_meant_for(client: &Client, subject: &Access) -> bool {
 }
 
 /// Whom the new token is for: `audience` and `resource`, each of which must be registered; else the client itself.
-fn audience(client: &Client, form: &Parameters) -> Result<Vec<String>, TokenError> {
+pub(super) fn audience(client: &Client, form: &Parameters) -> Result<Vec<String>, TokenError> {
     let asked =
         form.iter().filter(|(name, value)| matches!(*name, "audience" | "resource") && !value.is_empty());
     let mut audience: Vec<String> = Vec::new();
@@ -165,7 +201,7 @@ fn audience(client: &Client, form: &Parameters) -> Result<Vec<String>, TokenErro
 
 /// What was asked for, out of what the old token gives and what the client is registered with; without a wish, what the
 /// old token gives.
-fn scope(client: &Client, asked: Option<&str>, given: &str) -> Result<String, TokenError> {
+pub(super) fn scope(client: &Client, asked: Option<&str>, given: &str) -> Result<String, TokenError> {
     let own = client.metadata.scope.as_deref().unwrap_or_default();
     let of_ours = profile::scopes();
     // What we tell of a person is the first service's to pass on; of an API's own scopes its server is registered with some.

@@ -4,6 +4,7 @@ mod ciba;
 mod code;
 mod error;
 pub(super) mod exchange;
+mod foreign;
 mod issue;
 mod refresh;
 

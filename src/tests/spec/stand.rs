@@ -233,6 +233,8 @@ pub(crate) struct Stand {
     pub provider: Arc<Provider>,
     pub router: Router,
     pub seal: SealKey,
+    /// The tokens of other providers that services bring.
+    pub foreign: Option<Arc<dyn oidc::foreign::ForeignTokens>>,
     mtls: Option<Arc<Mtls>>,
     _dir: Option<TempDir>,
 }
@@ -397,11 +399,12 @@ impl Stand {
             mtls: mtls.clone(),
             waits: WAITS,
             asking,
+            foreign: None,
         })
         .await
         .unwrap();
         let router = oidc::routes(&provider);
-        Self { db, clock, provider, router, seal, mtls, _dir: dir }
+        Self { db, clock, provider, router, seal, foreign: None, mtls, _dir: dir }
     }
 
     /// The same provider, with these means on its sign-in page, and where people can be asked who are at none.
@@ -420,6 +423,7 @@ impl Stand {
             mtls: self.mtls.clone(),
             waits: WAITS,
             asking,
+            foreign: self.foreign.clone(),
         })
         .await
         .unwrap();

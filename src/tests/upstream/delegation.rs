@@ -82,7 +82,12 @@ async fn delegates(psc: &Hospital, hospital: &Psc, begun: &Begun, browser: &Sign
 }
 
 /// What comes of a sign-in by a means of Pro Santé Connect itself, in the sign-in that has begun: its cookies.
-async fn signs_in(psc: &Hospital, begun: &Begun, id_nat: &str, evidence: Option<Evidence>) -> SignedIn {
+pub(super) async fn signs_in(
+    psc: &Hospital,
+    begun: &Begun,
+    id_nat: &str,
+    evidence: Option<Evidence>,
+) -> SignedIn {
     let (db, now) = (&psc.stand.db, psc.stand.clock.now());
     let id: TransactionId = begun.page.strip_prefix("/login/").unwrap().parse().unwrap();
     let soon = now + chrono::TimeDelta::minutes(2);

@@ -44,7 +44,7 @@ impl Hospital {
         waiting.into_iter().map(|notice| notice.told).collect()
     }
 
-    async fn unlinked(&self, issuer: &str) -> bool {
+    pub(super) async fn unlinked(&self, issuer: &str) -> bool {
         let person = self.stand.person(DOCTOR).await;
         let ended = |session: SessionId| {
             let event = self.stand.some_event(Kind::SessionEnded).person(person).session(session);

@@ -6,13 +6,16 @@ mod ciba;
 mod ciba_attacks;
 mod ciba_outage;
 mod delegation;
+mod exchange;
 mod links;
 mod logout;
 mod mtls;
+mod only;
 mod outage;
 mod sign_in;
 mod tokens;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -29,7 +32,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::spec::stand::{Answer, SignedIn, Stand, new_client, secret_of, trail};
-use crate::app::upstreams::ProviderTabs;
+use crate::app::upstreams::{ProviderTabs, ProviderTokens};
 use crate::clock::SharedClock;
 use crate::config::{self, CardAcr, Upstream, UpstreamCredential, UpstreamLink, UpstreamProfile};
 use crate::crypto::egress::Egress;
@@ -113,6 +116,8 @@ impl Psc {
             post_logout_redirect_uris: vec![left],
             backchannel_logout_uri,
             metadata,
+            // As Pro Santé Connect lets the servers of its APIs.
+            may_introspect: true,
             ..new_client("hopital")
         };
         stand.add_client(&client).await;
@@ -150,6 +155,7 @@ impl Psc {
             tenant_claim: "tid".into(),
             direct: false,
             application: None,
+            exchange: BTreeMap::new(),
         }
     }
 
@@ -229,7 +235,12 @@ impl Hospital {
         Self::of_calling(stand, settings, &Egress::new(&this_machine()).unwrap()).await
     }
 
-    async fn of_calling(mut stand: Stand, settings: &Upstream, egress: &Egress) -> Self {
+    async fn of_calling(stand: Stand, settings: &Upstream, egress: &Egress) -> Self {
+        Self::beside(stand, settings, egress, Means::default()).await
+    }
+
+    /// With other means on its page.
+    async fn beside(mut stand: Stand, settings: &Upstream, egress: &Egress, means: Means) -> Self {
         let clock: SharedClock = Arc::new(stand.clock.clone());
         let front = Url::parse(FRONT).unwrap();
         let provider = Provider::new(
@@ -265,7 +276,8 @@ impl Hospital {
             is_enough: resume::is_enough,
         });
         let providers = Some(Arc::new(ProviderTabs(Arc::clone(&upstreams))) as _);
-        stand.offer(Means { providers, ..Means::default() }, Asking::default()).await;
+        stand.foreign = Some(Arc::new(ProviderTokens(Arc::clone(&upstreams))));
+        stand.offer(Means { providers, ..means }, Asking::default()).await;
         stand.router = Router::new()
             .merge(stand.router)
             .merge(upstream::routes(&upstreams))

@@ -79,6 +79,7 @@ impl Scripted {
             tenant_claim: "tid".into(),
             direct: false,
             application: None,
+            exchange: BTreeMap::new(),
         }
     }
 

@@ -4,20 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use http::{HeaderValue, Response, StatusCode, header};
+use http::{Response, StatusCode};
 use openidconnect::Nonce;
 use openidconnect::core::CoreTokenResponse;
-use secrecy::{ExposeSecret as _, SecretString};
 use serde::Deserialize;
-use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use super::call::Refused;
 use super::documents::Documents;
 use super::{Provider, ProviderError, Said, WITHIN, untrue};
-use crate::config::{UpstreamCredential, UpstreamProfile};
-use crate::crypto::egress::chain;
+use crate::config::UpstreamProfile;
 use crate::store::upstream_question::Channel;
 
 /// The grant of what was approved (CIBA Core §10.1).
@@ -88,21 +84,6 @@ struct Taken {
     expires_in: i64,
     #[serde(default)]
     interval: Option<i64>,
-}
-
-#[derive(Deserialize)]
-struct Refused {
-    error: String,
-    #[serde(default)]
-    error_description: Option<String>,
-}
-
-impl Refused {
-    fn into_error(self) -> ProviderError {
-        let Self { error, error_description } = self;
-        let text = format!("{error} {}", error_description.unwrap_or_default());
-        ProviderError::Refused(text.chars().filter(|c| !c.is_control()).take(200).collect())
-    }
 }
 
 impl Provider {
@@ -212,62 +193,6 @@ impl Provider {
             false => Err(untrue("the ID token is of another question")),
         }
     }
-
-    /// Posts a form as the client that we are there.
-    async fn post(
-        &self,
-        address: &str,
-        form: &[(&str, &str)],
-        within: Duration,
-    ) -> Result<Response<Vec<u8>>, ProviderError> {
-        let mut form = form.to_vec();
-        let mut request = http::Request::post(address)
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
-            .header(header::ACCEPT, "application/json");
-        match &self.settings.credential {
-            UpstreamCredential::Secret(secret) => {
-                let basic = basic(&self.settings.client_id, secret);
-                let mut basic = HeaderValue::try_from(basic).map_err(|error| self.failed(&error))?;
-                basic.set_sensitive(true);
-                request = request.header(header::AUTHORIZATION, basic);
-            }
-            // RFC 8705 §2: the certificate of the handshake is looked at for this client.
-            UpstreamCredential::Certificate { .. } => {
-                form.push(("client_id", &self.settings.client_id));
-            }
-        }
-        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
-        let request =
-            request.body(body.into_bytes()).map_err(|error| ProviderError::Unusable(chain(&error)))?;
-        self.http.0.call(request, within).await.map_err(|error| self.failed(&error))
-    }
-
-    /// An answer of a server that fails; for everybody, or in this one question.
-    fn fails(&self, answer: &Response<Vec<u8>>, for_all: bool) -> ProviderError {
-        if for_all {
-            self.note_failure();
-        }
-        ProviderError::Unusable(format!("it answers {}", answer.status()))
-    }
-
-    /// What an answer says, where it is JSON and so the provider's. A refusal that is not is a firewall's, which looks at one
-    /// request: this one fails, and nobody else's.
-    fn json<T: DeserializeOwned>(&self, answer: &Response<Vec<u8>>) -> Result<T, ProviderError> {
-        let read = serde_json::from_slice(answer.body()).map_err(|error| {
-            if !answer.status().is_client_error() {
-                self.note_failure();
-            }
-            ProviderError::Unusable(format!("it answers {} with something else: {error}", answer.status()))
-        })?;
-        self.breaker.succeeded(self.clock.now());
-        Ok(read)
-    }
-}
-
-/// `client_secret_basic` (RFC 6749 §2.3.1).
-fn basic(id: &str, secret: &SecretString) -> String {
-    let encoded = |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-    format!("Basic {}", STANDARD.encode(format!("{}:{}", encoded(id), encoded(secret.expose_secret()))))
 }
 
 #[cfg(test)]

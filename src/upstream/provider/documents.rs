@@ -35,6 +35,9 @@ const IS_THERE: TimeDelta = TimeDelta::seconds(2);
 const FRESH: TimeDelta = TimeDelta::hours(1);
 /// How often keys are fetched again because of one that is unknown.
 const KEYS_AGAIN: TimeDelta = TimeDelta::minutes(1);
+/// Why no access token of it is exchanged.
+pub(super) const NO_INTROSPECTION: &str =
+    "its document has no introspection_endpoint: its access tokens are not exchanged";
 /// How long it is used where there is no newer one.
 const USABLE: TimeDelta = TimeDelta::hours(24);
 
@@ -50,6 +53,9 @@ struct More {
     /// RP-Initiated Logout 1.0 §2.1.
     #[serde(default)]
     end_session_endpoint: Option<Url>,
+    /// RFC 8414 §2.
+    #[serde(default)]
+    introspection_endpoint: Option<Url>,
     /// RFC 8705 §5.
     #[serde(default)]
     mtls_endpoint_aliases: Aliases,
@@ -62,6 +68,7 @@ struct Aliases {
     token_endpoint: Option<TokenUrl>,
     userinfo_endpoint: Option<UserInfoUrl>,
     backchannel_authentication_endpoint: Option<Url>,
+    introspection_endpoint: Option<Url>,
 }
 
 type Metadata = ProviderMetadata<
@@ -98,18 +105,24 @@ pub(super) struct Documents {
     pub(super) backchannel: Option<Url>,
     /// Where its session is ended.
     pub(super) end_session: Option<Url>,
-    /// What its logout tokens are signed with.
+    /// Where it says whether a token of its own is good.
+    pub(super) introspection: Option<Url>,
+    /// What its logout tokens, and those that it says something of, are signed with.
     pub(super) keys: KeySet,
     pub(super) read_at: Time,
 }
 
 impl Provider {
-    /// Reads its documents, to say whether it answers with its own.
+    /// Reads its documents, to say whether it answers with its own, and with all that is configured.
     ///
     /// # Errors
     /// [`ProviderError`].
     pub async fn check(&self) -> Result<(), ProviderError> {
-        self.read().await.map(drop)
+        let known = self.read().await?;
+        match known.introspection.is_none() && !self.settings.exchange.is_empty() {
+            true => Err(ProviderError::Unusable(NO_INTROSPECTION.to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// Asks whether a provider that did not answer does again, or keeps what is known of it new. A job calls it.
@@ -220,19 +233,22 @@ impl Provider {
             authorization_response_iss_parameter_supported,
             backchannel_authentication_endpoint,
             end_session_endpoint,
+            introspection_endpoint,
             mtls_endpoint_aliases,
         } = metadata.additional_metadata().clone();
         let redirect = RedirectUrl::new(self.redirect_uri.clone());
         let redirect = redirect.map_err(|error| ProviderError::Unusable(chain(&error)))?;
-        let (metadata, secret, backchannel) = match &self.settings.credential {
+        let (metadata, secret, backchannel, introspection) = match &self.settings.credential {
             UpstreamCredential::Secret(secret) => {
                 let secret = ClientSecret::new(secret.expose_secret().to_owned());
-                (metadata, Some(secret), backchannel_authentication_endpoint)
+                (metadata, Some(secret), backchannel_authentication_endpoint, introspection_endpoint)
             }
             UpstreamCredential::Certificate { .. } => {
                 let aliased = mtls_endpoint_aliases.backchannel_authentication_endpoint.clone();
                 let backchannel = aliased.or(backchannel_authentication_endpoint);
-                (for_certificates(metadata, mtls_endpoint_aliases), None, backchannel)
+                let introspection =
+                    mtls_endpoint_aliases.introspection_endpoint.clone().or(introspection_endpoint);
+                (for_certificates(metadata, mtls_endpoint_aliases), None, backchannel, introspection)
             }
         };
         let id = ClientId::new(self.settings.client_id.clone());
@@ -243,6 +259,7 @@ impl Provider {
             names_issuer: authorization_response_iss_parameter_supported,
             backchannel,
             end_session: end_session_endpoint,
+            introspection,
             keys: own_keys,
             read_at: self.clock.now(),
         })

@@ -285,6 +285,22 @@ impl Hospital {
         registered["client_secret"].as_str().unwrap().to_owned()
     }
 
+    /// Registers the server of an API that exchanges tokens, with what it may ask for; its secret.
+    pub fn register_api(&self, id: &str, scope: &str) -> String {
+        let document = serde_json::json!({
+            "client_name": id,
+            "grant_types": ["urn:ietf:params:oauth:grant-type:token-exchange"],
+            "scope": scope,
+            "token_endpoint_auth_method": "client_secret_post",
+        });
+        let file = self.directory.path().join(format!("{id}.json"));
+        std::fs::write(&file, document.to_string()).unwrap();
+        let metadata = file.to_str().unwrap();
+        let arguments = ["client", "add", id, "--json", "--profile", "standard", "--metadata", metadata];
+        let registered: Value = serde_json::from_str(&self.sceau(&arguments)).unwrap();
+        registered["client_secret"].as_str().unwrap().to_owned()
+    }
+
     /// Imports the invented directory: who works here is admitted.
     pub fn import(&self) {
         self.import_text(DIRECTORY);

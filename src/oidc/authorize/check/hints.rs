@@ -2,12 +2,15 @@
 //! a popup (OpenID Connect Core §3.1.2.1 leaves other values to us); everything unknown is ignored.
 //!
 //! `kc_idp_hint` (Keycloak's, and Pro Santé Connect's) names the provider by which somebody should sign in. It goes on to
-//! other providers, so that nothing is kept of one that is no plain name; for a hint nobody is refused.
+//! other providers, so that nothing is kept of one that is no plain name; for a hint nobody is refused. With `idp_only=true`,
+//! which is ours, it is no hint: the person comes by that provider, or not at all.
 
 use super::{AuthorizationError, Draft};
 
 /// The parameter.
 pub const IDP_HINT: &str = "kc_idp_hint";
+/// The parameter that makes it more than a hint.
+pub const IDP_ONLY: &str = "idp_only";
 /// The longest hint.
 const LONGEST: usize = 64;
 
@@ -24,6 +27,11 @@ pub fn check(draft: &mut Draft<'_>) -> Result<(), AuthorizationError> {
             "a hint of a provider is no name"
         );
     }
+    draft.request.only_by = match draft.parameters.one(IDP_ONLY).map_err(|_| AuthorizationError::IdpOnly)? {
+        None | Some("false") => None,
+        Some("true") => Some(draft.request.idp_hint.clone().ok_or(AuthorizationError::IdpOnly)?),
+        Some(_) => return Err(AuthorizationError::IdpOnly),
+    };
     Ok(())
 }
 
