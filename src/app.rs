@@ -444,7 +444,7 @@ impl App {
             level: card::level(config.desk.level),
             keys: keys.clone(),
             phones: phones.clone(),
-            providers: upstreams::names(&config.upstreams),
+            providers: upstreams::elsewhere(&config.upstreams),
         });
         // A tab that can only fail is not shown.
         let card_tab =

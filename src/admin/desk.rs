@@ -21,14 +21,13 @@ use crate::store::means::{Halt, Halting, Means, Standing};
 use crate::store::notice::{NewNotice, Told};
 use crate::store::role::Role;
 use crate::store::subject::Known;
-use crate::store::upstream_link::Unlinking;
 use crate::web::csrf;
 use crate::web::error_page::ErrorPage;
 use crate::web::language::Language;
 use crate::web::new_session;
 use crate::web::pages::desk::{
-    CHECK_ANCHOR, DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, LINKS_ANCHOR, MEANS_ANCHOR,
-    PersonStanding, SIGN_IN_PATH,
+    CHECK_ANCHOR, DESK_PATH, DeskPage, DeskPersonPage, DeskRow, FoundRow, MEANS_ANCHOR, PersonStanding,
+    SIGN_IN_PATH,
 };
 use crate::web::pages::means::FRESH;
 
@@ -84,7 +83,11 @@ pub(super) struct Posted {
     #[serde(default)]
     reason: String,
     #[serde(default)]
-    issuer: String,
+    pub(super) issuer: String,
+    #[serde(default)]
+    pub(super) provider: String,
+    #[serde(default)]
+    pub(super) subject: String,
 }
 
 /// `GET /desk`
@@ -163,20 +166,6 @@ pub(super) async fn act(
     visit.answer(done, language).await
 }
 
-/// `POST /desk/people/{person}/links/unlink`
-pub(super) async fn unlink(
-    State(desk): State<Arc<Desk>>,
-    Path(person): Path<PersonId>,
-    language: Language,
-    caller: Caller,
-    headers: HeaderMap,
-    Form(posted): Form<Posted>,
-) -> Response {
-    let mut visit = Visit::new(&desk, &caller, &headers, Kind::IdentityUnlinked);
-    let done = visit.unlink(person, &posted).await;
-    visit.answer(done, language).await
-}
-
 /// One request of a browser on its way through the checks. The event learns what is known.
 pub(super) struct Visit<'a> {
     pub(super) desk: &'a Desk,
@@ -237,7 +226,13 @@ impl<'a> Visit<'a> {
         let handed = store::identity_check::handed_out(db, person).await?;
         store::audit::append(db, &self.event).await?;
         let standing = standing(known.disabled, known.affiliated);
-        let gets = standing == PersonStanding::Linked && checked.is_some();
+        let checked = checked.filter(|_| standing == PersonStanding::Linked);
+        let gets = checked.is_some();
+        let links = store::upstream_link::of_person(db, person).await?;
+        let linking = match &checked {
+            Some(check) => self.linking(person, check.document, &links).await?,
+            None => None,
+        };
         let takes_keys = self.desk.parts.keys.is_some();
         let rows = all.iter().filter_map(|means| {
             let shown = crate::means::row(means, &keys, now)?;
@@ -261,11 +256,8 @@ impl<'a> Visit<'a> {
             documents: Document::ALL.into_iter().map(Document::as_str).collect(),
             reasons: REASONS.to_vec(),
             means: rows.collect(),
-            links: store::upstream_link::of_person(db, person)
-                .await?
-                .iter()
-                .map(crate::means::link_row)
-                .collect(),
+            links: links.iter().map(crate::means::link_row).collect(),
+            linking,
             takes_keys,
             takes_phones: self.desk.parts.phones.is_some(),
             takes_second_factors: (self.desk.parts.keys.as_ref())
@@ -324,26 +316,6 @@ impl<'a> Visit<'a> {
         }
     }
 
-    /// Takes an identity at another provider away: at once, like a means that is suspended.
-    async fn unlink(&mut self, person: PersonId, posted: &Posted) -> Result<Response, Refusal> {
-        let (session, _) = self.posting(posted).await?;
-        self.receiver(person, &session).await?;
-        let provider = self.desk.parts.providers.get(&posted.issuer).unwrap_or(&posted.issuer);
-        let event = self.event.clone().upstream(provider);
-        let event = |subject: &str| NewRow::from(&event.clone().means("upstream", Some(subject)));
-        let ended = |ended| {
-            let event = self.desk.parts.trail.event(Kind::SessionEnded).person(person).session(ended);
-            let event = event.actor(&actor(&session)).note(EndReason::Unlinked.as_str());
-            NewRow::from(&event.caller(self.caller))
-        };
-        let unlinking = Unlinking { person, issuer: &posted.issuer, event: &event, ended: &ended };
-        let (db, now) = (&self.desk.parts.db, self.desk.now());
-        match store::upstream_link::unlink(db, &unlinking, now, &*self.desk.parts.random).await? {
-            true => Ok(back(person, LINKS_ANCHOR)),
-            false => Err(Refusal::Changed),
-        }
-    }
-
     /// Hands a means to the person whose identity was checked; with `resumes`, one that was suspended.
     async fn hand_out(
         &mut self,
@@ -376,7 +348,7 @@ impl<'a> Visit<'a> {
     }
 
     /// The session of whoever posts a form of a page of the desk.
-    async fn posting(&mut self, posted: &Posted) -> Result<(Session, Secret), Refusal> {
+    pub(super) async fn posting(&mut self, posted: &Posted) -> Result<(Session, Secret), Refusal> {
         self.desk.parts.own.check_origin(self.headers)?;
         let (session, cookie) = self.holder().await?;
         csrf::check_token(&cookie, &posted.csrf)?;
@@ -436,7 +408,7 @@ impl<'a> Visit<'a> {
         Ok(means)
     }
 
-    async fn answer(&self, done: Result<Response, Refusal>, language: Language) -> Response {
+    pub(super) async fn answer(&self, done: Result<Response, Refusal>, language: Language) -> Response {
         let refusal = match done {
             Ok(response) => return response,
             Err(refusal) if refusal.asks_for_sign_in() => return Redirect::to(SIGN_IN_PATH).into_response(),
@@ -471,7 +443,7 @@ impl<'a> Visit<'a> {
 }
 
 /// Who did it, as the trail says it.
-fn actor(session: &Session) -> String {
+pub(super) fn actor(session: &Session) -> String {
     format!("desk: {}", session.person_id)
 }
 
@@ -494,6 +466,6 @@ fn path_of(person: PersonId) -> String {
     format!("{DESK_PATH}/people/{person}")
 }
 
-fn back(person: PersonId, anchor: &str) -> Response {
+pub(super) fn back(person: PersonId, anchor: &str) -> Response {
     Redirect::to(&format!("{}#{anchor}", path_of(person))).into_response()
 }

@@ -1,19 +1,20 @@
 //! What people with a role do here: the desk, which looks after the means of identification of others.
 //!
-//! A hospital gets from it a counter that issues security keys and pairs phones for people whose document it has seen, takes lost means out
-//! of use at once, and leaves a trail of who did what for whom; and a separation: whoever runs the servers has no part in
-//! it, whoever works there cannot change their own means, and nobody gives themself a role (RIE v2, PS 08: delivered to the
-//! expected person only, revoked at any time, the identity of whoever asks for it checked).
+//! A hospital gets from it a counter that issues security keys, pairs phones and links identities of other providers for
+//! people whose document it has seen, takes lost means out of use at once, and leaves a trail of who did what for whom; and
+//! a separation: whoever runs the servers has no part in it, whoever works there cannot change their own means, and nobody
+//! gives themself a role (RIE v2, PS 08: delivered to the expected person only, revoked at any time, the identity of
+//! whoever asks for it checked).
 //!
 //! Default deny: a role is asked for at every request, with a sign-in by two factors of the last fifteen minutes.
 
 mod desk;
+mod identities;
 mod keys;
 mod phones;
 mod refusal;
 mod rights;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
@@ -29,7 +30,7 @@ use crate::store::Db;
 use crate::web::csrf::OwnOrigin;
 use crate::web::page::Site;
 use crate::web::pages::desk::{
-    ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, PERSON_ROUTE,
+    ACT_ROUTE, CHECK_ROUTE, DESK_PATH, FIND_PATH, KEY_OPTIONS_ROUTE, KEY_ROUTE, LINK_ROUTE, PERSON_ROUTE,
     PHONE_CONFIRM_ROUTE, PHONE_ROUTE, PHONE_STATUS_ROUTE, RENEWAL_OPTIONS_ROUTE, RENEWAL_ROUTE, UNLINK_ROUTE,
 };
 use crate::web::repeats::Repeats;
@@ -63,8 +64,23 @@ pub struct Parts {
     pub keys: Option<Arc<SecurityKeys>>,
     /// Phones; none where they are turned off.
     pub phones: Option<Arc<Phones>>,
-    /// The names of the providers that are configured, by their issuers.
-    pub providers: BTreeMap<String, String>,
+    /// The providers of others that are configured.
+    pub providers: Vec<Elsewhere>,
+}
+
+/// A provider of others, of which the desk links identities.
+#[derive(Debug, Clone)]
+pub struct Elsewhere {
+    /// Its name in the configuration.
+    pub name: String,
+    /// Its issuer.
+    pub issuer: String,
+    /// What people call it.
+    pub label: String,
+    /// The level that a sign-in by it reaches at most.
+    pub level: Acr,
+    /// Whether it tells national identifiers (`identifier_claim`), which are compared at each sign-in.
+    pub tells_identifier: bool,
 }
 
 /// The desk.
@@ -94,7 +110,8 @@ pub fn routes(desk: &Arc<Desk>) -> Router {
         .route(PERSON_ROUTE, get(desk::person))
         .route(CHECK_ROUTE, post(desk::check))
         .route(ACT_ROUTE, post(desk::act))
-        .route(UNLINK_ROUTE, post(desk::unlink))
+        .route(LINK_ROUTE, post(identities::link))
+        .route(UNLINK_ROUTE, post(identities::unlink))
         .route(KEY_OPTIONS_ROUTE, post(keys::options))
         .route(RENEWAL_OPTIONS_ROUTE, post(keys::renewal_options))
         .route(RENEWAL_ROUTE, post(keys::renewal_answer))

@@ -30,6 +30,16 @@ pub(super) enum Refusal {
     Changed,
     #[error("the form holds what the page does not offer")]
     Unclear,
+    #[error("the document proves less than the identity opens")]
+    Document,
+    #[error("the identity is somebody's already")]
+    LinkedElsewhere,
+    #[error("the person has another identity of this provider")]
+    HasIdentity,
+    #[error("the identity opens more than a desk vouches for, and its provider tells no national identifier")]
+    TooHigh,
+    #[error("the provider told somebody else's national identifier of the identity")]
+    ToldOfAnother,
     #[error("security keys are turned off")]
     NoKeys,
     #[error("phones are turned off")]
@@ -57,6 +67,11 @@ impl Refusal {
             Self::Unclear => "DESK-010",
             Self::NoKeys => "DESK-011",
             Self::NoPhones => "DESK-012",
+            Self::Document => "DESK-013",
+            Self::LinkedElsewhere => "DESK-014",
+            Self::HasIdentity => "DESK-015",
+            Self::TooHigh => "DESK-016",
+            Self::ToldOfAnother => "DESK-017",
             Self::Key(refusal) => refusal.code(),
             Self::Phone(refusal) => refusal.code(),
             Self::Store(error) => error.code(),
@@ -87,7 +102,9 @@ impl Refusal {
         match self {
             Self::Store(_) | Self::Rights(RightsRefused::Store(_)) => StatusCode::INTERNAL_SERVER_ERROR,
             Self::Nobody => StatusCode::NOT_FOUND,
-            Self::Changed => StatusCode::CONFLICT,
+            Self::Changed | Self::LinkedElsewhere | Self::HasIdentity | Self::ToldOfAnother => {
+                StatusCode::CONFLICT
+            }
             Self::Unclear => StatusCode::BAD_REQUEST,
             Self::Key(refusal) => refusal.status(),
             Self::Phone(refusal) => refusal.status(),

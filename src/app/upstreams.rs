@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::Made;
 use super::card::level;
+use crate::admin::Elsewhere;
 use crate::clock::SharedClock;
 use crate::config::{Config, Upstream, UpstreamCredential};
 use crate::crypto::egress::{Egress, EgressError};
@@ -16,12 +17,17 @@ use crate::oidc::{ApplicationTab, Leaving, ProviderMeans, ProviderTab};
 use crate::store::client::Client;
 use crate::store::login_transaction::LoginTransaction;
 use crate::store::upstream_session::UpstreamSession;
-use crate::upstream::{Parts, Provider, Refusal, Upstreams, callback_address, pair_path, start_path};
+use crate::upstream::{
+    Parts, Provider, Refusal, Upstreams, callback_address, leave_path, pair_path, start_path,
+};
 use crate::web::csrf::OwnOrigin;
 use crate::web::delays::Waits;
 
 /// For how long a page that waits for an application is held: proxies are patient for half a minute at least.
 const HOLD: Duration = Duration::from_secs(20);
+
+/// People can be asked in the application of a provider, and for no page of the establishment.
+const NOWHERE_TO_ASK: &str = "UPSTREAM-049";
 
 /// The providers that are configured; none where there are none.
 ///
@@ -31,6 +37,15 @@ pub(super) fn open(made: Made<'_>) -> Result<Option<Arc<Upstreams>>, EgressError
     let Made { config, db, clock, random, trail, seal, site, egress, .. } = made;
     if config.upstreams.is_empty() {
         return Ok(None);
+    }
+    for (name, settings) in &config.upstreams {
+        if settings.application.is_some() && !config.phone.has_anywhere_to_ask() {
+            tracing::warn!(
+                code = NOWHERE_TO_ASK,
+                provider = name,
+                "ciba is on, and [phone] networks is empty: people are asked in no browser that is new to them"
+            );
+        }
     }
     let providers = config.upstreams.iter();
     let providers = providers.map(|(name, settings)| provider(config, name, settings, egress, clock.clone()));
@@ -75,9 +90,16 @@ pub(crate) fn provider(
     Ok(Provider::new(name, settings, level(settings.level), redirect_uri, egress, clock))
 }
 
-/// The names of the providers that are configured, by their issuers.
-pub(super) fn names(configured: &BTreeMap<String, Upstream>) -> BTreeMap<String, String> {
-    configured.iter().map(|(name, upstream)| (upstream.issuer.clone(), name.clone())).collect()
+/// The providers that are configured, as the desk has them.
+pub(super) fn elsewhere(configured: &BTreeMap<String, Upstream>) -> Vec<Elsewhere> {
+    let of_desk = |(name, upstream): (&String, &Upstream)| Elsewhere {
+        name: name.clone(),
+        issuer: upstream.issuer.clone(),
+        label: upstream.label.clone(),
+        level: level(upstream.level),
+        tells_identifier: upstream.identifier_claim.is_some(),
+    };
+    configured.iter().map(of_desk).collect()
 }
 
 /// The providers as the sign-in page knows them.
@@ -113,6 +135,10 @@ impl ProviderMeans for ProviderTabs {
 
     fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String {
         pair_path(name, transaction.id)
+    }
+
+    fn leaving_pairing(&self, name: &str) -> String {
+        leave_path(name)
     }
 
     fn sign_out<'a>(&'a self, there: &'a UpstreamSession, leaving: Leaving<'a>) -> SigningOut<'a> {

@@ -76,7 +76,8 @@ kinds! {
     LogoutDelivered "logout.delivered";
     /// An identity at a provider of others was unlinked: what it had opened ends.
     IdentityUnlinked "identity.unlinked";
-    /// A provider of others said that somebody has signed out there, or something that is not to be believed.
+    /// A browser was sent to a provider of others to sign out there too, or could not be; or such a provider said that somebody
+    /// has signed out there, or something that is not to be believed.
     UpstreamLogout "upstream.logout";
     /// A relying party was registered.
     ClientAdded "client.added";
@@ -106,8 +107,10 @@ kinds! {
     RoleRevoked "role.revoked";
     /// An identity of another provider was linked to a person: by what it tells, by the person themselves, or by hand.
     IdentityLinked "identity.linked";
-    /// A person was given another national identifier.
+    /// A person was given another national identifier, by hand or by what a provider of others tells.
     PersonIdentified "person.identified";
+    /// Two rows of one human became one, by hand; recorded of both.
+    PersonMerged "person.merged";
     /// A person was linked with this establishment.
     AffiliationStarted "affiliation.started";
     /// A link with this establishment ended.

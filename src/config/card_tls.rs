@@ -7,7 +7,7 @@ use url::Url;
 
 use super::card::CardAcr;
 use super::reader::Section;
-use super::server::{Server, network, origin, socket};
+use super::server::{Server, network, origin, overlap, socket};
 use super::tls::Tls;
 
 /// The host that asks browsers for the card's certificate.
@@ -47,7 +47,7 @@ impl CardTls {
             "listen",
             "write an address of its own: TLS is spoken differently there, such as listen = \"[::]:8443\"",
             |text| match (socket(text)?, server) {
-                (listen, Some(server)) if listen == server.listen => {
+                (listen, Some(server)) if overlap(listen, server.listen) => {
                     Err("is taken by server.listen".to_owned())
                 }
                 (listen, _) => Ok(listen),

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use chrono::TimeDelta;
 
 use super::reader::Section;
-use super::server::{Server, socket};
+use super::server::{Server, overlap, socket};
 use super::tls::Tls;
 
 /// What providers that delegate to us are told, and where.
@@ -20,7 +20,13 @@ pub struct Delegation {
 }
 
 impl Delegation {
-    pub(super) fn read(section: &mut Section<'_>, server: Option<&Server>, tls: Option<&Tls>) -> Self {
+    /// `others` are the addresses of ours besides, each with its key.
+    pub(super) fn read(
+        section: &mut Section<'_>,
+        server: Option<&Server>,
+        tls: Option<&Tls>,
+        others: &[(&str, SocketAddr)],
+    ) -> Self {
         let tenant = section.text("tenant", |text| {
             let fine = |c: char| c.is_ascii_graphic() && !matches!(c, '"' | '\\');
             match text.is_empty() || text.len() > 100 || !text.chars().all(fine) {
@@ -32,11 +38,16 @@ impl Delegation {
         });
         let longest = TimeDelta::hours(4);
         let max_age = section.span("max_age", TimeDelta::minutes(1)..=longest).unwrap_or(longest);
-        let listen = section.text("listen", |text| match (socket(text)?, server) {
-            (listen, Some(server)) if listen == server.listen => {
-                Err("is taken by server.listen: what faces the Internet has an address of its own".to_owned())
+        let listen = section.text("listen", |text| {
+            let listen = socket(text)?;
+            // Where one of them stands for all addresses, it would serve the pages of the establishment on the Internet.
+            match others.iter().find(|(_, taken)| overlap(*taken, listen)) {
+                Some((key, taken)) => Err(format!(
+                    "is taken by {key} ({taken}): what faces the Internet has an address of its own; write in {key} the one \
+                     of the establishment's network, and not that of all"
+                )),
+                None => Ok(listen),
             }
-            (listen, _) => Ok(listen),
         });
         let is_behind_proxy = server.is_some_and(|server| !server.trusted_proxies.is_empty());
         if let Some(listen) = listen

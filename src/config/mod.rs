@@ -177,13 +177,20 @@ impl Config {
         let security_keys = SecurityKeys::read(&mut document.section("security_keys"));
         let phone = Phone::read(&mut document.section("phone"));
         let upstreams = upstreams(document);
-        let delegation = Delegation::read(&mut document.section("delegation"), server.as_ref(), tls.as_ref());
         let desk = Desk::read(&mut document.section("desk"));
         let workstations = Workstations::read(&mut document.section("workstations"), &card);
         let session = Session::read(&mut document.section("session"));
         let zones = document.sections_of("zones");
         let zones = zones.into_iter().map(|(name, mut zone)| (name, Zone::read(&mut zone))).collect();
         let oidc = Oidc::read(&mut document.section("oidc"), server.as_ref(), tls.as_ref(), &card);
+        let addresses = [
+            ("server.listen", server.as_ref().map(|server| server.listen)),
+            ("card.tls.listen", card.tls.as_ref().map(|host| host.listen)),
+            ("oidc.mtls.listen", oidc.mtls.as_ref().and_then(|host| host.listen)),
+        ];
+        let addresses: Vec<_> = addresses.into_iter().filter_map(|(key, at)| Some((key, at?))).collect();
+        let mut delegation = document.section("delegation");
+        let delegation = Delegation::read(&mut delegation, server.as_ref(), tls.as_ref(), &addresses);
         let keys = Keys::read(&mut document.section("keys"));
         let egress = Egress::read(&mut document.section("egress"));
         let limits = Limits::read(&mut document.section("limits"));

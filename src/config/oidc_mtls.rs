@@ -8,7 +8,7 @@ use url::Url;
 use super::card::{Card, Fallback, fallback};
 use super::card_tls::{Handshake, handshake};
 use super::reader::Section;
-use super::server::{Server, origin, socket};
+use super::server::{Server, origin, overlap, socket};
 use super::tls::Tls;
 
 /// The host on which services authenticate by a TLS certificate.
@@ -46,7 +46,8 @@ impl OidcMtls {
         );
         let taken = |listen: SocketAddr| {
             let card = card.tls.as_ref().map(|tls| tls.listen);
-            card == Some(listen) || server.is_some_and(|server| server.listen == listen)
+            let server = server.map(|server| server.listen);
+            card.into_iter().chain(server).any(|taken| overlap(taken, listen))
         };
         let shares = !section.has("listen");
         let listen = section.text("listen", |text| match socket(text)? {

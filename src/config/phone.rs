@@ -123,6 +123,12 @@ fn contact(text: &str) -> Result<String, String> {
 }
 
 impl Phone {
+    /// Whether people can be asked for a browser that they have not used before.
+    #[must_use]
+    pub fn has_anywhere_to_ask(&self) -> bool {
+        self.anywhere || !self.networks.is_empty()
+    }
+
     pub(super) fn read(section: &mut Section<'_>) -> Self {
         let network =
             |text: &str| text.parse::<IpNet>().map_err(|_| "must be networks such as \"10.0.0.0/8\"".into());

@@ -1,6 +1,6 @@
 //! `[server]`: how the provider is reached, and where it keeps what is its own.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 
@@ -104,6 +104,15 @@ pub(super) fn address(text: &str) -> Result<Url, String> {
 pub(super) fn socket(text: &str) -> Result<SocketAddr, String> {
     text.parse()
         .map_err(|_| "must be an address and a port, such as \"127.0.0.1:8080\" or \"[::]:443\"".to_owned())
+}
+
+/// Whether two addresses cannot both be listened on: the same, or one of them stands for all of its port, `[::]` for those of
+/// IPv4 too. Port 0 is whichever is free.
+pub(super) fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let covers = |all: IpAddr, one: IpAddr| all.is_unspecified() && (all.is_ipv6() || one.is_ipv4());
+    let (here, there) = (one.ip(), other.ip());
+    let is_one = here == there || covers(here, there) || covers(there, here);
+    one.port() != 0 && one.port() == other.port() && is_one
 }
 
 pub(super) fn network(text: &str) -> Result<IpNet, String> {

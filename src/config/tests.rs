@@ -421,3 +421,45 @@ fn the_examples_are_valid_and_complete() {
         }
     }
 }
+
+#[test]
+fn what_faces_the_internet_has_an_address_that_no_other_of_ours_covers() {
+    let host = |name: &str, listen: &str| {
+        format!(
+            "[{name}]\nurl = \"https://{}.example\"\nlisten = \"{listen}\"\nproxies = [\"127.0.0.1\"]\n",
+            &name[..4]
+        )
+    };
+    let with = |server: &str, more: &str, listen: &str| {
+        let proxies = "trusted_proxies = [\"10.0.0.4\"]";
+        parse(&format!(
+            "{ISSUER}listen = \"{server}\"\n{proxies}\n{more}[delegation]\nlisten = \"{listen}\"\n"
+        ))
+    };
+    for (server, more, listen, key) in [
+        ("192.0.2.10:443", String::new(), "192.0.2.10:443", "server.listen (192.0.2.10:443)"),
+        ("0.0.0.0:443", String::new(), "192.0.2.10:443", "server.listen (0.0.0.0:443)"),
+        ("[::]:443", String::new(), "192.0.2.10:443", "server.listen ([::]:443)"),
+        ("10.0.0.1:443", String::new(), "0.0.0.0:443", "server.listen (10.0.0.1:443)"),
+        ("10.0.0.1:443", host("card.tls", "[::]:8443"), "192.0.2.10:8443", "card.tls.listen ([::]:8443)"),
+        (
+            "10.0.0.1:443",
+            host("oidc.mtls", "0.0.0.0:8444"),
+            "192.0.2.10:8444",
+            "oidc.mtls.listen (0.0.0.0:8444)",
+        ),
+    ] {
+        let faults = with(server, &more, listen).unwrap_err().faults;
+        let [fault] = faults.as_slice() else { panic!("{faults:?}") };
+        let fault = fault.to_string();
+        assert!(fault.contains(&format!("delegation.listen is taken by {key}")), "{fault}");
+    }
+    for (server, listen) in [
+        ("0.0.0.0:8443", "192.0.2.10:443"),
+        ("10.0.0.1:443", "192.0.2.10:443"),
+        ("0.0.0.0:443", "[2001:db8::1]:443"),
+        ("127.0.0.1:0", "127.0.0.1:0"),
+    ] {
+        assert!(with(server, "", listen).is_ok(), "{server} {listen}");
+    }
+}

@@ -83,7 +83,8 @@ impl NationalId {
     /// What the directory or a card says; none where it is empty, too long or holds what no identifier holds.
     pub fn of_source(text: &str) -> Option<Self> {
         let good = |c: char| c.is_ascii_graphic();
-        (!text.is_empty() && text.len() <= LONGEST && text.chars().all(good)).then(|| Self(text.to_owned()))
+        let is_good = !text.is_empty() && text.len() <= LONGEST && text.chars().all(good);
+        is_good.then(|| uuid(text).unwrap_or_else(|| Self(text.to_owned())))
     }
 
     /// What somebody typed of their own. An RPPS number alone is one: that is what people know.
@@ -139,6 +140,12 @@ impl NationalId {
         if self.kind() == IdKind::Psi { 2 } else { 1 }
     }
 
+    /// Whether a person has one of this kind at most: RPPS and Pro Santé Identité follow them for life, what an employer
+    /// gives does not.
+    pub fn is_for_life(&self) -> bool {
+        matches!(self.kind(), IdKind::Rpps | IdKind::Psi)
+    }
+
     /// The structure that employs the holder, as in VIHF: `1` + FINESS or `3` + SIRET. None for other kinds.
     pub fn employer(&self) -> Option<String> {
         let (number, _) = self.0.get(1..)?.split_once('/')?;
@@ -176,8 +183,8 @@ impl FromStr for NationalId {
         let text = text.trim();
         let digits =
             |text: &str, count: usize| text.len() == count && text.bytes().all(|b| b.is_ascii_digit());
-        if Uuid::parse_str(text).is_ok() {
-            return Ok(Self(text.to_owned()));
+        if let Some(id) = uuid(text) {
+            return Ok(id);
         }
         let Some((prefix, rest)) = text.split_at_checked(1) else {
             return Err(IdError::Unknown(text.to_owned()));
@@ -213,6 +220,11 @@ impl fmt::Display for NationalId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// A UUID is the same one in capitals (RFC 9562 §4): it is kept without them.
+fn uuid(text: &str) -> Option<NationalId> {
+    Uuid::parse_str(text).ok().map(|uuid| NationalId(uuid.to_string()))
 }
 
 /// Whether the text has the form of a FINESS number: nine digits or capital letters.
@@ -279,6 +291,10 @@ mod tests {
             assert_eq!((id.kind(), id.origin()), (kind, origin));
             assert!(id.warnings().is_empty(), "{text}");
         }
+        let psi = |text: &str| text.parse::<NationalId>().unwrap();
+        let capitals = "F81D4FAE-7DEC-11D0-A765-00A0C91E6BF6";
+        assert_eq!(psi(capitals), psi(&capitals.to_lowercase()), "one person, however it is written");
+        assert_eq!(NationalId::of_source(capitals), Some(psi(capitals)));
         let employee: NationalId = "30B0168811/CPET00001".parse().unwrap();
         assert_eq!(employee.employer().unwrap(), "10B0168811");
     }

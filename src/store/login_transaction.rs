@@ -2,7 +2,7 @@
 //!
 //! A transaction is bound, when it is created, to the browser by a cookie whose hash stands here; it is never bound
 //! again. It is consumed once, by one conditional update that begins the session in the same transaction: of two
-//! answers only one can win.
+//! answers only one can win. It waits once more where whoever sits there says that the session is not theirs, which ends it.
 
 use sqlx::types::Json;
 
@@ -12,6 +12,7 @@ use super::badge::{consume_badge, renew_session};
 use super::known_browser::{SeenBrowser, note_browser};
 use super::means::{is_halted_card, note_card};
 use super::notice::{NewNotice, Told, queue_notice};
+use super::person::learn_identifiers;
 use super::session::{NewSession, begin_session, end_session, go_on_with_session, join_session};
 use super::upstream::{Identified, link_upstream, may_come, refresh_professional, use_upstream};
 use super::upstream_session::{come_from_upstream, pass_gate, was_logged_out};
@@ -265,6 +266,36 @@ pub async fn note_failure(db: &Db, id: TransactionId, code: &'static str) -> Res
     })
 }
 
+/// Ends a session of which whoever sits there says that it is not theirs; `event` is recorded where it ran. The sign-in,
+/// where the session came out of it, waits again for somebody, and for another proof than the one that began it.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn end_of_another(
+    db: &Db,
+    (id, session): (TransactionId, SessionId),
+    event: &NewRow,
+    now: Time,
+    random: &dyn Random,
+) -> Result<(), StoreError> {
+    write!(db, c => {
+        if end_session!(c, session, EndReason::NotMe, now, random) {
+            record!(c, *event);
+        }
+        sqlx::query(
+            "UPDATE login_transaction SET state = 'open', session_id = NULL, ended_at = NULL, card_txn = NULL,
+               card_request = NULL, card_request_expires_at = NULL, certificate_handle = NULL, certificate = NULL,
+               certificate_expires_at = NULL
+             WHERE id = $1 AND state = 'done' AND session_id = $2",
+        )
+        .bind(id)
+        .bind(session)
+        .execute(&mut *c)
+        .await?;
+        Ok(())
+    })
+}
+
 /// Ends the sign-in without a session. Yields whether it was open.
 ///
 /// # Errors
@@ -432,6 +463,7 @@ pub async fn complete(
                 queue_notice!(c, &NewNotice::new(person, told, now, random), now);
                 record!(c, identified.linked);
             }
+            learn_identifiers!(c, &identified.identifiers, identified.issuer.clone(), person, now);
             if refresh_professional!(c, identified, person) {
                 record!(c, identified.refreshed);
             }

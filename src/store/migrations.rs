@@ -73,6 +73,8 @@ migrations! {
     143 "0143_upstream_links";
     144 "0144_delegation";
     145 "0145_upstream_pairing";
+    150 "0150_told_identifiers";
+    155 "0155_pairing_told";
 }
 
 fn migrator(list: Vec<(i64, &'static str, &'static str)>) -> Migrator {

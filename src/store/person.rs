@@ -1,6 +1,8 @@
 //! People, their national identifiers and their links with this establishment.
 
 mod folded;
+mod identifiers;
+mod merge;
 
 use chrono::{DateTime, Utc};
 
@@ -12,6 +14,15 @@ use crate::clock::Time;
 use crate::directory::NationalId;
 use crate::ids::{AffiliationId, PersonId, Random, SessionId};
 use crate::session::EndReason;
+
+use self::identifiers::add_identifier;
+#[cfg(test)]
+pub(crate) use self::identifiers::learn_for_test;
+pub use self::identifiers::{
+    ToldIdentifier, alternatives, holders, identifiers, identify, take_identifier_away, told_identifiers,
+};
+pub(crate) use self::identifiers::{add_told_identifier, after_the_others, learn_identifiers};
+pub use self::merge::{Merged, Merging, merge};
 
 /// A person.
 #[derive(Debug, Clone, sqlx::FromRow)]
@@ -151,18 +162,6 @@ pub async fn by_identifier(db: &Db, id_nat: &str) -> Result<Option<Person>, Stor
     ).bind(id_nat).fetch_optional(c).await?))
 }
 
-/// The national identifiers of a person: the RPPS first, then in the order in which they were added.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn identifiers(db: &Db, person: PersonId) -> Result<Vec<NationalId>, StoreError> {
-    let values: Vec<String> = read!(db, c => Ok::<_, StoreError>(sqlx::query_scalar(
-        "SELECT value FROM person_identifier WHERE person_id = $1 \
-         ORDER BY CASE WHEN origin = 'RPPS' THEN 0 ELSE 1 END, created_at, value",
-    ).bind(person).fetch_all(c).await?))?;
-    Ok(values.iter().filter_map(|value| NationalId::of_source(value)).collect())
-}
-
 /// The links of a person with the establishment, newest first.
 ///
 /// # Errors
@@ -211,23 +210,6 @@ pub async fn list(db: &Db, text: &str, limit: i64, now: Time) -> Result<Vec<List
     ).bind(names).bind(now).bind(limit).bind(identifier).fetch_all(c).await?))
 }
 
-/// Inserts an identifier, inside a `write!` body.
-macro_rules! add_identifier {
-    ($c:expr, $person:expr, $id:expr, $now:expr) => {
-        sqlx::query(
-            "INSERT INTO person_identifier (value, person_id, origin, quality, created_at) \
-             VALUES ($1, $2, $3, $4, $5)",
-        )
-        .bind($id.as_str())
-        .bind($person)
-        .bind($id.origin())
-        .bind($id.quality())
-        .bind($now)
-        .execute(&mut *$c)
-        .await?
-    };
-}
-
 /// Inserts a link, inside a `write!` body.
 macro_rules! add_affiliation {
     ($c:expr, $person:expr, $new:expr, $now:expr, $random:expr) => {
@@ -261,8 +243,10 @@ macro_rules! add_person {
         .bind($now)
         .execute(&mut *$c)
         .await?;
+        let mut at = $now;
         for id in &$new.identifiers {
-            add_identifier!($c, $new.id, id, $now);
+            add_identifier!($c, $new.id, id, at);
+            at += chrono::TimeDelta::microseconds(1);
         }
         for affiliation in &$new.affiliations {
             add_affiliation!($c, $new.id, affiliation, $now, $random);
@@ -283,24 +267,6 @@ pub async fn add(
 ) -> Result<(), StoreError> {
     write!(db, c => {
         add_person!(c, new, now, random);
-        record!(c, *event);
-        Ok(())
-    })
-}
-
-/// Gives a person another national identifier. [`StoreError::is_duplicate`] where somebody has it.
-///
-/// # Errors
-/// [`StoreError`].
-pub async fn identify(
-    db: &Db,
-    person: PersonId,
-    id: &NationalId,
-    now: Time,
-    event: &Event,
-) -> Result<(), StoreError> {
-    write!(db, c => {
-        add_identifier!(c, person, id, now);
         record!(c, *event);
         Ok(())
     })

@@ -5,6 +5,7 @@
 
 use super::audit::{NewRow, record};
 use super::notice::{NewNotice, Place, Told, queue_notice};
+use super::person::ToldIdentifier;
 use super::upstream_session::UpstreamSession;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
@@ -55,6 +56,8 @@ pub struct Identified {
     pub linked: NewRow,
     /// Whether it may become somebody's by this sign-in: the provider's word found them, and no link.
     pub may_link: bool,
+    /// National identifiers that it tells and that were not theirs.
+    pub identifiers: Vec<ToldIdentifier>,
     /// What the provider tells of the professional.
     pub professional: ToldProfessional,
     /// What is recorded where that is news.
@@ -211,6 +214,8 @@ pub struct NewPairing {
     pub subject: String,
     /// What they are called there, for the page that asks.
     pub name: String,
+    /// The national identifiers that the provider tells, separated by spaces.
+    pub told: String,
     /// When the sign-in is no longer good.
     pub expires_at: Time,
 }
@@ -220,8 +225,14 @@ pub struct NewPairing {
 pub struct Pairing {
     /// The name of the provider in the configuration.
     pub provider: String,
+    /// Whose subject it is.
+    pub issuer: String,
+    /// Who it is there, for good.
+    pub subject: String,
     /// What they are called there.
     pub name: String,
+    /// The national identifiers that the provider tells, separated by spaces.
+    pub told: String,
 }
 
 /// What became of a pairing.
@@ -235,7 +246,8 @@ pub enum Paired {
     Taken,
 }
 
-/// Keeps an identity for pairing in the place of the way back that brought it, which is used up. Yields whether it was there.
+/// Keeps an identity for pairing in the place of the way back that brought it, which is used up. Yields whether it was there,
+/// in a sign-in that nobody has completed: what is shown to whoever has signed in is not replaced.
 ///
 /// # Errors
 /// [`StoreError`].
@@ -248,7 +260,8 @@ pub async fn keep_for_pairing(
     write!(db, c => {
         let used = sqlx::query(
             "DELETE FROM upstream_sign_in
-             WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3",
+             WHERE state_hash = $1 AND transaction_id = $2 AND taken_at IS NOT NULL AND expires_at > $3
+               AND EXISTS (SELECT 1 FROM login_transaction t WHERE t.id = $2 AND t.state = 'open')",
         )
         .bind(state_hash.to_vec())
         .bind(new.transaction_id)
@@ -259,16 +272,18 @@ pub async fn keep_for_pairing(
             return Ok(false);
         }
         sqlx::query(
-            "INSERT INTO upstream_pairing (transaction_id, provider, issuer, subject, name, expires_at)
-             VALUES ($1, $2, $3, $4, $5, $6)
+            "INSERT INTO upstream_pairing (transaction_id, provider, issuer, subject, name, told, expires_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $7)
              ON CONFLICT (transaction_id) DO UPDATE SET provider = excluded.provider, issuer = excluded.issuer,
-               subject = excluded.subject, name = excluded.name, expires_at = excluded.expires_at",
+               subject = excluded.subject, name = excluded.name, told = excluded.told,
+               expires_at = excluded.expires_at",
         )
         .bind(new.transaction_id)
         .bind(new.provider.clone())
         .bind(new.issuer.clone())
         .bind(new.subject.clone())
         .bind(new.name.clone())
+        .bind(new.told.clone())
         .bind(new.expires_at)
         .execute(&mut *c)
         .await?;
@@ -281,48 +296,69 @@ pub async fn keep_for_pairing(
 /// # Errors
 /// [`StoreError`].
 pub async fn pairing(db: &Db, transaction: TransactionId, now: Time) -> Result<Option<Pairing>, StoreError> {
-    const SQL: &str =
-        "SELECT provider, name FROM upstream_pairing WHERE transaction_id = $1 AND expires_at > $2";
+    const SQL: &str = "SELECT provider, issuer, subject, name, told FROM upstream_pairing
+         WHERE transaction_id = $1 AND expires_at > $2";
     read!(db, c => Ok(sqlx::query_as(SQL).bind(transaction).bind(now).fetch_optional(&mut *c).await?))
 }
 
-/// Forgets what there was to pair in a sign-in.
+/// Forgets what there was to pair in a sign-in, whose page says why (`code`) where it still waits. Yields whether there was
+/// anything; `event` is recorded then.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn leave_unpaired(db: &Db, transaction: TransactionId) -> Result<(), StoreError> {
+pub async fn leave_unpaired(
+    db: &Db,
+    transaction: TransactionId,
+    code: &'static str,
+    event: &NewRow,
+) -> Result<bool, StoreError> {
     write!(db, c => {
-        sqlx::query("DELETE FROM upstream_pairing WHERE transaction_id = $1")
+        let left = sqlx::query("DELETE FROM upstream_pairing WHERE transaction_id = $1")
             .bind(transaction)
             .execute(&mut *c)
             .await?;
-        Ok(())
+        if left.rows_affected() != 1 {
+            return Ok(false);
+        }
+        sqlx::query("UPDATE login_transaction SET error_code = $2 WHERE id = $1 AND state = 'open'")
+            .bind(transaction)
+            .bind(code)
+            .execute(&mut *c)
+            .await?;
+        record!(c, *event);
+        Ok(true)
     })
 }
 
-/// Links what there is to pair in a sign-in with a person, once, and tells them. `event` is recorded where a link is made;
-/// `label` is what people call the provider.
+/// Links the identity that a person was shown, and that still waits in their sign-in, with them, once, and tells them.
+/// `event` is recorded where a link is made; `label` is what people call the provider.
 ///
 /// # Errors
 /// [`StoreError`].
 pub async fn pair(
     db: &Db,
-    transaction: TransactionId,
+    (transaction, shown): (TransactionId, &Pairing),
     person: PersonId,
     (label, event): (&str, &NewRow),
     now: Time,
     random: &dyn Random,
 ) -> Result<Paired, StoreError> {
     let label = label.to_owned();
+    let (issuer, subject) = (shown.issuer.clone(), shown.subject.clone());
     write!(db, c => {
-        let kept: Option<(String, String)> = sqlx::query_as(
-            "DELETE FROM upstream_pairing WHERE transaction_id = $1 AND expires_at > $2 RETURNING issuer, subject",
+        let kept = sqlx::query(
+            "DELETE FROM upstream_pairing
+             WHERE transaction_id = $1 AND issuer = $2 AND subject = $3 AND expires_at > $4",
         )
         .bind(transaction)
+        .bind(issuer.clone())
+        .bind(subject.clone())
         .bind(now)
-        .fetch_optional(&mut *c)
+        .execute(&mut *c)
         .await?;
-        let Some((issuer, subject)) = kept else { return Ok(Paired::Gone) };
+        if kept.rows_affected() != 1 {
+            return Ok(Paired::Gone);
+        }
         let linked = sqlx::query(
             "INSERT INTO upstream_identity (issuer, subject, person_id, linked_at, last_used_at, label, linked_by)
              VALUES ($1, $2, $3, $4, $4, $5, 'person') ON CONFLICT DO NOTHING",
@@ -365,6 +401,16 @@ pub async fn is_on_its_way(
          WHERE s.transaction_id = $1 AND s.provider = $2 AND s.taken_at IS NULL AND t.created_at > $3";
     let provider = provider.to_owned();
     let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(transaction).bind(provider).bind(since).fetch_one(&mut *c).await?);
+    Ok(count > 0)
+}
+
+/// Whether a sign-in was sent to a provider and nothing came of it, yet or at all.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn was_sent(db: &Db, transaction: TransactionId) -> Result<bool, StoreError> {
+    const SQL: &str = "SELECT COUNT(*) FROM upstream_sign_in WHERE transaction_id = $1";
+    let count: i64 = read!(db, c => sqlx::query_scalar(SQL).bind(transaction).fetch_one(&mut *c).await?);
     Ok(count > 0)
 }
 

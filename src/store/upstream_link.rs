@@ -3,13 +3,15 @@
 //! A person is told of the first and of the last, like of a means. What an unlinked identity has opened ends with it, and so does
 //! what was granted to outlive that.
 
-use super::audit::{NewRow, record};
+use super::audit::{Filter, NewRow, record};
+use super::identity_check::consume_check;
 use super::notice::{NewNotice, Told, queue_notice};
 use super::session::{end_session, revoke_offline};
 use super::upstream::take_back_professional;
 use super::{Db, StoreError, read, write};
 use crate::clock::Time;
-use crate::ids::{PersonId, Random, SessionId};
+use crate::directory::NationalId;
+use crate::ids::{IdentityCheckId, PersonId, Random, SessionId};
 use crate::session::EndReason;
 
 /// An identity of a person at a provider.
@@ -45,6 +47,10 @@ impl Link {
     }
 }
 
+/// So many events are looked at, of each code.
+const MOST_REFUSED: i64 = 50;
+/// What the note of a contradiction begins with, before all that was told.
+const TOLD: &str = "told ";
 /// Who makes a link of what the provider tells.
 const BY_PROVIDER: &str = "provider";
 
@@ -71,6 +77,14 @@ pub struct NewLink {
     pub label: String,
     /// `desk` or `command line`.
     pub by: &'static str,
+    /// The identity check that it is made on, and uses up; none on the command line.
+    pub check: Option<IdentityCheckId>,
+}
+
+/// Whether a provider may call somebody so: at most 255 ASCII characters (OpenID Connect Core §2), and no space.
+#[must_use]
+pub fn is_subject(text: &str) -> bool {
+    !text.is_empty() && text.len() <= 255 && text.chars().all(|c| c.is_ascii_graphic())
 }
 
 /// How a link by hand ends.
@@ -82,6 +96,8 @@ pub enum Linked {
     Taken,
     /// The person has another identity of this issuer.
     HasOther,
+    /// The identity check was used, or is too old.
+    CheckOver,
 }
 
 /// Makes a link by hand, tells its person and records it.
@@ -95,35 +111,57 @@ pub async fn link(
     now: Time,
     random: &dyn Random,
 ) -> Result<Linked, StoreError> {
-    let NewLink { person, issuer, subject, label, by } = new.clone();
+    match try_to_link(db, new, event, now, random).await {
+        // Somebody linked the one or the other at this moment, and nothing of ours is kept: now it is seen.
+        Err(error) if error.is_duplicate() => try_to_link(db, new, event, now, random).await,
+        done => done,
+    }
+}
+
+async fn try_to_link(
+    db: &Db,
+    new: &NewLink,
+    event: &NewRow,
+    now: Time,
+    random: &dyn Random,
+) -> Result<Linked, StoreError> {
+    let NewLink { person, issuer, subject, label, by, check } = new.clone();
     write!(db, c => {
-        let made = sqlx::query(
-            "INSERT INTO upstream_identity (issuer, subject, person_id, label, linked_by, linked_at, last_used_at)
-             VALUES ($1, $2, $3, $4, $5, $6, $6) ON CONFLICT DO NOTHING",
+        let there: Vec<(String, PersonId)> = sqlx::query_as(
+            "SELECT subject, person_id FROM upstream_identity WHERE issuer = $1 AND (subject = $2 OR person_id = $3)",
         )
         .bind(issuer.clone())
         .bind(subject.clone())
+        .bind(person)
+        .fetch_all(&mut *c)
+        .await?;
+        if there.iter().any(|(of, _)| *of == subject) {
+            return Ok(Linked::Taken);
+        }
+        if !there.is_empty() {
+            return Ok(Linked::HasOther);
+        }
+        if let Some(check) = check
+            && !consume_check!(c, check, now)
+        {
+            return Ok(Linked::CheckOver);
+        }
+        sqlx::query(
+            "INSERT INTO upstream_identity (issuer, subject, person_id, label, linked_by, linked_at, last_used_at)
+             VALUES ($1, $2, $3, $4, $5, $6, $6)",
+        )
+        .bind(issuer)
+        .bind(subject)
         .bind(person)
         .bind(label.clone())
         .bind(by)
         .bind(now)
         .execute(&mut *c)
-        .await?
-        .rows_affected()
-            == 1;
-        if made {
-            let told = Told::IdentityLinked { provider: label, place: super::notice::Place::default() };
-            queue_notice!(c, &NewNotice::new(person, told, now, random), now);
-            record!(c, *event);
-            return Ok(Linked::Done);
-        }
-        let holder: Option<PersonId> =
-            sqlx::query_scalar("SELECT person_id FROM upstream_identity WHERE issuer = $1 AND subject = $2")
-                .bind(issuer)
-                .bind(subject)
-                .fetch_optional(&mut *c)
-                .await?;
-        Ok(if holder.is_some() { Linked::Taken } else { Linked::HasOther })
+        .await?;
+        let told = Told::IdentityLinked { provider: label, place: super::notice::Place::default() };
+        queue_notice!(c, &NewNotice::new(person, told, now, random), now);
+        record!(c, *event);
+        Ok(Linked::Done)
     })
 }
 
@@ -137,6 +175,78 @@ pub struct Unlinking<'a> {
     pub event: &'a (dyn Fn(&str) -> NewRow + Sync),
     /// What is recorded of each session that ends.
     pub ended: &'a (dyn Fn(SessionId) -> NewRow + Sync),
+}
+
+/// An identity that was refused at a sign-in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The name of the provider in the configuration.
+    pub provider: String,
+    /// Who it is there.
+    pub subject: String,
+    /// The national identifier that was told of them, where one was.
+    pub id_nat: Option<String>,
+    /// That one, and all others that the refusals tell of.
+    pub told: Vec<NationalId>,
+    /// When it was refused last.
+    pub at: Time,
+}
+
+/// What an event has of it.
+#[derive(serde::Deserialize)]
+struct Detail {
+    upstream: Option<String>,
+    means: Option<String>,
+    means_id: Option<String>,
+    id_nat: Option<String>,
+    note: Option<String>,
+}
+
+impl Detail {
+    /// What was told of it: of a contradiction the note has all.
+    fn told(&self) -> Vec<NationalId> {
+        let noted = self.note.as_deref().and_then(|note| note.strip_prefix(TOLD)).unwrap_or_default();
+        let all = self.id_nat.as_deref().into_iter().chain(noted.split(' '));
+        all.filter_map(NationalId::of_source).collect()
+    }
+}
+
+/// The identities of events of that kind, after `since`, that were refused with one of these codes: the newest first, each
+/// once.
+///
+/// # Errors
+/// [`StoreError`].
+pub async fn refused(db: &Db, kind: &str, codes: &[&str], since: Time) -> Result<Vec<Refused>, StoreError> {
+    let mut rows = Vec::new();
+    for code in codes {
+        let filter = Filter {
+            since: Some(since),
+            kind: Some(kind.to_owned()),
+            code: Some((*code).to_owned()),
+            limit: MOST_REFUSED,
+            ..Filter::default()
+        };
+        rows.extend(super::audit::list(db, &filter).await?);
+    }
+    rows.sort_by_key(|row| std::cmp::Reverse((row.at, row.id)));
+    let mut refused: Vec<Refused> = Vec::new();
+    for row in rows {
+        let Ok(detail) = serde_json::from_str::<Detail>(&row.detail) else { continue };
+        let told = detail.told();
+        let Detail { upstream: Some(provider), means: Some(means), means_id: Some(subject), id_nat, .. } =
+            detail
+        else {
+            continue;
+        };
+        if means != "upstream" {
+            continue;
+        }
+        match refused.iter_mut().find(|known| known.provider == provider && known.subject == subject) {
+            Some(known) => known.told.extend(told),
+            None => refused.push(Refused { provider, subject, id_nat, told, at: row.at }),
+        }
+    }
+    Ok(refused)
 }
 
 /// Takes a link away, and what its provider told of the professional; ends what the identity has opened, tells its person and

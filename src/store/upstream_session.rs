@@ -251,11 +251,11 @@ pub struct NewSignOut {
     pub expires_at: Time,
 }
 
-/// Sends a browser to a provider to sign out there.
+/// Sends a browser to a provider to sign out there. `event` is recorded with it.
 ///
 /// # Errors
 /// [`StoreError`].
-pub async fn depart(db: &Db, new: &NewSignOut) -> Result<(), StoreError> {
+pub async fn depart(db: &Db, new: &NewSignOut, event: &NewRow) -> Result<(), StoreError> {
     write!(db, c => {
         sqlx::query(
             "INSERT INTO upstream_sign_out (browser_hash, state_hash, provider, onward, expires_at)
@@ -268,6 +268,7 @@ pub async fn depart(db: &Db, new: &NewSignOut) -> Result<(), StoreError> {
         .bind(new.expires_at)
         .execute(&mut *c)
         .await?;
+        record!(c, *event);
         Ok(())
     })
 }

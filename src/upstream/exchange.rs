@@ -157,9 +157,9 @@ impl Upstreams {
         };
         let stable = stable_subject(provider, &said)?;
         let (person, linked) = match self.person(provider, &said, &stable, client.audience, now).await? {
-            Known::Linked(person) => (person, Some(stable)),
-            // A link is made where the person is.
-            Known::Told(person) => (person, None),
+            Known::Linked(person, _) => (person, Some(stable)),
+            // A link is made, and what is new is kept, where the person is.
+            Known::Told(person, _) => (person, None),
             Known::Unpaired => return Err(Refusal::NotLinked),
         };
         if store::upstream_session::was_ended_there(&self.parts.db, &there, issued_at).await? {

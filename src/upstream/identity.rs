@@ -3,6 +3,13 @@
 //! An identity there is `(issuer, subject)`; what it is linked to stays linked. The first time, the provider's word for a
 //! national identifier makes the link where the configuration trusts it with that; never a mail address, and never a name.
 //! Where provider and registry disagree, nobody is signed in, and the desk finds out who is right.
+//!
+//! A provider may call one person by several identifiers: Pro Santé Connect by an RPPS one day and by the UUID of Pro
+//! Santé Identité the next, and then it lists all. One rule reads them. **Linked**: one of those that are told is the
+//! person's, or none is told. **Not linked**, where the provider's word counts: exactly one person here has any of them,
+//! or nobody has and the directory knows one. Either way nobody else has one of them, and nobody ends up with two of a kind
+//! that is for life; then all are the person's from now on, and where they come from is kept. Anything else is a clash, and
+//! changes nothing: two people are made one by hand alone.
 
 use serde_json::{Map, Value};
 
@@ -31,39 +38,101 @@ impl Upstreams {
         now: Time,
     ) -> Result<Known, Refusal> {
         let (parts, issuer) = (&self.parts, provider.settings.issuer.as_str());
-        let told = national_id(provider, said);
+        let told = told(provider, said);
         if let Some(person) = store::upstream::person_of(&parts.db, issuer, subject).await? {
-            let known = directory::admitted(&parts.db, person, audience, now).await??;
+            let own = directory::admitted(&parts.db, person, audience, now).await??.identifiers;
             // The provider now calls them somebody else: one of the two is wrong.
-            if told.is_some_and(|told| !known.identifiers.contains(&told)) {
+            if !told.is_empty() && !told.iter().any(|id| own.contains(id)) {
                 return Err(Refusal::Clash);
             }
-            return Ok(Known::Linked(person));
+            let holders = store::person::holders(&parts.db, &told).await?;
+            return Ok(Known::Linked(person, news(&told, &own, Some(person), &holders)?));
         }
         match provider.settings.link {
             UpstreamLink::Desk => return Err(Refusal::NotLinked),
             UpstreamLink::Confirmed => return Ok(Known::Unpaired),
             UpstreamLink::Automatic => {}
         }
-        let told = told.ok_or(Refusal::NoIdentifier)?;
-        let person =
-            directory::sign_in(&parts.db, &parts.trail, &told, audience, now, &*parts.random).await??;
+        let first = told.first().ok_or(Refusal::NoIdentifier)?;
+        let holders = store::person::holders(&parts.db, &told).await?;
+        let holder = holders.first().map(|(_, holder)| *holder);
+        let own = match holder {
+            Some(holder) => store::person::identifiers(&parts.db, holder).await?,
+            None => Vec::new(),
+        };
+        let news = news(&told, &own, holder, &holders)?;
+        let by = match holder {
+            Some(_) => told.iter().find(|id| own.contains(id)),
+            None => self.in_directory(&told).await?,
+        };
+        let by = by.unwrap_or(first);
+        let person = directory::sign_in(&parts.db, &parts.trail, by, audience, now, &*parts.random).await??;
         let other = store::upstream::subject_of(&parts.db, issuer, person).await?;
         match other {
             Some(other) if other != subject => Err(Refusal::Clash),
-            _ => Ok(Known::Told(person)),
+            _ => Ok(Known::Told(person, news)),
         }
+    }
+
+    /// The first of what is told that the directory knows, of somebody who has no row here.
+    async fn in_directory<'a>(&self, told: &'a [NationalId]) -> Result<Option<&'a NationalId>, Refusal> {
+        for id in told {
+            if store::directory::entry(&self.parts.db, id.as_str()).await?.is_some() {
+                return Ok(Some(id));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether somebody of whom this is told is the one who was named: by one of the identifiers that are told, or by
+    /// another of the same person here.
+    pub(super) async fn was_named(
+        &self,
+        told: &[NationalId],
+        named: &str,
+        person: Option<PersonId>,
+    ) -> Result<bool, Refusal> {
+        if told.iter().any(|id| id.as_str() == named) {
+            return Ok(true);
+        }
+        let Some(person) = person else { return Ok(false) };
+        let own = store::person::identifiers(&self.parts.db, person).await?;
+        Ok(told.iter().any(|id| own.contains(id)))
     }
 }
 
 /// Who somebody of a provider is here.
 pub(super) enum Known {
-    /// The person that the identity is linked to.
-    Linked(PersonId),
-    /// The person whose identifier the provider tells: the sign-in makes the link.
-    Told(PersonId),
+    /// The person that the identity is linked to, and what is told that is not theirs yet.
+    Linked(PersonId, Vec<NationalId>),
+    /// The person whose identifier the provider tells, and the same: the sign-in makes the link.
+    Told(PersonId, Vec<NationalId>),
     /// Nobody yet: they say it by another means.
     Unpaired,
+}
+
+/// What is told of a person and is not their own yet. `holders` have any of it.
+///
+/// # Errors
+/// [`Refusal::Clash`], where somebody else has one of them, or the person would have two of a kind that is for life.
+pub(super) fn news(
+    told: &[NationalId],
+    own: &[NationalId],
+    person: Option<PersonId>,
+    holders: &[(String, PersonId)],
+) -> Result<Vec<NationalId>, Refusal> {
+    if holders.iter().any(|(_, holder)| Some(*holder) != person) {
+        return Err(Refusal::Clash);
+    }
+    let mut news: Vec<NationalId> = Vec::new();
+    for id in told.iter().filter(|id| !own.contains(id)) {
+        let is_second = |other: &NationalId| other.kind() == id.kind();
+        if id.is_for_life() && own.iter().chain(&news).any(is_second) {
+            return Err(Refusal::Clash);
+        }
+        news.push(id.clone());
+    }
+    Ok(news)
 }
 
 /// Who somebody is at a provider for good, if it is of the tenant that is configured. Both stand in the ID token, which is
@@ -87,11 +156,20 @@ pub(super) fn stable_subject(provider: &Provider, said: &Said) -> Result<String,
 /// The longest name of somebody (OpenID Connect Core §2).
 const LONGEST_SUBJECT: usize = 255;
 
-/// The national identifier that a provider tells, where it tells one.
-pub(super) fn national_id(provider: &Provider, said: &Said) -> Option<NationalId> {
-    let name = provider.settings.identifier_claim.as_deref()?;
-    let told = text(&said.userinfo, name).or_else(|| text(&said.id_token, name))?;
-    NationalId::of_source(told)
+/// The national identifiers that a provider tells, each once: that of the claim that is configured first. Where Pro Santé
+/// Connect tells that one, all that its UserInfo lists; what another provider lists under the same names says nothing.
+pub(super) fn told(provider: &Provider, said: &Said) -> Vec<NationalId> {
+    let name = provider.settings.identifier_claim.as_deref();
+    let first = name.and_then(|name| text(&said.userinfo, name).or_else(|| text(&said.id_token, name)));
+    let mut told: Vec<NationalId> = first.and_then(NationalId::of_source).into_iter().collect();
+    if provider.settings.profile == UpstreamProfile::Psc && !told.is_empty() {
+        for id in directory::told::identifiers(&said.userinfo) {
+            if !told.contains(&id) {
+                told.push(id);
+            }
+        }
+    }
+    told
 }
 
 /// What Pro Santé Connect tells of a professional; of another provider nobody knows in what words it would.

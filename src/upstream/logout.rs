@@ -21,7 +21,6 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use url::Url;
-use uuid::Uuid;
 
 use super::provider::{Provider, ProviderError};
 use super::sign_in::parameter;
@@ -39,6 +38,7 @@ use crate::store::upstream_session::{LogoutToken, Recording, UpstreamSession, lo
 use crate::web::cookies::{self, NoCookie};
 use crate::web::headers::{Policy, form_target};
 use crate::web::new_session::of_browser;
+use crate::web::repeats::key_of;
 
 /// Where the provider posts its logout tokens.
 pub const BACKCHANNEL_ROUTE: &str = "/login/provider/{name}/backchannel-logout";
@@ -356,11 +356,6 @@ fn framed_page(issuer: &str) -> Response {
         response.headers_mut().insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     response
-}
-
-/// Whose refusals are counted together.
-fn key_of(name: &str) -> Uuid {
-    sha256(name.as_bytes()).first_chunk().map_or_else(Uuid::nil, |key| Uuid::from_bytes(*key))
 }
 
 fn is_form(headers: &HeaderMap) -> bool {

@@ -29,7 +29,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use futures_util::future::join_all;
 
-use crate::audit::Trail;
+use crate::audit::{Event, Trail};
 use crate::clock::{SharedClock, Time};
 use crate::crypto::sealed::SealKey;
 use crate::ids::{SharedRandom, TransactionId};
@@ -45,7 +45,9 @@ use crate::web::places::Places;
 use crate::web::repeats::Repeats;
 
 pub use logout::{BACKCHANNEL_ROUTE, FRONTCHANNEL_ROUTE};
-pub use pairing::{PAIR_ROUTE, pair_path};
+#[cfg(test)]
+pub(crate) use pairing::mark_for_test;
+pub use pairing::{LEAVE_ROUTE, PAIR_ROUTE, leave_path, pair_path};
 pub use provider::Provider;
 pub use refusal::Refusal;
 pub use sign_in::{CALLBACK_ROUTE, START_ROUTE, callback_address, start_path};
@@ -105,6 +107,8 @@ pub struct Upstreams {
     words: exchange::Words,
 }
 
+/// So many refusals of one kind in one sign-in are recorded each; of more, how many there were.
+const RECORDED: u32 = 3;
 /// Pages that wait on one node: each looks at a provider every few seconds.
 const MOST_PAGES: usize = 5_000;
 /// Of these, the share of one address: a whole site may stand behind it.
@@ -151,6 +155,22 @@ impl Upstreams {
         std::iter::from_fn(|| self.tabs.take(transaction)).collect()
     }
 
+    /// Records that a sign-in by a provider, or a question there, did not go on.
+    async fn note_refusal(
+        &self,
+        refusal: &Refusal,
+        transaction: TransactionId,
+        event: Event,
+        from: Option<IpAddr>,
+    ) {
+        let (code, db, now) = (refusal.code(), &self.parts.db, self.now());
+        let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
+        match refusal.is_of_somebody() {
+            true => self.repeats.record(db, transaction.0, code, RECORDED, event, now).await,
+            false => self.repeats.record_of_anybody(db, ("", from), code, event, now).await,
+        }
+    }
+
     fn provider(&self, name: &str) -> Result<&Provider, Refusal> {
         self.parts.providers.iter().find(|provider| provider.name == name).ok_or(Refusal::UnknownProvider)
     }
@@ -171,6 +191,7 @@ pub fn routes(upstreams: &Arc<Upstreams>) -> Router {
         .route(START_ROUTE, get(sign_in::start))
         .route(CALLBACK_ROUTE, get(sign_in::callback))
         .route(PAIR_ROUTE, get(pairing::ask).post(pairing::answer))
+        .route(LEAVE_ROUTE, post(pairing::leave))
         .route(pages::ASK_PATH, post(question::ask))
         .route(pages::WAIT_PATH, post(question::wait))
         .route(pages::FINISH_PATH, post(question::finish))

@@ -27,6 +27,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use tokio::sync::Mutex;
+use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 pub use self::ciba::{Answer, Ask, Look};
@@ -41,6 +42,9 @@ use crate::session::Acr;
 
 /// The longest that any call to a provider may last: a person waits for it.
 const WITHIN: Duration = Duration::from_secs(8);
+/// How often UserInfo is asked for at most, and what is between two times.
+const TRIES: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(300);
 /// How far the provider's clock may be ahead of ours.
 const AHEAD: TimeDelta = TimeDelta::seconds(60);
 /// With what ID tokens may be signed. Never with a secret that both sides have.
@@ -257,15 +261,17 @@ impl Provider {
             request.set_pkce_verifier(PkceCodeVerifier::new(kept.verifier)).request_async(&self.http);
         let response = response.await.map_err(|error| self.judge(error))?;
         let nonce = Nonce::new(kept.nonce);
-        self.said(&known, &response, || &nonce).await
+        self.said(&known, &response, || &nonce, Instant::now() + WITHIN).await
     }
 
-    /// What tokens say of somebody, once they are verified; `nonce` says each time what that of the ID token has to be.
+    /// What tokens say of somebody, once they are verified; `nonce` says each time what that of the ID token has to be. UserInfo
+    /// is asked for until then at the latest.
     async fn said<N: NonceVerifier>(
         &self,
         known: &Arc<Documents>,
         response: &CoreTokenResponse,
         nonce: impl Fn() -> N,
+        until: Instant,
     ) -> Result<Said, ProviderError> {
         let token = response.id_token().ok_or_else(|| untrue("there is no ID token"))?;
         let subject = match self.verified(known, token, nonce(), response.access_token()) {
@@ -279,7 +285,7 @@ impl Provider {
             Unverified::UnknownKey => untrue("the ID token is signed by an unknown key"),
             Unverified::Else(why) => ProviderError::Untrue(why),
         })?;
-        let userinfo = self.userinfo(known, response.access_token(), &subject).await?;
+        let userinfo = self.userinfo(known, response.access_token(), &subject, until).await?;
         self.breaker.succeeded(self.clock.now());
         Ok(Said {
             subject,
@@ -322,20 +328,34 @@ impl Provider {
         }
     }
 
-    /// The claims of UserInfo about that subject; none of a provider that has no UserInfo.
+    /// The claims of UserInfo about that subject; none of a provider that has no UserInfo. The person has signed in, and what
+    /// they are asked about with is had once: where the provider fails for a moment it is asked again.
     async fn userinfo(
         &self,
         known: &Documents,
         access_token: &AccessToken,
         subject: &str,
+        until: Instant,
     ) -> Result<Map<String, Value>, ProviderError> {
-        let Ok(request) = known.client.user_info(access_token.clone(), None) else { return Ok(Map::new()) };
-        let said: Result<UserInfoClaims<AsTheyCame, CoreGenderClaim>, _> =
-            request.request_async(&self.http).await;
-        let said = said.map_err(|error| match error {
-            UserInfoError::Request(error) => self.failed(&error),
-            error => ProviderError::Untrue(chain(&error)),
-        })?;
+        let mut tries = 0;
+        let said: UserInfoClaims<AsTheyCame, CoreGenderClaim> = loop {
+            let Ok(request) = known.client.user_info(access_token.clone(), None) else {
+                return Ok(Map::new());
+            };
+            tries += 1;
+            let why = match timeout_at(until, request.request_async(&self.http)).await {
+                Ok(Ok(said)) => break said,
+                Ok(Err(UserInfoError::Request(error))) => chain(&error),
+                Ok(Err(error)) => return Err(ProviderError::Untrue(chain(&error))),
+                Err(_) => "UserInfo does not answer in time".to_owned(),
+            };
+            if tries == TRIES || Instant::now() + PAUSE >= until {
+                self.note_failure();
+                return Err(ProviderError::Unusable(why));
+            }
+            tracing::warn!(provider = self.name, "UserInfo is asked for again: {why}");
+            tokio::time::sleep(PAUSE).await;
+        };
         // OpenID Connect Core §5.3.2: it is about the same person, or not to be used.
         match said.subject().as_str() == subject {
             true => Ok(as_map(&said)),

@@ -6,8 +6,8 @@
 //!
 //! What it stops. *Whoever floods a phone*: a person is asked twice at once by one source and five times by all, a sign-in
 //! asks five times, and who goes on waits longer each time. *Whoever looks for names*: somebody unknown here or there, and
-//! somebody who may not be asked, get two digits and a wait that look like any other. *Somebody else who answers*: the
-//! identifier that the provider tells is the one that was typed.
+//! somebody who may not be asked, get two digits and a wait that look like any other. *Somebody else who answers*: an
+//! identifier that the provider tells is the one that was typed, or another of the same person here.
 
 mod turn;
 
@@ -25,9 +25,9 @@ use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
 use self::turn::Events;
-use super::identity::national_id;
+use super::identity::told;
 use super::provider::Said;
-use super::sign_in::{MEANS, RECORDED, Visit};
+use super::sign_in::{MEANS, Visit};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Kind};
 use crate::clock::Time;
@@ -202,10 +202,7 @@ impl Visit<'_> {
             channel,
             person,
             is_put: reached.is_put,
-            name_hash: hmac_sha256(
-                &*parts.seal.derive("upstream question names"),
-                id_nat.as_str().as_bytes(),
-            ),
+            name_hash: self.hash_of_named(person, &id_nat),
             source: self.asker().source(reached.is_known),
             is_known: reached.is_known,
             sealed: upstreams.sealed(id, &kept)?,
@@ -215,6 +212,16 @@ impl Visit<'_> {
             return Err(Refusal::AskedTooOften);
         }
         Ok(Asked { question: id.to_string(), number, seconds: (expires_at - now).num_seconds() })
+    }
+
+    /// By what a person is counted: by themselves, since the phone that rings is the same whichever of their identifiers was
+    /// typed; who has no row here, by what was typed.
+    fn hash_of_named(&self, person: Option<PersonId>, id_nat: &NationalId) -> [u8; 32] {
+        let key = self.upstreams.parts.seal.derive("upstream question names");
+        match person {
+            Some(person) => hmac_sha256(&*key, person.0.as_bytes()),
+            None => hmac_sha256(&*key, id_nat.as_str().as_bytes()),
+        }
     }
 
     /// Who may be asked of whoever has this identifier: those whom the establishment would admit, from where it says, unless
@@ -350,9 +357,10 @@ impl Visit<'_> {
         }
         let said = kept.said.ok_or(Refusal::NoQuestion)?;
         let towards = self.towards(&transaction).await?;
-        let told = national_id(provider, &said).ok_or(Refusal::NoIdentifier)?;
-        if told.as_str() != kept.login_hint {
-            self.learn(|event| event.note(&format!("answered by {}", told.as_str())));
+        let told = told(provider, &said);
+        let first = told.first().ok_or(Refusal::NoIdentifier)?;
+        if !upstreams.was_named(&told, &kept.login_hint, kept.person).await? {
+            self.learn(|event| event.note(&format!("answered by {}", first.as_str())));
             return Err(Refusal::OtherPerson);
         }
         let begun = self.begin(provider, &transaction, towards, said, Brought::Answer(id)).await?;
@@ -361,14 +369,13 @@ impl Visit<'_> {
         if let Some(address) = self.caller.address {
             upstreams.asked.clear(&network_of(address));
         }
-        upstreams.named.clear(&self.asker().source_for(told.as_str()));
+        upstreams.named.clear(&self.asker().source_for(&kept.login_hint));
         Ok(cookie)
     }
 
     /// Says to the page why it does not go on.
     async fn refuse_call(&self, refusal: &Refusal, language: Language) -> Response {
-        let Upstreams { parts, repeats, .. } = self.upstreams;
-        let code = refusal.code();
+        let (parts, code) = (&self.upstreams.parts, refusal.code());
         tracing::info!(code, "a question at another provider does not go on: {refusal}");
         // Anybody has a sign-in of their own to ask in vain with: that fills no audit trail.
         let is_vain = matches!(
@@ -380,9 +387,8 @@ impl Visit<'_> {
                 | Refusal::Full
         );
         if let Some(transaction) = self.transaction.filter(|_| !is_vain) {
-            let event = self.event.clone();
-            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            repeats.record(&parts.db, transaction.0, code, RECORDED, event, self.upstreams.now()).await;
+            let (event, from) = (self.event.clone(), self.caller.address);
+            self.upstreams.note_refusal(refusal, transaction, event, from).await;
         }
         let status = Status::failed(code, parts.site.frame(language).texts);
         let mut response = (refusal.status(), Json(status)).into_response();

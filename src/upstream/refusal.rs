@@ -74,6 +74,12 @@ pub enum Refusal {
     /// The identity was paired with somebody else a moment ago, or the person is paired with another.
     #[error("the identity is another person's, or the person has another one of this provider")]
     PairedElsewhere,
+    /// The national identifier that the provider tells is not the one of whoever signed in here.
+    #[error("the provider tells another national identifier than that of whoever pairs")]
+    Contradicted,
+    /// Another identity waits to be paired than the one that the page showed.
+    #[error("the identity to be paired is another one by now than the page showed")]
+    OtherShown,
     /// A form of another site.
     #[error(transparent)]
     Form(#[from] csrf::Refused),
@@ -193,6 +199,8 @@ impl Refusal {
             Self::NoSubject => "UPSTREAM-038",
             Self::NothingToPair => "UPSTREAM-039",
             Self::NotPairedHere => "UPSTREAM-040",
+            Self::Contradicted => "UPSTREAM-046",
+            Self::OtherShown => "UPSTREAM-048",
             Self::TokenOfOthers => "UPSTREAM-050",
             Self::TokenNotGood(_) => "UPSTREAM-051",
             Self::Form(refused) => refused.code(),
@@ -211,6 +219,7 @@ impl Refusal {
             self,
             Self::NoSignIn
                 | Self::NothingToPair
+                | Self::OtherShown
                 | Self::Late
                 | Self::Away(_)
                 | Self::RefusedThere(_)
@@ -227,6 +236,34 @@ impl Refusal {
                 | Self::Seal(_)
                 | Self::Store(_)
                 | Self::NotHere(NotHere::Store(_))
+                | Self::Cookie(_)
+        )
+    }
+
+    /// Whether it takes somebody whom a provider names, or who was asked; everything else anybody can bring about as often as
+    /// they like, by ever new sign-ins. What is out of order here is not theirs either.
+    pub fn is_of_somebody(&self) -> bool {
+        matches!(
+            self,
+            Self::NotFresh
+                | Self::NoIdentifier
+                | Self::NotLinked
+                | Self::Clash
+                | Self::OtherTenant
+                | Self::NoSubject
+                | Self::TooLow
+                | Self::PairedElsewhere
+                | Self::Contradicted
+                | Self::OtherShown
+                | Self::Denied
+                | Self::Unanswered
+                | Self::OutOfReach
+                | Self::OtherPerson
+                | Self::UnknownThere(_)
+                | Self::EndedThere
+                | Self::Person(_)
+                | Self::Seal(_)
+                | Self::Store(_)
                 | Self::Cookie(_)
         )
     }
@@ -253,9 +290,14 @@ impl Refusal {
         )
     }
 
+    /// Whether it stands in the audit by now, with what it changed.
+    pub fn was_recorded(&self) -> bool {
+        matches!(self, Self::Contradicted)
+    }
+
     /// Whether whoever is refused is signed in all the same, and can go on.
     pub fn leaves_the_session(&self) -> bool {
-        matches!(self, Self::PairedElsewhere)
+        matches!(self, Self::PairedElsewhere | Self::Contradicted | Self::OtherShown)
     }
 
     /// The status of the page.

@@ -3,7 +3,8 @@
 //! What it stops. *A code of somebody else* brought into a person's browser: `state` is good in the browser that left with it,
 //! once, and the browser is known by the cookie of its sign-in, not by `state`. *The answer of another provider* (mix-up): the
 //! address of the way back is the provider's own, and `iss` has to be its issuer. *A code caught on the way*: the verifier
-//! stays here, sealed. *A link of a stranger*: nobody is sent anywhere by another site's page.
+//! stays here, sealed. *A link of a stranger*: nobody is sent anywhere by another site's page. *Whoever sat here before*: a
+//! session that they left open at the provider is not taken where nobody could say whose it is.
 
 use std::sync::Arc;
 
@@ -13,23 +14,27 @@ use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use url::Url;
 
-use super::identity::{Known, authentication, signed_in_at, stable_subject, told_professional};
+use super::identity::{Known, authentication, signed_in_at, stable_subject, told, told_professional};
 use super::provider::{Kept, Provider, ProviderError, Said, Wishes};
 use super::{Refusal, Upstreams};
 use crate::audit::{Caller, Event, Kind};
 use crate::crypto::digest::sha256;
+use crate::directory::NationalId;
 use crate::ids::TransactionId;
 use crate::session::Station;
 use crate::store;
 use crate::store::audit::NewRow;
 use crate::store::client::Client;
 use crate::store::login_transaction::{LoginTransaction, Proof, State as Stage};
+use crate::store::person::ToldIdentifier;
 use crate::store::upstream::{Brought, Identified, NewUpstreamSignIn};
 use crate::web::cookies;
 use crate::web::error_page::ErrorPage;
 use crate::web::headers::Policy;
 use crate::web::language::Language;
-use crate::web::new_session::{Beginning, NotBegun, admitted_station, relying_party, transaction_of};
+use crate::web::new_session::{
+    Beginning, NotBegun, admitted_station, relying_party, station, transaction_of,
+};
 use crate::web::pages::card::{Finish, Outcome};
 
 /// `GET START_ROUTE?txn=…` sends the browser to the provider.
@@ -39,8 +44,6 @@ pub const CALLBACK_ROUTE: &str = "/login/provider/{name}/callback";
 
 /// The name of this way in the audit.
 pub(super) const MEANS: &str = "upstream";
-/// So many refusals of one kind in one sign-in are recorded each; of more, how many there were.
-pub(super) const RECORDED: u32 = 3;
 /// The longest code that is passed on.
 const LONGEST_CODE: usize = 2048;
 /// So many sign-ins of one browser that are at one provider, all begun within this time and none of them back: nobody clicks
@@ -90,7 +93,7 @@ pub(super) async fn callback(
     headers: HeaderMap,
 ) -> Response {
     let mut visit = Visit::new(&upstreams, &caller, &headers);
-    match visit.come_back(&name, query.as_deref().unwrap_or_default()).await {
+    let mut response = match visit.come_back(&name, query.as_deref().unwrap_or_default()).await {
         // Who they are here they say by another means, on the page of the same sign-in.
         Ok((transaction, None)) => redirect(&(upstreams.parts.next)(transaction)),
         Ok((transaction, Some(cookie))) => {
@@ -98,8 +101,16 @@ pub(super) async fn callback(
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
         }
-        Err(refusal) => visit.refuse(&refusal, language).await,
+        Err(refusal) => return visit.refuse(&refusal, language).await,
+    };
+    // Whose session there is now, they have just proved there.
+    let mark = cookies::not_me(&name);
+    if mark.read(&headers).is_some()
+        && let Ok(cleared) = mark.clear()
+    {
+        response.headers_mut().append(header::SET_COOKIE, cleared);
     }
+    response
 }
 
 /// A page, and no redirect: the form of the page before, the provider's or ours, may not lead on to a relying party, because
@@ -171,7 +182,7 @@ impl<'a> Visit<'a> {
         self.does_not_turn_in_circles(provider, &transaction).await?;
         let is_ours = |hint: &String| self.upstreams.provider(hint).is_ok();
         let wishes = Wishes {
-            fresh: (parts.wants_fresh_proof)(&transaction),
+            fresh: self.wants_them_anew(provider, &transaction).await?,
             language: language.tag(),
             idp_hint: hint.filter(|hint| !is_ours(hint)),
         };
@@ -187,6 +198,26 @@ impl<'a> Visit<'a> {
         };
         store::upstream::begin(&parts.db, &new).await?;
         Ok(started.address.into())
+    }
+
+    /// Whether a session that lies open at the provider counts for nothing: the relying party wants a proof of now; somebody
+    /// has said in this browser that the last one was not theirs; or nobody has said anything in it yet, because the relying
+    /// party sends people straight there, and the desk may be one that several people use.
+    async fn wants_them_anew(
+        &self,
+        provider: &Provider,
+        transaction: &LoginTransaction,
+    ) -> Result<bool, Refusal> {
+        let parts = &self.upstreams.parts;
+        if (parts.wants_fresh_proof)(transaction)
+            || cookies::not_me(&provider.name).read(self.headers).is_some()
+        {
+            return Ok(true);
+        }
+        let goes_straight = provider.settings.direct
+            && transaction.error_code.is_none()
+            && (parts.idp_hint)(transaction).as_deref() == Some(&provider.name);
+        Ok(goes_straight && parts.policies.is_shared(&station(&parts.db, &parts.policies).await?))
     }
 
     /// A provider that sends somebody here has them back from here by a means of ours, and not by itself.
@@ -307,16 +338,29 @@ impl<'a> Visit<'a> {
     ) -> Result<Option<HeaderValue>, Refusal> {
         let (parts, now) = (&self.upstreams.parts, self.upstreams.now());
         let is_fresh = signed_in_at(&said, now).is_some_and(|at| at + SKEW >= transaction.created_at);
-        if !is_fresh && (parts.wants_fresh_proof)(transaction) {
+        let wants_them_anew = match by {
+            Brought::State(_) => self.wants_them_anew(provider, transaction).await?,
+            // Whoever answered a question did so for this sign-in.
+            Brought::Answer(_) => (parts.wants_fresh_proof)(transaction),
+        };
+        if !is_fresh && wants_them_anew {
             return Err(Refusal::NotFresh);
         }
         let subject = stable_subject(provider, &said)?;
         // Also where nobody is linked to it: whoever links by hand reads it in the trail.
         self.learn(|event| event.means(MEANS, Some(&subject)));
-        let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await?;
-        let (person, may_link) = match known {
-            Known::Linked(person) => (person, false),
-            Known::Told(person) => (person, true),
+        let all = told(provider, &said);
+        if let (Brought::State(_), Some(first)) = (by, all.first()) {
+            self.learn(|event| event.id_nat(first.as_str()));
+        }
+        let known = self.upstreams.person(provider, &said, &subject, client.audience, now).await;
+        if let Err(Refusal::Clash) = &known {
+            let all: Vec<_> = all.iter().map(NationalId::as_str).collect();
+            self.learn(|event| event.note(&format!("told {}", all.join(" "))));
+        }
+        let (person, may_link, news) = match known? {
+            Known::Linked(person, news) => (person, false, news),
+            Known::Told(person, news) => (person, true, news),
             Known::Unpaired => {
                 // Pairing goes by the provider's own page.
                 let Brought::State(state_hash) = by else { return Err(Refusal::NotLinked) };
@@ -337,6 +381,11 @@ impl<'a> Visit<'a> {
         let linked = linked.upstream(&provider.name).means(MEANS, Some(&subject));
         let refreshed = parts.trail.event(Kind::PersonRefreshed).person(person).caller(self.caller);
         let refreshed = refreshed.upstream(&provider.name);
+        let identifiers = news.into_iter().map(|id| {
+            let event = parts.trail.event(Kind::PersonIdentified).person(person).caller(self.caller);
+            let event = event.upstream(&provider.name).id_nat(id.as_str());
+            ToldIdentifier { event: NewRow::from(&event), id }
+        });
         let (there, issued_at) = self.upstreams.there(provider, &said, now)?;
         if store::upstream_session::was_ended_there(&parts.db, &there, issued_at).await? {
             return Err(Refusal::EndedThere);
@@ -350,6 +399,7 @@ impl<'a> Visit<'a> {
             label: provider.settings.label.clone(),
             linked: NewRow::from(&linked),
             may_link,
+            identifiers: identifiers.collect(),
             professional: told_professional(provider, &said),
             refreshed: NewRow::from(&refreshed),
         };
@@ -367,7 +417,8 @@ impl<'a> Visit<'a> {
             beginning.begin(Proof::Upstream(&identified), authentication, self.event.clone(), now).await;
         begun.map(Some).map_err(|error| match error {
             NotBegun::Raced => Refusal::Raced,
-            // Two first sign-ins of one person at once, by two identities.
+            // Two first sign-ins of one person at once, by two identities; or what is told became somebody else's a moment
+            // ago.
             NotBegun::Store(error) if error.is_duplicate() => Refusal::Raced,
             NotBegun::Store(error) => error.into(),
             NotBegun::Cookie(error) => error.into(),
@@ -387,13 +438,11 @@ impl<'a> Visit<'a> {
 
     /// Where the sign-in goes on by other means, its page says why this one did not do.
     pub(super) async fn refuse(&self, refusal: &Refusal, language: Language) -> Response {
-        let Upstreams { parts, repeats, .. } = self.upstreams;
-        let code = refusal.code();
+        let (parts, code) = (&self.upstreams.parts, refusal.code());
         tracing::warn!(code, "a sign-in by another provider does not go on: {refusal}");
-        if let Some(transaction) = self.transaction {
-            let event = self.event.clone();
-            let event = if refusal.is_denial() { event.denied(code) } else { event.failure(code) };
-            repeats.record(&parts.db, transaction.0, code, RECORDED, event, self.upstreams.now()).await;
+        if let Some(transaction) = self.transaction.filter(|_| !refusal.was_recorded()) {
+            let (event, from) = (self.event.clone(), self.caller.address);
+            self.upstreams.note_refusal(refusal, transaction, event, from).await;
             if refusal.leaves_the_rest() {
                 match store::login_transaction::note_failure(&parts.db, transaction, code).await {
                     Ok(()) => return redirect(&(parts.next)(transaction)),

@@ -2,7 +2,7 @@
 //!
 //! All are `Secure; HttpOnly; Path=/; SameSite=Lax`. Lax and not Strict: a relying party's redirect must find the
 //! session. Browsers accept them over plain HTTP on `localhost` and `127.0.0.1`. Nothing is ever stored in a cookie
-//! but a random handle.
+//! but a random handle, or a mark that says nothing but that it is there.
 
 use chrono::TimeDelta;
 use http::{HeaderMap, HeaderValue, header};
@@ -24,6 +24,12 @@ pub fn sign_out() -> HostCookie {
     HostCookie::named("sign-out")
 }
 
+/// The mark of a browser in which somebody has said that a session from that provider was not theirs: another may be open
+/// there.
+pub fn not_me(provider: &str) -> HostCookie {
+    HostCookie::named(&format!("not-me-{provider}"))
+}
+
 /// The cookie that binds a sign-in on its way to the browser it began in. One each, so that two tabs do not disturb each
 /// other.
 pub fn transaction(id: TransactionId) -> HostCookie {
@@ -37,6 +43,9 @@ pub fn transactions(headers: &HeaderMap) -> Vec<TransactionId> {
         lines.flat_map(|line| line.split(';')).filter_map(|pair| Some(pair.trim().split_once('=')?.0));
     names.filter_map(|name| name.strip_prefix("__Host-txn-")?.parse().ok()).collect()
 }
+
+/// For how long a mark stays: a working day.
+const MARKED: TimeDelta = TimeDelta::hours(12);
 
 /// A value that no cookie can carry.
 #[derive(Debug, thiserror::Error)]
@@ -81,6 +90,14 @@ impl HostCookie {
         }
         let age = lifetime.map_or_else(String::new, |age| format!("; Max-Age={}", age.num_seconds().max(0)));
         self.line(value, &age)
+    }
+
+    /// `Set-Cookie` of a mark, for as long as a provider of others may hold a session.
+    ///
+    /// # Errors
+    /// None in practice: names are checked when made.
+    pub fn set_mark(&self) -> Result<HeaderValue, NoCookie> {
+        self.line("1", &format!("; Max-Age={}", MARKED.num_seconds()))
     }
 
     /// `Set-Cookie` that makes the browser forget it.

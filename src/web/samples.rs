@@ -16,7 +16,7 @@ use super::{
         agent::{Choice, Choose, Confirm, PinEntry, PostAnswer, Refusal, Server, Wait, Waiting},
         card::{Bounce, Finish, Holder, Outcome},
         demonstration::{Demonstration, Person, Received},
-        desk::{DeskPage, DeskPersonPage, DeskRow, FoundRow, PersonStanding},
+        desk::{DeskPage, DeskPersonPage, DeskRow, FoundRow, Linking, PersonStanding, RefusedRow},
         form_post::FormPost,
         means::{ContactPanel, LinkRow, MeansPage, MeansRow, RowKind, RowStanding},
         pairing::PairingPage,
@@ -110,7 +110,12 @@ pub const ALL: &[Sample] = &[
     ("pairing", |frame| pairing().render(frame)),
     ("sign-in-pairing", |frame| {
         let name = "camille.beaupre@ch-saint-aubin.example".into();
-        let pairing = PairingNotice { provider: Some("Centre hospitalier de Saint-Aubin".into()), name };
+        let pairing = PairingNotice {
+            provider: Some("Centre hospitalier de Saint-Aubin".into()),
+            name,
+            leave: Some("/login/provider/hopital/leave".into()),
+            transaction: "c2FtcGxl".into(),
+        };
         SignIn { pairing: Some(pairing), ..sign_in() }.render(frame)
     }),
     ("delegation", |frame| delegation().render(frame)),
@@ -372,6 +377,7 @@ fn desk_person() -> DeskPersonPage {
         reasons: vec!["lost", "stolen", "damaged", "given-back", "doubt"],
         means: rows.collect(),
         links: links(),
+        linking: None,
         takes_keys: true,
         takes_second_factors: true,
         takes_phones: true,
@@ -387,7 +393,27 @@ fn desk_checked() -> DeskPersonPage {
         resume: row.suspend.is_none().then(|| "/desk/people/1/means/1/resume".into()),
         ..row
     });
-    DeskPersonPage { checked: Some("passport"), means: rows.collect(), ..desk_person() }
+    let seen = |label: &str, subject: &str, id_nat: Option<&str>, minutes| RefusedRow {
+        provider: "sample".into(),
+        label: label.into(),
+        subject: subject.into(),
+        id_nat: id_nat.map(str::to_owned),
+        minutes,
+    };
+    let psc = "f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:899700000017";
+    let linking = Linking {
+        providers: vec![
+            ("psc".into(), "Pro Santé Connect".into()),
+            ("groupe".into(), "Compte du groupement".into()),
+        ],
+        refused: vec![
+            seen("Pro Santé Connect", psc, Some("899700000017"), 1),
+            seen("Compte du groupement", "3f2504e0-4f89-41d3-9a0c-0305e82c3301", None, 12),
+        ],
+    };
+    // Of the provider of an identity that they have, no other is linked.
+    let (means, links, linking) = (rows.collect(), Vec::new(), Some(linking));
+    DeskPersonPage { checked: Some("passport"), means, links, linking, ..desk_person() }
 }
 
 fn persons() -> PersonsPanel {
@@ -535,6 +561,7 @@ fn pairing() -> PairingPage {
         person: "Camille Beaupré-Lartigue".into(),
         provider: "Centre hospitalier de Saint-Aubin".into(),
         name: "camille.beaupre@ch-saint-aubin.example".into(),
+        shown: "c2FtcGxl".into(),
         action: "/login/provider/hopital/pair".into(),
         txn: "c2FtcGxl".into(),
         csrf: "c2FtcGxl".into(),

@@ -278,6 +278,28 @@ fn without_a_session_the_card_is_the_click_and_the_page_speaks_english() {
             desk.shows("KIT DOC0036624").await;
             desk.press("sign-out").await;
             desk.is_at(RECORDS).await;
+            // Whoever said that the account was not theirs is asked at the hospital who they are; and says so once more,
+            // before they sign in.
+            to_hospital(&desk, "Continue with").await;
+            desk.says("card-insert").await;
+            with_card(&desk).await;
+            desk.is_at(NATIONAL).await;
+            desk.shows("is not linked to anybody here yet").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
+            desk.press("pairing-not-mine").await;
+            desk.says("error-UPSTREAM-047").await;
+            // Then it is linked after all: the click alone.
+            to_hospital(&desk, "Continue with").await;
+            desk.says("card-insert").await;
+            with_card(&desk).await;
+            desk.is_at(NATIONAL).await;
+            desk.shows("is not linked to anybody here yet").await;
+            with_card(&desk).await;
+            desk.press("pairing-confirm").await;
+            desk.is_at(RECORDS).await;
+            desk.shows("KIT DOC0036624").await;
+            desk.press("sign-out").await;
+            desk.is_at(RECORDS).await;
             to_hospital(&desk, "Continue with").await;
             desk.shows("Continue to Pro Santé Connect as").await;
             desk.pictures("delegation-7-click-en").await;

@@ -14,7 +14,7 @@ use crate::harness::run;
 use crate::security_keys::{forget_sessions, to_key_tab, usb_key};
 use crate::sign_in::{to_popup, type_pin};
 
-const HOLDER: &str = "899700366240";
+pub(crate) const HOLDER: &str = "899700366240";
 pub(crate) const COLLEAGUE: &str = "3010000001/E00042";
 
 /// Somebody of the hospital who has no card, as the command line makes one.

@@ -7,6 +7,7 @@ use sceau_hw_tests::identity::PIN;
 use sceau_hw_tests::isolation::isolated;
 
 use crate::card_out::event;
+use crate::desk::{HOLDER, add_colleague, check_identity, find_colleague, to_desk};
 use crate::harness::browser::{Browser, ENGLISH, FRENCH};
 use crate::harness::hospital::{FRONT, Hospital, RECORDS, Setup};
 use crate::harness::sandbox::Sandbox;
@@ -147,6 +148,56 @@ fn somebody_whom_psc_knows_and_the_hospital_does_not_stays_outside() {
     });
 }
 
+/// Where the provider tells no national identifier, somebody at the desk says whose an identity is.
+#[test]
+fn the_desk_links_an_identity_that_was_refused_and_its_person_comes_in() {
+    isolated(|| {
+        run(async {
+            let _sandbox = psc().await;
+            let mut hospital = Hospital::open(Setup::default()).await;
+            let section = format!(
+                "\n[upstream.psc]\nprofile = \"standard\"\nlabel = \"Groupement\"\nissuer = \"{REALM}\"\n\
+                 client_id = \"hopital\"\nclient_secret = \"{SECRET}\"\n"
+            );
+            hospital.configure(&section).await;
+            add_colleague(&hospital);
+            hospital.sceau(&["person", "role", "grant", HOLDER, "desk"]);
+            let own = Browser::start(FRENCH).await;
+            let by_provider = async || {
+                own.open(RECORDS).await;
+                own.press("demo-sign-in").await;
+                own.is_at(FRONT).await;
+                own.click_text("Groupement").await;
+                own.click_text("Continuer avec Groupement").await;
+                own.is_at("http://127.0.0.1:8090").await;
+                own.click("input[value=nurse]").await;
+                own.press("persons-approve").await;
+            };
+            by_provider().await;
+            own.shows_error("UPSTREAM-012").await;
+
+            let desk = Browser::start(FRENCH).await;
+            to_desk(&desk).await;
+            find_colleague(&desk).await;
+            check_identity(&desk).await;
+            desk.says("desk-link").await;
+            desk.pictures("provider-6-desk-links-fr").await;
+            assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
+            desk.press("desk-link-confirm").await;
+            desk.says("desk-links").await;
+            desk.shows("Rattachée le").await;
+            event(&hospital, "identity.linked").await;
+
+            // The provider's session goes with the cookies of its host.
+            own.open(RECORDS).await;
+            forget_sessions(&own).await;
+            by_provider().await;
+            own.is_at(RECORDS).await;
+            own.shows("CAMILLE EXEMPLE").await;
+        });
+    });
+}
+
 /// By Pro Santé Connect to the service, where the doctor is chosen there.
 async fn sign_in_by_psc(desk: &Browser, go_on: &str) {
     to_psc_tab(desk).await;
@@ -180,7 +231,12 @@ fn whoever_signs_out_at_one_has_signed_out_at_the_other() {
             desk.open("http://127.0.0.1:8090/logout").await;
             desk.press("sign-out").await;
             desk.says("signed-out-title").await;
-            let told = event(&hospital, "upstream.logout").await;
+            let told = until("the word of Pro Santé Connect", async || {
+                let mut told =
+                    hospital.audit().into_iter().filter(|event| event["kind"] == "upstream.logout");
+                told.find(|event| event["detail"]["note"] != "browser sent there")
+            })
+            .await;
             assert_eq!(told["outcome"], "success", "{told}");
             let last = until("the end of the session", async || {
                 let ended = hospital.audit().into_iter().rfind(|event| event["kind"] == "session.ended");

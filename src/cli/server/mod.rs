@@ -18,6 +18,7 @@ mod mail;
 mod means;
 mod person;
 mod person_mail;
+mod person_merge;
 mod policy;
 mod role;
 mod sandbox;

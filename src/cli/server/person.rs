@@ -1,5 +1,6 @@
 //! `sceau person`: the people of this establishment, above all those who are not in the national directory.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -8,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::arguments::{Moment, cell, written};
 use super::role::RoleCommand;
-use super::{Context, Failure, person_mail};
+use super::{Context, Failure, person_mail, person_merge};
 use crate::audit::{Event, Kind};
 use crate::clock::Time;
 use crate::directory::identifier::{IdError, is_finess, is_siret};
@@ -18,6 +19,7 @@ use crate::directory::{NationalId, subject};
 use crate::ids::PersonId;
 use crate::store;
 use crate::store::person::{NewAffiliation, NewPerson, Person, Source};
+use crate::store::upstream_link;
 
 /// Arguments of `sceau person`.
 #[derive(Debug, Args)]
@@ -47,13 +49,27 @@ enum PersonCommand {
         #[arg(long, default_value_t = 100)]
         limit: u32,
     },
-    /// Give somebody another national identifier.
+    /// Give somebody another national identifier, or take one away.
     Identify {
         /// National identifier, or our own key.
         person: String,
-        /// The identifier to add.
+        /// The identifier.
         #[arg(value_parser = identifier)]
         id: NationalId,
+        /// Take it away, unless it is the only one; the person's sessions end.
+        #[arg(long)]
+        remove: bool,
+    },
+    /// Make two people one, who are one human: identifiers, identities at other providers, links and cards of the second
+    /// become those of the first. The second's sessions end, its security keys and phones are revoked, and it is disabled.
+    Merge {
+        /// Who is kept: national identifier, or our own key.
+        kept: String,
+        /// Who is the same human: national identifier, or our own key.
+        other: String,
+        /// Why, for the audit.
+        #[arg(long, default_value = "")]
+        reason: String,
     },
     /// End the links that were made by hand, and with the last link the sessions.
     Unlink {
@@ -150,7 +166,13 @@ impl PersonArguments {
             PersonCommand::Add(command) => command.run(&context).await,
             PersonCommand::Show { person, json } => show(&context, &person, json).await,
             PersonCommand::List { text, limit } => list(&context, &text, limit).await,
-            PersonCommand::Identify { person, id } => identify(&context, &person, &id).await,
+            PersonCommand::Identify { person, id, remove: false } => identify(&context, &person, &id).await,
+            PersonCommand::Identify { person, id, remove: true } => {
+                take_away(&context, &person, &id).await.map(|said| print!("{said}"))
+            }
+            PersonCommand::Merge { kept, other, reason } => {
+                person_merge::run(&context, &kept, &other, &reason).await
+            }
             PersonCommand::Unlink { person, reason } => unlink(&context, &person, &reason).await,
             PersonCommand::Disable { person, reason } => disable(&context, &person, &reason).await,
             PersonCommand::Mail { person, address, language, remove } => {
@@ -321,6 +343,8 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
     let person = find(context, text).await?;
     let links = store::person::affiliations(&context.db, person.id).await?;
     let identifiers = store::person::identifiers(&context.db, person.id).await?;
+    let told: BTreeMap<String, String> =
+        store::person::told_identifiers(&context.db, person.id).await?.into_iter().collect();
     let sessions = store::session::running_of(&context.db, person.id).await?.len();
     let roles: Vec<_> = store::role::list(&context.db, Some(person.id))
         .await?
@@ -343,6 +367,7 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
             "family_name": person.family_name,
             "given_name": person.given_name,
             "identifiers": identifiers.iter().map(NationalId::as_str).collect::<Vec<_>>(),
+            "identifiers_told_by": told,
             "disabled_at": person.disabled_at,
             "disabled_reason": person.disabled_reason,
             "links": links.collect::<Vec<_>>(),
@@ -355,7 +380,8 @@ async fn show(context: &Context, text: &str, json: bool) -> Result<(), Failure> 
     }
     let mut out = format!("{}  {} {}\n", person.id, cell(&person.given_name), cell(&person.family_name));
     for id in &identifiers {
-        let _ = writeln!(out, "  identifier  {id} ({})", id.origin());
+        let told_by = told.get(id.as_str()).map(|issuer| format!(", told by {}", cell(issuer)));
+        let _ = writeln!(out, "  identifier  {id} ({}){}", id.origin(), told_by.unwrap_or_default());
     }
     if let Some(disabled) = person.disabled_at {
         let reason = person.disabled_reason.as_deref().map(cell).unwrap_or_default();
@@ -447,6 +473,52 @@ async fn identify(context: &Context, text: &str, id: &NationalId) -> Result<(), 
     }
 }
 
+/// Yields what there is to say, in lines.
+async fn take_away(context: &Context, text: &str, id: &NationalId) -> Result<String, Failure> {
+    let person = find(context, text).await?;
+    let event = event(context, Kind::PersonIdentified, person.id, "taken away").id_nat(id.as_str());
+    let (now, random) = (context.clock.now(), &*context.random);
+    match store::person::take_identifier_away(&context.db, person.id, id, now, random, &event).await? {
+        true => Ok(format!(
+            "{id} is theirs no more; their sessions have ended\n{}",
+            what_stays(context, person.id).await?
+        )),
+        false => Err(wrong(format!("{id} is not an identifier of this person, or their only one"))),
+    }
+}
+
+/// What somebody has kept who has lost an identifier and may have it by that one, and what to do about it, in lines.
+async fn what_stays(context: &Context, person: PersonId) -> Result<String, Failure> {
+    let db = &context.db;
+    let mut out = String::new();
+    for link in upstream_link::of_person(db, person).await? {
+        let named = context.config.upstreams.iter().find(|(_, settings)| settings.issuer == link.issuer);
+        let provider = named.map_or(link.issuer.as_str(), |(name, _)| name);
+        let (name, subject) = (cell(link.name()), cell(&link.subject));
+        let _ = writeln!(
+            out,
+            "  identity {subject} at {name}: sceau upstream unlink {person} {provider} --reason …"
+        );
+    }
+    for (value, issuer) in store::person::told_identifiers(db, person).await? {
+        let issuer = cell(&issuer);
+        let _ = writeln!(out, "  {value}, told by {issuer}: sceau person identify {person} {value} --remove");
+    }
+    let means = store::means::of_person(db, person).await?;
+    let good = means.iter().filter(|means| means.revoked_at.is_none()).count();
+    if good > 0 {
+        let _ =
+            writeln!(out, "  means of identification, {good}: sceau means list {person}; sceau means revoke");
+    }
+    if out.is_empty() {
+        return Ok(out);
+    }
+    Ok(format!(
+        "they keep what follows: take away what is not theirs, identities first, since what a provider still lists comes \
+         back at the next sign-in there\n{out}"
+    ))
+}
+
 async fn unlink(context: &Context, text: &str, reason: &str) -> Result<(), Failure> {
     let person = find(context, text).await?;
     let now = context.clock.now();
@@ -500,9 +572,11 @@ mod tests {
 
     use clap::Parser as _;
 
+    use crate::audit::Kind;
     use crate::cli::server::{Context, ServerCli};
     use crate::directory::synthetic;
     use crate::store;
+    use crate::store::upstream_link::{self, NewLink};
 
     /// The day of an administrator: import, add, disable, unlink, look at the trail; and mistakes that are refused.
     #[tokio::test(flavor = "multi_thread")]
@@ -522,6 +596,7 @@ mod tests {
         };
         let (sample, hospital) = (path("sample.txt"), synthetic::finess(1));
         let employee = format!("3{hospital}/CPET00001");
+        let again = format!("3{hospital}/CPET00002");
         let good: &[&[&str]] = &[
             &["init"],
             &["directory", "status"],
@@ -544,6 +619,10 @@ mod tests {
             &["person", "identify", &employee, "ANS20210107161422"],
             &["person", "show", "ANS20210107161422"],
             &["person", "show", &employee, "--json"],
+            &["person", "add", &again, "--family-name", "CPET", "--given-name", "AGENT"],
+            &["person", "merge", &employee, &again, "--reason", "one human"],
+            &["person", "show", &again],
+            &["person", "identify", &employee, &again, "--remove"],
             &["person", "list", "cpet"],
             &["person", "role", "grant", &employee, "desk"],
             &["person", "role", "grant", &employee, "auditor"],
@@ -588,6 +667,9 @@ mod tests {
             ],
             &["person", "add", "30B0000001/1", "--family-name", "A\u{7}", "--given-name", "B"],
             &["person", "identify", &employee, &synthetic::id_nat(4)],
+            &["person", "identify", &employee, &again, "--remove"],
+            &["person", "merge", &employee, "ANS20210107161422"],
+            &["person", "merge", &employee, "899700000000"],
             &["audit", "export", "--output", &path("audit.jsonl")],
         ];
         for arguments in refused {
@@ -602,6 +684,68 @@ mod tests {
         let roles: Vec<_> = exported.lines().filter(|line| line.contains("\"role.")).collect();
         assert_eq!(roles.len(), 3, "two were granted, one was taken away: {roles:#?}");
         assert!(roles.iter().all(|line| line.contains("command line")), "{roles:#?}");
+        context.db.close().await;
+    }
+
+    #[tokio::test]
+    async fn whoever_takes_an_identifier_away_reads_what_stays_and_how_to_take_that_away_too() {
+        const PSI: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+        const ISSUER: &str = "https://psc.example";
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name: &str| dir.path().join(name).display().to_string();
+        let issuer = "http://localhost:8080/auth/realms/esante-wallet";
+        let config = format!(
+            "config_version = 1\n[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n",
+            path("state")
+        );
+        std::fs::write(path("sceau.toml"), config).unwrap();
+        let sceau = async |arguments: &[&str]| {
+            let config = path("sceau.toml");
+            let line = ["sceau", "--config", &config].into_iter().chain(arguments.iter().copied());
+            ServerCli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().run().await
+        };
+        let [employee, first, second] = [1, 2, 3].map(|n| format!("3{}/CPET0000{n}", synthetic::finess(1)));
+        assert_eq!(sceau(&["init"]).await, ExitCode::SUCCESS);
+        let name = ["--family-name", "CPET", "--given-name", "AGENT"];
+        let structure = ["--sector", "SA01", "--structure-name", "HOPITAL GENERIQUE"];
+        let adds = [&["person", "add", &employee][..], &name, &structure].concat();
+        assert_eq!(sceau(&adds).await, ExitCode::SUCCESS);
+        for wrong in [&first, &second] {
+            assert_eq!(sceau(&["person", "identify", &employee, wrong]).await, ExitCode::SUCCESS);
+        }
+        let context = Context::open(path("sceau.toml").as_ref()).await.unwrap();
+        let person = store::person::by_identifier(&context.db, &employee).await.unwrap().unwrap().id;
+        let takes_away = async |wrong: &str| {
+            let said = super::take_away(&context, &employee, &wrong.parse().unwrap()).await;
+            said.map_err(|_| "refused").unwrap()
+        };
+        let said = takes_away(&first).await;
+        assert_eq!(
+            said,
+            format!("{first} is theirs no more; their sessions have ended\n"),
+            "nothing else came"
+        );
+
+        let (now, event) = (context.clock.now(), context.event(Kind::PersonIdentified));
+        let told = PSI.parse().unwrap();
+        store::person::learn_for_test(&context.db, person, &told, ISSUER, now, &event).await.unwrap();
+        let new = NewLink {
+            person,
+            issuer: ISSUER.into(),
+            subject: "f:1:2".into(),
+            label: "Pro Santé Connect".into(),
+            by: "command line",
+            check: None,
+        };
+        let event = (&context.event(Kind::IdentityLinked)).into();
+        upstream_link::link(&context.db, &new, &event, now, &*context.random).await.unwrap();
+        let said = takes_away(&second).await;
+        for line in [
+            format!("identity f:1:2 at Pro Santé Connect: sceau upstream unlink {person} {ISSUER} --reason"),
+            format!("{PSI}, told by {ISSUER}: sceau person identify {person} {PSI} --remove"),
+        ] {
+            assert!(said.contains(&line), "{said}");
+        }
         context.db.close().await;
     }
 }

@@ -119,8 +119,7 @@ async fn link(context: &Context, who: &str, provider: &str, subject: &str) -> Re
         let why = format!("the configuration has no [upstream.{provider}]");
         return Err(Failure::new("UPSTREAM-002", why));
     };
-    // OpenID Connect Core §2: at most 255 ASCII characters.
-    if subject.is_empty() || subject.len() > 255 || !subject.chars().all(|c| c.is_ascii_graphic()) {
+    if !upstream_link::is_subject(subject) {
         return Err(Failure::plain(format!(
             "{subject:?} is no sub: at most 255 ASCII characters without a space"
         )));
@@ -133,9 +132,12 @@ async fn link(context: &Context, who: &str, provider: &str, subject: &str) -> Re
         subject: subject.to_owned(),
         label: settings.label.clone(),
         by: "command line",
+        check: None,
     };
     match upstream_link::link(&context.db, &new, &event, context.clock.now(), &*context.random).await? {
         Linked::Done => println!("{subject} of {} is {who} from now on.", settings.label),
+        // Nobody is looked at here.
+        Linked::CheckOver => return Err(Failure::plain("an identity check is over")),
         Linked::Taken => {
             return Err(Failure::new("UPSTREAM-013", format!("{subject} is linked to somebody already")));
         }

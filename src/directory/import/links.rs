@@ -91,8 +91,14 @@ pub(super) async fn plan(
         }
         known.extend(identifiers.iter().map(|id_nat| (id_nat.as_str(), *person)));
     }
+    // Whoever has two of these identifiers has the links of both, and each of them once.
+    let alternatives: HashMap<String, PersonId> =
+        store::person::alternatives(db).await?.into_iter().collect();
+    let mut together: HashMap<PersonId, &str> = HashMap::new();
     for id_nat in members.keys().filter(|id_nat| !known.contains_key(id_nat.as_str())) {
-        plan.start.insert(id_nat.clone(), (None, wanted(id_nat)));
+        let person = alternatives.get(id_nat).copied();
+        let first = person.map_or(id_nat.as_str(), |person| *together.entry(person).or_insert(id_nat));
+        plan.start.entry(first.to_owned()).or_insert((person, BTreeSet::new())).1.extend(wanted(id_nat));
     }
     Ok(plan)
 }

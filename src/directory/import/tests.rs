@@ -13,6 +13,7 @@ use crate::directory::{Admission, Audience, NationalId, Refusal, admission, subj
 use crate::ids::{CountingRandom, PersonId};
 use crate::store::directory::Dropped;
 use crate::store::job_lease::Holder;
+use crate::store::person::NewPerson;
 use crate::store::testing::on_both;
 use crate::store::{self, Db};
 
@@ -370,6 +371,53 @@ async fn a_mistyped_structure_does_not_sign_everybody_out() {
         let accepted = Options { accept_change: true, ..mistyped };
         let report = desk.import(&accepted).await.unwrap();
         assert_eq!((report.ended, report.empty_structures), (50, vec!["10B0172806".to_owned()]));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_has_several_identifiers_keeps_them_and_has_each_link_once() {
+    const PSI: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
+    on_both(async |db| {
+        let desk = Desk::new(db);
+        let (ids, now) = (ids(2), desk.clock.now());
+        let person = NewPerson {
+            id: PersonId::new(now, &*desk.random),
+            family_name: "DOC".into(),
+            given_name: "KIT".into(),
+            professional: None,
+            identifiers: vec![NationalId::of_source(&ids[0]).unwrap()],
+            affiliations: Vec::new(),
+        };
+        let event = desk.trail.event(Kind::PersonAdded);
+        store::person::add(&desk.db, &person, now, &*desk.random, &event).await.unwrap();
+        for told in [PSI, &ids[1]] {
+            let (id, event) =
+                (NationalId::of_source(told).unwrap(), desk.trail.event(Kind::PersonIdentified));
+            store::person::learn_for_test(&desk.db, person.id, &id, "https://psc.example", now, &event)
+                .await
+                .unwrap();
+        }
+        let all = async || store::person::told_identifiers(&desk.db, person.id).await.unwrap();
+        let before = all().await;
+        let rows: Vec<_> = ids.iter().map(|id| at(id, HOSPITAL)).collect();
+        let file = desk.file("a.txt", text(&rows));
+        let twice = Options { finess: vec![HOSPITAL.into()], ..options(&file) };
+        for started in [1, 0] {
+            let report = desk.import(&twice).await.unwrap();
+            assert_eq!((report.added, report.started, report.ended), (0, started, 0));
+            let links = store::person::affiliations(&desk.db, person.id).await.unwrap();
+            assert_eq!(links.len(), 1, "{links:?}");
+            assert_eq!((all().await, before.len()), (before.clone(), 2));
+        }
+        for id in [PSI, &ids[0], &ids[1]] {
+            assert_eq!(desk.asks(id).await, Ok(person.id));
+        }
+        // One of the two is absorbed by the other.
+        let file = desk.file("b.txt", text(&rows[1..]));
+        let report = desk.import(&Options { accept_change: true, ..options(&file) }).await.unwrap();
+        assert_eq!((report.added, report.ended), (0, 0));
+        assert_eq!((desk.asks(PSI).await, all().await), (Ok(person.id), before));
     })
     .await;
 }

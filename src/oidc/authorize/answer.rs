@@ -6,7 +6,7 @@ use url::Url;
 
 use super::consent::Consent;
 use super::error::AuthorizationError;
-use super::request::{AuthorizationRequest, Prompt};
+use super::request::{AuthorizationRequest, Prompt, is_outcome};
 use super::response_mode::{Carrier, ResponseMode};
 use super::{Asked, Failed, Visit, jarm};
 use crate::audit::{Event, Kind};
@@ -17,7 +17,7 @@ use crate::session::{DelegatedMeans, Session};
 use crate::store;
 use crate::store::client::Client;
 use crate::store::grant::NewGrant;
-use crate::store::login_transaction::{LoginTransaction, State};
+use crate::store::login_transaction::LoginTransaction;
 use crate::web::cookies;
 use crate::web::headers::form_target;
 use crate::web::pages::form_post::FormPost;
@@ -80,7 +80,7 @@ impl Visit<'_> {
         store::session::touch(&provider.db, session, now).await?;
         let code = Secret::of_256_bits(&*provider.random);
         // A session that a new sign-in began is in the audit already; one that is used again is of its own interest.
-        let is_new = transaction.is_some_and(|transaction| transaction.state == State::Done);
+        let is_new = transaction.is_some_and(|transaction| is_outcome(transaction, session));
         let kind = if is_new { Kind::CodeIssued } else { Kind::SessionUsed };
         let event = provider.trail.event(kind).person(session.person_id).id_nat(&subject.id_nat);
         let event = event.client(&client.id).session(session.id).caller(self.caller);

@@ -3,7 +3,9 @@
 //!
 //! At a shared workstation a session that is still open may be the one of whoever sat here before. So nobody is signed on
 //! silently: a page names the person and asks. "Continue" goes on to the relying party; "This is not me" ends the session,
-//! with its logouts, and leads to the sign-in page. A session that has just come out of this very sign-in needs no question.
+//! with its logouts, and leads to the sign-in page; where it came from a provider of others, which may hold another, the next
+//! sign-in there from this browser is asked for anew. A session that has just come out of this very sign-in needs no question,
+//! unless a provider of others gave it without asking anybody.
 
 use std::sync::Arc;
 
@@ -13,7 +15,7 @@ use http::{HeaderMap, Method, header};
 
 use super::answer::see_other;
 use super::error::AuthorizationError;
-use super::request::is_outcome;
+use super::request::has_just_signed_in;
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, resume};
 use crate::audit::{Caller, Kind};
 use crate::ids::{Secret, TransactionId};
@@ -160,8 +162,8 @@ impl Visit<'_> {
         if standing != Standing::Alive || !satisfies {
             return Ok(again());
         }
-        let has_just_signed_in = is_outcome(&transaction, &session);
-        let issued = match (answer, self.question(&asked, &session, has_just_signed_in).await?) {
+        let question = self.question(&asked, &session, has_just_signed_in(&transaction, &session)).await?;
+        let issued = match (answer, question) {
             // Whoever answers a question that is not asked is shown the one that is.
             (Answer::Allow | Answer::Refuse, None | Some(Question::Name)) => return Ok(again()),
             (Answer::Continue, Some(Question::Consent)) => return Ok(again()),
@@ -191,10 +193,15 @@ impl Visit<'_> {
         let provider = self.provider;
         let event = provider.trail.event(Kind::SessionEnded).person(session.person_id).session(session.id);
         let event = event.transaction(transaction).note(EndReason::NotMe.as_str()).caller(self.caller);
-        let (reason, now) = (EndReason::NotMe, provider.now());
-        store::session::end(&provider.db, session.id, reason, &(&event).into(), now, &*provider.random)
-            .await?;
+        let there = store::upstream_session::of(&provider.db, session.id).await?;
+        let (which, now) = ((transaction, session.id), provider.now());
+        let event = (&event).into();
+        store::login_transaction::end_of_another(&provider.db, which, &event, now, &*provider.random).await?;
         response.headers_mut().append(header::SET_COOKIE, cookies::session().clear()?);
+        // It may still be open there: whoever goes there next from this browser proves who they are.
+        if let Some(there) = there {
+            response.headers_mut().append(header::SET_COOKIE, cookies::not_me(&there.provider).set_mark()?);
+        }
         Ok(response)
     }
 }

@@ -326,6 +326,20 @@ impl AuthorizationError {
         }
     }
 
+    /// Whether it takes somebody who is signed in here; everything else anybody can bring about as often as they like.
+    pub fn is_of_somebody(&self) -> bool {
+        matches!(
+            self,
+            Self::Person(_)
+                | Self::OtherPerson
+                | Self::LevelNotReached
+                | Self::NotPassedOn
+                | Self::Zone
+                | Self::SessionEnded
+                | Self::ConsentRefused
+        )
+    }
+
     /// Whether the fault is ours, not the caller's.
     pub fn is_ours(&self) -> bool {
         matches!(self, Self::Store(_) | Self::Sign(_) | Self::Cookie | Self::Means(_))

@@ -57,6 +57,9 @@ pub trait ProviderMeans: Send + Sync + Debug {
     /// The page of ours on which somebody who has signed in confirms that an identity of that provider is theirs.
     fn pairing_page(&self, name: &str, transaction: &LoginTransaction) -> String;
 
+    /// The address of ours to which a form says, before anybody has signed in, that such an identity is not theirs.
+    fn leaving_pairing(&self, name: &str) -> String;
+
     /// What people read of the provider that a session came from, and the address there that ends its session too: none where
     /// it has none. It is asked first whether it is there.
     fn sign_out<'a>(&'a self, there: &'a UpstreamSession, leaving: Leaving<'a>) -> SigningOut<'a>;

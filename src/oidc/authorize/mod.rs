@@ -295,8 +295,14 @@ impl Visit<'_> {
             if let Some(transaction) = transaction {
                 event = event.transaction(transaction);
             }
-            if let Err(error) = store::audit::append(&provider.db, &event).await {
-                tracing::error!(code = error.code(), %error, "an event could not be recorded");
+            if error.is_of_somebody() {
+                if let Err(error) = store::audit::append(&provider.db, &event).await {
+                    tracing::error!(code = error.code(), %error, "an event could not be recorded");
+                }
+            } else {
+                let client = asked.as_ref().map_or("", |asked| asked.client.id.as_str());
+                let about = (client, self.caller.address);
+                provider.strays.record_of_anybody(&provider.db, about, code, event, provider.now()).await;
             }
         }
         let silent = asked.as_ref().is_some_and(|asked| asked.silent);

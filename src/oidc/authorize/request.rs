@@ -243,7 +243,20 @@ impl AuthorizationRequest {
     }
 }
 
-/// Whether the session came out of the transaction: whoever holds it has just proved who they are.
+/// How far the clock of a provider of others may be behind ours.
+const SKEW: TimeDelta = TimeDelta::seconds(60);
+
+/// Whether whoever sits there has just proved who they are, for this transaction. A provider of others may have answered by
+/// itself, from a session that whoever was here before left open there: then nobody has.
+pub fn has_just_signed_in(transaction: &LoginTransaction, session: &Session) -> bool {
+    let is_of_before = match session.evidence {
+        Evidence::Upstream { dated, .. } => !dated || session.auth_time + SKEW < transaction.created_at,
+        _ => false,
+    };
+    is_outcome(transaction, session) && !is_of_before
+}
+
+/// Whether the session came out of the transaction.
 pub fn is_outcome(transaction: &LoginTransaction, session: &Session) -> bool {
     transaction.state == State::Done && transaction.session_id == Some(session.id)
 }

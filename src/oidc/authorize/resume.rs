@@ -14,7 +14,7 @@ use url::Url;
 use super::answer::see_other;
 use super::error::AuthorizationError;
 use super::means::{Offer, ProviderTab};
-use super::request::{AuthorizationRequest, Missing, Prompt, is_outcome};
+use super::request::{AuthorizationRequest, Missing, Prompt, has_just_signed_in, is_outcome};
 use super::{Asked, Failed, Question, Seen, Visit, accept_language, check, own_pages};
 use crate::audit::Caller;
 use crate::clock::Time;
@@ -37,8 +37,8 @@ use crate::web::headers::form_target;
 use crate::web::language::Language;
 use crate::web::pages::RelyingParty;
 use crate::web::pages::sign_in::{
-    Again, ApplicationPanel, KeyPanel, LOCKED, Means, MeansKind, PairingNotice, PhonePanel, ProviderPanel,
-    SignIn,
+    Again, ApplicationPanel, CardPanel, KeyPanel, LOCKED, Means, MeansKind, PairingNotice, PhonePanel,
+    ProviderPanel, SignIn,
 };
 
 /// What it says where the relying party wants the card watched and nobody does.
@@ -185,7 +185,7 @@ impl Visit<'_> {
                 return Ok(see_other(page, Method::GET));
             }
             let silent = asked.request.prompt == Prompt::None;
-            return match self.question(asked, &session, is_outcome(transaction, &session)).await? {
+            return match self.question(asked, &session, has_just_signed_in(transaction, &session)).await? {
                 None => self.issue(asked, &session, Some(transaction), None).await,
                 Some(question) if silent => Err(question.unasked().into()),
                 Some(Question::Name) => self.confirmation_page(transaction, asked, &session, &cookie).await,
@@ -199,6 +199,8 @@ impl Visit<'_> {
             && chosen.is_none()
             && transaction.error_code.is_none()
             && let Some(there) = self.straight_to_provider(transaction, asked)
+            // Once: whoever comes back without being signed in chooses for themselves.
+            && !store::upstream::was_sent(&self.provider.db, transaction.id).await?
         {
             return Ok(see_other(&there, Method::GET));
         }
@@ -321,7 +323,9 @@ impl Visit<'_> {
         let card = match &self.provider.means.card {
             Some(card) if selected == Some(MeansKind::Card) => {
                 let panel = card.panel(transaction, &relying_party, here.clone(), earlier.as_ref()).await;
-                Some(panel.map_err(AuthorizationError::Means)?)
+                let panel = panel.map_err(AuthorizationError::Means)?;
+                // What the host of certificates leads back to is not there on the Internet.
+                Some(if self.caller.outside { CardPanel { certificate: None, ..panel } } else { panel })
             }
             _ => None,
         };
@@ -387,6 +391,13 @@ impl Visit<'_> {
             pairing: pairing.map(|pairing| PairingNotice {
                 provider: tabs.iter().find(|tab| tab.name == pairing.provider).map(|tab| tab.label.clone()),
                 name: pairing.name,
+                leave: self
+                    .provider
+                    .means
+                    .providers
+                    .as_ref()
+                    .map(|all| all.leaving_pairing(&pairing.provider)),
+                transaction: transaction.id.to_string(),
             }),
             again: match (again, touch) {
                 (Some(Missing::Level), false) => Some(self.higher(earlier.as_ref(), asked).await?),
@@ -470,6 +481,10 @@ impl Visit<'_> {
     /// Where the browser goes past the sign-in page: the relying party names a provider, and the configuration lets it.
     fn straight_to_provider(&self, transaction: &LoginTransaction, asked: &Asked) -> Option<String> {
         let hint = asked.request.idp_hint.as_ref()?;
+        // Somebody has said here that whoever is signed in there is not them.
+        if cookies::not_me(hint).read(self.headers).is_some() {
+            return None;
+        }
         let tabs = self.provider_tabs();
         let place = tabs.iter().position(|tab| tab.name == *hint && tab.direct && tab.answers)?;
         if !self.offered(false, asked, &tabs).contains(&MeansKind::Provider(place)) {

@@ -21,7 +21,7 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use uuid::Uuid;
 
 use super::{FRONT, backchannel, running};
-use crate::audit::{Caller, Kind};
+use crate::audit::{Caller, Event, Kind};
 use crate::crypto::digest::sha256;
 use crate::ids::{Secret, SessionId};
 use crate::oidc::Provider;
@@ -45,6 +45,8 @@ const PATIENCE: TimeDelta = TimeDelta::minutes(10);
 const AWAY: &str = "UPSTREAM-031";
 /// What came back belongs to another browser, or to another provider.
 const OTHER: &str = "UPSTREAM-032";
+/// In the audit: the browser went to the provider with its sign-out, which ends the session there.
+const SENT_THERE: &str = "browser sent there";
 /// So many of those are recorded each minute.
 const RECORDED: u32 = 3;
 
@@ -78,10 +80,11 @@ pub(in crate::oidc) async fn go_on(
     (caller, language): (&Caller, Language),
 ) -> Response {
     let Onward { sessions, back } = onward.clone();
-    let (other, cookie) = match sent_there(provider, there, onward, language).await {
+    let event = event_of(provider, there, &sessions, caller).await;
+    let (other, cookie) = match sent_there(provider, there, onward, event.clone(), language).await {
         Ok((other, cookie)) => (other, Some(cookie)),
         Err(open) => {
-            open.record(provider, there, &sessions, caller).await;
+            open.record(provider, there, event).await;
             (OtherSession { label: open.label, address: None }, None)
         }
     };
@@ -109,27 +112,30 @@ struct LeftOpen {
 }
 
 impl LeftOpen {
-    /// Logs it, and records whose session it is and which one here came from it.
-    async fn record(
-        &self,
-        provider: &Provider,
-        there: &UpstreamSession,
-        sessions: &[SessionId],
-        caller: &Caller,
-    ) {
+    /// Logs it, and records it.
+    async fn record(&self, provider: &Provider, there: &UpstreamSession, event: Event) {
         let Self { code, why, .. } = self;
         tracing::warn!(code, provider = there.provider, "a session there may stay open: {why}");
-        let mut event = provider.trail.event(Kind::UpstreamLogout).upstream(&there.provider).caller(caller);
-        if let Some(session) = sessions.first() {
-            event = event.session(*session);
-            if let Ok(Some(found)) = store::session::by_id(&provider.db, *session).await {
-                event = event.person(found.person_id);
-            }
-        }
         let event = NewRow::from(&event.failure(*code));
         if let Err(error) = store::audit::append(&provider.db, event).await {
             tracing::error!(code = error.code(), %error, "that is missing in the audit trail");
         }
+    }
+}
+
+/// That a browser signs out at the provider too: whose session it is, and which one here came from it.
+async fn event_of(
+    provider: &Provider,
+    there: &UpstreamSession,
+    sessions: &[SessionId],
+    caller: &Caller,
+) -> Event {
+    let event = provider.trail.event(Kind::UpstreamLogout).upstream(&there.provider).caller(caller);
+    let Some(session) = sessions.first() else { return event };
+    let event = event.session(*session);
+    match store::session::by_id(&provider.db, *session).await {
+        Ok(Some(found)) => event.person(found.person_id),
+        Ok(None) | Err(_) => event,
     }
 }
 
@@ -138,6 +144,7 @@ async fn sent_there(
     provider: &Provider,
     there: &UpstreamSession,
     onward: Onward,
+    event: Event,
     language: Language,
 ) -> Result<(OtherSession, HeaderValue), LeftOpen> {
     let none =
@@ -162,7 +169,8 @@ async fn sent_there(
         onward,
         expires_at: provider.now() + PATIENCE,
     };
-    let departed = upstream_session::depart(&provider.db, &new).await;
+    let event = NewRow::from(&event.note(SENT_THERE));
+    let departed = upstream_session::depart(&provider.db, &new, &event).await;
     departed.map_err(|error| left_open(error.code(), &error.to_string()))?;
     let cookie = cookies::sign_out().set(&cookie, None);
     let cookie = cookie.map_err(|error| left_open("WEB-005", &error.to_string()))?;

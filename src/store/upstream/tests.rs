@@ -1,9 +1,13 @@
 use super::*;
-use crate::audit::Kind;
+use std::sync::Arc;
+
+use crate::audit::{Kind, Trail};
 use crate::clock::{Clock as _, MockClock};
+use crate::directory::NationalId;
 use crate::ids::{CountingRandom, SessionId};
 use crate::store::client::tests::event;
 use crate::store::login_transaction::{self, Completion, NewTransaction, Proof};
+use crate::store::person;
 use crate::store::session::tests::{card_session, somebody};
 use crate::store::session::{self, NewSession};
 use crate::store::testing::on_both;
@@ -64,6 +68,7 @@ impl Coming {
             label: "Pro Santé Connect".into(),
             linked: event(Kind::IdentityLinked, &self.clock),
             may_link,
+            identifiers: Vec::new(),
             professional: ToldProfessional::Silent,
             refreshed: event(Kind::PersonRefreshed, &self.clock),
         };
@@ -159,6 +164,7 @@ async fn an_identity_that_was_unlinked_while_its_person_signed_in_is_not_linked_
             subject: "f:1:2".into(),
             label: "Pro Santé Connect".into(),
             by: "desk",
+            check: None,
         };
         let linked = event(Kind::IdentityLinked, clock);
         let done = upstream_link::link(&coming.db, &link, &linked, now, &coming.random).await.unwrap();
@@ -179,6 +185,36 @@ async fn an_identity_that_was_unlinked_while_its_person_signed_in_is_not_linked_
             coming.comes(3, true).await.is_some(),
             "the provider's word for an identifier makes a new link"
         );
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_identifier_that_became_somebody_elses_a_moment_ago_takes_the_whole_sign_in_with_it() {
+    on_both(async |db| {
+        let coming = Coming::new(db).await;
+        let (now, clock, random) = (coming.clock.now(), &coming.clock, &coming.random);
+        let id = NationalId::of_source("f81d4fae-7dec-11d0-a765-00a0c91e6bf6").unwrap();
+        let told = || ToldIdentifier { id: id.clone(), event: event(Kind::PersonIdentified, clock) };
+        let (transaction, mut identified, new) = coming.back(1, true).await;
+        identified.identifiers = vec![told()];
+        let other = somebody(&coming.db, now, random).await;
+        let trail = Trail::new("node", "1", Arc::new(clock.clone()), Arc::new(CountingRandom::default()));
+        let given = trail.event(Kind::PersonIdentified);
+        person::identify(&coming.db, other, &id, now, &given).await.unwrap();
+        let completion = Completion {
+            proof: Proof::Upstream(&identified),
+            session: &new,
+            goes_on: None,
+            replaced: None,
+            browser: None,
+            event: &event(Kind::SignIn, clock),
+        };
+        let raced = login_transaction::complete(&coming.db, transaction, completion, now, random).await;
+        assert!(raced.unwrap_err().is_duplicate());
+        assert!(session::by_id(&coming.db, new.id).await.unwrap().is_none());
+        assert!(!coming.is_linked().await);
+        assert_eq!(person::holders(&coming.db, &[id]).await.unwrap().remove(0).1, other);
     })
     .await;
 }

@@ -1,5 +1,6 @@
 //! Roles and the desk through the real router, on both databases.
 
+mod identities;
 mod keys;
 mod phones;
 mod rights;

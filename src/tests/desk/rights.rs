@@ -25,6 +25,12 @@ impl Counter {
         refused(&press(self.stand(), "/desk/find", browser, "&text=DOC").await, expected);
         refused(&press(self.stand(), &self.path("/check"), browser, "&document=passport").await, expected);
         let means = crate::ids::MeansId::new(self.stand().clock.now(), &SystemRandom);
+        for end in ["/links/link", "/links/unlink"] {
+            refused(
+                &press(self.stand(), &self.path(end), browser, "&provider=psc&subject=f:1:2").await,
+                expected,
+            );
+        }
         for act in ["suspend", "resume", "hand-out", "revoke"] {
             let path = self.path(&format!("/means/{means}/{act}"));
             refused(&press(self.stand(), &path, browser, "&reason=lost").await, expected);
@@ -207,7 +213,7 @@ async fn a_means_that_is_not_there_for_a_day_opens_no_desk() {
 async fn forms_come_from_our_own_pages_of_this_session_alone() {
     Counter::on_both(async |counter| {
         let other = by_card(counter.stand(), STRANGER).await;
-        let paths = ["/desk/find".to_owned(), counter.path("/check")];
+        let paths = ["/desk/find".to_owned(), counter.path("/check"), counter.path("/links/link")];
         for path in paths {
             let rest = "&text=DOC&document=passport";
             let stolen = format!("csrf={}{rest}", token(&other));

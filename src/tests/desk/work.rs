@@ -266,6 +266,7 @@ async fn an_identity_elsewhere_is_seen_by_its_person_and_unlinked_at_the_desk() 
             subject: "f:1:2".into(),
             label: "Pro Santé Connect".into(),
             by: "command line",
+            check: None,
         };
         let event = counter.stand().event(Kind::IdentityLinked);
         assert_eq!(upstream_link::link(db, &new, &event, now, &SystemRandom).await.unwrap(), Linked::Done);

@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::spec::stand::{Answer, SignedIn, Stand, trail};
-use crate::admin::{self, Desk};
+use crate::admin::{self, Desk, Elsewhere};
 use crate::app::security_keys::KeyTab;
 use crate::crypto::random::SystemRandom;
 use crate::mobile::{self, Phones, Push, Rules};
@@ -194,7 +194,29 @@ impl Hospital {
                 level: Acr::Eidas2,
                 keys: Some(keys.clone()),
                 phones: Some(Arc::clone(&phones)),
-                providers: [("https://psc.example/realm".to_owned(), "psc".to_owned())].into(),
+                providers: vec![
+                    Elsewhere {
+                        name: "psc".into(),
+                        issuer: "https://psc.example/realm".into(),
+                        label: "Pro Santé Connect".into(),
+                        level: Acr::Eidas3,
+                        tells_identifier: true,
+                    },
+                    Elsewhere {
+                        name: "agence".into(),
+                        issuer: "https://login.agence.example".into(),
+                        label: "Compte de l’agence".into(),
+                        level: Acr::Eidas3,
+                        tells_identifier: false,
+                    },
+                    Elsewhere {
+                        name: "groupe".into(),
+                        issuer: "https://login.groupement.example".into(),
+                        label: "Compte du groupement".into(),
+                        level: Acr::Eidas1,
+                        tells_identifier: false,
+                    },
+                ],
             });
             let routes = webauthn::routes(&keys).merge(crate::means::routes(&means));
             let routes = routes.merge(mobile::routes(&phones));

@@ -87,7 +87,18 @@ impl Psc {
 
     /// It answers so from now on, at addresses with that end.
     pub(super) fn answers_instead(&self, end: &'static str, status: StatusCode, body: &str) {
-        *self.instead.lock().unwrap() = Some(Instead { end, status, body: body.to_owned() });
+        self.answers_instead_so_often(end, status, body, usize::MAX);
+    }
+
+    /// So many times, and then as ever.
+    pub(super) fn answers_instead_so_often(
+        &self,
+        end: &'static str,
+        status: StatusCode,
+        body: &str,
+        left: usize,
+    ) {
+        *self.instead.lock().unwrap() = Some(Instead { end, status, body: body.to_owned(), left });
     }
 
     pub(super) fn answers_again(&self) {

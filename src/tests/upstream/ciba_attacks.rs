@@ -6,6 +6,7 @@ use super::ciba::{BACKCHANNEL, TOKEN, waiting, with_application, with_changed};
 use super::*;
 use crate::audit::Kind;
 use crate::clock::Clock as _;
+use crate::directory::NationalId;
 use crate::session::asking::Channel;
 use crate::session::{AuthMode, CardOut, Demands, Names};
 use crate::store::approval::Answer as Said;
@@ -81,6 +82,28 @@ async fn nobody_is_asked_more_often_than_they_can_look() {
             assert_eq!(hospital.wait(&begun, &asked).await, waiting());
         }
         assert_eq!(psc.asked(BACKCHANNEL), 5);
+    })
+    .await;
+}
+
+/// The phone that rings is the same.
+#[tokio::test]
+async fn whoever_has_several_identifiers_is_not_asked_the_oftener() {
+    with_application(async |psc, hospital| {
+        const ADELI: &str = "0759970048";
+        let (doctor, event) =
+            (hospital.stand.person(DOCTOR).await, hospital.stand.some_event(Kind::PersonIdentified));
+        let adeli = NationalId::of_source(ADELI).unwrap();
+        store::person::identify(&hospital.stand.db, doctor, &adeli, hospital.stand.clock.now(), &event)
+            .await
+            .unwrap();
+        psc.posted.lock().unwrap().clear();
+        for identifier in [DOCTOR, ADELI, ADELI, DOCTOR] {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, identifier).await;
+            assert_eq!(hospital.wait(&begun, &asked).await, waiting());
+        }
+        assert_eq!(psc.asked(BACKCHANNEL), 2);
     })
     .await;
 }
@@ -212,22 +235,23 @@ async fn whoever_goes_on_asking_waits_longer_each_time_and_names_are_counted_ali
 
 #[tokio::test]
 async fn only_the_person_who_was_named_is_signed_in() {
-    // What the provider tells in that claim is not what was typed: as if somebody else had answered.
-    let other = |settings| Upstream { identifier_claim: Some("SubjectOrganizationID".into()), ..settings };
-    with_changed(other, async |psc, hospital| {
+    with_application(async |psc, hospital| {
         let begun = hospital.begin(&[]).await;
         let asked = hospital.ask(&begun, DOCTOR).await;
         hospital.wait(&begun, &asked).await;
         psc.approves().await;
         psc.pass(&hospital, 2);
+        // As if somebody else had answered.
+        psc.calls(STRANGER, &[STRANGER]);
         hospital.wait(&begun, &asked).await;
+        psc.answers_again();
         let finished = hospital.finish(&begun, &asked).await;
         assert_eq!(finished.json()["code"], "UPSTREAM-017");
         assert!(finished.headers.get(http::header::SET_COOKIE).is_none());
         assert!(hospital.links().await.is_empty());
         let events = recorded(&hospital, "sign-in", Some("UPSTREAM-017")).await;
         assert_eq!(events[0]["id_nat"], DOCTOR);
-        assert!(events[0]["note"].as_str().unwrap().starts_with("answered by "), "{events:?}");
+        assert_eq!(events[0]["note"], format!("answered by {STRANGER}"));
     })
     .await;
 }

@@ -229,3 +229,29 @@ async fn an_answer_that_was_lost_on_its_way_ends_with_a_clear_sentence() {
     })
     .await;
 }
+
+#[tokio::test]
+async fn an_answer_is_not_lost_where_userinfo_fails_for_a_moment_and_nobody_is_kept_away_for_it() {
+    for (fails, is_lost) in [(2, false), (3, true)] {
+        with_application(async |psc, hospital| {
+            let begun = hospital.begin(&[]).await;
+            let asked = hospital.ask(&begun, DOCTOR).await;
+            hospital.wait(&begun, &asked).await;
+            psc.approves().await;
+            psc.answers_instead_so_often("userinfo", StatusCode::BAD_GATEWAY, "", fails);
+            psc.pass(&hospital, 2);
+            let told = hospital.wait(&begun, &asked).await;
+            assert!(hospital.upstreams.providers()[0].answers(), "one person's answer closes it for nobody");
+            if is_lost {
+                // What it was to be asked with was had once.
+                assert_eq!(told, waiting());
+                psc.pass(&hospital, 5);
+                assert_eq!(hospital.wait(&begun, &asked).await["code"], "UPSTREAM-016");
+                return;
+            }
+            assert_eq!(told, json!({ "state": "approved" }));
+            assert_eq!(hospital.finish(&begun, &asked).await.json(), json!({ "state": "done" }));
+        })
+        .await;
+    }
+}

@@ -89,9 +89,8 @@ pub(super) async fn signs_in(
     evidence: Option<Evidence>,
 ) -> SignedIn {
     let (db, now) = (&psc.stand.db, psc.stand.clock.now());
-    let id: TransactionId = begun.page.strip_prefix("/login/").unwrap().parse().unwrap();
-    let soon = now + chrono::TimeDelta::minutes(2);
-    assert!(login_transaction::issue_card_request(db, id, &id.to_string(), "jws", soon, now).await.unwrap());
+    let id: TransactionId = txn(begun).parse().unwrap();
+    shows_the_card(psc, begun).await;
     let (cookie, mut new) = psc.stand.new_session(id_nat).await;
     if let Some(evidence) = evidence {
         new.authentication.evidence = evidence;
@@ -110,7 +109,15 @@ pub(super) async fn signs_in(
     SignedIn { cookie: format!("__Host-session={}", cookie.expose()), session: new.id }
 }
 
-fn both(begun: &Begun, browser: &SignedIn) -> String {
+/// As the panel of the card does where it is shown.
+async fn shows_the_card(ours: &Hospital, begun: &Begun) {
+    let (db, now) = (&ours.stand.db, ours.stand.clock.now());
+    let id: TransactionId = txn(begun).parse().unwrap();
+    let soon = now + chrono::TimeDelta::minutes(2);
+    assert!(login_transaction::issue_card_request(db, id, &id.to_string(), "jws", soon, now).await.unwrap());
+}
+
+pub(super) fn both(begun: &Begun, browser: &SignedIn) -> String {
     format!("{}; {}", begun.cookie, browser.cookie)
 }
 
@@ -118,15 +125,40 @@ fn txn(begun: &Begun) -> &str {
     begun.page.strip_prefix("/login/").unwrap()
 }
 
-async fn answers_pairing(psc: &Hospital, begun: &Begun, browser: &SignedIn, decision: &str) -> Answer {
-    let form = format!("csrf={}&txn={}&decision={decision}", token(&browser.cookie), txn(begun));
+/// What the page that asks says of the account that it shows; empty where it asks nothing.
+async fn shown(psc: &Hospital, begun: &Begun, browser: &SignedIn) -> String {
+    let path = format!("/login/provider/psc/pair?txn={}", txn(begun));
+    let page = psc.get(&path, &both(begun, browser)).await.body;
+    let value = page.split("name=\"shown\" value=\"").nth(1).and_then(|rest| rest.split('"').next());
+    value.unwrap_or_default().to_owned()
+}
+
+pub(super) async fn answers_pairing(
+    psc: &Hospital,
+    begun: &Begun,
+    browser: &SignedIn,
+    decision: &str,
+) -> Answer {
+    let shown = shown(psc, begun, browser).await;
+    answers_shown(psc, begun, browser, decision, &shown).await
+}
+
+async fn answers_shown(
+    psc: &Hospital,
+    begun: &Begun,
+    browser: &SignedIn,
+    decision: &str,
+    shown: &str,
+) -> Answer {
+    let form =
+        format!("csrf={}&txn={}&shown={shown}&decision={decision}", token(&browser.cookie), txn(begun));
     let cookies = both(begun, browser);
     let headers = [("cookie", cookies.as_str()), ("origin", FRONT), ("accept-language", "fr")];
     psc.stand.post("/login/provider/psc/pair", &form, &headers).await
 }
 
 /// Whether the browser goes on with what it came for, by a page: no form of ours leads on to a service.
-fn goes_on(begun: &Begun, answer: &Answer) -> bool {
+pub(super) fn goes_on(begun: &Begun, answer: &Answer) -> bool {
     answer.status == StatusCode::OK && answer.body.contains(&format!("data-next=\"{}\"", begun.page))
 }
 
@@ -242,7 +274,7 @@ async fn a_pairing_is_good_once_for_whoever_signed_in_for_it_in_its_browser() {
         // Another browser, another site, another form.
         let elsewhere = Begun { page: begun.page.clone(), cookie: "a=b".into() };
         assert!(answers_pairing(&psc, &elsewhere, &own, "pair").await.body.contains("UPSTREAM-039"));
-        let form = format!("csrf={}&txn={}&decision=pair", token(&own.cookie), txn(&begun));
+        let form = format!("csrf={}&txn={}&shown=x&decision=pair", token(&own.cookie), txn(&begun));
         let cookies = both(&begun, &own);
         for (form, origin) in
             [(form.as_str(), "https://evil.example"), (&form.replace("csrf=", "csrf=x"), FRONT)]
@@ -272,9 +304,199 @@ async fn a_phone_pairs_nothing_and_whoever_declines_goes_on_without() {
         let begun = psc.begin(&[]).await;
         delegates(&psc, &hospital, &begun, &there).await;
         let own = signs_in(&psc, &begun, DOCTOR, None).await;
-        assert!(goes_on(&begun, &answers_pairing(&psc, &begun, &own, "leave").await));
+        let left = answers_pairing(&psc, &begun, &own, "leave").await;
+        assert!(goes_on(&begun, &left) && marks(&left), "{}", left.body);
         assert!(psc.get(&begun.page, &both(&begun, &own)).await.parameter("code").is_some());
         assert!(psc.links().await.is_empty());
+        let event = left_event(&psc, "UPSTREAM-047").await;
+        assert_eq!(event.person_id, Some(psc.stand.person(DOCTOR).await));
+        assert!(event.detail.contains("\"means_id\":\""), "which identity: {}", event.detail);
+    })
+    .await;
+}
+
+/// Whether the browser remembers that the account there was not its person's.
+fn marks(answer: &Answer) -> bool {
+    let lines = answer.headers.get_all(http::header::SET_COOKIE).iter();
+    lines.map(|line| line.to_str().unwrap()).any(|line| line.starts_with("__Host-not-me-psc=1;"))
+}
+
+/// The one event of an account that was not linked, with that code.
+async fn left_event(psc: &Hospital, code: &str) -> store::audit::Row {
+    let (kind, code) = (Some("identity.linked".to_owned()), Some(code.to_owned()));
+    let filter = store::audit::Filter { kind, code, limit: 10, ..Default::default() };
+    let mut rows = store::audit::list(&psc.stand.db, &filter).await.unwrap();
+    assert_eq!(rows.len(), 1, "{rows:?}");
+    rows.remove(0)
+}
+
+#[tokio::test]
+async fn whoever_reads_that_the_account_is_not_theirs_leaves_it_before_they_sign_in() {
+    let hospital = hospital().await;
+    let there = hospital.stand.sign_in().await;
+    let direct = Upstream { direct: true, ..settings(&hospital) };
+    Hospital::on_both(&direct, async |psc| {
+        let begun = psc.begin(&[("kc_idp_hint", "psc")]).await;
+        assert_eq!(delegates(&psc, &hospital, &begun, &there).await.location(), begun.page);
+        let page = psc.get(&begun.page, &begun.cookie).await.body;
+        assert!(page.contains("action=\"/login/provider/psc/leave\""), "{page}");
+        let form = format!("txn={}", txn(&begun));
+        // Neither another site nor another browser leaves it for them.
+        for (cookie, origin, code) in
+            [(begun.cookie.as_str(), "https://evil.example", "WEB-001"), ("a=b", FRONT, "UPSTREAM-003")]
+        {
+            let headers = [("cookie", cookie), ("origin", origin)];
+            let refused = psc.stand.post("/login/provider/psc/leave", &form, &headers).await;
+            assert!(refused.body.contains(code), "{code}: {}", refused.body);
+        }
+        let headers = [("cookie", begun.cookie.as_str()), ("origin", FRONT)];
+        let left = psc.stand.post("/login/provider/psc/leave", &form, &headers).await;
+        assert!(goes_on(&begun, &left) && marks(&left), "{} {}", left.status, left.body);
+        assert!(left_event(&psc, "UPSTREAM-047").await.detail.contains("\"means_id\":\""));
+        // The page says so, has every tab again, and sends nobody there by itself.
+        let page = psc.get(&begun.page, &begun.cookie).await;
+        assert!(page.status == StatusCode::OK && page.body.contains("UPSTREAM-047"), "{}", page.body);
+        assert!(page.body.contains("Continuer avec Hôpital délégué"), "{}", page.body);
+        assert!(!page.body.contains("data-pairing"), "{}", page.body);
+        // Whoever goes there again is asked who they are.
+        let marked =
+            Begun { page: begun.page.clone(), cookie: format!("{}; __Host-not-me-psc=1", begun.cookie) };
+        let sent = psc.sent(&marked).await.location();
+        assert!(sent.contains("&prompt=login") && sent.contains("&max_age=0"), "{sent}");
+        // Once.
+        let again = psc.stand.post("/login/provider/psc/leave", &form, &headers).await;
+        assert!(again.body.contains("UPSTREAM-039"), "{}", again.body);
+        // Nothing is left to pair for whoever signs in now.
+        let own = signs_in(&psc, &begun, DOCTOR, None).await;
+        assert!(psc.get(&begun.page, &both(&begun, &own)).await.parameter("code").is_some());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_with_the_national_identifier_of_somebody_else_is_not_paired() {
+    let elsewhere = Psc::start().await;
+    let there = elsewhere.stand.sign_in().await;
+    let confirmed = Upstream { link: UpstreamLink::Confirmed, ..elsewhere.settings() };
+    Hospital::on_both(&confirmed, async |ours| {
+        affiliate(&ours.stand, STRANGER).await;
+        // The account is the doctor's, by what the provider tells; a colleague signs in.
+        let begun = ours.begin(&[]).await;
+        assert_eq!(ours.by(&elsewhere, &begun, &there).await.location(), begun.page);
+        let own = signs_in(&ours, &begun, STRANGER, None).await;
+        let asked = ours.get(&begun.page, &both(&begun, &own)).await.location();
+        let refused = ours.get(&asked, &both(&begun, &own)).await;
+        assert!(refused.body.contains("UPSTREAM-046"), "{}", refused.body);
+        assert!(ours.links().await.is_empty());
+        let event = left_event(&ours, "UPSTREAM-046").await;
+        assert_eq!(
+            (event.outcome.as_str(), event.person_id),
+            ("denied", Some(ours.stand.person(STRANGER).await))
+        );
+        assert!(event.detail.contains(&format!("told {DOCTOR}")), "{}", event.detail);
+        let refusals = ours.stand.events().await;
+        assert_eq!(
+            refusals.iter().filter(|event| event.ends_with("UPSTREAM-046")).count(),
+            1,
+            "{refusals:?}"
+        );
+        // They are signed in all the same.
+        let served = ours.get(&begun.page, &both(&begun, &own)).await;
+        assert!(served.parameter("code").is_some(), "{}", served.location());
+        // Nor by an answer to a page that was not shown.
+        let begun = ours.begin(&[]).await;
+        ours.by(&elsewhere, &begun, &there).await;
+        let id: TransactionId = txn(&begun).parse().unwrap();
+        let waits = store::upstream::pairing(&ours.stand.db, id, ours.stand.clock.now()).await.unwrap();
+        let shown = crate::upstream::mark_for_test(&waits.unwrap());
+        let own = signs_in(&ours, &begun, STRANGER, None).await;
+        let refused = answers_shown(&ours, &begun, &own, "pair", &shown).await;
+        assert!(refused.body.contains("UPSTREAM-046"), "{}", refused.body);
+        assert!(ours.links().await.is_empty());
+        // Whose it is pairs it.
+        let begun = ours.begin(&[]).await;
+        ours.by(&elsewhere, &begun, &there).await;
+        let own = signs_in(&ours, &begun, DOCTOR, None).await;
+        assert!(goes_on(&begun, &answers_pairing(&ours, &begun, &own, "pair").await));
+        assert!(!ours.links().await.is_empty());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn no_other_account_is_linked_than_the_one_that_the_page_showed() {
+    let hospital = hospital().await;
+    let (doctor, colleague) = (hospital.stand.sign_in().await, hospital.stand.sign_in_as(STRANGER).await);
+    Hospital::on_both(&settings(&hospital), async |psc| {
+        // What the page of another sign-in showed, of a colleague's account.
+        let other = psc.begin(&[]).await;
+        delegates(&psc, &hospital, &other, &colleague).await;
+        let other_own = signs_in(&psc, &other, DOCTOR, None).await;
+        let shown_there = shown(&psc, &other, &other_own).await;
+
+        let begun = psc.begin(&[]).await;
+        delegates(&psc, &hospital, &begun, &doctor).await;
+        let own = signs_in(&psc, &begun, DOCTOR, None).await;
+        let shown_here = shown(&psc, &begun, &own).await;
+        assert!(shown_here != shown_there && !shown_here.is_empty());
+        for shown in ["", "x", shown_there.as_str()] {
+            let refused = answers_shown(&psc, &begun, &own, "pair", shown).await;
+            assert!(refused.body.contains("UPSTREAM-048"), "{shown}: {}", refused.body);
+        }
+        assert!(psc.links().await.is_empty());
+        assert!(goes_on(&begun, &answers_shown(&psc, &begun, &own, "pair", &shown_here).await));
+        let linked =
+            store::audit::Filter { kind: Some("identity.linked".into()), limit: 1, ..Default::default() };
+        let linked = store::audit::list(&psc.stand.db, &linked).await.unwrap().remove(0);
+        let issuer = settings(&hospital).issuer;
+        let person = psc.stand.person(DOCTOR).await;
+        let subject = store::upstream::subject_of(&psc.stand.db, &issuer, person).await.unwrap().unwrap();
+        assert!(linked.outcome == "success" && linked.detail.contains(&subject), "{}", linked.detail);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn an_account_that_comes_back_late_takes_no_place_of_the_one_that_is_shown() {
+    let hospital = hospital().await;
+    let doctor = hospital.stand.sign_in().await;
+    Hospital::on_both(&settings(&hospital), async |psc| {
+        let begun = psc.begin(&[]).await;
+        delegates(&psc, &hospital, &begun, &doctor).await;
+        // A second way back that was taken before the card answered, and is slower: what it found is kept no more.
+        let (db, now) = (&psc.stand.db, psc.stand.clock.now());
+        let id: TransactionId = txn(&begun).parse().unwrap();
+        let expires_at = now + chrono::TimeDelta::minutes(5);
+        let late = store::upstream::NewUpstreamSignIn {
+            state_hash: [7; 32],
+            transaction_id: id,
+            provider: "psc".into(),
+            sealed: vec![1],
+            expires_at,
+        };
+        store::upstream::begin(db, &late).await.unwrap();
+        store::upstream::take(db, [7; 32], now).await.unwrap().unwrap();
+        let own = signs_in(&psc, &begun, DOCTOR, None).await;
+        let shown = shown(&psc, &begun, &own).await;
+        let another = store::upstream::NewPairing {
+            transaction_id: id,
+            provider: "psc".into(),
+            issuer: settings(&hospital).issuer,
+            subject: "of-a-colleague".into(),
+            name: "A colleague".into(),
+            told: String::new(),
+            expires_at,
+        };
+        assert!(!store::upstream::keep_for_pairing(db, [7; 32], &another, now).await.unwrap());
+        // Nor does the store link another than it is told.
+        let waits = store::upstream::pairing(db, id, now).await.unwrap().unwrap();
+        let swapped = store::upstream::Pairing { subject: "of-a-colleague".into(), ..waits };
+        let (person, event) = (psc.stand.person(DOCTOR).await, psc.stand.event(Kind::IdentityLinked));
+        let made = ("Hôpital délégué", &event);
+        let paired =
+            store::upstream::pair(db, (id, &swapped), person, made, now, &SystemRandom).await.unwrap();
+        assert_eq!(paired, store::upstream::Paired::Gone);
+        assert!(goes_on(&begun, &answers_shown(&psc, &begun, &own, "pair", &shown).await));
     })
     .await;
 }
@@ -402,6 +624,14 @@ async fn where_the_policy_says_so_a_hint_goes_straight_there_once() {
         let page = ours.get(&begun.page, &begun.cookie).await;
         assert!(page.status == StatusCode::OK && page.body.contains("UPSTREAM-009"), "{}", page.body);
         assert!(ours.stand.get(&start, &headers).await.body.contains("UPSTREAM-001"));
+        // Nor once the panel of the card, which takes the notice away, was shown.
+        shows_the_card(&ours, &begun).await;
+        assert_eq!(ours.get(&begun.page, &begun.cookie).await.status, StatusCode::OK);
+        // Nor where somebody has said in this browser that whoever is signed in there is not them.
+        let begun = ours.begin(&[("kc_idp_hint", "psc")]).await;
+        let marked = format!("{}; __Host-not-me-psc=1", begun.cookie);
+        assert_eq!(ours.get(&begun.page, &marked).await.status, StatusCode::OK);
+        assert!(ours.get(&begun.page, &begun.cookie).await.status.is_redirection());
         // Of a sign-in that named nobody, another site sends nobody.
         let begun = ours.begin(&[]).await;
         let path = format!("/login/provider/psc?txn={}", txn(&begun));

@@ -81,7 +81,8 @@ impl Psc {
 
     /// What it says of tokens from now on.
     fn answers_of_tokens(&self, body: &Value) {
-        let said = Instead { end: "introspect", status: StatusCode::OK, body: body.to_string() };
+        let said =
+            Instead { end: "introspect", status: StatusCode::OK, body: body.to_string(), left: usize::MAX };
         *self.instead.lock().unwrap() = Some(said);
     }
 
@@ -383,7 +384,7 @@ async fn whom_the_hospital_does_not_know_or_has_not_linked_gets_nothing() {
         let token = psc.token(&psc.stand.sign_in().await).await;
         let stranger = |all: &mut Value| {
             all["sub"] = json!(format!("f:550dc1c8-d97b-4b1e-ac8c-8eb4471cf9dd:{STRANGER}"));
-            all["SubjectNameID"] = json!(STRANGER);
+            (all["SubjectNameID"], all["otherIds"]) = (json!(STRANGER), json!([]));
             all["active"] = json!(true);
         };
         let of_stranger = psc.remade(&token, stranger).await;
@@ -467,7 +468,7 @@ async fn where_psc_does_not_answer_only_its_tokens_wait() {
         // What is known of it is known.
         hospital.exchanged(&psc.token(&there).await).await;
         let answers = |status: StatusCode, body: &str| {
-            let instead = Instead { end: "introspect", status, body: body.into() };
+            let instead = Instead { end: "introspect", status, body: body.into(), left: usize::MAX };
             *psc.instead.lock().unwrap() = Some(instead);
         };
         let token = psc.token(&there).await;

@@ -56,13 +56,14 @@ impl Hospital {
         upstream_link::unlink(&self.stand.db, &unlinking, now, &SystemRandom).await.unwrap()
     }
 
-    async fn linked_by_hand(&self, issuer: &str, subject: &str, whose: &str) -> Linked {
+    pub(super) async fn linked_by_hand(&self, issuer: &str, subject: &str, whose: &str) -> Linked {
         let new = NewLink {
             person: self.stand.person(whose).await,
             issuer: issuer.into(),
             subject: subject.into(),
             label: "Pro Santé Connect".into(),
             by: "command line",
+            check: None,
         };
         let (event, now) = (self.stand.event(Kind::IdentityLinked), self.stand.clock.now());
         upstream_link::link(&self.stand.db, &new, &event, now, &SystemRandom).await.unwrap()
@@ -201,7 +202,8 @@ async fn what_psc_told_of_a_professional_goes_when_it_tells_of_no_practice_any_m
         let sub = store::upstream::subject_of(db, &issuer, person).await.unwrap().unwrap();
         let says = |told: serde_json::Value| {
             let body = serde_json::json!({ "sub": sub, "SubjectRefPro": told }).to_string();
-            *psc.instead.lock().unwrap() = Some(Instead { end: "userinfo", status: StatusCode::OK, body });
+            *psc.instead.lock().unwrap() =
+                Some(Instead { end: "userinfo", status: StatusCode::OK, body, left: usize::MAX });
         };
         says(serde_json::Value::Null);
         assert_eq!(comes().await, (true, issuer.clone()), "it says nothing of that");

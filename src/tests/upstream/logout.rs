@@ -69,6 +69,13 @@ impl Hospital {
         self.stand.authorize(&[("prompt", "none")], session).await.parameter("code").is_some()
     }
 
+    /// The last event of a sign-out at the provider.
+    async fn last_logout(&self) -> store::audit::Row {
+        let kind = Some("upstream.logout".into());
+        let filter = store::audit::Filter { kind, limit: 1, ..store::audit::Filter::default() };
+        store::audit::list(&self.stand.db, &filter).await.unwrap().remove(0)
+    }
+
     async fn post_token(&self, token: &str) -> Answer {
         self.stand.post(BACKCHANNEL, &with(&[("logout_token", token)]), &[]).await
     }
@@ -111,6 +118,15 @@ async fn whoever_signs_out_here_has_signed_out_at_psc_and_goes_on_to_the_service
             let page = hospital.leave(&tokens, &session, &CLICK).await;
             assert_eq!(page.status, StatusCode::OK, "{}", page.body);
             assert!(!hospital.has(&session).await, "first here");
+            let went = hospital.last_logout().await;
+            assert_eq!((went.code.as_deref(), went.outcome.as_str()), (None, "success"));
+            assert_eq!(went.person_id, Some(hospital.stand.person(DOCTOR).await));
+            let here = session_of(&tokens).to_string();
+            assert!(
+                went.detail.contains(&here) && went.detail.contains("browser sent there"),
+                "{}",
+                went.detail
+            );
             assert!(
                 page.body.contains("Nous fermons aussi votre session Pro Santé Connect"),
                 "{}",
@@ -234,12 +250,7 @@ async fn where_psc_does_not_answer_the_session_here_ends_and_the_page_says_what_
         assert!(!hospital.has(&session).await);
         assert!(page.body.contains("est peut-être encore ouverte"), "{}", page.body);
         assert!(page.body.contains("https://rp.example/bye?state=s1") && next_of(&page.body).is_none());
-        let filter = store::audit::Filter {
-            kind: Some("upstream.logout".into()),
-            limit: 1,
-            ..store::audit::Filter::default()
-        };
-        let left = store::audit::list(&hospital.stand.db, &filter).await.unwrap().remove(0);
+        let left = hospital.last_logout().await;
         assert_eq!((left.code.as_deref(), left.outcome.as_str()), (Some("UPSTREAM-031"), "failure"));
         assert_eq!(left.person_id, Some(hospital.stand.person(DOCTOR).await));
         let here = session_of(&tokens).to_string();

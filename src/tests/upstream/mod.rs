@@ -6,12 +6,16 @@ mod ciba;
 mod ciba_attacks;
 mod ciba_outage;
 mod delegation;
+mod desk;
 mod exchange;
+mod floods;
+mod identifiers;
 mod links;
 mod logout;
 mod mtls;
 mod only;
 mod outage;
+mod pairing;
 mod sign_in;
 mod tokens;
 
@@ -40,7 +44,7 @@ use crate::crypto::random::SystemRandom;
 use crate::oidc::authorize::resume;
 use crate::oidc::mtls::Mtls;
 use crate::oidc::{Asking, Issuer, Means};
-use crate::session::{Acr, Policies};
+use crate::session::Acr;
 use crate::store;
 use crate::store::client::{CIBA, DeliveryMode, Metadata, NewClient};
 use crate::upstream::{self, Provider, Upstreams, callback_address};
@@ -70,6 +74,8 @@ struct Instead {
     end: &'static str,
     status: StatusCode,
     body: String,
+    /// So many times.
+    left: usize,
 }
 
 impl Drop for Psc {
@@ -186,9 +192,12 @@ async fn in_front(
     if parts.method == http::Method::POST {
         posted.lock().unwrap().push((end.clone(), String::from_utf8(body.to_vec()).unwrap()));
     }
-    if let Some(Instead { status, body, .. }) = instead.lock().unwrap().as_ref().filter(|one| one.end == end)
-    {
-        return (*status, [("content-type", "application/json")], body.clone()).into_response();
+    let answer = instead.lock().unwrap().as_mut().filter(|one| one.end == end && one.left > 0).map(|one| {
+        one.left -= 1;
+        (one.status, one.body.clone())
+    });
+    if let Some((status, body)) = answer {
+        return (status, [("content-type", "application/json")], body).into_response();
     }
     next.run(Request::from_parts(parts, Body::from(body))).await
 }
@@ -260,7 +269,7 @@ impl Hospital {
             clock,
             random: Arc::new(SystemRandom),
             trail: trail(&stand.clock),
-            policies: Policies::default(),
+            policies: stand.provider.settings().policies.clone(),
             own: OwnOrigin::of(&front),
             site: Site { establishment: "Hôpital de test".into(), https: false, sandbox: false },
             seal: stand.seal.clone(),

@@ -9,6 +9,7 @@ use openidconnect::Nonce;
 use openidconnect::core::CoreTokenResponse;
 use serde::Deserialize;
 use serde_json::{Map, Value};
+use tokio::time::Instant;
 
 use super::call::Refused;
 use super::documents::Documents;
@@ -22,6 +23,8 @@ const GRANT: &str = "urn:openid:params:grant-type:ciba";
 const AUTH_REQ_ID: &str = "urn:openid:params:jwt:claim:auth_req_id";
 /// How long a look may last: a provider may hold it until there is an answer (CIBA Core §7.3: 30 s).
 const LOOK_WITHIN: Duration = Duration::from_secs(35);
+/// How long a look may last with all that an answer needs besides: less than a turn, for it is had once.
+const APPROVED_WITHIN: Duration = Duration::from_secs(50);
 /// Between two looks, where the provider does not say (CIBA Core §7.3).
 const INTERVAL: i64 = 5;
 /// At most so: whoever waits is at a page.
@@ -152,6 +155,7 @@ impl Provider {
     /// # Errors
     /// [`ProviderError`].
     pub async fn look_for_answer(&self, auth_req_id: &str) -> Result<Look, ProviderError> {
+        let until = Instant::now() + APPROVED_WITHIN;
         let known = self.known().await?;
         let endpoint = known.client.token_uri().map_or_else(
             || Err(ProviderError::Unusable("its document has no token_endpoint".into())),
@@ -160,7 +164,8 @@ impl Provider {
         let form = [("grant_type", GRANT), ("auth_req_id", auth_req_id)];
         let answer = self.post(&endpoint, &form, LOOK_WITHIN).await?;
         if answer.status() == StatusCode::OK {
-            return Ok(Look::Approved(Box::new(self.approved(&known, &answer, auth_req_id).await?)));
+            let said = self.approved(&known, &answer, auth_req_id, until).await?;
+            return Ok(Look::Approved(Box::new(said)));
         }
         if answer.status() == StatusCode::TOO_MANY_REQUESTS {
             return Ok(Look::SlowDown);
@@ -184,10 +189,11 @@ impl Provider {
         known: &Arc<Documents>,
         answer: &Response<Vec<u8>>,
         auth_req_id: &str,
+        until: Instant,
     ) -> Result<Said, ProviderError> {
         let response: CoreTokenResponse = serde_json::from_slice(answer.body())
             .map_err(|error| untrue(&format!("its tokens cannot be read: {error}")))?;
-        let said = self.said(known, &response, || no_nonce).await?;
+        let said = self.said(known, &response, || no_nonce, until).await?;
         match is_of_question(&said.id_token, auth_req_id) {
             true => Ok(said),
             false => Err(untrue("the ID token is of another question")),

@@ -18,6 +18,8 @@ pub const PERSON_ROUTE: &str = "/desk/people/{person}";
 pub const CHECK_ROUTE: &str = "/desk/people/{person}/check";
 /// `POST` does something with a means: `suspend`, `resume`, `revoke` or `hand-out`.
 pub const ACT_ROUTE: &str = "/desk/people/{person}/means/{means}/{act}";
+/// `POST` links the identity of the fields `provider` and `subject`.
+pub const LINK_ROUTE: &str = "/desk/people/{person}/links/link";
 /// `POST` unlinks the identity of the field `issuer`.
 pub const UNLINK_ROUTE: &str = "/desk/people/{person}/links/unlink";
 /// `POST` asks for the challenge of a renewal, and brings what the key made of it.
@@ -100,6 +102,8 @@ pub struct DeskPersonPage {
     pub means: Vec<DeskRow>,
     /// Their identities at other providers.
     pub links: Vec<LinkRow>,
+    /// What more can be linked to them; none where nothing can.
+    pub linking: Option<Linking>,
     /// Whether security keys can be registered here.
     pub takes_keys: bool,
     /// Whether they may be such that count after a badge only.
@@ -110,6 +114,41 @@ pub struct DeskPersonPage {
     pub path: String,
     /// Token of [`crate::web`]'s `csrf`, field `csrf`.
     pub csrf: String,
+}
+
+/// What can be linked to a person.
+#[derive(Clone, Debug)]
+pub struct Linking {
+    /// The providers, by their names in the configuration, and what people call them.
+    pub providers: Vec<(String, String)>,
+    /// The identities that were refused a moment ago, the newest first.
+    pub refused: Vec<RefusedRow>,
+}
+
+/// An identity that was refused a moment ago, and is nobody's.
+#[derive(Clone, Debug)]
+pub struct RefusedRow {
+    /// The name of its provider in the configuration.
+    pub provider: String,
+    /// What people call it.
+    pub label: String,
+    /// Who it is there.
+    pub subject: String,
+    /// The national identifier that the provider told, where it did.
+    pub id_nat: Option<String>,
+    /// How long ago.
+    pub minutes: i64,
+}
+
+impl RefusedRow {
+    fn when(&self, t: &Texts) -> String {
+        t.text_count("desk-link-refused-ago", self.minutes)
+    }
+
+    fn told(&self, t: &Texts) -> Option<String> {
+        let id = self.id_nat.as_deref()?;
+        Some(t.text_with("desk-link-told", &[("id", id)]))
+    }
 }
 
 /// One means, and what the desk may do with it.
@@ -140,6 +179,10 @@ impl DeskPersonPage {
 
     fn key_answer(&self) -> String {
         format!("{}/key", self.path)
+    }
+
+    fn link(&self) -> String {
+        format!("{}/links/link", self.path)
     }
 
     fn unlink(&self) -> String {

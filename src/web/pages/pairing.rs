@@ -15,6 +15,8 @@ pub struct PairingPage {
     pub provider: String,
     /// What they are called there; empty where it does not say.
     pub name: String,
+    /// The account, for the answer to say which was shown.
+    pub shown: String,
     /// Path that both answers post to.
     pub action: String,
     /// Handle of the sign-in.

@@ -81,6 +81,10 @@ pub struct PairingNotice {
     pub provider: Option<String>,
     /// What they are called there; empty where it does not say.
     pub name: String,
+    /// Path that "this is not my account" posts to.
+    pub leave: Option<String>,
+    /// Handle of the sign-in.
+    pub transaction: String,
 }
 
 impl PairingNotice {

@@ -1,5 +1,5 @@
-//! Providers of others (`[upstream.…]`): whether each answers with documents of its own, and how long the certificate that it
-//! is shown is still good.
+//! Providers of others (`[upstream.…]`): whether each answers with documents of its own, how long the certificate that it is
+//! shown is still good, and whether anybody can be asked in its application.
 
 use chrono::TimeDelta;
 use futures_util::future::join_all;
@@ -18,6 +18,7 @@ const SOON: TimeDelta = TimeDelta::days(60);
 pub(super) async fn examine(config: &Config, offline: bool, now: Time) -> Vec<Finding> {
     let each = config.upstreams.iter().map(async |(name, settings)| {
         let mut findings = certificate(name, settings, now);
+        findings.extend(asked(config, name, settings));
         if !offline {
             findings.push(reach(config, name, settings).await);
         }
@@ -45,6 +46,17 @@ fn certificate(name: &str, settings: &Upstream, now: Time) -> Vec<Finding> {
         }
         _ => Finding::ok(CHECK, format!("{name}: the client certificate is good until {day}")),
     }]
+}
+
+/// Whether anybody can be asked in its application.
+fn asked(config: &Config, name: &str, settings: &Upstream) -> Option<Finding> {
+    (settings.application.is_some() && !config.phone.has_anywhere_to_ask()).then(|| {
+        Finding::warn(
+            CHECK,
+            format!("{name}: ciba is on, and [phone] networks is empty: people are asked in no browser that is new to them"),
+            "write the networks of the establishment into [phone] networks; until then its page waits for nobody",
+        )
+    })
 }
 
 /// People sign in by other means all the same: nothing about it is more than a warning.
@@ -93,6 +105,14 @@ mod tests {
         assert!(found(&secret, true, now()).await.is_empty(), "nobody is asked");
         let gone = found(&secret, false, now()).await;
         assert!(matches!(gone.as_slice(), [(State::Warn, said)] if said.starts_with("psc: ")), "{gone:?}");
+
+        let asks = format!("{secret}ciba = true\n");
+        let nobody = found(&asks, true, now()).await;
+        let [(State::Warn, said)] = nobody.as_slice() else { panic!("{nobody:?}") };
+        assert!(said.contains("[phone] networks is empty"), "{said}");
+        for place in ["networks = [\"10.0.0.0/8\"]", "anywhere = true"] {
+            assert!(found(&format!("{asks}[phone]\n{place}\n"), true, now()).await.is_empty(), "{place}");
+        }
 
         let shown = format!("{psc}client_certificate_file = \"c.pem\"\nclient_key_file = \"c.key\"\n");
         let end = {

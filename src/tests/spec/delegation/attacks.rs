@@ -1,7 +1,9 @@
 //! What Pro Santé Connect is not told, whoever asks.
 
 use super::*;
+use crate::ids::TransactionId;
 use crate::session::LONGEST_DELEGATION;
+use crate::store::login_transaction::{self, Completion, Proof};
 
 #[tokio::test]
 async fn nobody_is_passed_on_silently_whether_somebody_is_signed_in_or_not() {
@@ -19,6 +21,32 @@ async fn nobody_is_passed_on_silently_whether_somebody_is_signed_in_or_not() {
         }
         let refused = "authorization.refused OIDC-176".to_owned();
         assert_eq!(stand.events().await.into_iter().filter(|event| *event == refused).count(), 2);
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn whoever_goes_on_asking_silently_is_recorded_a_few_times_and_then_counted() {
+    Stand::on_both(async |stand: Stand| {
+        register(&stand, &Delegation::default()).await;
+        let ask = async || {
+            let silent = stand.authorize(&with(&[("prompt", "none")]), "").await;
+            assert_eq!(silent.parameter("error").as_deref(), Some("interaction_required"));
+        };
+        let recorded = async || {
+            let filter =
+                store::audit::Filter { code: Some("OIDC-176".into()), limit: 100, ..Default::default() };
+            store::audit::list(&stand.db, &filter).await.unwrap()
+        };
+        for _ in 0..20 {
+            ask().await;
+        }
+        assert_eq!(recorded().await.len(), 5);
+        stand.advance(60);
+        ask().await;
+        let now = recorded().await;
+        assert_eq!(now.len(), 6);
+        assert!(now[0].detail.contains("and 15 more before"), "{}", now[0].detail);
     })
     .await;
 }
@@ -43,29 +71,33 @@ async fn a_phone_another_provider_and_a_badge_are_not_passed_on_and_the_page_ask
     .await;
 }
 
+/// The sign-in that was begun ends in that session.
+async fn completes(stand: &Stand, asked: &Asked, session: &NewSession) {
+    let now = crate::clock::Clock::now(&stand.clock);
+    let id: TransactionId = asked.path.strip_prefix("/login/").unwrap().parse().unwrap();
+    let soon = now + chrono::TimeDelta::minutes(2);
+    assert!(login_transaction::issue_card_request(&stand.db, id, "txn", "jws", soon, now).await.unwrap());
+    let event = stand.event(crate::audit::Kind::SignIn);
+    let completion = Completion {
+        proof: Proof::Request("txn"),
+        session,
+        goes_on: None,
+        replaced: None,
+        browser: None,
+        event: &event,
+    };
+    let random = &crate::crypto::random::SystemRandom;
+    assert!(login_transaction::complete(&stand.db, id, completion, now, random).await.unwrap());
+}
+
 #[tokio::test]
 async fn whoever_signs_in_for_it_by_a_means_that_is_not_passed_on_is_stopped_at_the_last_gate() {
-    use crate::store::login_transaction::{self, Completion, Proof};
     Stand::on_both(async |stand: Stand| {
         register(&stand, &Delegation::default()).await;
         let asked = Asked::by(&stand, None, &[]).await;
-        let (now, id) = (crate::clock::Clock::now(&stand.clock), asked.path.strip_prefix("/login/").unwrap());
-        let id: crate::ids::TransactionId = id.parse().unwrap();
-        let soon = now + chrono::TimeDelta::minutes(2);
-        assert!(login_transaction::issue_card_request(&stand.db, id, "txn", "jws", soon, now).await.unwrap());
         let (cookie, mut new) = stand.new_session(DOCTOR).await;
         (new.authentication.evidence, new.authentication.auth_mode) = (phone(), AuthMode::Mobile);
-        let event = stand.event(crate::audit::Kind::SignIn);
-        let completion = Completion {
-            proof: Proof::Request("txn"),
-            session: &new,
-            goes_on: None,
-            replaced: None,
-            browser: None,
-            event: &event,
-        };
-        let random = &crate::crypto::random::SystemRandom;
-        assert!(login_transaction::complete(&stand.db, id, completion, now, random).await.unwrap());
+        completes(&stand, &asked, &new).await;
         let cookies = format!("{}; __Host-session={}", asked.cookies, cookie.expose());
         let refused = stand.get(&asked.path, &[("cookie", &cookies)]).await;
         let told = refused.parameter("error");
@@ -218,6 +250,26 @@ async fn a_client_that_begins_to_delegate_while_a_sign_in_is_open_is_held_to_its
         super::change(&stand, &change).await;
         let again = asked.press(&stand, "continue", &browser).await;
         assert!(again.parameter("code").is_none(), "a card does no more: {}", again.location());
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_click_in_another_session_than_the_one_that_the_sign_in_began_is_recorded_as_one() {
+    Stand::on_both(async |stand: Stand| {
+        register(&stand, &Delegation::default()).await;
+        let asked = Asked::by(&stand, None, &[]).await;
+        completes(&stand, &asked, &stand.new_session(DOCTOR).await.1).await;
+        // Another tab of the browser has begun another session meanwhile.
+        let browser = stand.sign_in().await;
+        let cookies = format!("{}; {}", asked.cookies, browser.cookie);
+        let asked = Asked { cookies, ..asked };
+        let served = asked.press(&stand, "continue", &browser).await;
+        assert!(served.parameter("code").is_some(), "{}", served.location());
+        let filter = store::audit::Filter { limit: 1, ..Default::default() };
+        let last = store::audit::list(&stand.db, &filter).await.unwrap().remove(0);
+        assert_eq!(last.kind, "session.used");
+        assert!(last.detail.contains(r#""confirmed":"person""#), "{}", last.detail);
     })
     .await;
 }

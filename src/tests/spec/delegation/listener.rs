@@ -1,5 +1,6 @@
 //! The address that faces the Internet: what delegation needs, for such clients, and nothing else.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Router;
@@ -13,7 +14,12 @@ use crate::app::{self, App};
 use crate::clock::{Clock as _, MockClock};
 use crate::config::Config;
 use crate::crypto::random::SystemRandom;
+use crate::oidc::Means;
+use crate::oidc::authorize::means::{CardMeans, Later};
+use crate::store::login_transaction::LoginTransaction;
 use crate::tests::http::Call;
+use crate::web::pages::RelyingParty;
+use crate::web::pages::sign_in::CardPanel;
 
 const BELOW: &str = "/auth/realms/esante-wallet";
 
@@ -22,7 +28,9 @@ async fn installation() -> (tempfile::TempDir, App) {
     let text = format!(
         "config_version = 1\n[server]\nlisten = \"127.0.0.1:0\"\nissuer = \"http://localhost:8080{BELOW}\"\nstate_dir = {:?}\n\
          [delegation]\nlisten = \"127.0.0.2:0\"\n[oidc]\nregistration = true\n\
-         [upstream.psc]\nissuer = \"https://psc.example\"\nclient_id = \"h\"\nclient_secret = \"s\"\n",
+         [upstream.psc]\nissuer = \"https://psc.example\"\nclient_id = \"h\"\nclient_secret = \"s\"\nciba = true\n\
+         [phone]\nenabled = true\n[security_keys]\nsecond_factor = true\n\
+         [card.tls]\nurl = \"https://carte.example:8443\"\nlisten = \"127.0.0.1:0\"\nproxies = [\"127.0.0.1\"]\n",
         dir.path().join("state").display().to_string()
     );
     let config = Arc::new(Config::parse(&text, &dir.path().join("sceau.toml")).unwrap());
@@ -48,79 +56,154 @@ async fn send(
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-/// Every address of an installation, by the module that it belongs to; `true`: it is there outside too.
-const ROUTES: &[(&str, &str, bool)] = &[
+/// What is there outside. Whatever else an installation has is not, without a line anywhere.
+const OUTSIDE: &[&str] = &[
     // Discovery, keys, tokens.
-    ("GET", "{iss}/.well-known/openid-configuration", true),
-    ("GET", "{iss}/.well-known/wallet-openid-configuration", false),
-    ("GET", "{iss}/protocol/openid-connect/certs", true),
-    ("POST", "{iss}/protocol/openid-connect/token", true),
-    ("GET", "{iss}/protocol/openid-connect/userinfo", true),
-    ("POST", "{iss}/protocol/openid-connect/ext/par/request", false),
-    ("POST", "{iss}/protocol/openid-connect/ext/ciba/auth", false),
-    ("POST", "{iss}/protocol/openid-connect/token/introspect", false),
-    ("POST", "{iss}/protocol/openid-connect/revoke", false),
-    ("POST", "{iss}/clients-registrations/openid-connect", false),
-    ("GET", "{iss}/protocol/openid-connect/logout", false),
-    ("GET", "/logout", false),
-    // The sign-in.
-    ("GET", "/auth", true),
-    ("GET", "/auth/", true),
-    ("GET", "{iss}/protocol/openid-connect/auth", true),
-    ("GET", "/login/0190", true),
-    ("GET", "/login/0190/cancel", true),
-    ("POST", "/login/0190/continue", true),
-    ("POST", "/login/0190/not-me", true),
-    ("POST", "/login/0190/allow", false),
-    ("POST", "/login/0190/refuse", false),
-    ("GET", "/sign-in/home", false),
-    // Its means.
-    ("POST", "/card/finish", true),
-    ("GET", "/card/request", true),
-    ("GET", "/card/status", true),
-    ("POST", "/card/noticed", true),
-    ("POST", "/card/badge", false),
-    ("POST", "/card/badge/wait", false),
-    ("POST", "/login/key/options", true),
-    ("POST", "/login/key", true),
-    ("POST", "/login/second-factor/options", false),
-    ("POST", "/login/second-factor", false),
-    ("POST", "/login/phone/ask", false),
-    ("POST", "/login/phone/wait", false),
-    ("POST", "/login/phone/finish", false),
-    ("GET", "/login/provider/psc", false),
-    ("GET", "/login/provider/psc/callback", false),
-    ("GET", "/login/provider/psc/pair", false),
-    // What Pro Santé Connect calls by itself, and what it leads browsers to.
-    ("POST", "/login/provider/psc/backchannel-logout", true),
-    ("GET", "/login/provider/psc/frontchannel-logout", false),
-    ("GET", "/login/provider/psc/logged-out", false),
-    // Pages of people and of the desk.
-    ("GET", "/", false),
-    ("GET", "/means", false),
-    ("GET", "/desk", false),
-    // Workstations, and whoever watches the server.
-    ("POST", "/agent/enrol", false),
-    ("GET", "/health/live", false),
-    ("GET", "/health/ready", false),
+    "GET {iss}/.well-known/openid-configuration",
+    "GET {iss}/protocol/openid-connect/certs",
+    "POST {iss}/protocol/openid-connect/token",
+    "GET {iss}/protocol/openid-connect/userinfo",
+    "POST {iss}/protocol/openid-connect/userinfo",
+    // The sign-in. A form of another site begins nothing.
+    "GET /auth",
+    "GET /auth/",
+    "GET {iss}/protocol/openid-connect/auth",
+    "GET /login/{transaction}",
+    "GET /login/{transaction}/cancel",
+    "POST /login/{transaction}/continue",
+    "POST /login/{transaction}/not-me",
+    // Its means: the card by the agent, and keys.
+    "POST /card/return",
+    "POST /card/finish",
+    "GET /card/cancel",
+    "GET /card/request",
+    "GET /card/status",
+    "GET /card/events",
+    "POST /card/noticed",
+    "POST /login/key/options",
+    "POST /login/key",
+    // What Pro Santé Connect calls by itself.
+    "POST /login/provider/{name}/backchannel-logout",
+    // Styles and scripts.
+    "GET /assets/{name}",
 ];
+
+/// Every path of a router, as routes are written: what it says of itself where it is printed.
+fn paths(router: &Router) -> BTreeSet<String> {
+    let printed = format!("{router:?}");
+    let printed = printed.split("fallback_router:").next().unwrap();
+    let mut paths = BTreeSet::new();
+    for rest in printed.split("RouteId(").skip(1) {
+        if let Some(path) = rest.split_once("): \"").map(|(_, rest)| rest.split('"').next().unwrap())
+            && rest.split(')').next().unwrap().bytes().all(|byte| byte.is_ascii_digit())
+            && path.starts_with('/')
+        {
+            paths.insert(path.to_owned());
+        }
+    }
+    paths
+}
+
+/// Something in the place of each parameter of a path.
+fn filled(path: &str) -> String {
+    let part = |part: &str| match part.strip_prefix('{') {
+        Some("name}") => "psc".to_owned(),
+        Some(_) => "0190".to_owned(),
+        None => part.to_owned(),
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+/// Every address of a router, method and path: what each path takes is in its answer to what none takes (RFC 9110 §15.5.6).
+async fn addresses(router: &Router) -> BTreeSet<String> {
+    let mut addresses = BTreeSet::new();
+    for path in paths(router) {
+        let request =
+            Request::builder().method(Method::TRACE).uri(filled(&path)).body(Body::empty()).unwrap();
+        let answer = router.clone().oneshot(request).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");
+        let takes = answer.headers()["allow"].to_str().unwrap().to_owned();
+        let takes = takes.split(',').filter(|method| *method != "HEAD");
+        addresses.extend(takes.map(|method| format!("{method} {}", path.replace(BELOW, "{iss}"))));
+    }
+    addresses
+}
 
 #[tokio::test]
 async fn everything_else_is_not_there() {
     let (_dir, app) = installation().await;
     let (inside, outside) = (app.router(), app.delegation_router());
-    for (method, path, is_outside) in ROUTES {
-        let (method, path) = (Method::from_bytes(method.as_bytes()).unwrap(), path.replace("{iss}", BELOW));
-        let (status, body) = send(&outside, method.clone(), &path, "", &[]).await;
-        let is_there = status != StatusCode::NOT_FOUND && status != StatusCode::METHOD_NOT_ALLOWED;
-        assert_eq!(is_there, *is_outside, "{method} {path} outside: {status} {body}");
-        let (status, body) = send(&inside, method.clone(), &path, "", &[]).await;
-        let is_known = status != StatusCode::METHOD_NOT_ALLOWED
-            && (status != StatusCode::NOT_FOUND || body.contains("WEB-0") || body.contains("PERSON"));
-        assert!(is_known, "{method} {path} is no address of ours any more: {status} {body}");
+    let (all, there) = (addresses(&inside).await, addresses(&outside).await);
+    assert_eq!(there, OUTSIDE.iter().map(|address| (*address).to_owned()).collect());
+    assert!(there.is_subset(&all), "{:?}", there.difference(&all));
+    // The list is that of an installation that has everything.
+    for address in [
+        "POST {iss}/protocol/openid-connect/ext/ciba/auth",
+        "POST {iss}/clients-registrations/openid-connect",
+        "POST /login/{transaction}/allow",
+        "POST /agent/enrol",
+        "GET /card/certificate/holder",
+        "POST /login/phone/ask",
+        "POST /login/second-factor",
+        "GET /login/provider/{name}",
+        "GET /login/provider/{name}/pair",
+        "POST /login/application/ask",
+        "GET /means",
+        "GET /desk",
+        "GET /health/live",
+    ] {
+        assert!(all.contains(address), "{address} is no address of ours any more: {all:#?}");
     }
-    // A form of another site begins nothing there.
-    assert_eq!(send(&outside, Method::POST, "/auth", "", &[]).await.0, StatusCode::METHOD_NOT_ALLOWED);
+    assert!(all.len() > 80, "{}", all.len());
+    for address in all.difference(&there) {
+        let (method, path) = address.split_once(' ').unwrap();
+        let (method, path) =
+            (Method::from_bytes(method.as_bytes()).unwrap(), filled(&path.replace("{iss}", BELOW)));
+        let (status, body) = send(&outside, method, &path, "", &[]).await;
+        let is_gone = matches!(status, StatusCode::NOT_FOUND | StatusCode::METHOD_NOT_ALLOWED);
+        assert!(is_gone, "{address} outside: {status} {body}");
+    }
+}
+
+/// A card that offers a sign-in by its certificate.
+#[derive(Debug)]
+struct WithCertificate;
+
+impl CardMeans for WithCertificate {
+    fn panel<'a>(
+        &'a self,
+        transaction: &'a LoginTransaction,
+        _: &'a RelyingParty,
+        next: String,
+        _: Option<&'a crate::session::Session>,
+    ) -> Later<'a, CardPanel> {
+        Box::pin(async move {
+            Ok(CardPanel {
+                agent: "http://127.0.0.1:9000/".into(),
+                request: "request".into(),
+                transaction: transaction.id.to_string(),
+                next,
+                certificate: Some("https://carte.example/card/certificate?txn=1".into()),
+                badge: false,
+            })
+        })
+    }
+}
+
+#[tokio::test]
+async fn the_page_of_a_sign_in_leads_to_nothing_that_is_not_there() {
+    Stand::on_both(async |mut stand: Stand| {
+        let means = Means { card: Some(Arc::new(WithCertificate)), ..Means::default() };
+        stand.offer(means, crate::oidc::Asking::default()).await;
+        register(&stand, &Delegation::default()).await;
+        let inside = Asked::by(&stand, None, &[]).await.page.body;
+        assert!(inside.contains("https://carte.example/card/certificate"), "{inside}");
+        stand.router = stand.router.clone().layer(axum::Extension(crate::web::caller::Outside));
+        let outside = Asked::by(&stand, None, &[]).await.page.body;
+        assert!(outside.contains("data-card"), "{outside}");
+        assert!(!outside.contains("carte.example"), "{outside}");
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -174,4 +257,27 @@ async fn a_client_of_another_kind_is_not_served_there_nor_is_its_sign_in() {
     let (status, body) = send(&outside, Method::POST, &token, form, &headers).await;
     assert!(status == StatusCode::BAD_REQUEST && body.contains("unauthorized_client"), "{status} {body}");
     assert!(send(&inside, Method::POST, &token, form, &headers).await.1.contains("invalid_grant"));
+}
+
+#[tokio::test]
+async fn whoever_asks_there_for_other_clients_fills_no_audit_trail() {
+    let (_dir, app) = installation().await;
+    let outside = app.delegation_router();
+    let clock = MockClock::default();
+    for id in ["rp", "other"] {
+        let event = (&super::super::stand::trail(&clock).event(crate::audit::Kind::ClientAdded)).into();
+        assert!(store::client::add(app.db(), &new_client(id), clock.now(), &event).await.unwrap());
+    }
+    for _ in 0..20 {
+        for id in ["rp", "other", "nobody"] {
+            let address =
+                format!("/auth?response_type=code&client_id={id}&redirect_uri=https%3A%2F%2Fx&scope=openid");
+            assert!(send(&outside, Method::GET, &address, "", &[]).await.0.is_client_error());
+        }
+    }
+    for (code, most) in [("OIDC-179", 5), ("OIDC-001", 5)] {
+        let filter = store::audit::Filter { code: Some(code.into()), limit: 100, ..Default::default() };
+        let recorded = store::audit::list(app.db(), &filter).await.unwrap();
+        assert_eq!(recorded.len(), most, "{code}");
+    }
 }
