@@ -90,8 +90,8 @@ pub struct Provider {
     mtls: Option<Arc<Mtls>>,
     nonces: Nonces,
     refusals: Refusals,
-    /// Browsers that come back from where they never went.
-    strays: Repeats,
+    /// What anybody can bring about who is not signed in.
+    repeats: Repeats,
     backchannel: Backchannel,
     /// Tokens of other providers that services exchange for ours, where there are any.
     foreign: Option<Arc<dyn ForeignTokens>>,
@@ -188,7 +188,7 @@ impl Provider {
             mtls,
             nonces: Nonces::of(&seal),
             refusals,
-            strays: Repeats::default(),
+            repeats: Repeats::default(),
             backchannel: Backchannel::new(asking, waits, seal),
             foreign,
         }))

@@ -13,25 +13,18 @@ use std::sync::{Mutex, PoisonError};
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
 
-use super::identity::{Known, authentication, stable_subject};
+use super::identity::{Known, authentication, stable_subject, text};
 use super::provider::{Provider, ProviderError, Said};
 use super::{Refusal, Upstreams};
 use crate::clock::Time;
 use crate::config::UpstreamProfile;
 use crate::crypto::digest::sha256;
-use crate::crypto::jose::{self, Expected};
-use crate::crypto::keys::Algorithm;
+use crate::crypto::jose;
 use crate::store;
 use crate::store::client::Client;
 use crate::store::token::ForeignToken;
 use crate::store::upstream_session::UpstreamSession;
 
-/// With what an access token may be signed. Its `typ` is `JWT` at some providers, `at+jwt` at others (RFC 9068 §2.1).
-const EXPECTED: Expected<'_> = Expected {
-    typ: None,
-    algorithms: &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256],
-    max_len: LONGEST,
-};
 /// The longest token that is passed on, in bytes.
 const LONGEST: usize = 16 * 1024;
 /// How long the word of a provider is good for: so long a token that was revoked there may still be exchanged.
@@ -192,7 +185,7 @@ async fn read(
     };
     holder(&unverified, issued_to)?;
     let signed: Map<String, Value> = provider
-        .signed(token, EXPECTED)
+        .signed(token)
         .await?
         .map_err(|error| ProviderError::Untrue(format!("the token is not signed by it: {error}")))?;
     check(provider, &signed, now)?;
@@ -235,10 +228,6 @@ fn check(provider: &Provider, claims: &Map<String, Value>, now: Time) -> Result<
 
 fn is_bearer(kind: &str) -> bool {
     kind.eq_ignore_ascii_case("Bearer")
-}
-
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
-    claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 
 fn moment(claims: &Map<String, Value>, name: &str) -> Option<Time> {

@@ -283,7 +283,8 @@ fn factors(profile: UpstreamProfile, mode: AuthMode, told: &[String]) -> Vec<Amr
     known
 }
 
-fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
+/// A claim that is a text, and not an empty one.
+pub(super) fn text<'a>(claims: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
     claims.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
 }
 

@@ -37,6 +37,7 @@ use crate::clock::SharedClock;
 use crate::config::Upstream;
 use crate::crypto::egress::{Egress, EgressError, chain};
 use crate::crypto::jose::{self, Expected, JwsError};
+use crate::crypto::keys::Algorithm;
 use crate::ids::Secret;
 use crate::session::Acr;
 
@@ -57,6 +58,14 @@ const ALGORITHMS: [CoreJwsSigningAlgorithm; 7] = [
     CoreJwsSigningAlgorithm::EcdsaP256Sha256,
     CoreJwsSigningAlgorithm::EcdsaP384Sha384,
 ];
+
+/// With what its other tokens may be signed. `typ` is not looked at: providers write `JWT` where others name the kind (RFC 9068
+/// §2.1; Back-Channel Logout 1.0 §2.4). Whoever has one verified tells it from every other token by its claims.
+const SIGNED: Expected<'_> = Expected {
+    typ: None,
+    algorithms: &[Algorithm::Rs256, Algorithm::Ps256, Algorithm::Es256],
+    max_len: 16 * 1024,
+};
 
 /// Why a provider is of no use.
 #[derive(Debug, thiserror::Error)]
@@ -305,24 +314,24 @@ impl Provider {
         Ok(self.read().await?.end_session.clone())
     }
 
-    /// The claims of a token of its own that is not an ID token, once its signature is verified.
+    /// The claims of a token of its own that is not an ID token, once its signature is verified: a logout token, an access
+    /// token.
     ///
     /// # Errors
     /// [`ProviderError`], where its keys cannot be read; inside, why the token is not taken.
     pub(super) async fn signed<T: DeserializeOwned>(
         &self,
         token: &str,
-        expected: Expected<'_>,
     ) -> Result<Result<T, JwsError>, ProviderError> {
         // Whoever calls is there, whatever we know of its documents.
         let known = match self.usable() {
             Some(known) => known,
             None => self.known().await?,
         };
-        match jose::verify_with_set(token, expected, &known.keys) {
+        match jose::verify_with_set(token, SIGNED, &known.keys) {
             Err(JwsError::UnknownKey) => {
                 let known = self.known_with_new_keys(&known).await?;
-                Ok(jose::verify_with_set(token, expected, &known.keys))
+                Ok(jose::verify_with_set(token, SIGNED, &known.keys))
             }
             read => Ok(read),
         }

@@ -181,7 +181,7 @@ fn the_desk_links_an_identity_that_was_refused_and_its_person_comes_in() {
             find_colleague(&desk).await;
             check_identity(&desk).await;
             desk.says("desk-link").await;
-            desk.pictures("provider-6-desk-links-fr").await;
+            desk.pictures("provider-10-desk-links-fr").await;
             assert_eq!(desk.accessibility_faults().await, Vec::<String>::new());
             desk.press("desk-link-confirm").await;
             desk.says("desk-links").await;

@@ -578,22 +578,31 @@ mod tests {
     use crate::store;
     use crate::store::upstream_link::{self, NewLink};
 
+    /// The directory of an installation, with its configuration.
+    fn installation() -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        let issuer = "http://localhost:8080/auth/realms/esante-wallet";
+        let state = dir.path().join("state");
+        let config = format!(
+            "config_version = 1\n[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n",
+            state.display()
+        );
+        std::fs::write(dir.path().join("sceau.toml"), config).unwrap();
+        dir
+    }
+
+    /// Runs a command with that configuration.
+    async fn sceau(config: &str, arguments: &[&str]) -> ExitCode {
+        let line = ["sceau", "--config", config].into_iter().chain(arguments.iter().copied());
+        ServerCli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().run().await
+    }
+
     /// The day of an administrator: import, add, disable, unlink, look at the trail; and mistakes that are refused.
     #[tokio::test(flavor = "multi_thread")]
     async fn people_are_looked_after_from_the_command_line() {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = installation();
         let path = |name: &str| dir.path().join(name).display().to_string();
-        let issuer = "http://localhost:8080/auth/realms/esante-wallet";
-        let config = format!(
-            "config_version = 1\n[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n",
-            path("state")
-        );
-        std::fs::write(path("sceau.toml"), config).unwrap();
-        let sceau = async |arguments: &[&str]| {
-            let config = path("sceau.toml");
-            let line = ["sceau", "--config", &config].into_iter().chain(arguments.iter().copied());
-            ServerCli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().run().await
-        };
+        let sceau = async |arguments: &[&str]| sceau(&path("sceau.toml"), arguments).await;
         let (sample, hospital) = (path("sample.txt"), synthetic::finess(1));
         let employee = format!("3{hospital}/CPET00001");
         let again = format!("3{hospital}/CPET00002");
@@ -691,19 +700,9 @@ mod tests {
     async fn whoever_takes_an_identifier_away_reads_what_stays_and_how_to_take_that_away_too() {
         const PSI: &str = "f81d4fae-7dec-11d0-a765-00a0c91e6bf6";
         const ISSUER: &str = "https://psc.example";
-        let dir = tempfile::tempdir().unwrap();
+        let dir = installation();
         let path = |name: &str| dir.path().join(name).display().to_string();
-        let issuer = "http://localhost:8080/auth/realms/esante-wallet";
-        let config = format!(
-            "config_version = 1\n[server]\nissuer = \"{issuer}\"\nstate_dir = \"{}\"\n",
-            path("state")
-        );
-        std::fs::write(path("sceau.toml"), config).unwrap();
-        let sceau = async |arguments: &[&str]| {
-            let config = path("sceau.toml");
-            let line = ["sceau", "--config", &config].into_iter().chain(arguments.iter().copied());
-            ServerCli::try_parse_from(line).map_err(|error| error.to_string()).unwrap().run().await
-        };
+        let sceau = async |arguments: &[&str]| sceau(&path("sceau.toml"), arguments).await;
         let [employee, first, second] = [1, 2, 3].map(|n| format!("3{}/CPET0000{n}", synthetic::finess(1)));
         assert_eq!(sceau(&["init"]).await, ExitCode::SUCCESS);
         let name = ["--family-name", "CPET", "--given-name", "AGENT"];

@@ -302,7 +302,7 @@ impl Visit<'_> {
             } else {
                 let client = asked.as_ref().map_or("", |asked| asked.client.id.as_str());
                 let about = (client, self.caller.address);
-                provider.strays.record_of_anybody(&provider.db, about, code, event, provider.now()).await;
+                provider.repeats.record_of_anybody(&provider.db, about, code, event, provider.now()).await;
             }
         }
         let silent = asked.as_ref().is_some_and(|asked| asked.silent);

@@ -227,7 +227,7 @@ async fn signed_out_or_asked(provider: &Provider, headers: &HeaderMap, frame: &F
 async fn refuse(provider: &Provider, name: &str, caller: &Caller, language: Language) -> Response {
     tracing::warn!(code = OTHER, provider = name, "a sign-out comes back in another browser than it left");
     let event = provider.trail.event(Kind::UpstreamLogout).upstream(name).caller(caller).denied(OTHER);
-    provider.strays.record(&provider.db, Uuid::nil(), OTHER, RECORDED, event, provider.now()).await;
+    provider.repeats.record(&provider.db, Uuid::nil(), OTHER, RECORDED, event, provider.now()).await;
     let operation = caller.operation.map(|id| id.to_string()).unwrap_or_default();
     ErrorPage::new(StatusCode::FORBIDDEN, OTHER, operation).render(&provider.site.frame(language))
 }
